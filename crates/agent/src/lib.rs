@@ -1,2 +1,19 @@
 //! The agent as a library: `main.rs` is a thin shell around it, so that tests, benches and fuzz targets reach everything.
 #![forbid(unsafe_code)]
+
+pub mod app;
+pub mod cli;
+pub mod collect;
+pub mod config;
+pub mod falcon;
+pub mod gojson;
+pub mod http;
+pub mod hub;
+pub mod isolate;
+pub mod log;
+pub mod model;
+pub mod push;
+pub mod queue;
+pub mod schedule;
+pub mod stats;
+pub mod tick;

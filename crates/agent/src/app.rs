@@ -1,0 +1,262 @@
+//! The composition root: what is started, in which order, and how it ends.
+
+use std::future::Future;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use tokio::sync::watch;
+
+use crate::collect::{self, Context, Plan};
+use crate::config::{Config, Loaded, Source};
+use crate::falcon::{hbs, transfer};
+use crate::hub::{Hub, Origin};
+use crate::model::Platform;
+use crate::queue::{MAX_BYTES, Queue};
+use crate::schedule::{self, Shared, SystemClock};
+use crate::stats::Stats;
+use crate::{http, log};
+
+/// `<version>@<commit>`, as hbs and `/version` show it.
+pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "@", env!("FALCON_BUILD_COMMIT"));
+
+/// For sending what is left when the agent stops.
+const FLUSH: Duration = Duration::from_secs(2);
+/// Everything at a stop together; what is not done then is left.
+pub const STOP: Duration = Duration::from_millis(4500);
+/// Before a task that failed by a defect is started again.
+const RESTART: Duration = Duration::from_secs(10);
+
+/// Who this host is to the servers.
+pub struct Identity {
+    configured: String,
+    environment: Option<String>,
+    configured_ip: String,
+    pub version: String,
+}
+
+impl Identity {
+    pub fn new(config: &Config) -> Identity {
+        Identity {
+            configured: config.hostname.clone(),
+            environment: std::env::var("FALCON_ENDPOINT").ok().filter(|name| !name.is_empty()),
+            configured_ip: config.ip.clone(),
+            version: VERSION.to_owned(),
+        }
+    }
+
+    /// `hostname` of the configuration, else `FALCON_ENDPOINT`, else the system's name; as it stands, asked anew each time.
+    pub fn endpoint(&self) -> anyhow::Result<String> {
+        if !self.configured.is_empty() {
+            return Ok(self.configured.clone());
+        }
+        if let Some(name) = &self.environment {
+            return Ok(name.clone());
+        }
+        let name = falcon_sys::hostname().context("the system does not tell its name; set `hostname` in cfg.json")?;
+        anyhow::ensure!(!name.is_empty(), "the system's name is empty; set `hostname` in cfg.json");
+        Ok(name)
+    }
+
+    /// The IPv4 address for hbs; see [`hbs::local_ipv4`].
+    pub fn ip(&self, connection: Option<std::net::IpAddr>) -> String {
+        hbs::local_ipv4(&self.configured_ip, connection)
+    }
+}
+
+/// What one-shot verbs and the agent share: everything needed to collect.
+pub struct Collecting {
+    pub shared: Shared,
+    pub hub: Arc<Hub>,
+    pub identity: Arc<Identity>,
+    pub stats: Arc<Stats>,
+    pub queue: Option<Arc<Queue>>,
+    pub config: Arc<Config>,
+}
+
+impl Collecting {
+    pub fn new(config: Config) -> Collecting {
+        let config = Arc::new(config);
+        let stats = Arc::new(Stats::default());
+        let identity = Arc::new(Identity::new(&config));
+        let sends = config.transfer.enabled && !config.transfer.addrs.is_empty();
+        let queue = sends.then(|| Arc::new(Queue::new(stats.clone(), MAX_BYTES)));
+        let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), queue.clone()));
+        let active = config.collector.names.iter().copied().collect();
+        let root = std::env::var_os("NUX_ROOTFS").filter(|root| !root.is_empty()).unwrap_or_else(|| "/".into());
+        let context = Context { host: falcon_sys::Host::new(root), config: config.clone(), stats: stats.clone() };
+        let shared = Shared {
+            context,
+            plan: Arc::new(Plan::new(collect::ALL, active, Platform::CURRENT)),
+            clock: Arc::new(SystemClock),
+            endpoint: identity.endpoint().unwrap_or_default(),
+        };
+        Collecting { shared, hub, identity, stats, queue, config }
+    }
+}
+
+/// Why the agent was asked to end, as soon as it is.
+pub type Stop = Pin<Box<dyn Future<Output = &'static str> + Send>>;
+
+/// The runtime of every verb: one thread; names are resolved on at most four more.
+pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
+    tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()
+}
+
+/// Runs the agent until `stop` says why it ends.
+pub fn run(loaded: Loaded, stop: impl FnOnce() -> std::io::Result<Stop>) -> anyhow::Result<()> {
+    falcon_sys::limit_heap_growth();
+    log::init(loaded.config.debug);
+    let runtime = runtime().context("the system gives no event loop")?;
+    runtime.block_on(async {
+        let stop = stop().context("signals cannot be received")?;
+        let agent = Agent::start(&loaded);
+        for warning in &loaded.warnings {
+            tracing::warn!("{warning}");
+        }
+        let why = stop.await;
+        tracing::info!("{why}: stopping");
+        // Whatever hangs, this ends the process in time.
+        std::thread::Builder::new().name("stop".to_owned()).spawn(|| {
+            std::thread::sleep(STOP);
+            std::process::exit(0);
+        })?;
+        agent.stop().await;
+        Ok::<(), anyhow::Error>(())
+    })?;
+    // Threads that hang in a dead mount or a resolver are not waited for.
+    runtime.shutdown_background();
+    log::drain();
+    Ok(())
+}
+
+struct Agent {
+    collecting: Collecting,
+    tasks: Vec<tokio::task::JoinHandle<()>>,
+    sender: Option<tokio::task::JoinHandle<()>>,
+    http: Option<tokio::task::JoinHandle<()>>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Agent {
+    fn start(loaded: &Loaded) -> Agent {
+        let collecting = Collecting::new(loaded.config.clone());
+        announce(&collecting, &loaded.source);
+        let (stopping, stopped) = watch::channel(false);
+        let Collecting { shared, hub, identity, stats, queue, config } = &collecting;
+        let mut tasks = Vec::new();
+        for n in 0..schedule::lanes(collect::ALL, shared).len() {
+            let (shared, hub) = (shared.clone(), hub.clone());
+            tasks.push(supervise("collecting", move || {
+                let (shared, hub) = (shared.clone(), hub.clone());
+                async move {
+                    if let Some(lane) = schedule::lanes(collect::ALL, &shared).into_iter().nth(n) {
+                        lane.run(&mut |samples| hub.ingest(samples, Origin::Collected)).await;
+                    }
+                }
+            }));
+        }
+        if config.heartbeat.enabled && !config.heartbeat.addrs.is_empty() {
+            let (config, identity) = (config.clone(), identity.clone());
+            tasks.push(supervise("hbs", move || hbs::Reporter::new(&config.heartbeat, identity.clone()).run()));
+        }
+        let sender = queue.clone().map(|queue| {
+            let (config, stats) = (config.clone(), stats.clone());
+            supervise("transfer", move || {
+                transfer::Sender::new(&config.transfer, queue.clone(), stats.clone()).run()
+            })
+        });
+        let http = (config.http.enabled && !config.http.listen.is_empty()).then(|| {
+            let site = Arc::new(http::Site {
+                hub: hub.clone(),
+                stats: stats.clone(),
+                identity: identity.clone(),
+                transfers: if queue.is_some() { config.transfer.addrs.clone() } else { Vec::new() },
+                bodies: http::push::Budget::default(),
+            });
+            let listen = config.http.listen.clone();
+            supervise("http", move || http::serve(listen.clone(), site.clone(), stopped.clone()))
+        });
+        Agent { collecting, tasks, sender, http, stopping }
+    }
+
+    /// Stop accepting, stop collecting, send what is left.
+    async fn stop(self) {
+        let _ = self.stopping.send(true);
+        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
+        if let Some(http) = self.http {
+            let _ = tokio::time::timeout(Duration::from_millis(1500), http).await;
+        }
+        let Some(queue) = self.collecting.queue else {
+            tracing::info!("stopped");
+            return;
+        };
+        if let Some(sender) = self.sender {
+            sender.abort();
+            let _ = sender.await;
+        }
+        let sender =
+            transfer::Sender::new(&self.collecting.config.transfer, queue.clone(), self.collecting.stats.clone());
+        let _ = tokio::time::timeout(FLUSH, transfer::flush(sender)).await;
+        match queue.items() {
+            0 => tracing::info!("stopped; every point was sent"),
+            left => tracing::warn!("stopped; {left} points were not sent and are lost"),
+        }
+    }
+}
+
+/// Runs a task for as long as the agent lives: one that fails by a defect is started again.
+fn supervise<F>(name: &'static str, mut start: impl FnMut() -> F + Send + 'static) -> tokio::task::JoinHandle<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(async move {
+        loop {
+            // Aborted together with its supervisor.
+            let mut task = tokio::task::JoinSet::new();
+            task.spawn(start());
+            match task.join_next().await {
+                Some(Err(error)) if error.is_panic() => {
+                    tracing::error!("{name}: failed by a defect; started again in {} s", RESTART.as_secs());
+                    tokio::time::sleep(RESTART).await;
+                }
+                _ => return,
+            }
+        }
+    })
+}
+
+/// Three lines: what is collected, where it goes, where to look.
+fn announce(collecting: &Collecting, source: &Source) {
+    let Collecting { config, identity, .. } = collecting;
+    let endpoint = identity.endpoint().unwrap_or_else(|error| format!("({error:#})"));
+    let from = match source {
+        Source::Standalone => "built-in configuration, no cfg.json found".to_owned(),
+        Source::File(path) => format!("configuration {}", path.display()),
+    };
+    let sets: Vec<&str> = config.collector.names.iter().map(|set| set.as_str()).collect();
+    tracing::info!(
+        "falcon-agent {VERSION} collects {} from {endpoint} every {} s, names {} ({from})",
+        collect::names().join(", "),
+        config.transfer.interval,
+        sets.join(" + "),
+    );
+    let or = |enabled: bool, addrs: &[String], none: &str| match (enabled, addrs) {
+        (false, _) => "switched off".to_owned(),
+        (_, []) => none.to_owned(),
+        (_, addrs) => addrs.join(", "),
+    };
+    tracing::info!(
+        "transfer: {}; hbs: {}",
+        or(config.transfer.enabled, &config.transfer.addrs, "none, points are only shown here"),
+        or(config.heartbeat.enabled, &config.heartbeat.addrs, "none"),
+    );
+    if config.http.enabled && !config.http.listen.is_empty() {
+        let listen = &config.http.listen;
+        let host = if listen.starts_with(':') { "127.0.0.1" } else { "" };
+        tracing::info!("see http://{host}{listen}/ for every series; push to /v1/push; Ctrl-C ends");
+    } else {
+        tracing::info!("no HTTP server (http.enabled, http.listen); Ctrl-C ends");
+    }
+}

@@ -1,0 +1,32 @@
+//! `-check`: the Go agent's self-check, a line for each collector of this platform. It reads no configuration file.
+
+use crate::app::{self, Collecting};
+use crate::collect::{self, Spec};
+use crate::config::{Config, NameSet};
+use crate::model::Platform;
+use crate::schedule;
+
+pub fn run() -> anyhow::Result<()> {
+    let runtime = app::runtime()?;
+    let mut config = Config::standalone();
+    config.collector.names = vec![NameSet::Falcon, NameSet::Extended];
+    let collecting = Collecting::new(config);
+    runtime.block_on(async {
+        for spec in collect::ALL.iter().filter(|spec| spec.exists_on(Platform::CURRENT)) {
+            let verdict = if works(spec, &collecting).await { "ok" } else { "fail" };
+            println!("{:<8} ... {verdict}", spec.check);
+        }
+    });
+    // A collector that hangs is not waited for.
+    runtime.shutdown_background();
+    Ok(())
+}
+
+async fn works(spec: &'static Spec, collecting: &Collecting) -> bool {
+    let mut said = 0;
+    for mut lane in schedule::lanes([spec], &collecting.shared) {
+        lane.prime().await;
+        lane.run_once(&mut |samples| said += samples.len()).await;
+    }
+    said > 0
+}

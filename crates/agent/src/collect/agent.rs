@@ -1,0 +1,85 @@
+//! `agent.*`: that the agent lives, what it costs, and what it could not deliver.
+
+use std::sync::Arc;
+
+use super::{Collector, Context, Cx, Lane, Spec, float};
+use crate::model::{Metric, Sets, Tags};
+use crate::stats::Stats;
+
+const OWN: &str = "counted by the agent";
+const USAGE: &str = "/proc/self; GetProcessMemoryInfo, GetProcessTimes, GetProcessHandleCount";
+
+const ALIVE: Metric = Metric::gauge("agent.alive", "1", Sets::ALL, "constant 1").help("the agent collects");
+const RSS: Metric = Metric::gauge("agent.mem.rss", "B", Sets::EXTENDED, USAGE).help("memory in use by the agent");
+const CPU: Metric =
+    Metric::gauge("agent.cpu.percent", "%", Sets::EXTENDED, USAGE).help("of one processor, mean over the interval");
+const HANDLES: Metric =
+    Metric::gauge("agent.handles", "handles", Sets::EXTENDED, USAGE).help("open handles (Linux: file descriptors)");
+const COLLECT_ERRORS: Metric =
+    Metric::counter("agent.collect.errors", "errors", Sets::EXTENDED, OWN).help("sources that could not be read");
+const COLLECT_HUNG: Metric = Metric::counter("agent.collect.hung", "sources", Sets::EXTENDED, OWN)
+    .help("sources that missed their deadline and were given up");
+const COLLECT_PANICS: Metric =
+    Metric::counter("agent.collect.panics", "panics", Sets::EXTENDED, OWN).help("collectors that failed by a defect");
+const SENT: Metric =
+    Metric::counter("agent.transfer.sent", "points", Sets::EXTENDED, OWN).help("points acknowledged by a transfer");
+const INVALID: Metric = Metric::counter("agent.transfer.invalid", "points", Sets::EXTENDED, OWN)
+    .help("points that a transfer counted as Invalid or refused");
+const DROPPED: Metric = Metric::counter("agent.transfer.dropped", "points", Sets::EXTENDED, OWN)
+    .help("points dropped because the queue was full");
+const QUEUED: Metric =
+    Metric::gauge("agent.transfer.queued", "points", Sets::EXTENDED, OWN).help("points that wait for a transfer");
+const PUSHED: Metric =
+    Metric::counter("agent.push.accepted", "points", Sets::EXTENDED, OWN).help("points taken from /v1/push");
+const PUSH_INVALID: Metric = Metric::counter("agent.push.invalid", "points", Sets::EXTENDED, OWN)
+    .help("points of /v1/push that no transfer would take");
+
+pub(super) const SPEC: Spec = Spec {
+    name: "agent",
+    check: "agent",
+    lane: Lane::Host,
+    rates: true,
+    metrics: &[
+        ALIVE, RSS, CPU, HANDLES, COLLECT_ERRORS, COLLECT_HUNG, COLLECT_PANICS, SENT, INVALID, DROPPED, QUEUED, PUSHED,
+        PUSH_INVALID,
+    ],
+    open: |cx: &Context| Ok(Some(Box::new(Agent { stats: cx.stats.clone(), cpu_us: None }))),
+};
+
+struct Agent {
+    stats: Arc<Stats>,
+    cpu_us: Option<u64>,
+}
+
+impl Collector for Agent {
+    fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        cx.emit(&ALIVE, &Tags::NONE, 1.0);
+        match falcon_sys::self_usage() {
+            Ok(usage) => {
+                cx.emit(&RSS, &Tags::NONE, float(usage.rss_bytes));
+                cx.emit(&HANDLES, &Tags::NONE, float(usage.handles));
+                let before = self.cpu_us.replace(usage.cpu_us);
+                if let (Some(before), Some(elapsed)) = (before, cx.tick.elapsed) {
+                    let used_s = float(usage.cpu_us.saturating_sub(before)) / 1e6;
+                    cx.emit(&CPU, &Tags::NONE, used_s * 100.0 / elapsed.as_secs_f64());
+                }
+            }
+            Err(error) => cx.problem("own usage", error),
+        }
+        let counts = [
+            (&COLLECT_ERRORS, &self.stats.collect_errors),
+            (&COLLECT_HUNG, &self.stats.collect_hung),
+            (&COLLECT_PANICS, &self.stats.collect_panics),
+            (&SENT, &self.stats.sent),
+            (&INVALID, &self.stats.invalid),
+            (&DROPPED, &self.stats.dropped),
+            (&QUEUED, &self.stats.queued),
+            (&PUSHED, &self.stats.push_accepted),
+            (&PUSH_INVALID, &self.stats.push_invalid),
+        ];
+        for (metric, count) in counts {
+            cx.emit(metric, &Tags::NONE, float(count.get()));
+        }
+        Ok(())
+    }
+}

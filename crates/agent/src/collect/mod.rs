@@ -1,0 +1,277 @@
+//! Collectors: one file each, and one line each in [`ALL`].
+//!
+//! A collector is opened once, then asked every step. It reads through [`falcon_sys::Host`], keeps its own earlier
+//! readings, and says numbers with [`Cx::emit`]; what is not declared in its [`Spec::metrics`] cannot be said. It never
+//! asks for the time, never starts a thread that is not an [`crate::isolate`] job, and answers an error only when all of
+//! it failed: a part that cannot be read (one mount, one adapter) is left out and reported with [`Cx::problem`].
+
+mod agent;
+mod cpu;
+mod df;
+mod load;
+mod mem;
+mod netif;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use falcon_sys::Host;
+
+use crate::config::Config;
+use crate::model::{Finite, Kind, Metric, Platform, Sample, Sets, Tags, Tick};
+use crate::stats::Stats;
+
+/// Every collector of this program, in the order in which a cycle asks them.
+pub static ALL: &[Spec] = &[agent::SPEC, cpu::SPEC, mem::SPEC, load::SPEC, netif::SPEC, df::SPEC];
+
+/// What a collector is, apart from its code.
+#[derive(Debug)]
+pub struct Spec {
+    /// Short name: `--only`, `collector.intervals`, log lines.
+    pub name: &'static str,
+    /// The word that the Go agent's `-check` prints for it.
+    pub check: &'static str,
+    pub lane: Lane,
+    /// Needs an earlier reading before it can say anything: the first cycle is preceded by one.
+    pub rates: bool,
+    pub metrics: &'static [Metric],
+    /// `Ok(None)`: this host has no such thing; asked again every ten minutes, quietly.
+    pub open: fn(&Context) -> anyhow::Result<Option<Box<dyn Collector>>>,
+}
+
+impl Spec {
+    /// Whether it has anything to say on a platform.
+    pub fn exists_on(&self, platform: Platform) -> bool {
+        self.metrics.iter().any(|metric| metric.on.includes(platform))
+    }
+}
+
+/// Which queue of work a collector waits in: those of one lane are asked one after the other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Lane {
+    /// Answers from the kernel's tables, in microseconds.
+    Host,
+    /// Asks file systems, which may take their time.
+    Df,
+}
+
+/// A source of points.
+pub trait Collector: Send {
+    fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()>;
+}
+
+/// What collectors are opened with.
+#[derive(Clone)]
+pub struct Context {
+    pub host: Host,
+    pub config: Arc<Config>,
+    pub stats: Arc<Stats>,
+}
+
+/// The names of this platform's collectors.
+pub fn names() -> Vec<&'static str> {
+    ALL.iter().filter(|spec| spec.exists_on(Platform::CURRENT)).map(|spec| spec.name).collect()
+}
+
+/// Which of the declared metrics are said, by the active name sets.
+///
+/// A name that several active sets share is said once: with the tag keys of the oldest of these sets, that is of the
+/// agent that wrote the series before this one came (see [`Plan::AGE`]).
+#[derive(Clone, Debug)]
+pub struct Plan {
+    active: Sets,
+    platform: Platform,
+    /// Tag keys under which a name is said, for the names that are declared with more than one set of keys.
+    chosen: HashMap<&'static str, &'static [&'static str]>,
+}
+
+impl Plan {
+    /// Name sets from the oldest to the newest as a host sees them: an agent that ran there before, then the Linux
+    /// agent's names, then this program's own.
+    const AGE: [Sets; 5] = [Sets::WINDOWS_AGENT, Sets::LEONZYANG, Sets::FREEDOMKK, Sets::FALCON, Sets::EXTENDED];
+
+    pub fn new(specs: &'static [Spec], active: Sets, platform: Platform) -> Plan {
+        let mut chosen: HashMap<&'static str, &'static [&'static str]> = HashMap::new();
+        for set in Plan::AGE.into_iter().filter(|set| set.intersects(active)) {
+            for metric in specs.iter().flat_map(|spec| spec.metrics) {
+                if metric.on.includes(platform) && metric.sets.intersects(set) {
+                    chosen.entry(metric.name).or_insert(metric.tags);
+                }
+            }
+        }
+        let declared_once = |name: &str, keys: &[&str]| {
+            let all = specs.iter().flat_map(|spec| spec.metrics);
+            all.filter(|metric| metric.name == name && metric.on.includes(platform)).all(|metric| metric.tags == keys)
+        };
+        chosen.retain(|name, keys| !declared_once(name, keys));
+        Plan { active, platform, chosen }
+    }
+
+    pub fn says(&self, metric: &Metric) -> bool {
+        metric.on.includes(self.platform)
+            && metric.sets.intersects(self.active)
+            && self.chosen.get(metric.name).is_none_or(|keys| *keys == metric.tags)
+    }
+}
+
+/// One collector's view of one cycle.
+pub struct Cx<'a> {
+    pub tick: Tick,
+    plan: &'a Plan,
+    samples: Vec<Sample>,
+    problems: Vec<(String, String)>,
+    not_finite: u64,
+}
+
+impl<'a> Cx<'a> {
+    pub fn new(tick: Tick, plan: &'a Plan) -> Cx<'a> {
+        Cx { tick, plan, samples: Vec::new(), problems: Vec::new(), not_finite: 0 }
+    }
+
+    /// Says one number. A name that is not switched on is passed over; NaN and infinities are left out and counted.
+    pub fn emit(&mut self, metric: &'static Metric, tags: &Tags, value: f64) {
+        if !self.plan.says(metric) {
+            return;
+        }
+        let Some(value) = Finite::new(value) else {
+            self.not_finite += 1;
+            return;
+        };
+        self.samples.push(Sample {
+            metric: metric.name.into(),
+            tags: tags.clone(),
+            value,
+            kind: metric.kind,
+            at: self.tick.at,
+            step: i64::from(self.tick.step),
+            endpoint: None,
+        });
+    }
+
+    /// Whether any of these names is said at all: spares the work for those that are not.
+    pub fn wants(&self, metrics: &[Metric]) -> bool {
+        metrics.iter().any(|metric| self.plan.says(metric))
+    }
+
+    /// One part that could not be read: `what` names it and stays the same from cycle to cycle, so that it is logged once.
+    pub fn problem(&mut self, what: impl Into<String>, why: impl std::fmt::Display) {
+        self.problems.push((what.into(), why.to_string()));
+    }
+
+    pub fn finish(self) -> Collected {
+        Collected { samples: self.samples, problems: self.problems, not_finite: self.not_finite }
+    }
+}
+
+/// What a collector said in one cycle.
+#[derive(Debug, Default)]
+pub struct Collected {
+    pub samples: Vec<Sample>,
+    /// What could not be read, and why.
+    pub problems: Vec<(String, String)>,
+    /// Values that were no numbers.
+    pub not_finite: u64,
+}
+
+/// A percentage; 0 of nothing is 0, as the Go agent says it.
+pub(crate) fn percent(part: f64, whole: f64) -> f64 {
+    if whole > 0.0 { part * 100.0 / whole } else { 0.0 }
+}
+
+/// An integer as JSON carries it: exact up to 2^53, which is also what the transfer keeps.
+#[allow(clippy::cast_precision_loss)]
+pub(crate) fn float(value: u64) -> f64 {
+    value as f64
+}
+
+#[cfg(test)]
+pub(crate) mod tests {
+    use super::*;
+    use crate::config::NameSet;
+    use std::collections::{BTreeMap, BTreeSet};
+
+    const SETS: [NameSet; 5] = [
+        NameSet::Falcon,
+        NameSet::WindowsAgent,
+        NameSet::FreedomKk,
+        NameSet::LeonZYang,
+        NameSet::Extended,
+    ];
+
+    fn every_choice_of_sets() -> impl Iterator<Item = Sets> {
+        (1u32..1 << SETS.len()).map(|bits| {
+            SETS.iter().enumerate().filter(|(n, _)| bits & (1 << n) != 0).map(|(_, set)| *set).collect()
+        })
+    }
+
+    #[test]
+    fn on_one_platform_a_name_has_one_type_and_one_set_of_tag_keys() {
+        for platform in [Platform::Linux, Platform::Windows] {
+            let mut kinds: BTreeMap<&str, Kind> = BTreeMap::new();
+            for metric in ALL.iter().flat_map(|spec| spec.metrics).filter(|metric| metric.on.includes(platform)) {
+                let kind = *kinds.entry(metric.name).or_insert(metric.kind);
+                assert_eq!(kind, metric.kind, "{} on {platform:?}", metric.name);
+            }
+            for active in every_choice_of_sets() {
+                let plan = Plan::new(ALL, active, platform);
+                let mut said = BTreeSet::new();
+                for metric in ALL.iter().flat_map(|spec| spec.metrics).filter(|metric| plan.says(metric)) {
+                    assert!(said.insert(metric.name), "{} is said twice on {platform:?} by {active:?}", metric.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn every_set_has_the_base_metrics() {
+        for platform in [Platform::Linux, Platform::Windows] {
+            for set in SETS.into_iter().filter(|set| *set != NameSet::Extended) {
+                let plan = Plan::new(ALL, Sets::NONE.with(set), platform);
+                for spec in ALL.iter().filter(|spec| spec.exists_on(platform) && spec.name != "load") {
+                    let said = spec.metrics.iter().any(|metric| plan.says(metric));
+                    assert!(said, "{} says nothing in set {set:?} on {platform:?}", spec.name);
+                }
+            }
+        }
+    }
+
+    #[test]
+    fn a_shared_name_keeps_the_tag_keys_of_the_agent_that_was_there_before() {
+        let both = Sets::FALCON.and(Sets::WINDOWS_AGENT);
+        let plan = Plan::new(ALL, both, Platform::Windows);
+        let keys: Vec<_> = ALL
+            .iter()
+            .flat_map(|spec| spec.metrics)
+            .filter(|metric| metric.name == "net.if.in.packets" && plan.says(metric))
+            .map(|metric| metric.tags)
+            .collect();
+        assert_eq!(keys, [["interface"].as_slice()]);
+    }
+
+    #[test]
+    fn declarations_are_complete() {
+        let mut names = BTreeSet::new();
+        for spec in ALL {
+            assert!(names.insert(spec.name), "two collectors are called {}", spec.name);
+            for metric in spec.metrics {
+                assert!(!metric.source.is_empty() && !metric.unit.is_empty(), "{} of {}", metric.name, spec.name);
+                assert!(metric.sets != Sets::NONE, "{} is in no name set", metric.name);
+                assert!(!metric.name.contains(|c: char| c.is_whitespace() || "'\">,=".contains(c)), "{}", metric.name);
+            }
+        }
+    }
+
+    /// Runs a collector once and answers `metric/tags` -> value.
+    pub(crate) fn said(collector: &mut dyn Collector, sets: Sets, platform: Platform) -> BTreeMap<String, f64> {
+        let plan = Plan::new(ALL, sets, platform);
+        let tick = Tick { at: 1_700_000_040, step: 60, elapsed: None };
+        let mut cx = Cx::new(tick, &plan);
+        collector.collect(&mut cx).expect("collects");
+        let collected = cx.finish();
+        let key = |s: &Sample| match s.tags.as_str() {
+            "" => s.metric.to_string(),
+            tags => format!("{}/{tags}", s.metric),
+        };
+        collected.samples.iter().map(|sample| (key(sample), sample.value.get())).collect()
+    }
+}

@@ -1,0 +1,320 @@
+//! `net.if.*`: counters of network interfaces since boot.
+//!
+//! Linux: `/proc/net/dev` and `/sys/class/net/*/speed`. Windows: GetIfTable2. Which interfaces are shown:
+//! `collector.ifacePrefix` (a *prefix* on Linux, *contained* on Windows, as in the agents it comes from; empty: all), less
+//! those that contain a text of `collector.ifacePrefixIgnore`.
+
+use std::collections::HashMap;
+use std::sync::Arc;
+
+use falcon_sys::Host;
+use falcon_sys::types::NetIf;
+
+use super::{Collector, Context, Cx, Lane, Spec, float};
+use crate::config::Config;
+use crate::model::{Metric, On, Platform, Sets, Tags};
+
+const DEV: &str = "/proc/net/dev; MIB_IF_ROW2";
+const DEV_LINUX: &str = "/proc/net/dev";
+const SPEED: &str = "/sys/class/net/IF/speed; MIB_IF_ROW2.TransmitLinkSpeed";
+const ZERO: &str = "constant 0, as the Go agents for Windows send it";
+const IFACE: &[&str] = &["iface"];
+const INTERFACE: &[&str] = &["interface"];
+
+const fn go(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
+    Metric::counter(name, unit, Sets::GO, DEV).tags(IFACE).help(help)
+}
+const fn falcon(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
+    Metric::counter(name, unit, Sets::FALCON, DEV).tags(IFACE).help(help)
+}
+const fn linux(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
+    Metric::counter(name, unit, Sets::FALCON, DEV_LINUX).tags(IFACE).on(On::Linux).help(help)
+}
+const fn python(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
+    Metric::counter(name, unit, Sets::WINDOWS_AGENT, DEV).tags(INTERFACE).help(help)
+}
+
+const IN_BYTES: Metric = go("net.if.in.bytes", "B", "received");
+const OUT_BYTES: Metric = go("net.if.out.bytes", "B", "sent");
+const TOTAL_BYTES: Metric = go("net.if.total.bytes", "B", "received and sent");
+const IN_PACKETS: Metric = go("net.if.in.packets", "packets", "received");
+const OUT_PACKETS: Metric = go("net.if.out.packets", "packets", "sent");
+const TOTAL_PACKETS: Metric = go("net.if.total.packets", "packets", "received and sent");
+const IN_ERRORS: Metric = go("net.if.in.errors", "packets", "received with errors");
+const OUT_ERRORS: Metric = go("net.if.out.errors", "packets", "not sent because of errors");
+const TOTAL_ERRORS: Metric = go("net.if.total.errors", "packets", "errors of both directions");
+const IN_DROPPED: Metric = go("net.if.in.dropped", "packets", "received and dropped");
+const OUT_DROPPED: Metric = go("net.if.out.dropped", "packets", "dropped before sending");
+const TOTAL_DROPPED: Metric = go("net.if.total.dropped", "packets", "dropped, both directions");
+const IN_BITS: Metric = falcon("net.if.in.bits", "bit", "received");
+const OUT_BITS: Metric = falcon("net.if.out.bits", "bit", "sent");
+const TOTAL_BITS: Metric = falcon("net.if.total.bits", "bit", "received and sent");
+const IN_MULTICAST: Metric = falcon("net.if.in.multicast", "packets", "multicast (Windows: and broadcast) received");
+const IN_PERCENT: Metric = falcon("net.if.in.percent", "%", "its rate is the share of the link's speed in use inwards");
+const OUT_PERCENT: Metric = falcon("net.if.out.percent", "%", "its rate is the share of the link's speed in use outwards");
+const SPEED_BITS: Metric = Metric::gauge("net.if.speed.bits", "bit/s", Sets::FALCON, SPEED)
+    .tags(IFACE)
+    .help("link speed; Linux: 0 when unknown; Windows: absent when unknown");
+const IN_FIFO: Metric = linux("net.if.in.fifo.errs", "packets", "receive queue overruns");
+const OUT_FIFO: Metric = linux("net.if.out.fifo.errs", "packets", "send queue overruns");
+const IN_FIFO_ZERO: Metric = Metric::counter("net.if.in.fifo.errs", "packets", Sets::FREEDOMKK.and(Sets::LEONZYANG), ZERO)
+    .tags(IFACE)
+    .on(On::Windows)
+    .help("always 0");
+const OUT_FIFO_ZERO: Metric = Metric { name: "net.if.out.fifo.errs", ..IN_FIFO_ZERO };
+const IN_FRAME: Metric = linux("net.if.in.frame.errs", "packets", "received with framing errors");
+const IN_COMPRESSED: Metric = linux("net.if.in.compressed", "packets", "received compressed");
+const OUT_COLLISIONS: Metric = linux("net.if.out.collisions", "packets", "collisions");
+const OUT_CARRIER: Metric = linux("net.if.out.carrier.errs", "packets", "carrier losses while sending");
+const OUT_COMPRESSED: Metric = linux("net.if.out.compressed", "packets", "sent compressed");
+const UP: Metric = Metric::gauge("net.if.up", "1", Sets::EXTENDED, "MIB_IF_ROW2.OperStatus")
+    .tags(IFACE)
+    .on(On::Windows)
+    .help("1 when the link is up; hardware adapters only");
+
+const PY_IN_MBITS: Metric = python("net.if.in.mbits", "0.1 Mbit", "received, in tenths of a megabit: the rate is 10 x Mbit/s");
+const PY_OUT_MBITS: Metric = python("net.if.out.mbits", "0.1 Mbit", "sent, in tenths of a megabit: the rate is 10 x Mbit/s");
+const PY_IN_PACKETS: Metric = python("net.if.in.packets", "packets", "received");
+const PY_OUT_PACKETS: Metric = python("net.if.out.packets", "packets", "sent");
+const PY_IN_ERROR: Metric = python("net.if.in.error", "packets", "received with errors");
+const PY_OUT_ERROR: Metric = python("net.if.out.error", "packets", "not sent because of errors");
+const PY_IN_DROP: Metric = python("net.if.in.drop", "packets", "received and dropped");
+const PY_OUT_DROP: Metric = python("net.if.out.drop", "packets", "dropped before sending");
+
+pub(super) const SPEC: Spec = Spec {
+    name: "netif",
+    check: "net.if",
+    lane: Lane::Host,
+    rates: false,
+    metrics: &[
+        IN_BYTES, OUT_BYTES, TOTAL_BYTES, IN_PACKETS, OUT_PACKETS, TOTAL_PACKETS, IN_ERRORS, OUT_ERRORS, TOTAL_ERRORS,
+        IN_DROPPED, OUT_DROPPED, TOTAL_DROPPED, IN_BITS, OUT_BITS, TOTAL_BITS, IN_MULTICAST, IN_PERCENT, OUT_PERCENT,
+        SPEED_BITS, IN_FIFO, OUT_FIFO, IN_FIFO_ZERO, OUT_FIFO_ZERO, IN_FRAME, IN_COMPRESSED, OUT_COLLISIONS, OUT_CARRIER,
+        OUT_COMPRESSED, UP, PY_IN_MBITS, PY_OUT_MBITS, PY_IN_PACKETS, PY_OUT_PACKETS, PY_IN_ERROR, PY_OUT_ERROR, PY_IN_DROP,
+        PY_OUT_DROP,
+    ],
+    open: |cx: &Context| {
+        let filter = Filter { config: cx.config.clone(), platform: Platform::CURRENT };
+        Ok(Some(Box::new(NetIfs { host: cx.host.clone(), filter, links: HashMap::new() })))
+    },
+};
+
+struct NetIfs {
+    host: Host,
+    filter: Filter,
+    links: HashMap<String, Link>,
+}
+
+impl Collector for NetIfs {
+    fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        let interfaces = self.filter.apply(self.host.net_ifs()?, cx);
+        self.links.retain(|name, _| interfaces.iter().any(|interface| interface.name == *name));
+        for interface in &interfaces {
+            let link = self.links.entry(interface.name.clone()).or_default();
+            link.advance(interface);
+            emit(cx, interface, link, self.filter.platform);
+        }
+        Ok(())
+    }
+}
+
+/// Which interfaces are shown.
+struct Filter {
+    config: Arc<Config>,
+    platform: Platform,
+}
+
+impl Filter {
+    fn apply(&self, mut all: Vec<NetIf>, cx: &mut Cx<'_>) -> Vec<NetIf> {
+        let (wanted, hidden) = (&self.config.collector.iface_prefix, &self.config.collector.iface_prefix_ignore);
+        all.retain(|interface| !hidden.iter().any(|text| !text.is_empty() && interface.name.contains(text.as_str())));
+        let matches = |interface: &NetIf| match self.platform {
+            Platform::Linux => wanted.iter().any(|prefix| interface.name.starts_with(prefix.as_str())),
+            Platform::Windows => wanted.iter().any(|text| interface.name.contains(text.as_str())),
+        };
+        if wanted.is_empty() {
+            return all;
+        }
+        // A list written for Linux (eth, em, ens) says nothing about this host: better all adapters than none.
+        if self.platform == Platform::Windows && !all.is_empty() && !all.iter().any(matches) {
+            let names: Vec<_> = all.iter().map(|interface| interface.name.as_str()).collect();
+            let why = format!("matches no adapter of this host ({}); it is ignored", names.join(", "));
+            cx.problem("collector.ifacePrefix", why);
+            return all;
+        }
+        all.retain(matches);
+        all
+    }
+}
+
+/// The share of the link's speed as a growing number. It starts where the Go agent's formula puts it (all bytes since
+/// boot over the speed) and then grows by what came since, at the speed of that time: a link that changes its speed makes
+/// no jump.
+#[derive(Debug, Default)]
+struct Link {
+    seen: Option<(u64, u64)>,
+    in_percent: f64,
+    out_percent: f64,
+}
+
+impl Link {
+    fn advance(&mut self, now: &NetIf) {
+        let Some(speed) = now.speed_bits_per_s else { return };
+        let share = |bytes: u64| float(bytes) * 8.0 * 100.0 / float(speed);
+        match self.seen {
+            Some((in_bytes, out_bytes)) if now.in_bytes >= in_bytes && now.out_bytes >= out_bytes => {
+                self.in_percent += share(now.in_bytes - in_bytes);
+                self.out_percent += share(now.out_bytes - out_bytes);
+            }
+            _ => (self.in_percent, self.out_percent) = (share(now.in_bytes), share(now.out_bytes)),
+        }
+        self.seen = Some((now.in_bytes, now.out_bytes));
+    }
+}
+
+fn emit(cx: &mut Cx<'_>, n: &NetIf, link: &Link, platform: Platform) {
+    let tags = Tags::of(&[("iface", &n.name)]);
+    let both = |a: u64, b: u64| float(a.saturating_add(b));
+    let (in_bytes, out_bytes) = (float(n.in_bytes), float(n.out_bytes));
+    let counters = [
+        (&IN_BYTES, in_bytes),
+        (&OUT_BYTES, out_bytes),
+        (&TOTAL_BYTES, both(n.in_bytes, n.out_bytes)),
+        (&IN_PACKETS, float(n.in_packets)),
+        (&OUT_PACKETS, float(n.out_packets)),
+        (&TOTAL_PACKETS, both(n.in_packets, n.out_packets)),
+        (&IN_ERRORS, float(n.in_errors)),
+        (&OUT_ERRORS, float(n.out_errors)),
+        (&TOTAL_ERRORS, both(n.in_errors, n.out_errors)),
+        (&IN_DROPPED, float(n.in_dropped)),
+        (&OUT_DROPPED, float(n.out_dropped)),
+        (&TOTAL_DROPPED, both(n.in_dropped, n.out_dropped)),
+        (&IN_BITS, in_bytes * 8.0),
+        (&OUT_BITS, out_bytes * 8.0),
+        (&TOTAL_BITS, both(n.in_bytes, n.out_bytes) * 8.0),
+        (&IN_MULTICAST, float(n.in_multicast)),
+        (&IN_FIFO, float(n.in_fifo_errors)),
+        (&OUT_FIFO, float(n.out_fifo_errors)),
+        (&IN_FIFO_ZERO, 0.0),
+        (&OUT_FIFO_ZERO, 0.0),
+        (&IN_FRAME, float(n.in_frame_errors)),
+        (&IN_COMPRESSED, float(n.in_compressed)),
+        (&OUT_COLLISIONS, float(n.out_collisions)),
+        (&OUT_CARRIER, float(n.out_carrier_errors)),
+        (&OUT_COMPRESSED, float(n.out_compressed)),
+    ];
+    for (metric, value) in counters {
+        cx.emit(metric, &tags, value);
+    }
+    if n.speed_bits_per_s.is_some() || platform == Platform::Linux {
+        cx.emit(&SPEED_BITS, &tags, float(n.speed_bits_per_s.unwrap_or(0)));
+        cx.emit(&IN_PERCENT, &tags, link.in_percent);
+        cx.emit(&OUT_PERCENT, &tags, link.out_percent);
+    }
+    if let (Some(up), true) = (n.up, n.hardware) {
+        cx.emit(&UP, &tags, f64::from(u8::from(up)));
+    }
+    let tags = Tags::of(&[("interface", &n.name)]);
+    let counters = [
+        (&PY_IN_MBITS, in_bytes * 8.0 / 100_000.0),
+        (&PY_OUT_MBITS, out_bytes * 8.0 / 100_000.0),
+        (&PY_IN_PACKETS, float(n.in_packets)),
+        (&PY_OUT_PACKETS, float(n.out_packets)),
+        (&PY_IN_ERROR, float(n.in_errors)),
+        (&PY_OUT_ERROR, float(n.out_errors)),
+        (&PY_IN_DROP, float(n.in_dropped)),
+        (&PY_OUT_DROP, float(n.out_dropped)),
+    ];
+    for (metric, value) in counters {
+        cx.emit(metric, &tags, value);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::{ALL, Collected, Plan};
+    use crate::model::Tick;
+
+    fn with_cx<T>(sets: Sets, platform: Platform, run: impl FnOnce(&mut Cx<'_>) -> T) -> (T, Collected) {
+        let plan = Plan::new(ALL, sets, platform);
+        let mut cx = Cx::new(Tick { at: 0, step: 60, elapsed: None }, &plan);
+        let result = run(&mut cx);
+        (result, cx.finish())
+    }
+
+    fn named(name: &str) -> NetIf {
+        NetIf { name: name.to_owned(), hardware: true, ..NetIf::default() }
+    }
+
+    fn shown(prefix: &[&str], hidden: &[&str], names: &[&str], platform: Platform) -> (Vec<String>, Collected) {
+        let mut config = Config::standalone();
+        config.collector.iface_prefix = prefix.iter().map(ToString::to_string).collect();
+        config.collector.iface_prefix_ignore = hidden.iter().map(ToString::to_string).collect();
+        let filter = Filter { config: Arc::new(config), platform };
+        let all = names.iter().map(|name| named(name)).collect();
+        with_cx(Sets::FALCON, platform, |cx| filter.apply(all, cx).into_iter().map(|n| n.name).collect())
+    }
+
+    #[test]
+    fn iface_prefix_is_a_prefix_on_linux_and_contained_on_windows() {
+        let names = ["eth0", "veth1", "lo"];
+        assert_eq!(shown(&["eth"], &[], &names, Platform::Linux).0, ["eth0"]);
+        assert_eq!(shown(&["eth"], &[], &names, Platform::Windows).0, ["eth0", "veth1"]);
+        assert_eq!(shown(&[], &[], &names, Platform::Linux).0, names);
+        assert_eq!(shown(&[], &["th"], &names, Platform::Windows).0, ["lo"]);
+    }
+
+    #[test]
+    fn a_linux_list_copied_to_windows_is_ignored_with_a_warning() {
+        let (names, collected) = shown(&["eth", "em"], &[], &["以太网", "Ethernet0 2"], Platform::Windows);
+        assert_eq!(names, ["以太网", "Ethernet0 2"]);
+        assert_eq!(collected.problems[0].0, "collector.ifacePrefix");
+        assert!(collected.problems[0].1.contains("以太网"), "{:?}", collected.problems);
+        let (names, collected) = shown(&["eth", "em"], &[], &["wlan0"], Platform::Linux);
+        assert!(names.is_empty() && collected.problems.is_empty());
+    }
+
+    #[test]
+    fn a_link_that_changes_its_speed_makes_no_jump() {
+        let mut link = Link::default();
+        let mut now = NetIf { in_bytes: 1_000_000, speed_bits_per_s: Some(1_000_000), ..named("team") };
+        link.advance(&now);
+        assert_eq!(link.in_percent, 800.0);
+        now.speed_bits_per_s = Some(10_000_000);
+        link.advance(&now);
+        assert_eq!(link.in_percent, 800.0, "no traffic, no change");
+        now.in_bytes += 1_000_000;
+        link.advance(&now);
+        assert_eq!(link.in_percent, 880.0);
+        now.in_bytes = 10;
+        link.advance(&now);
+        assert_eq!(link.in_percent, 0.008, "counters that restart, restart");
+    }
+
+    #[test]
+    fn an_unknown_speed_is_zero_on_linux_and_absent_on_windows() {
+        let emit_it = |cx: &mut Cx<'_>| emit(cx, &named("x"), &Link::default(), cx_platform(cx));
+        fn cx_platform(cx: &Cx<'_>) -> Platform {
+            if cx.wants(&[IN_FRAME]) { Platform::Linux } else { Platform::Windows }
+        }
+        let speed = |collected: Collected| collected.samples.into_iter().find(|s| s.metric == "net.if.speed.bits");
+        let (_, linux) = with_cx(Sets::FALCON, Platform::Linux, emit_it);
+        assert_eq!(linux.samples.len(), 26);
+        assert_eq!(speed(linux).map(|s| s.value.get()), Some(0.0));
+        let (_, windows) = with_cx(Sets::FALCON, Platform::Windows, emit_it);
+        assert_eq!(speed(windows), None);
+    }
+
+    #[test]
+    fn the_python_agent_counts_tenths_of_a_megabit_under_interface() {
+        let n = NetIf { in_bytes: 125_000, ..named("Local Area Connection 2") };
+        let (_, said) = with_cx(Sets::WINDOWS_AGENT, Platform::Windows, |cx| {
+            emit(cx, &n, &Link::default(), Platform::Windows);
+        });
+        assert_eq!(said.samples.len(), 8);
+        assert_eq!(said.samples[0].metric, "net.if.in.mbits");
+        assert_eq!(said.samples[0].tags.as_str(), "interface=Local Area Connection 2");
+        assert_eq!(said.samples[0].value.get(), 10.0);
+    }
+}

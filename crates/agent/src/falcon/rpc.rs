@@ -1,0 +1,292 @@
+//! A client of Go's `net/rpc/jsonrpc` over any byte stream: JSON-RPC 1.0, one call in flight, answers matched by id.
+//!
+//! Any fault (an answer that is not JSON, another id, an end of file, a write that fails) makes the connection unusable;
+//! the owner drops it. Only [`Error::Refused`] leaves it whole: the server read the call and said no. Answers are capped at
+//! [`MAX_ANSWER`].
+
+use std::io;
+
+use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
+
+use crate::gojson::{self, Framer, Parser, Scalar, Token, key_is};
+
+/// No server of Open-Falcon answers with more: the largest are lists of plugins and strategies of one host.
+pub const MAX_ANSWER: usize = 4 * 1024 * 1024;
+
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    #[error("{0}")]
+    Io(#[from] io::Error),
+    #[error("the server closed the connection")]
+    Closed,
+    #[error("the server did not answer within {0} s")]
+    Timeout(u64),
+    #[error("not the answer of an Open-Falcon server: {0}")]
+    Protocol(String),
+    /// The server's `error` member.
+    #[error("the server refused the call: {0}")]
+    Refused(String),
+}
+
+impl From<gojson::Error> for Error {
+    fn from(error: gojson::Error) -> Error {
+        Error::Protocol(error.to_string())
+    }
+}
+
+/// One connection.
+pub struct Client<S> {
+    stream: S,
+    next_id: u64,
+    /// Bytes read but not consumed: an answer in parts, or what came behind one.
+    pending: Vec<u8>,
+    request: Vec<u8>,
+}
+
+impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
+    pub fn new(stream: S) -> Client<S> {
+        Client { stream, next_id: 0, pending: Vec::new(), request: Vec::new() }
+    }
+
+    pub fn stream(&self) -> &S {
+        &self.stream
+    }
+
+    /// Calls `method` with one parameter, the concatenation of `param` (valid JSON together), and reads the result with
+    /// `decode`. Not cancel-safe: drop the client when this is given up.
+    pub async fn call<T>(
+        &mut self,
+        method: &str,
+        param: &[&[u8]],
+        decode: impl FnOnce(&mut Parser<'_>) -> Result<T, gojson::Error>,
+    ) -> Result<T, Error> {
+        let id = self.next_id;
+        self.next_id += 1;
+        self.request.clear();
+        self.request.extend_from_slice(format!("{{\"method\":\"{method}\",\"params\":[").as_bytes());
+        param.iter().for_each(|part| self.request.extend_from_slice(part));
+        self.request.extend_from_slice(format!("],\"id\":{id}}}\n").as_bytes());
+        self.stream.write_all(&self.request).await?;
+        self.stream.flush().await?;
+        // One large call must not keep its size for ever.
+        self.request.shrink_to(64 * 1024);
+        let end = self.read_answer().await?;
+        let answer: Vec<u8> = self.pending.drain(..end).collect();
+        decode_answer(&answer, id, decode)
+    }
+
+    /// Fills `pending` up to the end of one JSON object; answers where that is.
+    async fn read_answer(&mut self) -> Result<usize, Error> {
+        let mut framer = Framer::new();
+        let mut scanned = 0;
+        loop {
+            let fresh = self.pending.get(scanned..).unwrap_or_default();
+            if let Some(end) = framer.push(fresh)? {
+                return Ok(scanned + end);
+            }
+            scanned = self.pending.len();
+            if scanned >= MAX_ANSWER {
+                return Err(Error::Protocol(format!("an answer of more than {MAX_ANSWER} bytes")));
+            }
+            let room = (MAX_ANSWER - scanned).min(16 * 1024);
+            let mut part = (&mut self.stream).take(u64::try_from(room).unwrap_or(u64::MAX));
+            if part.read_buf(&mut self.pending).await? == 0 {
+                return Err(Error::Closed);
+            }
+        }
+    }
+}
+
+/// Reads one answer object: its id must be ours, its error null, its result present.
+pub fn decode_answer<T>(
+    answer: &[u8],
+    id: u64,
+    decode: impl FnOnce(&mut Parser<'_>) -> Result<T, gojson::Error>,
+) -> Result<T, Error> {
+    let mut parser = Parser::new(answer);
+    let mut seen_id = None;
+    let mut result: Option<usize> = None;
+    let mut refusal = None;
+    let is_object = parser.object(|p, key| {
+        if key_is(key, "id") {
+            seen_id = match p.value()? {
+                Scalar::Number(number) => Some(number.to_string()),
+                other => Some(format!("{other:?}")),
+            };
+        } else if key_is(key, "result") {
+            result = (p.peek()? != Token::Null).then(|| p.offset());
+            p.skip()?;
+        } else if key_is(key, "error") {
+            refusal = match p.value()? {
+                Scalar::Null => None,
+                Scalar::String(text) => Some(text.chars().take(300).collect()),
+                other => Some(format!("{other:?}")),
+            };
+        } else {
+            p.skip()?;
+        }
+        Ok::<(), gojson::Error>(())
+    })?;
+    if !is_object {
+        return Err(Error::Protocol("null instead of an object".to_owned()));
+    }
+    if seen_id.as_deref() != Some(id.to_string().as_str()) {
+        let seen = seen_id.unwrap_or_else(|| "no id".to_owned());
+        return Err(Error::Protocol(format!("an answer to call {seen}, expected one to call {id}")));
+    }
+    if let Some(refusal) = refusal {
+        return Err(Error::Refused(refusal));
+    }
+    let Some(start) = result else {
+        return Err(Error::Protocol("neither a result nor an error".to_owned()));
+    };
+    Ok(decode(&mut Parser::new(answer.get(start..).unwrap_or_default()))?)
+}
+
+/// What a transfer says about a call.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct TransferResponse {
+    pub message: String,
+    pub total: i64,
+    pub invalid: i64,
+    pub latency_ms: i64,
+}
+
+pub fn transfer_response(p: &mut Parser<'_>) -> Result<TransferResponse, gojson::Error> {
+    let mut response = TransferResponse::default();
+    p.object(|p, key| {
+        if key_is(key, "Message") {
+            response.message = p.string()?.map(|text| text.chars().take(300).collect()).unwrap_or_default();
+        } else if key_is(key, "Total") {
+            response.total = p.integer()?.unwrap_or(response.total);
+        } else if key_is(key, "Invalid") {
+            response.invalid = p.integer()?.unwrap_or(response.invalid);
+        } else if key_is(key, "Latency") {
+            response.latency_ms = p.integer()?.unwrap_or(response.latency_ms);
+        } else {
+            p.skip()?;
+        }
+        Ok::<(), gojson::Error>(())
+    })?;
+    Ok(response)
+}
+
+/// The `code` of SimpleRpcResponse: 0 is success.
+pub fn simple_response(p: &mut Parser<'_>) -> Result<i64, gojson::Error> {
+    let mut code = 0;
+    p.object(|p, key| {
+        if key_is(key, "code") {
+            code = p.integer()?.unwrap_or(code);
+        } else {
+            p.skip()?;
+        }
+        Ok::<(), gojson::Error>(())
+    })?;
+    Ok(code)
+}
+
+/// Every reader of answers on the same bytes: the entry of the fuzz target.
+pub fn fuzz_answer(data: &[u8]) {
+    let mut framer = Framer::new();
+    if let Ok(Some(end)) = framer.push(data) {
+        let answer = data.get(..end).unwrap_or_default();
+        let _ = decode_answer(answer, 0, transfer_response);
+        let _ = decode_answer(answer, 0, simple_response);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tokio::io::DuplexStream;
+
+    const OK: &str = "{\"id\":0,\"result\":{\"Message\":\"ok\",\"Total\":2,\"Invalid\":1,\"Latency\":0},\"error\":null}\n";
+
+    async fn answered(parts: &[&[u8]]) -> Result<TransferResponse, Error> {
+        let (ours, mut theirs) = tokio::io::duplex(64);
+        let mut client = Client::new(ours);
+        let server = async {
+            let mut request = vec![0; 64];
+            let read = theirs.read(&mut request).await.expect("a request");
+            assert!(request[..read].starts_with(b"{\"method\":\"Transfer.Update\",\"params\":[[1]],\"id\":0}"));
+            for part in parts {
+                theirs.write_all(part).await.expect("an answer");
+            }
+            drop(theirs);
+        };
+        tokio::join!(client.call("Transfer.Update", &[b"[", b"1", b"]"], transfer_response), server).0
+    }
+
+    #[tokio::test]
+    async fn an_answer_may_come_byte_by_byte() {
+        let parts: Vec<&[u8]> = OK.as_bytes().chunks(1).collect();
+        let response = answered(&parts).await.expect("an answer");
+        assert_eq!((response.message.as_str(), response.total, response.invalid), ("ok", 2, 1));
+    }
+
+    #[tokio::test]
+    async fn two_answers_may_come_in_one_piece() {
+        async fn serve(mut theirs: DuplexStream) {
+            let mut request = vec![0; 256];
+            let _ = theirs.read(&mut request).await.expect("a request");
+            let both = "{\"id\":0,\"result\":{\"code\":0},\"error\":null}\n{\"id\":1,\"result\":{\"code\":1},\"error\":null}\n";
+            theirs.write_all(both.as_bytes()).await.expect("both");
+            let _ = theirs.read(&mut request).await.expect("a second request");
+        }
+        let (ours, theirs) = tokio::io::duplex(1024);
+        let mut client = Client::new(ours);
+        let calls = async {
+            let first = client.call("Agent.ReportStatus", &[b"{}"], simple_response).await.expect("first");
+            let second = client.call("Agent.ReportStatus", &[b"{}"], simple_response).await.expect("second");
+            (first, second)
+        };
+        assert_eq!(tokio::join!(calls, serve(theirs)).0, (0, 1));
+    }
+
+    #[tokio::test]
+    async fn what_no_server_says_ends_the_connection() {
+        let cases: [(&str, &str); 9] = [
+            ("hello", "not the answer"),
+            ("", "closed"),
+            ("{\"id\":0,\"result\":", "closed"),
+            ("{\"id\":7,\"result\":{\"Total\":1},\"error\":null}", "call 7"),
+            ("{\"id\":null,\"result\":{\"Total\":1},\"error\":null}", "expected one to call 0"),
+            ("{\"id\":0,\"result\":null,\"error\":null}", "neither"),
+            ("{\"id\":0,\"result\":[],\"error\":null}", "not the answer"),
+            ("{\"id\":0,\"result\":{\"Total\":\"x\"},\"error\":null}", "not the answer"),
+            ("HTTP/1.1 400 Bad Request\r\n\r\n{}", "not the answer"),
+        ];
+        for (answer, expected) in cases {
+            let error = answered(&[answer.as_bytes()]).await.expect_err(answer);
+            assert!(!matches!(error, Error::Refused(_)) && error.to_string().contains(expected), "{answer}: {error}");
+        }
+    }
+
+    #[tokio::test]
+    async fn a_refusal_is_told_in_the_servers_words() {
+        let answer = "{\"id\":0,\"result\":null,\"error\":\"rpc: can't find method Transfer.Update\"}\n";
+        let error = answered(&[answer.as_bytes()]).await.expect_err("refused");
+        assert!(matches!(&error, Error::Refused(text) if text.contains("can't find")), "{error}");
+    }
+
+    #[tokio::test]
+    async fn an_answer_without_end_is_cut_off() {
+        let (ours, mut theirs) = tokio::io::duplex(64 * 1024);
+        let mut client = Client::new(ours);
+        let server = async move {
+            let block = vec![b' '; 32 * 1024];
+            let mut sent = 0;
+            while theirs.write_all(&block).await.is_ok() {
+                sent += block.len();
+                assert!(sent <= MAX_ANSWER + 256 * 1024, "read without a limit");
+            }
+        };
+        let call = async {
+            let result = client.call("Transfer.Update", &[b"[]"], transfer_response).await;
+            drop(client);
+            result
+        };
+        let error = tokio::join!(call, server).0.expect_err("too long");
+        assert!(error.to_string().contains("more than"), "{error}");
+    }
+}

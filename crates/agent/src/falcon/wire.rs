@@ -1,0 +1,219 @@
+//! A [`Sample`] as the bytes of one MetricValue, and batches of them as [`Frame`]s.
+//!
+//! Members in the Go agent's order; `step` and `timestamp` are integer literals, `value` a finite number. A sample is
+//! encoded once: these bytes are what is queued and sent.
+
+use std::io::Write;
+
+use crate::model::Sample;
+
+/// Most items in one `Transfer.Update` call.
+pub const MAX_ITEMS: usize = 500;
+/// A frame is closed when it has grown to this, so that no block of memory gets large.
+const MAX_BODY: usize = 64 * 1024;
+
+/// One encoded batch of points with one stamp: the unit of queue and wire.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Frame {
+    /// Unix seconds of its points.
+    pub at: i64,
+    /// End of each item in `body`, in order.
+    ends: Vec<u32>,
+    /// The items, joined by commas.
+    body: Vec<u8>,
+}
+
+impl Frame {
+    pub fn len(&self) -> usize {
+        self.ends.len()
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.ends.is_empty()
+    }
+
+    /// The items, joined by commas.
+    pub fn body(&self) -> &[u8] {
+        &self.body
+    }
+
+    /// What it holds of memory.
+    pub fn bytes(&self) -> usize {
+        self.body.capacity() + self.ends.capacity() * size_of::<u32>() + size_of::<Frame>()
+    }
+
+    /// The first `n` items and the rest.
+    pub fn split(&self, n: usize) -> (Frame, Frame) {
+        let items: Vec<&[u8]> = self.items().collect();
+        let part = |items: &[&[u8]]| {
+            let mut frame = Frame { at: self.at, ends: Vec::with_capacity(items.len()), body: Vec::new() };
+            items.iter().for_each(|item| frame.push(item));
+            frame
+        };
+        let (head, tail) = items.split_at(n.min(items.len()));
+        (part(head), part(tail))
+    }
+
+    /// Each item's bytes.
+    pub fn items(&self) -> impl Iterator<Item = &[u8]> {
+        let mut start = 0;
+        self.ends.iter().map(move |end| {
+            let end = usize::try_from(*end).unwrap_or(usize::MAX);
+            let item = self.body.get(start..end).unwrap_or_default();
+            start = end + 1;
+            item
+        })
+    }
+
+    fn push(&mut self, item: &[u8]) {
+        if !self.ends.is_empty() {
+            self.body.push(b',');
+        }
+        self.body.extend_from_slice(item);
+        self.ends.push(u32::try_from(self.body.len()).unwrap_or(u32::MAX));
+    }
+}
+
+/// Encodes samples into frames: one stamp, at most [`MAX_ITEMS`] items and about 64 KiB each, in the given order.
+pub fn encode<'a>(samples: impl IntoIterator<Item = &'a Sample>, endpoint: &str) -> Vec<Frame> {
+    let mut frames: Vec<Frame> = Vec::new();
+    let mut item = Vec::new();
+    for sample in samples {
+        item.clear();
+        encode_one(sample, endpoint, &mut item);
+        let fits = |frame: &Frame| {
+            frame.at == sample.at && frame.len() < MAX_ITEMS && frame.body.len() + item.len() < MAX_BODY
+        };
+        match frames.last_mut() {
+            Some(frame) if fits(frame) => frame.push(&item),
+            _ => {
+                let mut frame = Frame { at: sample.at, ends: Vec::new(), body: Vec::new() };
+                frame.push(&item);
+                frames.push(frame);
+            }
+        }
+    }
+    for frame in &mut frames {
+        frame.body.shrink_to_fit();
+        frame.ends.shrink_to_fit();
+    }
+    frames
+}
+
+/// One MetricValue; `endpoint` is this host's, for samples that have none of their own.
+pub fn encode_one(sample: &Sample, endpoint: &str, out: &mut Vec<u8>) {
+    out.extend_from_slice(b"{\"endpoint\":");
+    string(sample.endpoint.as_deref().unwrap_or(endpoint), out);
+    out.extend_from_slice(b",\"metric\":");
+    string(&sample.metric, out);
+    out.extend_from_slice(b",\"value\":");
+    number(sample.value.get(), out);
+    out.extend_from_slice(b",\"step\":");
+    integer(sample.step, out);
+    out.extend_from_slice(b",\"counterType\":\"");
+    out.extend_from_slice(sample.kind.as_str().as_bytes());
+    out.extend_from_slice(b"\",\"tags\":");
+    string(sample.tags.as_str(), out);
+    out.extend_from_slice(b",\"timestamp\":");
+    integer(sample.at, out);
+    out.push(b'}');
+}
+
+/// Writing to memory does not fail; serde_json's own error type says so only at run time.
+fn string(text: &str, out: &mut Vec<u8>) {
+    let _ = serde_json::to_writer(out, text);
+}
+
+fn integer(value: i64, out: &mut Vec<u8>) {
+    let _ = write!(out, "{value}");
+}
+
+/// The shortest text that reads back as the same number; without an exponent in the range where Go uses none.
+pub fn number(value: f64, out: &mut Vec<u8>) {
+    let size = value.abs();
+    let _ = if size == 0.0 {
+        write!(out, "0")
+    } else if (1e-6..1e21).contains(&size) {
+        write!(out, "{value}")
+    } else {
+        write!(out, "{value:e}")
+    };
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::model::{Finite, Kind, Tags};
+    use proptest::prelude::*;
+
+    fn sample(metric: &str, value: f64, tags: &str, at: i64) -> Sample {
+        Sample {
+            metric: metric.to_owned().into(),
+            tags: Tags::raw(tags),
+            value: Finite::new(value).expect("finite"),
+            kind: Kind::Gauge,
+            at,
+            step: 60,
+            endpoint: None,
+        }
+    }
+
+    #[test]
+    fn the_bytes_of_the_go_agent() {
+        let mut out = Vec::new();
+        encode_one(&sample("agent.alive", 1.0, "", 1_700_000_000), "h1", &mut out);
+        assert_eq!(
+            String::from_utf8(out).unwrap(),
+            r#"{"endpoint":"h1","metric":"agent.alive","value":1,"step":60,"counterType":"GAUGE","tags":"","timestamp":1700000000}"#
+        );
+    }
+
+    #[test]
+    fn numbers_are_as_short_as_gos() {
+        let text = |value| {
+            let mut out = Vec::new();
+            number(value, &mut out);
+            String::from_utf8(out).unwrap()
+        };
+        assert_eq!(text(270_553_174_016.0), "270553174016");
+        assert_eq!(text(22.386_588_872_425_683), "22.386588872425683");
+        assert_eq!(text(-0.0), "0");
+        assert_eq!(text(1e21), "1e21");
+        assert_eq!(text(1e-7), "1e-7");
+        assert_eq!(text(0.000_001), "0.000001");
+    }
+
+    #[test]
+    fn frames_are_cut_at_five_hundred_items_and_at_a_new_stamp() {
+        let mut samples: Vec<_> = (0..501).map(|n| sample(&n.to_string(), 0.0, "", 60)).collect();
+        samples.push(sample("later", 0.0, "", 120));
+        let sizes: Vec<_> = encode(&samples, "h").iter().map(|frame| (frame.at, frame.len())).collect();
+        assert_eq!(sizes, [(60, 500), (60, 1), (120, 1)]);
+        let long: Vec<_> = (0..300).map(|_| sample("m", 1.0, &"t".repeat(450), 60)).collect();
+        assert!(encode(&long, "h").iter().all(|frame| frame.body().len() < MAX_BODY));
+    }
+
+    proptest! {
+        #[test]
+        fn every_item_reads_back_as_what_was_said(
+            items in prop::collection::vec((".{0,40}", ".{0,40}", prop::num::f64::NORMAL, 0i64..5_000_000_000), 1..20),
+            cut in 0usize..25,
+        ) {
+            let samples: Vec<_> = items.iter().map(|(metric, tags, value, _)| sample(metric, *value, tags, 7)).collect();
+            let frame = encode(&samples, "端点").remove(0);
+            let array: Vec<serde_json::Value> =
+                serde_json::from_slice(&[b"[", frame.body(), b"]"].concat()).expect("valid JSON");
+            prop_assert_eq!(array.len(), samples.len());
+            for (json, sample) in array.iter().zip(&samples) {
+                prop_assert_eq!(json["metric"].as_str(), Some(sample.metric.as_ref()));
+                prop_assert_eq!(json["tags"].as_str(), Some(sample.tags.as_str()));
+                prop_assert_eq!(json["value"].as_f64(), Some(sample.value.get()));
+                prop_assert_eq!(json["endpoint"].as_str(), Some("端点"));
+                prop_assert!(json["timestamp"].is_i64() && json["step"].is_i64());
+            }
+            let (head, tail) = frame.split(cut);
+            let joined: Vec<_> = head.items().chain(tail.items()).collect();
+            prop_assert_eq!(joined, frame.items().collect::<Vec<_>>());
+        }
+    }
+}

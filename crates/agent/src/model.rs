@@ -1,0 +1,306 @@
+//! The core types: what a collector says, what a transfer gets, and the declarations that tie a name to a type.
+//!
+//! Invariants: a [`Sample`]'s value is finite by construction; tags made by the agent hold no character that the servers
+//! refuse; a metric's name, type, unit, tag keys and platforms stand in one [`Metric`] beside the code that emits it.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::Duration;
+
+use crate::config::NameSet;
+
+/// `counterType` of the wire.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub enum Kind {
+    Gauge,
+    Counter,
+    Derive,
+}
+
+impl Kind {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Kind::Gauge => "GAUGE",
+            Kind::Counter => "COUNTER",
+            Kind::Derive => "DERIVE",
+        }
+    }
+
+    /// Exact spelling only, as the transfer compares it.
+    pub fn parse(text: &str) -> Option<Kind> {
+        match text {
+            "GAUGE" => Some(Kind::Gauge),
+            "COUNTER" => Some(Kind::Counter),
+            "DERIVE" => Some(Kind::Derive),
+            _ => None,
+        }
+    }
+}
+
+/// The platform this program runs on; the one place of the portable code that asks the compiler.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Platform {
+    Linux,
+    Windows,
+}
+
+impl Platform {
+    pub const CURRENT: Platform = if cfg!(windows) { Platform::Windows } else { Platform::Linux };
+}
+
+/// The platforms on which a metric exists.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum On {
+    Both,
+    Linux,
+    Windows,
+}
+
+impl On {
+    pub fn includes(self, platform: Platform) -> bool {
+        matches!((self, platform), (On::Both, _) | (On::Linux, Platform::Linux) | (On::Windows, Platform::Windows))
+    }
+}
+
+/// A set of [`NameSet`]s.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Sets(u8);
+
+impl Sets {
+    pub const NONE: Sets = Sets(0);
+    pub const FALCON: Sets = Sets::NONE.with(NameSet::Falcon);
+    pub const WINDOWS_AGENT: Sets = Sets::NONE.with(NameSet::WindowsAgent);
+    pub const FREEDOMKK: Sets = Sets::NONE.with(NameSet::FreedomKk);
+    pub const LEONZYANG: Sets = Sets::NONE.with(NameSet::LeonZYang);
+    pub const EXTENDED: Sets = Sets::NONE.with(NameSet::Extended);
+    /// The names that all three Go agents share.
+    pub const GO: Sets = Sets::FALCON.and(Sets::FREEDOMKK).and(Sets::LEONZYANG);
+    /// The names that every agent before this one has.
+    pub const LEGACY: Sets = Sets::GO.and(Sets::WINDOWS_AGENT);
+    pub const ALL: Sets = Sets::LEGACY.and(Sets::EXTENDED);
+
+    pub const fn with(self, set: NameSet) -> Sets {
+        Sets(self.0 | 1 << set as u8)
+    }
+
+    pub const fn and(self, other: Sets) -> Sets {
+        Sets(self.0 | other.0)
+    }
+
+    pub fn intersects(self, other: Sets) -> bool {
+        self.0 & other.0 != 0
+    }
+
+    pub fn contains(self, set: NameSet) -> bool {
+        self.intersects(Sets::NONE.with(set))
+    }
+}
+
+impl FromIterator<NameSet> for Sets {
+    fn from_iter<I: IntoIterator<Item = NameSet>>(sets: I) -> Sets {
+        sets.into_iter().fold(Sets::NONE, Sets::with)
+    }
+}
+
+/// One declared metric: the single source of its type, tag keys, unit and origin.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Metric {
+    pub name: &'static str,
+    pub kind: Kind,
+    /// `%`, `B`, `bit`, `packets`, ... of the value; a COUNTER's graph shows it per second.
+    pub unit: &'static str,
+    /// Tag keys, in the order in which they are sent.
+    pub tags: &'static [&'static str],
+    pub sets: Sets,
+    pub on: On,
+    /// Where the number comes from.
+    pub source: &'static str,
+    pub help: &'static str,
+}
+
+impl Metric {
+    pub const fn gauge(name: &'static str, unit: &'static str, sets: Sets, source: &'static str) -> Metric {
+        Metric { name, kind: Kind::Gauge, unit, tags: &[], sets, on: On::Both, source, help: "" }
+    }
+
+    pub const fn counter(name: &'static str, unit: &'static str, sets: Sets, source: &'static str) -> Metric {
+        Metric { kind: Kind::Counter, ..Metric::gauge(name, unit, sets, source) }
+    }
+
+    pub const fn tags(self, tags: &'static [&'static str]) -> Metric {
+        Metric { tags, ..self }
+    }
+
+    pub const fn on(self, on: On) -> Metric {
+        Metric { on, ..self }
+    }
+
+    pub const fn help(self, help: &'static str) -> Metric {
+        Metric { help, ..self }
+    }
+}
+
+/// Tags as they go out: `k=v,k=v`, or nothing.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Tags(Cow<'static, str>);
+
+impl Tags {
+    pub const NONE: Tags = Tags(Cow::Borrowed(""));
+
+    /// Tags of the agent's own metrics: each value cleaned by [`clean`].
+    pub fn of(pairs: &[(&str, &str)]) -> Tags {
+        let mut text = String::new();
+        for (key, value) in pairs {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            text.push_str(key);
+            text.push('=');
+            clean(value, &mut text);
+        }
+        Tags(Cow::Owned(text))
+    }
+
+    /// Tags that somebody else wrote (a push): sent as they are.
+    pub fn raw(text: impl Into<String>) -> Tags {
+        Tags(Cow::Owned(text.into()))
+    }
+
+    pub fn as_str(&self) -> &str {
+        &self.0
+    }
+
+    /// The pairs as the transfer reads them: U+0020 removed, split at `,`, cut at the first `=`, parts without `=` left out.
+    pub fn pairs(&self) -> impl Iterator<Item = (String, String)> + '_ {
+        self.0.split(',').filter_map(|part| {
+            let part = part.replace(' ', "");
+            part.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))
+        })
+    }
+
+    /// What identifies the series on the servers: the pairs sorted by key, the last of equal keys.
+    pub fn canonical(&self) -> String {
+        let map: std::collections::BTreeMap<_, _> = self.pairs().collect();
+        let mut text = String::with_capacity(self.0.len());
+        for (key, value) in map {
+            if !text.is_empty() {
+                text.push(',');
+            }
+            text.push_str(&key);
+            text.push('=');
+            text.push_str(&value);
+        }
+        text
+    }
+
+    /// `defaults` (already `k=v,k=v`, sorted) appended, so that they win over own tags of the same key as they do with
+    /// the Go agent, where the transfer keeps the last of two.
+    pub fn with_defaults(self, defaults: &str) -> Tags {
+        if defaults.is_empty() {
+            self
+        } else if self.0.is_empty() {
+            Tags::raw(defaults)
+        } else {
+            Tags::raw(format!("{},{defaults}", self.0))
+        }
+    }
+}
+
+/// The one rule for tag values from outside (adapter names, mount points): what would split a tag, break an expression
+/// or make graph drop the series becomes `_`. Blanks stay: the transfer removes them, as it always did.
+pub fn clean(value: &str, into: &mut String) {
+    into.extend(value.chars().map(|c| match c {
+        ',' | '=' | '\'' | '"' | '>' | '\u{FFFD}' => '_',
+        c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => '_',
+        c => c,
+    }));
+}
+
+/// A number that JSON can carry.
+#[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
+pub struct Finite(f64);
+
+impl Finite {
+    pub fn new(value: f64) -> Option<Finite> {
+        value.is_finite().then_some(Finite(value))
+    }
+
+    pub fn get(self) -> f64 {
+        self.0
+    }
+}
+
+/// One point.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Sample {
+    pub metric: Cow<'static, str>,
+    pub tags: Tags,
+    pub value: Finite,
+    pub kind: Kind,
+    /// Unix seconds.
+    pub at: i64,
+    /// Seconds, at least 1.
+    pub step: i64,
+    /// `None`: this host.
+    pub endpoint: Option<Arc<str>>,
+}
+
+/// The clock as a value: collectors never ask for the time.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Tick {
+    /// The start of the step, Unix seconds: the stamp of every point of the cycle.
+    pub at: i64,
+    /// Seconds between two points of a series.
+    pub step: u32,
+    /// Monotonic time since the same collector ran before; `None` at its first run.
+    pub elapsed: Option<Duration>,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn tag_values_lose_what_servers_refuse() {
+        let tags = Tags::of(&[("iface", "本地连接 2"), ("mount", "C:/a,b='\"\r\n\u{1a}>")]);
+        assert_eq!(tags.as_str(), "iface=本地连接 2,mount=C:/a_b_______");
+    }
+
+    #[test]
+    fn canonical_tags_are_those_of_the_transfer() {
+        assert_eq!(Tags::raw("b=2, a = 1,junk,,a=3,=x,c=").canonical(), "=x,a=3,b=2,c=");
+        assert_eq!(Tags::NONE.canonical(), "");
+    }
+
+    #[test]
+    fn default_tags_come_last_and_so_win() {
+        let tags = Tags::raw("idc=own,x=1").with_defaults("idc=bj");
+        assert_eq!(tags.as_str(), "idc=own,x=1,idc=bj");
+        assert_eq!(tags.canonical(), "idc=bj,x=1");
+        assert_eq!(Tags::NONE.with_defaults("idc=bj").as_str(), "idc=bj");
+    }
+
+    #[test]
+    fn a_number_that_json_cannot_carry_is_no_sample() {
+        assert_eq!(Finite::new(f64::NAN), None);
+        assert_eq!(Finite::new(f64::INFINITY), None);
+        assert_eq!(Finite::new(-0.5).map(Finite::get), Some(-0.5));
+    }
+
+    proptest! {
+        #[test]
+        fn cleaned_values_keep_one_pair_whatever_they_were(value in ".*") {
+            let tags = Tags::of(&[("mount", &value)]);
+            let pairs: Vec<_> = tags.pairs().collect();
+            prop_assert_eq!(pairs.len(), 1);
+            prop_assert!(!tags.as_str().contains(['\r', '\n', '\'', '"', '>', '\u{1a}']));
+        }
+
+        #[test]
+        fn canonical_is_stable(text in "[a-c=, ]{0,24}") {
+            let once = Tags::raw(text).canonical();
+            prop_assert_eq!(Tags::raw(once.clone()).canonical(), once);
+        }
+    }
+}

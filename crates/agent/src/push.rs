@@ -1,0 +1,287 @@
+//! The body of `POST /v1/push`, and the rules that a transfer applies to every item.
+//!
+//! The body decodes as Go's encoding/json decodes it: the first value must be an array of MetricValue or null, what follows
+//! it is ignored, and one member of a wrong type refuses the whole. Items that no transfer would take are left out here and
+//! counted by reason, so that they never make a transfer refuse a batch.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+
+use crate::gojson::{self, Parser, Scalar, Token, key_is};
+use crate::hub::MAX_NAME;
+use crate::model::{Finite, Kind, Sample, Tags};
+
+/// Why a transfer would count an item as Invalid.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Invalid {
+    Null,
+    Hostname,
+    NoMetric,
+    NoEndpoint,
+    CounterType,
+    Step,
+    TooLong,
+    Value,
+}
+
+impl Invalid {
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Invalid::Null => "the item is null",
+            Invalid::Hostname => "kernel.hostname is reserved",
+            Invalid::NoMetric => "metric is empty",
+            Invalid::NoEndpoint => "endpoint is empty",
+            Invalid::CounterType => "counterType is not GAUGE, COUNTER or DERIVE",
+            Invalid::Step => "step is not positive",
+            Invalid::TooLong => "metric and tags are longer than 510 bytes",
+            Invalid::Value => "value is not a finite number",
+        }
+    }
+}
+
+/// What a push brought.
+#[derive(Debug, Default)]
+pub struct Batch {
+    pub samples: Vec<Sample>,
+    pub invalid: BTreeMap<Invalid, usize>,
+}
+
+/// MetricValue as Go's zero value, then filled member by member.
+#[derive(Default)]
+struct Item {
+    endpoint: String,
+    metric: String,
+    value: Option<Finite>,
+    step: i64,
+    counter_type: String,
+    tags: String,
+    timestamp: i64,
+}
+
+/// Decodes a body; `now` (Unix seconds) stamps items without a usable timestamp, as the transfer would on receipt.
+pub fn decode(body: &[u8], now: i64) -> Result<Batch, gojson::Error> {
+    let mut parser = Parser::new(body);
+    let mut batch = Batch::default();
+    parser.array(|p| {
+        let checked = match p.peek()? {
+            Token::Null => {
+                p.skip()?;
+                Err(Invalid::Null)
+            }
+            _ => check(item(p)?, now),
+        };
+        match checked {
+            Ok(sample) => batch.samples.push(sample),
+            Err(reason) => *batch.invalid.entry(reason).or_default() += 1,
+        }
+        Ok::<(), gojson::Error>(())
+    })?;
+    Ok(batch)
+}
+
+fn item(p: &mut Parser<'_>) -> Result<Item, gojson::Error> {
+    let mut item = Item::default();
+    p.object(|p, key| {
+        let text = |p: &mut Parser<'_>, into: &mut String| -> Result<(), gojson::Error> {
+            if let Some(text) = p.string()? {
+                *into = text.into_owned();
+            }
+            Ok(())
+        };
+        if key_is(key, "endpoint") {
+            text(p, &mut item.endpoint)
+        } else if key_is(key, "metric") {
+            text(p, &mut item.metric)
+        } else if key_is(key, "value") {
+            item.value = match p.value()? {
+                Scalar::Number(number) => Finite::new(number),
+                Scalar::String(text) => number_in_text(&text),
+                _ => None,
+            };
+            Ok(())
+        } else if key_is(key, "step") {
+            item.step = p.integer()?.unwrap_or(item.step);
+            Ok(())
+        } else if key_is(key, "counterType") {
+            text(p, &mut item.counter_type)
+        } else if key_is(key, "tags") {
+            text(p, &mut item.tags)
+        } else if key_is(key, "timestamp") {
+            item.timestamp = p.integer()?.unwrap_or(item.timestamp);
+            Ok(())
+        } else {
+            p.skip()
+        }
+    })?;
+    Ok(item)
+}
+
+/// The transfer's checks, in its order.
+fn check(item: Item, now: i64) -> Result<Sample, Invalid> {
+    if item.metric == "kernel.hostname" {
+        return Err(Invalid::Hostname);
+    }
+    if item.metric.is_empty() {
+        return Err(Invalid::NoMetric);
+    }
+    if item.endpoint.is_empty() {
+        return Err(Invalid::NoEndpoint);
+    }
+    let kind = Kind::parse(&item.counter_type).ok_or(Invalid::CounterType)?;
+    if item.step <= 0 {
+        return Err(Invalid::Step);
+    }
+    if item.metric.len() + item.tags.len() > MAX_NAME {
+        return Err(Invalid::TooLong);
+    }
+    let value = item.value.ok_or(Invalid::Value)?;
+    let usable = item.timestamp > 0 && item.timestamp <= now.saturating_mul(2);
+    Ok(Sample {
+        metric: item.metric.into(),
+        tags: Tags::raw(item.tags),
+        value,
+        kind,
+        at: if usable { item.timestamp } else { now },
+        step: item.step,
+        endpoint: Some(Arc::from(item.endpoint)),
+    })
+}
+
+/// A number as Go's ParseFloat reads it in a string: decimal, with underscores nowhere and blanks nowhere. The words for
+/// infinity and NaN, which it reads too, are no values that a graph can keep.
+fn number_in_text(text: &str) -> Option<Finite> {
+    let plain = |c: char| c.is_ascii_digit() || matches!(c, '+' | '-' | '.' | 'e' | 'E');
+    if text.chars().all(plain) {
+        return text.parse().ok().and_then(Finite::new);
+    }
+    hexadecimal(text).and_then(Finite::new)
+}
+
+/// Go's hexadecimal floats: `0x1.8p3`; the exponent is required.
+fn hexadecimal(text: &str) -> Option<f64> {
+    let (sign, text) = match text.strip_prefix('-') {
+        Some(rest) => (-1.0, rest),
+        None => (1.0, text.strip_prefix('+').unwrap_or(text)),
+    };
+    let text = text.strip_prefix("0x").or_else(|| text.strip_prefix("0X"))?;
+    let (mantissa, exponent) = text.split_once(['p', 'P'])?;
+    let (whole, fraction) = mantissa.split_once('.').unwrap_or((mantissa, ""));
+    if whole.len() + fraction.len() == 0 || whole.len() + fraction.len() > 13 {
+        return None;
+    }
+    let digits = u64::from_str_radix(&format!("{whole}{fraction}"), 16).ok()?;
+    let exponent = exponent.parse::<i32>().ok()?.checked_sub(4 * i32::try_from(fraction.len()).ok()?)?;
+    // At most 13 digits are 52 bits: exact.
+    #[allow(clippy::cast_precision_loss)]
+    let mantissa = digits as f64;
+    Some(sign * mantissa * f64::from(exponent).exp2())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    const NOW: i64 = 1_795_363_835;
+
+    fn one(members: &str) -> Result<Batch, gojson::Error> {
+        decode(format!("[{{{members}}}]").as_bytes(), NOW)
+    }
+
+    fn with(member: &str) -> String {
+        format!(r#""endpoint":"h","metric":"m","value":1,"step":60,"counterType":"GAUGE","tags":"","timestamp":5,{member}"#)
+    }
+
+    fn invalid(member: &str) -> Option<Invalid> {
+        one(&with(member)).expect(member).invalid.into_keys().next()
+    }
+
+    #[test]
+    fn a_good_item_is_taken_as_it_is() {
+        let batch = one(&with(r#""tags":"k=v, x = y""#)).expect("decodes");
+        let sample = &batch.samples[0];
+        assert_eq!((sample.metric.as_ref(), sample.tags.as_str(), sample.at, sample.step), ("m", "k=v, x = y", 5, 60));
+        assert_eq!(sample.endpoint.as_deref(), Some("h"));
+    }
+
+    #[test]
+    fn the_transfers_rules_one_by_one() {
+        assert_eq!(invalid(r#""metric":"kernel.hostname""#), Some(Invalid::Hostname));
+        assert_eq!(invalid(r#""metric":"""#), Some(Invalid::NoMetric));
+        assert_eq!(invalid(r#""endpoint":"""#), Some(Invalid::NoEndpoint));
+        assert_eq!(invalid(r#""counterType":"gauge""#), Some(Invalid::CounterType));
+        assert_eq!(invalid(r#""step":0"#), Some(Invalid::Step));
+        assert_eq!(invalid(r#""step":-1"#), Some(Invalid::Step));
+        for value in ["null", "true", "[1]", "{}", "\"\"", "\"abc\"", "\" 1\"", "\"NaN\"", "\"+Inf\"", "\"1e400\"", "\"1_0\""] {
+            assert_eq!(invalid(&format!(r#""value":{value}"#)), Some(Invalid::Value), "{value}");
+        }
+        assert_eq!(invalid(&format!(r#""tags":"{}""#, "t".repeat(509))), None);
+        assert_eq!(invalid(&format!(r#""tags":"{}""#, "t".repeat(510))), Some(Invalid::TooLong));
+    }
+
+    #[test]
+    fn numbers_in_strings_are_numbers() {
+        for (text, number) in [("1.5", 1.5), ("-0", 0.0), ("1e3", 1000.0), ("0x1.8p3", 12.0), ("-0X10p-4", -1.0), ("+5", 5.0)] {
+            let batch = one(&with(&format!(r#""value":"{text}""#))).expect(text);
+            assert_eq!(batch.samples[0].value.get(), number, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_timestamp_that_the_transfer_would_replace_is_replaced_at_once() {
+        for (timestamp, at) in [("0", NOW), ("-1", NOW), ("1795363835000", NOW), ("null", 5), ("1795370000", 1_795_370_000)] {
+            let batch = one(&with(&format!(r#""timestamp":{timestamp}"#))).expect(timestamp);
+            assert_eq!(batch.samples[0].at, at, "{timestamp}");
+        }
+    }
+
+    #[test]
+    fn one_wrong_type_refuses_the_whole_body() {
+        for member in [r#""step":60.0"#, r#""step":"60""#, r#""timestamp":"1""#, r#""tags":{}"#, r#""value":1e400"#, r#""metric":1"#]
+        {
+            assert!(one(&with(member)).is_err(), "{member}");
+        }
+        for body in ["{}", "", "  ", "[", "1", "\"x\"", "[1]", "\u{feff}[]"] {
+            assert!(decode(body.as_bytes(), NOW).is_err(), "{body}");
+        }
+    }
+
+    #[test]
+    fn null_empty_and_trailing_bytes_are_fine() {
+        for (body, invalid) in [("null", 0), ("[]", 0), ("[null]", 1), ("[] xyz", 0), ("[null,null]]]", 2)] {
+            let batch = decode(body.as_bytes(), NOW).expect(body);
+            assert_eq!((batch.samples.len(), batch.invalid.values().sum::<usize>()), (0, invalid), "{body}");
+        }
+    }
+
+    #[test]
+    fn members_in_another_case_and_unknown_ones_are_understood() {
+        let body = r#"[{"Endpoint":"h","METRIC":"m","Value":1,"Step":60,"CounterType":"COUNTER","Timestamp":7,"foo":[{}]}]"#;
+        let batch = decode(body.as_bytes(), NOW).expect("decodes");
+        assert_eq!((batch.samples[0].kind, batch.samples[0].at), (Kind::Counter, 7));
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_panics(body in prop::collection::vec(any::<u8>(), 0..200)) {
+            let _ = decode(&body, NOW);
+        }
+
+        #[test]
+        fn what_is_taken_passes_the_transfers_rules(
+            endpoint in ".{0,3}", metric in "(kernel.hostname|.{0,3})", step in -2i64..3, kind in "(GAUGE|COUNTER|DERIVE|gauge|)",
+            value in "(1|-1.5|null|true|\"2\"|\"x\"|1e308)",
+        ) {
+            let (endpoint, metric) = (serde_json::json!(endpoint), serde_json::json!(metric));
+            let body = format!(
+                r#"[{{"endpoint":{endpoint},"metric":{metric},"step":{step},"counterType":"{kind}","value":{value}}}]"#
+            );
+            let batch = decode(body.as_bytes(), NOW).expect("valid JSON");
+            prop_assert_eq!(batch.samples.len() + batch.invalid.values().sum::<usize>(), 1);
+            for sample in batch.samples {
+                prop_assert!(sample.step > 0 && !sample.metric.is_empty() && sample.metric != "kernel.hostname");
+                prop_assert!(sample.endpoint.is_some_and(|endpoint| !endpoint.is_empty()));
+            }
+        }
+    }
+}

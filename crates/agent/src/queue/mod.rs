@@ -1,0 +1,213 @@
+//! What waits for a transfer: frames in order, bounded, the oldest dropped first and counted.
+//!
+//! Producers append; one consumer takes a batch, and acknowledges it when a transfer has. A batch that is out may lose its
+//! frames to a full queue meanwhile: sequence numbers keep the acknowledgement from touching others.
+
+use std::collections::VecDeque;
+use std::sync::{Arc, Mutex, PoisonError};
+
+use tokio::sync::Notify;
+
+use crate::falcon::wire::{Frame, MAX_ITEMS};
+use crate::stats::Stats;
+
+/// Memory for points that wait: some hours of an ordinary host.
+pub const MAX_BYTES: usize = 8 * 1024 * 1024;
+
+pub struct Queue {
+    inner: Mutex<Inner>,
+    filled: Notify,
+    stats: Arc<Stats>,
+    max_bytes: usize,
+}
+
+#[derive(Default)]
+struct Inner {
+    frames: VecDeque<Frame>,
+    /// Sequence number of the first frame.
+    first: u64,
+    bytes: usize,
+    items: usize,
+}
+
+/// Frames of one stamp, together at most [`MAX_ITEMS`] items, still in the queue.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Batch {
+    pub frames: Vec<Frame>,
+    /// Sequence number behind its last frame.
+    end: u64,
+}
+
+impl Batch {
+    pub fn items(&self) -> usize {
+        self.frames.iter().map(Frame::len).sum()
+    }
+
+    pub fn at(&self) -> i64 {
+        self.frames.first().map_or(0, |frame| frame.at)
+    }
+}
+
+impl Queue {
+    pub fn new(stats: Arc<Stats>, max_bytes: usize) -> Queue {
+        Queue { inner: Mutex::default(), filled: Notify::new(), stats, max_bytes }
+    }
+
+    /// Appends frames; answers how many points had to go for them.
+    pub fn append(&self, frames: impl IntoIterator<Item = Frame>) -> usize {
+        let mut inner = self.lock();
+        for frame in frames.into_iter().filter(|frame| !frame.is_empty()) {
+            inner.bytes += frame.bytes();
+            inner.items += frame.len();
+            inner.frames.push_back(frame);
+        }
+        let mut dropped = 0;
+        while inner.bytes > self.max_bytes {
+            let Some(frame) = inner.pop() else { break };
+            dropped += frame.len();
+        }
+        self.stats.dropped.add(dropped);
+        self.stats.queued.set(inner.items);
+        drop(inner);
+        self.filled.notify_one();
+        dropped
+    }
+
+    /// The oldest frames of one stamp, as soon as there are any.
+    pub async fn peek(&self) -> Batch {
+        loop {
+            let filled = self.filled.notified();
+            if let Some(batch) = self.try_peek() {
+                return batch;
+            }
+            filled.await;
+        }
+    }
+
+    fn try_peek(&self) -> Option<Batch> {
+        let inner = self.lock();
+        let at = inner.frames.front()?.at;
+        let mut items = 0;
+        let fits = |frame: &&Frame| {
+            items += frame.len();
+            frame.at == at && items <= MAX_ITEMS
+        };
+        let frames: Vec<Frame> = inner.frames.iter().take_while(fits).cloned().collect();
+        let end = inner.first + u64::try_from(frames.len()).unwrap_or(u64::MAX);
+        Some(Batch { frames, end })
+    }
+
+    /// Forgets a batch: a transfer has it.
+    pub fn acknowledge(&self, batch: &Batch) {
+        let mut inner = self.lock();
+        while inner.first < batch.end {
+            if inner.pop().is_none() {
+                break;
+            }
+        }
+        self.stats.queued.set(inner.items);
+    }
+
+    /// Points that wait.
+    pub fn items(&self) -> usize {
+        self.lock().items
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
+        // Nothing here panics half-way; a poisoned lock holds whole data.
+        self.inner.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl Inner {
+    fn pop(&mut self) -> Option<Frame> {
+        let frame = self.frames.pop_front()?;
+        self.first += 1;
+        self.bytes -= frame.bytes();
+        self.items -= frame.len();
+        if self.frames.is_empty() {
+            // A backlog's room is given back.
+            self.frames.shrink_to(64);
+        }
+        Some(frame)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::falcon::wire::encode;
+    use crate::model::{Finite, Kind, Sample, Tags};
+
+    fn frame(at: i64, items: usize) -> Vec<Frame> {
+        let sample = Sample {
+            metric: "m".into(),
+            tags: Tags::NONE,
+            value: Finite::new(1.0).expect("finite"),
+            kind: Kind::Gauge,
+            at,
+            step: 60,
+            endpoint: None,
+        };
+        encode(&vec![sample; items], "h")
+    }
+
+    fn queue(max_bytes: usize) -> Queue {
+        Queue::new(Arc::new(Stats::default()), max_bytes)
+    }
+
+    #[tokio::test]
+    async fn a_batch_has_one_stamp_and_at_most_five_hundred_items() {
+        let queue = queue(MAX_BYTES);
+        for (at, items) in [(60, 300), (60, 200), (60, 1), (120, 1)] {
+            queue.append(frame(at, items));
+        }
+        let sizes = async {
+            let batch = queue.peek().await;
+            queue.acknowledge(&batch);
+            (batch.at(), batch.items())
+        };
+        assert_eq!(sizes.await, (60, 500));
+        let batch = queue.peek().await;
+        assert_eq!((batch.at(), batch.items()), (60, 1));
+        assert_eq!(queue.peek().await, batch, "what is not acknowledged stays");
+        queue.acknowledge(&batch);
+        queue.acknowledge(&batch);
+        assert_eq!(queue.items(), 1);
+    }
+
+    #[tokio::test]
+    async fn the_oldest_go_first_and_are_counted() {
+        let queue = queue(3 * frame(0, 10)[0].bytes());
+        let mut dropped = 0;
+        for at in 0..5 {
+            dropped += queue.append(frame(at * 60, 10));
+        }
+        assert_eq!((dropped, queue.stats.dropped.get(), queue.items()), (20, 20, 30));
+        assert_eq!(queue.peek().await.at(), 120);
+    }
+
+    /// While a batch is on its way the queue may drop it to make room: the acknowledgement must not eat newer points.
+    #[tokio::test]
+    async fn an_acknowledgement_touches_only_its_own_frames() {
+        let queue = queue(2 * frame(0, 10)[0].bytes());
+        queue.append(frame(0, 10));
+        let batch = queue.peek().await;
+        queue.append(frame(60, 10));
+        queue.append(frame(120, 10));
+        queue.acknowledge(&batch);
+        assert_eq!((queue.items(), queue.peek().await.at()), (20, 60));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn waiting_ends_when_something_comes() {
+        let queue = Arc::new(queue(MAX_BYTES));
+        let waiting = tokio::spawn({
+            let queue = queue.clone();
+            async move { queue.peek().await.items() }
+        });
+        tokio::task::yield_now().await;
+        queue.append(frame(0, 3));
+        assert_eq!(waiting.await.expect("ends"), 3);
+    }
+}
