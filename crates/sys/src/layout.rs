@@ -1,10 +1,10 @@
-//! What Windows lays out in memory, read without a call: tables that arrive as words, and lists of UTF-16 strings.
+//! What Windows lays out in memory, read without a call: records of processors, and UTF-16 in lists and fields.
 //!
-//! Nothing here trusts a length: what does not fit is left out.
+//! Nothing here trusts what it reads: no sum overflows, no text has to end or be well formed.
 
-/// Words of one SYSTEM_PROCESSOR_PERFORMANCE_INFORMATION: idle, kernel, user, DPC and interrupt time in 100 ns, then the
+/// One SYSTEM_PROCESSOR_PERFORMANCE_INFORMATION as words: idle, kernel, user, DPC and interrupt time in 100 ns, then the
 /// interrupt count in the low half (winternl.h; the names of the reserved fields are those of the kernel's headers).
-pub(crate) const PROCESSOR_WORDS: usize = 6;
+pub(crate) type ProcessorRecord = [u64; 6];
 
 /// The processors of one group: times summed in 100 ns, interrupts one by one, for each wraps at its own time.
 #[derive(Debug, Default, PartialEq, Eq)]
@@ -19,12 +19,11 @@ pub(crate) struct Processors {
 }
 
 impl Processors {
-    /// All whole records of `words`; the rest of a broken one is left out, and a negative time is 0.
-    pub(crate) fn parse(words: &[u64]) -> Processors {
+    /// The sum of all records, in which a negative time is 0.
+    pub(crate) fn sum(records: &[ProcessorRecord]) -> Processors {
         let mut sum = Processors::default();
-        for record in words.as_chunks::<PROCESSOR_WORDS>().0 {
-            let [idle, kernel, user, dpc, interrupt, count] = record;
-            for (sum, &time) in [
+        for &[idle, kernel, user, dpc, interrupt, count] in records {
+            for (sum, time) in [
                 (&mut sum.idle, idle),
                 (&mut sum.kernel, kernel),
                 (&mut sum.user, user),
@@ -34,7 +33,7 @@ impl Processors {
                 *sum = sum.saturating_add(u64::try_from(time.cast_signed()).unwrap_or(0));
             }
             // The high half is padding.
-            sum.interrupts.push(*count as u32);
+            sum.interrupts.push(count as u32);
         }
         sum
     }
@@ -97,8 +96,9 @@ mod tests {
         bytes
     };
 
-    fn words(bytes: &[u8]) -> Vec<u64> {
-        bytes.chunks_exact(8).map(|word| u64::from_le_bytes(word.try_into().unwrap())).collect()
+    fn records(bytes: &[u8]) -> Vec<ProcessorRecord> {
+        let word = |bytes: &[u8]| u64::from_le_bytes(bytes.try_into().unwrap());
+        bytes.chunks_exact(48).map(|record| std::array::from_fn(|i| word(&record[i * 8..][..8]))).collect()
     }
 
     #[test]
@@ -111,20 +111,14 @@ mod tests {
             interrupt: 2 * 261,
             interrupts: vec![262, 262],
         };
-        assert_eq!(Processors::parse(&words(&TWO)), expected);
-    }
-
-    #[test]
-    fn a_torn_record_is_left_out() {
-        for end in 0..=TWO.len() {
-            assert_eq!(Processors::parse(&words(&TWO[..end])).interrupts.len(), end / 48);
-        }
+        assert_eq!(Processors::sum(&records(&TWO)), expected);
+        assert_eq!(Processors::sum(&[]), Processors::default());
     }
 
     #[test]
     fn absurd_times_neither_count_nor_overflow() {
         let max = i64::MAX as u64;
-        let sum = Processors::parse(&[max, u64::MAX, 5, 0, 0, 0, max, 7, 5, 0, 0, 0, max, 0, 0, 0, 0, 0]);
+        let sum = Processors::sum(&[[max, u64::MAX, 5, 0, 0, 0], [max, 7, 5, 0, 0, 0], [max, 0, 0, 0, 0, 0]]);
         assert_eq!((sum.idle, sum.kernel, sum.user), (u64::MAX, 7, 10));
     }
 
