@@ -3,22 +3,26 @@
 //! This is the only crate of the workspace that may say `unsafe`; every block carries its SAFETY comment. The list of
 //! re-exported names below is the portability contract: both platforms offer exactly these functions with the same
 //! signatures, and a function that has no meaning on a platform answers [`std::io::ErrorKind::Unsupported`].
+//! `CpuTimes::total` is the one method that each platform adds to a plain type.
 //!
 //! All functions are blocking. None of them starts a child process, none keeps global mutable state.
 
 pub mod types;
 
+mod civil;
+
+// What Windows lays out in memory, read without a single call: so it is tested on every platform.
+#[cfg(any(windows, test))]
+mod layout;
+
 #[cfg(unix)]
 mod linux;
-#[cfg(any())]
+#[cfg(unix)]
 use linux as imp;
 
 #[cfg(windows)]
 mod win;
-#[cfg(any())]
+#[cfg(windows)]
 use win as imp;
 
-#[cfg(any())]
-pub use imp::{
-    Host, commit_info, hostname, limit_heap_growth, local_time, self_usage, volume_usage,
-};
+pub use imp::{Host, commit_info, hostname, limit_heap_growth, local_time, self_usage, volume_usage};

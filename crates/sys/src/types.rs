@@ -2,8 +2,8 @@
 
 use std::path::PathBuf;
 
-/// CPU time since boot, summed over all processors, in one platform-wide unit (`CpuTimes::UNIT` per second does not
-/// matter: only shares of differences are ever used).
+/// CPU time since boot, summed over all processors, in a unit of the platform: only shares of differences mean anything.
+/// `CpuTimes::total`, which each platform defines, is the denominator; single times may step back between readings.
 ///
 /// Linux: the `cpu` line of `/proc/stat` in clock ticks. Windows: sums of SYSTEM_PROCESSOR_PERFORMANCE_INFORMATION over
 /// every processor group, in 100 ns.
@@ -17,8 +17,9 @@ pub struct CpuTimes {
     pub idle: u64,
     /// Linux only; 0 on Windows.
     pub iowait: u64,
+    /// Windows: interrupt time, already contained in `system`.
     pub irq: u64,
-    /// Linux: softirq. Windows: DPC time.
+    /// Linux: softirq. Windows: DPC time, already contained in `system`.
     pub softirq: u64,
     /// Linux only; 0 on Windows.
     pub steal: u64,
@@ -36,7 +37,8 @@ pub struct CpuStat {
     pub count: u32,
     /// Context switches since boot, where this call tells them (Linux `ctxt`).
     pub context_switches: Option<u64>,
-    /// Interrupts since boot, widened to 64 bits by the reader (Windows: sum of InterruptCount).
+    /// Interrupts since boot, where this call tells them (Linux `intr`; Windows the sum of InterruptCount, each widened to
+    /// 64 bits by the [`Host`](crate::Host) and its clones).
     pub interrupts: Option<u64>,
 }
 
@@ -77,12 +79,14 @@ pub struct LoadAvg {
 /// One mounted file system or Windows volume, before anything is asked of it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Mount {
-    /// Linux: field 1 of /proc/mounts, unescaped. Windows: the drive (`C:`) or the volume GUID path.
+    /// Linux: field 1 of /proc/mounts, unescaped. Windows: the drive (`C:`), or the volume GUID path where the volume is
+    /// mounted in folders only.
     pub device: String,
     /// What the metric's tag says. Linux: mount point, unescaped (`/data disk`). Windows: `C:` or, for a volume mounted in
     /// a folder, `C:/data` with forward slashes.
     pub mount: String,
-    /// What the system is asked with. Linux: the mount point under the root prefix. Windows: `C:\` or `C:\data\`.
+    /// What the system is asked with. Linux: the mount point under the root prefix. Windows: `C:\`, or the volume GUID path,
+    /// which no length of a folder's path limits.
     pub path: PathBuf,
     /// Linux: type from /proc/mounts. Windows: empty until [`VolumeUsage::fstype`] tells.
     pub fstype: String,
@@ -96,7 +100,7 @@ pub struct VolumeUsage {
     pub used_bytes: u64,
     /// What an ordinary user can still write. Linux: bavail. Windows: lpTotalNumberOfFreeBytes.
     pub free_bytes: u64,
-    /// `None` where the file system has none (Windows, files = 0).
+    /// `None` where the file system has none (Windows, files = 0) or does not know how many are free (ffree all ones).
     pub inodes: Option<Inodes>,
     /// Windows: `NTFS`, `ReFS`, ... Linux: empty, see [`Mount::fstype`].
     pub fstype: String,

@@ -1,1 +1,63 @@
+//! The Linux side: `/proc` and `/sys` as text, and a handful of system calls.
+//!
+//! Everything read from a file is parsed by pure functions (`cpu`, `mem`, `fs`, `net`) that skip what they do not
+//! understand; `host` is the only reader of files that belong to the host, and bounds what it reads.
+//! Sources: proc(5), the kernel's Documentation/filesystems/proc.rst, and the calls' own manual pages.
 
+mod cpu;
+mod fs;
+mod host;
+mod mem;
+mod net;
+mod process;
+mod text;
+
+pub use fs::volume_usage;
+pub use host::Host;
+pub use process::{limit_heap_growth, self_usage};
+
+use crate::civil;
+use crate::types::{CommitInfo, LocalTime};
+use std::io;
+use std::mem::MaybeUninit;
+
+/// Linux has no commit charge in the sense of Windows.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn commit_info() -> io::Result<CommitInfo> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The node name of uname(2), which is what gethostname(2) gives.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidData`] where the host has no name.
+pub fn hostname() -> io::Result<String> {
+    let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
+    if name.is_empty() { Err(io::Error::new(io::ErrorKind::InvalidData, "the host has no name")) } else { Ok(name) }
+}
+
+/// Seconds since 1970 as the host's calendar shows them (localtime_r(3)); held within 1970-01-02 and 9999-12-31 UTC.
+pub fn local_time(unix_s: i64) -> LocalTime {
+    let unix_s = civil::clamp(unix_s);
+    // A 32-bit time_t ends in 2038, and stays there.
+    let time = libc::time_t::try_from(unix_s).unwrap_or(libc::time_t::MAX);
+    let mut tm = MaybeUninit::<libc::tm>::zeroed();
+    // SAFETY: both pointers are valid for the call, which writes nothing but `tm`; all zeroes is a valid `tm`.
+    let tm = unsafe {
+        if libc::localtime_r(&raw const time, tm.as_mut_ptr()).is_null() {
+            return civil::utc(unix_s);
+        }
+        tm.assume_init()
+    };
+    let field = |n: libc::c_int| u32::try_from(n).unwrap_or(0);
+    LocalTime {
+        year: tm.tm_year.saturating_add(1900),
+        month: field(tm.tm_mon.saturating_add(1)),
+        day: field(tm.tm_mday),
+        hour: field(tm.tm_hour),
+        minute: field(tm.tm_min),
+        second: field(tm.tm_sec),
+    }
+}

@@ -1,0 +1,93 @@
+//! `/proc/meminfo`. A line counts only with exactly three words (`MemTotal: 123 kB`), as in the Go agent, which leaves
+//! out the page counts of huge pages; values are kibibytes.
+
+use super::text::lines;
+use crate::types::{MemInfo, SwapInfo};
+
+pub(super) fn parse_mem(bytes: &[u8]) -> Result<MemInfo, &'static str> {
+    let total_bytes = value(bytes, "MemTotal").ok_or("no usable MemTotal line")?;
+    // MemAvailable came with Linux 3.14; before, this sum is the customary estimate.
+    let available_bytes = match value(bytes, "MemAvailable") {
+        Some(available) if available > 0 => available,
+        _ => {
+            let free = value(bytes, "MemFree").ok_or("no usable MemFree line")?;
+            let cached = value(bytes, "Cached").unwrap_or(0);
+            free.saturating_add(value(bytes, "Buffers").unwrap_or(0)).saturating_add(cached)
+        }
+    };
+    Ok(MemInfo { total_bytes, available_bytes })
+}
+
+pub(super) fn parse_swap(bytes: &[u8]) -> Result<SwapInfo, &'static str> {
+    match (value(bytes, "SwapTotal"), value(bytes, "SwapFree")) {
+        (Some(total_bytes), Some(free_bytes)) => Ok(SwapInfo { total_bytes, free_bytes }),
+        _ => Err("no usable SwapTotal and SwapFree lines"),
+    }
+}
+
+/// The value of the first usable line of that name, in bytes.
+fn value(bytes: &[u8], key: &str) -> Option<u64> {
+    lines(bytes).find_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let (name, kib, _unit) = (words.next()?, words.next()?, words.next()?);
+        if words.next().is_some() || name.strip_suffix(':')? != key {
+            return None;
+        }
+        kib.parse::<u64>().ok().map(|kib| kib.saturating_mul(1024))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const KERNEL_6: &[u8] = b"MemTotal:        8040168 kB\nMemFree:          342296 kB\nMemAvailable:    6500948 kB\n\
+        Buffers:          250260 kB\nCached:          5820224 kB\nSwapCached:            0 kB\n\
+        SwapTotal:       2097148 kB\nSwapFree:        2097140 kB\nHugePages_Total:       0\nDirectMap4k: 94208 kB\n";
+    const NO_SWAP: &[u8] = b"MemTotal: 100 kB\nMemFree: 40 kB\nSwapTotal: 0 kB\nSwapFree: 0 kB\n";
+
+    #[test]
+    fn takes_what_the_kernel_calls_available() {
+        let mem = parse_mem(KERNEL_6).unwrap();
+        assert_eq!(mem, MemInfo { total_bytes: 8_040_168 * 1024, available_bytes: 6_500_948 * 1024 });
+        let swap = parse_swap(KERNEL_6).unwrap();
+        assert_eq!(swap, SwapInfo { total_bytes: 2_097_148 * 1024, free_bytes: 2_097_140 * 1024 });
+    }
+
+    #[test]
+    fn old_kernels_have_no_available() {
+        let old = b"MemTotal: 100 kB\nMemFree: 10 kB\nBuffers: 5 kB\nCached: 20 kB\nSwapCached: 7 kB\n";
+        assert_eq!(parse_mem(old).unwrap().available_bytes, 35 * 1024);
+        // A kernel that says 0 is not believed.
+        let zero = b"MemTotal: 100 kB\nMemAvailable: 0 kB\nMemFree: 10 kB\n";
+        assert_eq!(parse_mem(zero).unwrap().available_bytes, 10 * 1024);
+    }
+
+    #[test]
+    fn no_swap_is_zero_and_no_lines_is_an_error() {
+        assert_eq!(parse_swap(NO_SWAP).unwrap(), SwapInfo::default());
+        assert!(parse_swap(b"MemTotal: 100 kB\nSwapTotal: 5 kB\n").is_err());
+        assert!(parse_swap(b"").is_err());
+    }
+
+    #[test]
+    fn lines_count_only_with_three_words() {
+        assert!(parse_mem(b"MemTotal: 100\nMemFree: 1 kB\n").is_err());
+        assert!(parse_mem(b"MemTotal: 1 2 kB\nMemFree: 1 kB\n").is_err());
+        assert!(parse_mem(b"MemTotal 100 kB\nMemFree: 1 kB\n").is_err());
+        assert!(parse_mem(b"MemTotal: -1 kB\nMemFree: 1 kB\n").is_err());
+        let mem = parse_mem(b"MemTotal: x kB\n\xff\nMemTotal: 3 kB\nMemFree: 1 kB").unwrap();
+        assert_eq!(mem, MemInfo { total_bytes: 3072, available_bytes: 1024 });
+    }
+
+    #[test]
+    fn absurd_values_do_not_overflow() {
+        let max = u64::MAX;
+        let file = format!("MemTotal: {max} kB\nMemFree: {max} kB\nBuffers: {max} kB\nCached: {max} kB\n");
+        let mem = parse_mem(file.as_bytes()).unwrap();
+        assert_eq!((mem.total_bytes, mem.available_bytes), (max, max));
+        for end in 0..KERNEL_6.len() {
+            let _ = (parse_mem(&KERNEL_6[..end]), parse_swap(&KERNEL_6[..end]));
+        }
+    }
+}

@@ -1,0 +1,126 @@
+//! What every call into Windows needs: buffers that grow until the answer fits, errors that are errors, and text.
+
+use std::ffi::OsStr;
+use std::io;
+use std::os::windows::ffi::OsStrExt;
+use windows_sys::Win32::Foundation::FILETIME;
+
+/// How often a buffer grows before the caller is told that the answer never fits.
+const MAX_TRIES: usize = 8;
+
+/// What a call made of the buffer it was given.
+pub(super) enum Answer {
+    /// So many elements were written.
+    Filled(usize),
+    /// Too small; so many elements would do, as far as the call knows (0: it does not).
+    TooSmall(usize),
+    Failed(io::Error),
+}
+
+/// Calls with a buffer of `first` elements, and again with one that is at least twice as large while it is too small,
+/// up to `most` elements. What a call says it wrote is believed only as far as the buffer reaches.
+///
+/// # Errors
+/// The call's own, or [`io::ErrorKind::OutOfMemory`] where the answer does not fit `most` elements.
+pub(super) fn fill<T: Copy + Default>(
+    first: usize,
+    most: usize,
+    mut call: impl FnMut(&mut [T]) -> Answer,
+) -> io::Result<Vec<T>> {
+    let mut buffer = vec![T::default(); first.min(most)];
+    for _ in 0..MAX_TRIES {
+        match call(&mut buffer) {
+            Answer::Filled(len) => {
+                buffer.truncate(len);
+                return Ok(buffer);
+            }
+            Answer::Failed(e) => return Err(e),
+            Answer::TooSmall(_) if buffer.len() == most => break,
+            Answer::TooSmall(need) => buffer.resize(need.max(buffer.len() * 2).min(most), T::default()),
+        }
+    }
+    Err(io::Error::new(io::ErrorKind::OutOfMemory, "the answer fits no buffer"))
+}
+
+/// A length as Windows counts it.
+pub(super) fn len_u32<T>(buffer: &[T]) -> u32 {
+    u32::try_from(buffer.len()).unwrap_or(u32::MAX)
+}
+
+/// The size of a structure, for the field or parameter in which Windows wants to be told.
+pub(super) const fn size_u32<T>() -> u32 {
+    size_of::<T>() as u32
+}
+
+/// The calling thread's last error. Some calls fail and set none: that must not read "completed successfully".
+pub(super) fn last_error() -> io::Error {
+    let e = io::Error::last_os_error();
+    if e.raw_os_error() == Some(0) { io::Error::other("the call failed and gave no reason") } else { e }
+}
+
+/// `Err` of [`last_error`] where a BOOL is 0. Nothing may be called in between.
+pub(super) fn check(ok: windows_sys::core::BOOL) -> io::Result<()> {
+    if ok == 0 { Err(last_error()) } else { Ok(()) }
+}
+
+/// Text for a call: UTF-16 with its NUL.
+///
+/// # Errors
+/// [`io::ErrorKind::InvalidInput`] where the text has a NUL of its own, at which Windows would cut it.
+pub(super) fn wide(text: &OsStr) -> io::Result<Vec<u16>> {
+    let mut units: Vec<u16> = text.encode_wide().collect();
+    if units.contains(&0) {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "a NUL inside a path"));
+    }
+    units.push(0);
+    Ok(units)
+}
+
+/// A time or a span in 100 ns.
+pub(super) fn ticks(time: FILETIME) -> u64 {
+    u64::from(time.dwHighDateTime) << 32 | u64::from(time.dwLowDateTime)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_buffer_grows_to_what_is_needed() {
+        let mut seen = Vec::new();
+        let answer = fill::<u16>(4, 100, |buffer| {
+            seen.push(buffer.len());
+            if buffer.len() < 20 { Answer::TooSmall(20) } else { Answer::Filled(3) }
+        });
+        assert_eq!((answer.unwrap().len(), seen), (3, vec![4, 20]));
+    }
+
+    // A registry read once grew by 16 KB at each try while the data grew faster, and never came back.
+    #[test]
+    fn a_buffer_that_never_does_ends() {
+        let mut seen = Vec::new();
+        let answer = fill::<u8>(8, 50, |buffer| {
+            seen.push(buffer.len());
+            Answer::TooSmall(buffer.len() + 1)
+        });
+        assert_eq!(answer.unwrap_err().kind(), io::ErrorKind::OutOfMemory);
+        assert_eq!(seen, [8, 16, 32, 50]);
+        let mut tries = 0;
+        let answer = fill::<u8>(1, usize::MAX, |_| {
+            tries += 1;
+            Answer::TooSmall(0)
+        });
+        assert!(answer.is_err() && tries == MAX_TRIES);
+    }
+
+    #[test]
+    fn a_length_beyond_the_buffer_is_not_believed() {
+        assert_eq!(fill::<u16>(4, 4, |_| Answer::Filled(usize::MAX)).unwrap(), [0; 4]);
+    }
+
+    #[test]
+    fn text_with_a_nul_is_refused() {
+        assert_eq!(wide(OsStr::new("C:\\")).unwrap(), [0x43, 0x3A, 0x5C, 0]);
+        assert_eq!(wide(OsStr::new("a\0b")).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+}

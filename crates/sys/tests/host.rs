@@ -1,0 +1,166 @@
+//! The facade against the machine the tests run on: relations that hold on every host, on Linux and on Windows (and
+//! under Wine). Where a platform has nothing to say, the answer is `Unsupported` and never a number.
+
+use falcon_sys::types::{CpuTimes, Mount, SelfUsage};
+use falcon_sys::{Host, commit_info, hostname, limit_heap_growth, local_time, self_usage, volume_usage};
+use std::io::ErrorKind;
+
+fn host() -> Host {
+    Host::new("/")
+}
+
+/// Keeps one processor busy until `done`, which it says; or for so long that it never will be.
+fn work_until(mut done: impl FnMut() -> bool) -> bool {
+    let mut state = 1_u64;
+    for _ in 0..20_000 {
+        for _ in 0..100_000 {
+            state = std::hint::black_box(state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1));
+        }
+        if done() {
+            return true;
+        }
+    }
+    false
+}
+
+#[test]
+fn processor_times_grow_and_idle_is_a_part_of_them() {
+    let host = host();
+    let first = host.cpu_stat().unwrap();
+    assert!(first.count >= 1);
+    let total = |t: CpuTimes| t.total();
+    assert!(first.times.idle > 0 && first.times.idle < total(first.times), "{first:?}");
+    // A tick of the coarsest clock is 15.6 ms.
+    let mut last = first;
+    let worked = work_until(|| {
+        last = host.cpu_stat().unwrap();
+        let idle = last.times.idle.saturating_sub(first.times.idle);
+        total(last.times) > total(first.times) && total(last.times) - total(first.times) > idle
+    });
+    assert!(worked, "{first:?} {last:?}");
+    assert_eq!(last.count, first.count);
+    assert!(last.interrupts >= first.interrupts && last.context_switches >= first.context_switches);
+}
+
+#[test]
+fn clones_of_a_host_share_their_interrupt_counts() {
+    let host = host();
+    let first = host.clone().cpu_stat().unwrap().interrupts;
+    let second = host.cpu_stat().unwrap().interrupts;
+    assert!(second >= first, "{second:?} {first:?}");
+}
+
+#[test]
+fn memory_is_partly_available() {
+    let mem = host().mem_info().unwrap();
+    assert!(mem.total_bytes > 64 << 20 && mem.total_bytes < 1 << 50, "{mem:?}");
+    assert!(mem.available_bytes > 0 && mem.available_bytes < mem.total_bytes, "{mem:?}");
+}
+
+// Under Wine the page files cannot be read: that must not look like a host without any.
+#[test]
+fn swap_is_told_or_refused() {
+    match host().swap_info() {
+        Ok(swap) => assert!(swap.free_bytes <= swap.total_bytes, "{swap:?}"),
+        Err(e) => assert!(!e.to_string().is_empty() && e.raw_os_error() != Some(0), "{e:?}"),
+    }
+}
+
+#[test]
+fn load_and_commit_each_belong_to_one_platform() {
+    match (host().load_avg(), commit_info()) {
+        (Ok(load), Err(e)) => {
+            assert_eq!(e.kind(), ErrorKind::Unsupported);
+            assert!(load.one >= 0.0 && load.five >= 0.0 && load.fifteen >= 0.0);
+        }
+        (Err(e), Ok(commit)) => {
+            assert_eq!(e.kind(), ErrorKind::Unsupported);
+            assert!(commit.total_bytes > 0 && commit.total_bytes <= commit.limit_bytes, "{commit:?}");
+            assert!(commit.limit_bytes >= host().mem_info().unwrap().total_bytes / 2, "{commit:?}");
+        }
+        other => panic!("{other:?}"),
+    }
+}
+
+/// The volume everything else hangs from.
+fn system_volume(mounts: &[Mount]) -> Option<&Mount> {
+    mounts.iter().find(|m| m.mount == "/" || m.mount == "C:")
+}
+
+#[test]
+fn the_system_volume_is_mounted_and_has_room() {
+    let mounts = host().mounts().unwrap();
+    let system = system_volume(&mounts).unwrap();
+    let usage = volume_usage(system).unwrap();
+    assert!(usage.total_bytes > 1 << 20, "{usage:?}");
+    assert!(usage.used_bytes > 0 && usage.used_bytes + usage.free_bytes <= usage.total_bytes, "{usage:?}");
+    // One of the two tells the type.
+    assert_ne!(system.fstype.is_empty(), usage.fstype.is_empty(), "{system:?} {usage:?}");
+    if let Some(inodes) = usage.inodes {
+        assert!(inodes.free <= inodes.total && inodes.total > 0, "{inodes:?}");
+    }
+}
+
+#[test]
+fn every_mount_has_a_name_without_backslashes_of_windows() {
+    for mount in host().mounts().unwrap() {
+        assert!(!mount.mount.is_empty() && !mount.path.as_os_str().is_empty(), "{mount:?}");
+        assert!(mount.mount.starts_with('/') || !mount.mount.contains('\\'), "{mount:?}");
+    }
+}
+
+#[test]
+fn a_volume_that_is_gone_is_an_error() {
+    let mut gone = system_volume(&host().mounts().unwrap()).unwrap().clone();
+    gone.path.push("no-such-folder-of-any-host");
+    gone.path.push("");
+    assert!(volume_usage(&gone).is_err());
+    gone.path = "a\0b".into();
+    assert_eq!(volume_usage(&gone).unwrap_err().kind(), ErrorKind::InvalidInput);
+}
+
+#[test]
+fn interfaces_have_names_and_sane_speeds() {
+    for net_if in host().net_ifs().unwrap() {
+        assert!(!net_if.name.trim().is_empty() && !net_if.name.contains('\0'), "{net_if:?}");
+        assert!(net_if.speed_bits_per_s.is_none_or(|speed| speed > 0 && speed < 1 << 50), "{net_if:?}");
+        assert!(net_if.in_bytes >= net_if.in_packets && net_if.out_bytes >= net_if.out_packets, "{net_if:?}");
+    }
+}
+
+#[test]
+fn the_host_has_a_name() {
+    let name = hostname().unwrap();
+    assert!(!name.is_empty() && name.trim() == name && !name.contains('\0'), "{name:?}");
+}
+
+#[test]
+fn the_agent_sees_what_it_uses() {
+    limit_heap_growth();
+    let first = self_usage().unwrap();
+    assert!(first.rss_bytes > 256 << 10 && first.rss_bytes < 1 << 30, "{first:?}");
+    let mut last = SelfUsage::default();
+    let worked = work_until(|| {
+        last = self_usage().unwrap();
+        last.cpu_us > first.cpu_us
+    });
+    assert!(worked, "{first:?} {last:?}");
+    // Written to, for untouched memory is not resident.
+    let block = vec![1_u8; 32 << 20];
+    let grown = self_usage().unwrap();
+    assert!(grown.rss_bytes >= last.rss_bytes + (16 << 20), "{last:?} {grown:?}");
+    drop(block);
+}
+
+#[test]
+fn local_time_is_within_a_day_of_utc_and_keeps_its_range() {
+    // 2026-07-15 12:30:45 UTC: no time zone's offset has a part below a minute, nor leaves the neighbouring days.
+    let local = local_time(1_784_118_645);
+    assert_eq!((local.year, local.month, local.second), (2026, 7, 45));
+    assert!((14..=16).contains(&local.day) && local.hour < 24 && local.minute < 60, "{local:?}");
+    // An hour later is an hour later.
+    let later = local_time(1_784_118_645 + 3600);
+    assert_eq!((local.hour + 1) % 24, later.hour);
+    assert_eq!(local_time(i64::MIN).year, 1970);
+    assert!((9999..=10_000).contains(&local_time(i64::MAX).year));
+}
