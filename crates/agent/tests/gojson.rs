@@ -1,5 +1,6 @@
 //! The decoder against Go's own word (`interop/gojsoncases` prints the fixture and explains its notation), against
 //! `serde_json` where the two languages agree, and against bytes nobody meant to be JSON.
+#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail by panicking, as tests do")]
 
 use std::fmt::Write as _;
 
