@@ -235,7 +235,7 @@ fn announce(collecting: &Collecting, source: &Source) {
         Source::Standalone => "built-in configuration, no cfg.json found".to_owned(),
         Source::File(path) => format!("configuration {}", path.display()),
     };
-    let sets: Vec<&str> = config.collector.names.iter().map(|set| set.as_str()).collect();
+    let sets: Vec<&str> = config.collector.names.iter().map(|set| set.name()).collect();
     tracing::info!(
         "falcon-agent {VERSION} collects {} from {endpoint} every {} s, names {} ({from})",
         collect::names().join(", "),

@@ -23,7 +23,7 @@ use crate::config;
 )]
 struct Args {
     /// Configuration file [default: cfg.json here, then beside the executable, else the built-in standalone configuration]
-    #[arg(short = 'c', value_name = "FILE", global = true, overrides_with = "file")]
+    #[arg(short = 'c', value_name = "FILE", global = true, overrides_with = "file", allow_hyphen_values = true)]
     file: Option<PathBuf>,
     /// Print the version and end
     #[arg(short = 'v', long)]

@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use crate::app::Identity;
 use crate::config::Config;
 use crate::falcon::wire;
-use crate::model::{Kind, Sample, Tags};
+use crate::model::{Sample, Tags};
 use crate::queue::Queue;
 use crate::stats::Stats;
 
@@ -110,12 +110,10 @@ impl Hub {
         }
         for sample in samples {
             let key = series(&sample);
-            match latest.get_mut(&key) {
-                Some(known) => *known = Latest { sample, origin },
-                None if latest.len() < MAX_SERIES => {
-                    latest.insert(key, Latest { sample, origin });
-                }
-                None => self.stats.snapshot_full.add(1),
+            if latest.len() < MAX_SERIES || latest.contains_key(&key) {
+                latest.insert(key, Latest { sample, origin });
+            } else {
+                self.stats.snapshot_full.add(1);
             }
         }
     }
@@ -160,7 +158,7 @@ pub fn table(rows: &[Sample]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::Finite;
+    use crate::model::{Finite, Kind};
     use crate::queue::MAX_BYTES;
 
     fn hub(change: impl FnOnce(&mut Config)) -> (Hub, Arc<Queue>, Arc<Stats>) {

@@ -269,8 +269,8 @@ mod tests {
 
         #[test]
         fn what_is_taken_passes_the_transfers_rules(
-            endpoint in ".{0,3}", metric in "(kernel.hostname|.{0,3})", step in -2i64..3, kind in "(GAUGE|COUNTER|DERIVE|gauge|)",
-            value in "(1|-1.5|null|true|\"2\"|\"x\"|1e308)",
+            endpoint in ".{0,3}", metric in "(kernel[.]hostname|.{0,3})", step in -2i64..3, kind in "(GAUGE|COUNTER|DERIVE|gauge|)",
+            value in "(1|-1[.]5|null|true|\"2\"|\"x\"|1e308)",
         ) {
             let (endpoint, metric) = (serde_json::json!(endpoint), serde_json::json!(metric));
             let body = format!(

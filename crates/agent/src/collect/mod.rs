@@ -18,7 +18,7 @@ use std::sync::Arc;
 use falcon_sys::Host;
 
 use crate::config::Config;
-use crate::model::{Finite, Kind, Metric, Platform, Sample, Sets, Tags, Tick};
+use crate::model::{Finite, Metric, Platform, Sample, Sets, Tags, Tick};
 use crate::stats::Stats;
 
 /// Every collector of this program, in the order in which a cycle asks them.
@@ -185,9 +185,10 @@ pub(crate) fn float(value: u64) -> f64 {
 }
 
 #[cfg(test)]
-pub(crate) mod tests {
+mod tests {
     use super::*;
     use crate::config::NameSet;
+    use crate::model::Kind;
     use std::collections::{BTreeMap, BTreeSet};
 
     const SETS: [NameSet; 5] = [
@@ -259,19 +260,5 @@ pub(crate) mod tests {
                 assert!(!metric.name.contains(|c: char| c.is_whitespace() || "'\">,=".contains(c)), "{}", metric.name);
             }
         }
-    }
-
-    /// Runs a collector once and answers `metric/tags` -> value.
-    pub(crate) fn said(collector: &mut dyn Collector, sets: Sets, platform: Platform) -> BTreeMap<String, f64> {
-        let plan = Plan::new(ALL, sets, platform);
-        let tick = Tick { at: 1_700_000_040, step: 60, elapsed: None };
-        let mut cx = Cx::new(tick, &plan);
-        collector.collect(&mut cx).expect("collects");
-        let collected = cx.finish();
-        let key = |s: &Sample| match s.tags.as_str() {
-            "" => s.metric.to_string(),
-            tags => format!("{}/{tags}", s.metric),
-        };
-        collected.samples.iter().map(|sample| (key(sample), sample.value.get())).collect()
     }
 }

@@ -289,7 +289,7 @@ mod tests {
         assert_eq!(link.in_percent, 880.0);
         now.in_bytes = 10;
         link.advance(&now);
-        assert_eq!(link.in_percent, 0.008, "counters that restart, restart");
+        assert_eq!(link.in_percent, 0.0008, "counters that restart, restart");
     }
 
     #[test]

@@ -59,7 +59,7 @@ impl Server {
     }
 }
 
-const ITEM: &str = r#"{"endpoint":"h","metric":"m","value":1,"step":60,"counterType":"GAUGE","tags":"","timestamp":5}"#;
+const ITEM: &str = r#"{"endpoint":"h","metric":"m","value":1,"step":60,"counterType":"GAUGE","tags":"","timestamp":0}"#;
 
 fn body(answer: &str) -> &str {
     answer.split_once("\r\n\r\n").map_or("", |(_, body)| body)

@@ -178,25 +178,25 @@ mod tests {
 
     #[tokio::test]
     async fn the_oldest_go_first_and_are_counted() {
-        let queue = queue(3 * frame(0, 10)[0].bytes());
+        let queue = queue(3 * frame(600, 10)[0].bytes());
         let mut dropped = 0;
         for at in 0..5 {
-            dropped += queue.append(frame(at * 60, 10));
+            dropped += queue.append(frame(600 + at * 60, 10));
         }
         assert_eq!((dropped, queue.stats.dropped.get(), queue.items()), (20, 20, 30));
-        assert_eq!(queue.peek().await.at(), 120);
+        assert_eq!(queue.peek().await.at(), 720);
     }
 
     /// While a batch is on its way the queue may drop it to make room: the acknowledgement must not eat newer points.
     #[tokio::test]
     async fn an_acknowledgement_touches_only_its_own_frames() {
-        let queue = queue(2 * frame(0, 10)[0].bytes());
-        queue.append(frame(0, 10));
+        let queue = queue(2 * frame(600, 10)[0].bytes());
+        queue.append(frame(600, 10));
         let batch = queue.peek().await;
-        queue.append(frame(60, 10));
-        queue.append(frame(120, 10));
+        queue.append(frame(660, 10));
+        queue.append(frame(720, 10));
         queue.acknowledge(&batch);
-        assert_eq!((queue.items(), queue.peek().await.at()), (20, 60));
+        assert_eq!((queue.items(), queue.peek().await.at()), (20, 660));
     }
 
     #[tokio::test(start_paused = true)]

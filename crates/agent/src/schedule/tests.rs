@@ -1,0 +1,208 @@
+//! Lanes with collectors that panic, hang and come back, on a clock that the test owns.
+
+use super::*;
+use crate::app::Collecting;
+use crate::config::Config;
+use crate::model::{Metric, Sets, Tags};
+use crate::stats::Stats;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
+use std::sync::mpsc;
+
+const SAID: Metric = Metric::gauge("test.said", "1", Sets::ALL, "test");
+
+/// The wall clock follows tokio's paused clock, plus what the test adds.
+struct TestClock {
+    base_ms: i64,
+    started: Instant,
+    moved_ms: AtomicI64,
+}
+
+impl WallClock for TestClock {
+    fn now_ms(&self) -> i64 {
+        let gone = i64::try_from(self.started.elapsed().as_millis()).expect("fits");
+        self.base_ms + gone + self.moved_ms.load(SeqCst)
+    }
+}
+
+fn shared(step: u32) -> (Shared, Arc<TestClock>, Arc<Stats>) {
+    let mut config = Config::standalone();
+    config.hostname = "h".to_owned();
+    config.transfer.interval = step;
+    let collecting = Collecting::new(config);
+    let clock = Arc::new(TestClock { base_ms: 1_700_000_000_000, started: Instant::now(), moved_ms: AtomicI64::new(0) });
+    let shared = Shared {
+        clock: clock.clone(),
+        plan: Arc::new(Plan::new(TEST, Sets::ALL, Platform::CURRENT)),
+        ..collecting.shared
+    };
+    (shared, clock, collecting.stats)
+}
+
+struct Says;
+impl Collector for Says {
+    fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        cx.emit(&SAID, &Tags::NONE, 1.0);
+        Ok(())
+    }
+}
+
+static PANICS: AtomicUsize = AtomicUsize::new(0);
+struct Panics;
+impl Collector for Panics {
+    fn collect(&mut self, _: &mut Cx<'_>) -> anyhow::Result<()> {
+        PANICS.fetch_add(1, SeqCst);
+        panic!("a defect, on purpose");
+    }
+}
+impl Drop for Panics {
+    fn drop(&mut self) {
+        panic!("and its drop fails as well");
+    }
+}
+
+/// Holds the thread until the test lets go.
+static HELD: Mutex<Option<mpsc::Receiver<()>>> = Mutex::new(None);
+static IS_AWAY: AtomicBool = AtomicBool::new(false);
+struct Hangs;
+impl Collector for Hangs {
+    fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        assert!(!IS_AWAY.swap(true, SeqCst), "started twice");
+        let held = HELD.lock().expect("unpoisoned").take();
+        if let Some(held) = held {
+            let _ = held.recv();
+        }
+        cx.emit(&SAID, &Tags::of(&[("from", "hangs")]), 1.0);
+        IS_AWAY.store(false, SeqCst);
+        Ok(())
+    }
+}
+
+const fn spec(name: &'static str, open: fn(&Context) -> anyhow::Result<Option<Box<dyn Collector>>>) -> Spec {
+    Spec { name, check: name, lane: Lane::Host, rates: false, metrics: &[SAID], open }
+}
+
+static TEST: &[Spec] = &[
+    spec("says", |_| Ok(Some(Box::new(Says)))),
+    spec("panics", |_| Ok(Some(Box::new(Panics)))),
+    spec("hangs", |_| Ok(Some(Box::new(Hangs)))),
+    spec("absent", |_| Ok(None)),
+    spec("broken", |_| anyhow::bail!("cannot be opened")),
+];
+
+fn pick(names: &[&str]) -> Vec<&'static Spec> {
+    TEST.iter().filter(|spec| names.contains(&spec.name)).collect()
+}
+
+async fn cycle(lane: &mut LaneTask) -> Vec<Sample> {
+    let mut all = Vec::new();
+    lane.run_once(&mut |mut samples| all.append(&mut samples)).await;
+    all
+}
+
+/// tokio's paused clock runs ahead while a thread works; real threads are waited for in real time.
+async fn until(done: impl Fn() -> bool) {
+    while !done() {
+        std::thread::yield_now();
+        tokio::task::yield_now().await;
+    }
+}
+
+#[tokio::test]
+async fn a_panic_costs_one_collector_and_it_is_opened_again_later() {
+    let (shared, clock, stats) = shared(60);
+    let mut lane = lanes(pick(&["says", "panics"]), &shared).remove(0);
+    assert_eq!(cycle(&mut lane).await.len(), 1);
+    assert_eq!((stats.collect_panics.get(), PANICS.load(SeqCst)), (1, 1));
+    clock.moved_ms.fetch_add(60_000, SeqCst);
+    assert_eq!(cycle(&mut lane).await.len(), 1);
+    assert_eq!(PANICS.load(SeqCst), 1, "not before its pause is over");
+    lane.units[1].state = State::Closed { again: Instant::now(), pause: BACK_OFF.0 };
+    clock.moved_ms.fetch_add(60_000, SeqCst);
+    assert_eq!(cycle(&mut lane).await.len(), 1);
+    assert_eq!((stats.collect_panics.get(), PANICS.load(SeqCst)), (2, 2));
+    assert_eq!(lane.units[1].panic_pause, BACK_OFF.0 * 4);
+}
+
+#[tokio::test]
+async fn a_collector_that_hangs_is_given_up_alone_never_started_twice_and_used_again() {
+    // A step of 1 s makes the deadline 1 s: this test waits for it once, in real time, because real threads hang.
+    let (shared, clock, stats) = shared(1);
+    let mut lane = lanes(pick(&["hangs", "says"]), &shared).remove(0);
+    lane.units.sort_by_key(|unit| unit.spec.name != "hangs");
+    let (release, held) = mpsc::channel();
+    *HELD.lock().expect("unpoisoned") = Some(held);
+
+    let said = cycle(&mut lane).await;
+    assert_eq!(said.len(), 1, "the others go on: {said:?}");
+    assert_eq!(stats.collect_hung.get(), 1);
+    clock.moved_ms.fetch_add(1000, SeqCst);
+    assert_eq!(cycle(&mut lane).await.len(), 1);
+    assert_eq!(stats.collect_hung.get(), 1, "counted once");
+
+    drop(release);
+    until(|| !IS_AWAY.load(SeqCst)).await;
+    let mut back = 0;
+    while back < 2 {
+        clock.moved_ms.fetch_add(1000, SeqCst);
+        back = cycle(&mut lane).await.len();
+    }
+    assert_eq!(back, 2, "its late answer is thrown away, the next one counts");
+}
+
+#[tokio::test]
+async fn what_is_absent_is_quiet_and_what_cannot_be_opened_is_counted() {
+    let (shared, _, stats) = shared(60);
+    let mut lane = lanes(pick(&["absent", "broken"]), &shared).remove(0);
+    assert!(cycle(&mut lane).await.is_empty());
+    assert_eq!((stats.collect_errors.get(), stats.collect_panics.get()), (1, 0));
+}
+
+#[tokio::test]
+async fn a_second_cycle_in_a_bucket_does_not_happen() {
+    let (shared, clock, _) = shared(60);
+    let mut lane = lanes(pick(&["says"]), &shared).remove(0);
+    let first = cycle(&mut lane).await;
+    assert_eq!((first.len(), first[0].at, first[0].step), (1, 1_699_999_980, 60));
+    assert!(!lane.run_once(&mut |_| panic!("said something")).await);
+    clock.moved_ms.fetch_sub(3_000_000, SeqCst);
+    assert!(!lane.run_once(&mut |_| panic!("said something")).await, "the clock stepped back");
+    clock.moved_ms.fetch_add(3_060_000, SeqCst);
+    assert_eq!(cycle(&mut lane).await[0].at, 1_700_000_040);
+}
+
+/// A collector's thread works in real time, through which the paused clock would run: this lane has none to start.
+#[tokio::test(start_paused = true)]
+async fn cycles_stand_at_the_phase_of_every_step() {
+    let (shared, clock, _) = shared(60);
+    let lane = lanes(pick(&["absent"]), &shared).remove(0);
+    let phase = lane.timetable.phase_ms();
+    let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
+    let cycles = clock.clone();
+    let task = tokio::spawn(async move {
+        lane.run(&mut |_| {
+            let _ = tell.send(cycles.now_ms());
+        })
+        .await;
+    });
+    assert_eq!(told.recv().await, Some(clock.base_ms), "the first cycle comes at once");
+    for n in 0..5 {
+        assert_eq!(told.recv().await, Some(1_700_000_040_000 + 60_000 * n + phase));
+    }
+    clock.moved_ms.fetch_add(20 * 60_000, SeqCst);
+    let now = clock.now_ms();
+    let next = told.recv().await.expect("a cycle after the clock was set");
+    assert!(next - now <= 60_000 && next % 60_000 == phase, "{next} after {now}");
+    task.abort();
+}
+
+#[test]
+fn a_collector_may_have_its_own_step() {
+    let (mut shared, ..) = shared(60);
+    let mut config = (*shared.context.config).clone();
+    config.collector.intervals.insert("says".to_owned(), 300);
+    shared.context.config = Arc::new(config);
+    let lanes = lanes(pick(&["says", "absent"]), &shared);
+    let steps: Vec<_> = lanes.iter().map(|lane| (lane.step, lane.units[0].spec.name)).collect();
+    assert_eq!(steps, [(60, "absent"), (300, "says")]);
+}
