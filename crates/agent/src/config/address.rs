@@ -2,9 +2,17 @@
 
 use std::collections::BTreeSet;
 use std::net::Ipv6Addr;
+use std::ops::RangeInclusive;
 
 use super::reader::Spot;
 use super::report::{Report, shortened};
+
+type Ports = RangeInclusive<u16>;
+
+const CONNECT: Ports = 1..=u16::MAX;
+
+/// 0 asks the system for a free port.
+const LISTEN: Ports = 0..=u16::MAX;
 
 /// Reads every address of a key: commas separate several, blanks and empty ones are skipped, a missing port is
 /// `default_port`, and what cannot be an address or stands there twice is left out with a warning.
@@ -19,7 +27,7 @@ pub(super) fn collect(
     for Spot { value, at } in texts {
         for written in value.split([',', '，']).map(str::trim).filter(|part| !part.is_empty()) {
             let shown = shortened(written);
-            match normalise(written, default_port) {
+            match normalise(written, default_port, CONNECT) {
                 Ok((address, _)) if seen.contains(&address) => {
                     report.warn(at, path, format!("{shown:?} is given twice; the second is left out"));
                 }
@@ -47,13 +55,13 @@ pub(super) fn listen(written: &str, default_port: u16) -> Result<(String, Option
         return Ok((format!(":{port}"), Some("is a port alone")));
     }
     match written.strip_prefix(':') {
-        Some(port) => Ok((format!(":{}", number(port)?), None)),
-        None => normalise(written, default_port),
+        Some(port) => Ok((format!(":{}", number(port, LISTEN)?), None)),
+        None => normalise(written, default_port, LISTEN),
     }
 }
 
 /// `host:port`, with a remark where something had to be changed, or why it cannot be one.
-fn normalise(written: &str, default_port: u16) -> Result<(String, Option<&'static str>), &'static str> {
+fn normalise(written: &str, default_port: u16, ports: Ports) -> Result<(String, Option<&'static str>), &'static str> {
     let ascii = written.replace('：', ":");
     let changed = (ascii != written).then_some("the colon is a full-width one");
     let (host, port) = split(&ascii)?;
@@ -63,9 +71,9 @@ fn normalise(written: &str, default_port: u16) -> Result<(String, Option<&'stati
     let host = if host.contains(':') { format!("[{host}]") } else { host.to_owned() };
     match (host.as_str(), port) {
         ("", None | Some("")) => Err("expected host:port"),
-        ("", Some(port)) => Ok((format!("127.0.0.1:{}", number(port)?), Some("has no host"))),
+        ("", Some(port)) => Ok((format!("127.0.0.1:{}", number(port, ports)?), Some("has no host"))),
         (_, None | Some("")) => Ok((format!("{host}:{default_port}"), Some("has no port"))),
-        (_, Some(port)) => Ok((format!("{host}:{}", number(port)?), changed)),
+        (_, Some(port)) => Ok((format!("{host}:{}", number(port, ports)?), changed)),
     }
 }
 
@@ -94,11 +102,8 @@ fn ipv6(host: &str) -> Result<(), &'static str> {
     address.parse::<Ipv6Addr>().map(drop).map_err(|_| "not an IPv6 address")
 }
 
-fn number(port: &str) -> Result<u16, &'static str> {
-    match port.parse::<u16>() {
-        Ok(port) if port > 0 => Ok(port),
-        _ => Err("the port must be a number from 1 to 65535"),
-    }
+fn number(port: &str, ports: Ports) -> Result<u16, &'static str> {
+    port.parse().ok().filter(|port| ports.contains(port)).ok_or("the port must be a number from 1 to 65535")
 }
 
 #[cfg(test)]
@@ -126,7 +131,7 @@ mod tests {
             ("a b:1", Err("expected host:port")),
             (":", Err("expected host:port")),
         ] {
-            let found = normalise(written, 9);
+            let found = normalise(written, 9, CONNECT);
             let found = found.as_ref().map(|(address, remark)| (address.as_str(), remark.is_some())).map_err(|e| *e);
             assert_eq!(found, expected, "{written}");
         }
@@ -154,6 +159,10 @@ mod tests {
         assert_eq!(listen("1988", 1), Ok((":1988".to_owned(), Some("is a port alone"))));
         assert_eq!(listen("127.0.0.1:80", 1), Ok(("127.0.0.1:80".to_owned(), None)));
         assert_eq!(listen("0.0.0.0", 1988), Ok(("0.0.0.0:1988".to_owned(), Some("has no port"))));
+        // A port that the system chooses: the number alone was once read as ":0", which was then refused.
+        for free in ["0", ":0", "127.0.0.1:0"] {
+            assert!(listen(free, 1988).is_ok_and(|(address, _)| address.ends_with(":0")), "{free}");
+        }
         assert!(listen(":x", 1988).is_err());
     }
 }

@@ -60,6 +60,19 @@ fn the_example_has_every_key_of_the_reader() {
 }
 
 #[test]
+fn the_manual_has_every_key_of_the_reader() {
+    let manual = include_str!("../../../../docs/configuration.md");
+    let sections: Vec<_> = KEYS.iter().map(|(section, _)| *section).collect();
+    for (section, key) in KEYS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| (*section, *key))) {
+        let written = if section.is_empty() { format!("`{key}`") } else { format!("`{section}.{key}`") };
+        let shortened = format!("`.{key}`");
+        let found =
+            |line: &str| line.contains(&written) || line.contains(&format!("`{section}.")) && line.contains(&shortened);
+        assert!(sections.contains(&key) || manual.lines().any(found), "{written}");
+    }
+}
+
+#[test]
 fn an_empty_object_is_the_defaults() {
     assert_eq!(read("{}"), Ok((defaults::file(), Vec::new())));
     let all_null: Vec<_> = KEYS[0].1.iter().map(|key| format!("\"{key}\": null")).collect();
