@@ -1,0 +1,79 @@
+//! Every default of the configuration, and the ranges values are held to.
+
+use super::{Collector, Config, Dialect, Heartbeat, Http, Mssql, NameSet, Plugin, RepoUrl, Secret, Transfer};
+
+pub(super) const TRANSFER_PORT: u16 = 8433;
+pub(super) const HBS_PORT: u16 = 6030;
+pub(super) const HTTP_PORT: u16 = 1988;
+
+/// A day: nobody wants a longer period, and sums of two stay far from any overflow.
+pub(super) const INTERVAL_MAX_S: u32 = 86_400;
+pub(super) const TIMEOUT_MAX_MS: u64 = 86_400_000;
+
+/// Transfers raise smaller steps to this one (`MinStep`), and then take the points in between for duplicates.
+pub(super) const TRANSFER_MIN_STEP_S: u32 = 30;
+
+/// What a file that says nothing means.
+pub(super) fn file() -> Config {
+    Config {
+        debug: false,
+        hostname: String::new(),
+        ip: String::new(),
+        plugin: Plugin {
+            enabled: false,
+            dir: "./plugin".to_owned(),
+            git: RepoUrl::default(),
+            logs: "./logs".to_owned(),
+        },
+        heartbeat: Heartbeat { enabled: true, addrs: Vec::new(), interval: 60, timeout: 1000 },
+        transfer: Transfer { enabled: true, addrs: Vec::new(), interval: 60, timeout: 1000 },
+        http: Http { enabled: true, listen: format!(":{HTTP_PORT}"), backdoor: false },
+        collector: Collector {
+            iface_prefix: Vec::new(),
+            iface_prefix_ignore: Vec::new(),
+            mount_point: Vec::new(),
+            names: names(Dialect::Falcon),
+            intervals: [].into(),
+        },
+        default_tags: [].into(),
+        ignore: [].into(),
+        logfile: None,
+        iis: None,
+        mssql: None,
+        dialect: Dialect::Falcon,
+    }
+}
+
+/// What no file means: a short interval for someone who tries the program, and no port open to others.
+pub(super) fn standalone() -> Config {
+    let file = file();
+    Config {
+        transfer: Transfer { interval: 10, ..file.transfer },
+        http: Http { listen: format!("127.0.0.1:{HTTP_PORT}"), ..file.http },
+        collector: Collector { names: names(Dialect::Standalone), ..file.collector },
+        dialect: Dialect::Standalone,
+        ..file
+    }
+}
+
+/// The names that the replaced agent sent, so that its dashboards go on, and ours beside them.
+pub(super) fn names(dialect: Dialect) -> Vec<NameSet> {
+    match dialect {
+        Dialect::Standalone | Dialect::Falcon => vec![NameSet::Falcon, NameSet::Extended],
+        Dialect::WindowsAgent => vec![NameSet::WindowsAgent, NameSet::Extended],
+        Dialect::FreedomKk => vec![NameSet::Falcon, NameSet::FreedomKk, NameSet::Extended],
+    }
+}
+
+/// What a `mssql` section that says nothing means.
+pub(super) fn mssql() -> Mssql {
+    Mssql {
+        enabled: false,
+        addr: String::new(),
+        port: 1433,
+        username: Secret::default(),
+        password: Secret::default(),
+        encrypt: String::new(),
+        instance: Vec::new(),
+    }
+}

@@ -1,0 +1,136 @@
+//! Finds the file, reads it within bounds, and runs it through the stages.
+
+use std::fs::{self, File};
+use std::io::{self, Read};
+use std::path::{Path, PathBuf};
+
+use crate::gojson::Node;
+
+use super::raw::Raw;
+use super::report::{ConfigError, Report, Warning};
+use super::validate::validate;
+use super::{Config, encoding};
+
+/// Bytes of a file that are still accepted.
+pub const FILE_LIMIT: usize = 4 << 20;
+
+/// The name looked for where none is given.
+const FILE_NAME: &str = "cfg.json";
+
+/// Where a configuration came from.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Source {
+    /// There is no file.
+    Standalone,
+    /// An absolute path, good for a reload after a change of directory.
+    File(PathBuf),
+}
+
+/// A configuration with what was found wanting in its file.
+#[derive(Clone, Debug)]
+pub struct Loaded {
+    pub config: Config,
+    pub source: Source,
+    pub warnings: Vec<Warning>,
+}
+
+/// Loads the file named on the command line, which must exist; else `cfg.json` in the working directory, else beside
+/// the executable; else there is none and the agent stands alone. `known_collectors` are the names that
+/// `collector.intervals` may use.
+pub fn load(cli: Option<&Path>, known_collectors: &[&str]) -> Result<Loaded, ConfigError> {
+    if let Some(path) = cli {
+        return load_file(path, known_collectors);
+    }
+    let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(FILE_NAME)));
+    search([Some(PathBuf::from(FILE_NAME)), beside].into_iter().flatten(), known_collectors)
+}
+
+fn search(places: impl Iterator<Item = PathBuf>, known_collectors: &[&str]) -> Result<Loaded, ConfigError> {
+    for path in places {
+        match load_file(&path, known_collectors) {
+            Err(ConfigError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
+            found => return found,
+        }
+    }
+    Ok(Loaded { config: Config::standalone(), source: Source::Standalone, warnings: Vec::new() })
+}
+
+fn load_file(path: &Path, known_collectors: &[&str]) -> Result<Loaded, ConfigError> {
+    let file = path.display().to_string();
+    let bytes = read(path, &file)?;
+    let (config, warnings) = parse(&bytes, &file, known_collectors)?;
+    let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
+    Ok(Loaded { config, source: Source::File(path), warnings })
+}
+
+fn read(path: &Path, file: &str) -> Result<Vec<u8>, ConfigError> {
+    let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
+    // Asked before opening: opening a pipe waits for its other end.
+    if !fs::metadata(path).map_err(unreadable)?.is_file() {
+        return Err(ConfigError::NotAFile { file: file.to_owned() });
+    }
+    let mut bytes = Vec::new();
+    // One byte more than is accepted, so that `parse` sees that there is more.
+    File::open(path).map_err(unreadable)?.take(FILE_LIMIT as u64 + 1).read_to_end(&mut bytes).map_err(unreadable)?;
+    Ok(bytes)
+}
+
+/// Reads a file's bytes; `file` is its name for messages.
+pub fn parse(bytes: &[u8], file: &str, known_collectors: &[&str]) -> Result<(Config, Vec<Warning>), ConfigError> {
+    if bytes.len() > FILE_LIMIT {
+        return Err(ConfigError::TooBig { file: file.to_owned(), limit: FILE_LIMIT });
+    }
+    let (text, remark) = encoding::decode(bytes);
+    if text.trim().is_empty() {
+        return Err(ConfigError::Empty { file: file.to_owned() });
+    }
+    let mut report = Report::new(file, &text);
+    if let Some(remark) = remark {
+        report.remark(remark);
+    }
+    let node = Node::parse(text.as_bytes()).map_err(|error| report.syntax(&error))?;
+    let raw = Raw::read(&node, &mut report)?;
+    let config = validate(raw, known_collectors, &mut report)?;
+    Ok((config, report.into_warnings()))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_file_on_the_command_line_must_exist() {
+        let dir = tempfile::tempdir().unwrap();
+        let error = load(Some(&dir.path().join("none.json")), &[]).unwrap_err();
+        assert!(matches!(&error, ConfigError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound));
+        assert!(error.to_string().contains("none.json"), "{error}");
+        assert!(matches!(load(Some(dir.path()), &[]), Err(ConfigError::NotAFile { .. })));
+    }
+
+    #[test]
+    fn the_first_place_with_a_file_wins_and_a_bad_file_is_not_passed_over() {
+        let dir = tempfile::tempdir().unwrap();
+        let [near, far] = ["near.json", "far.json"].map(|name| dir.path().join(name));
+        let both = || [near.clone(), far.clone()].into_iter();
+        assert_eq!(search(both(), &[]).unwrap().source, Source::Standalone);
+        fs::write(&far, "{\"hostname\":\"far\"}").unwrap();
+        let loaded = search(both(), &[]).unwrap();
+        assert_eq!((loaded.source, loaded.config.hostname.as_str()), (Source::File(far.clone()), "far"));
+        fs::write(&near, "{").unwrap();
+        assert!(matches!(search(both(), &[]), Err(ConfigError::Syntax { .. })));
+    }
+
+    #[test]
+    fn empty_and_huge_files_are_refused() {
+        for empty in [&b""[..], b" \r\n\t", b"\xef\xbb\xbf\n", b"\xff\xfe"] {
+            assert!(matches!(parse(empty, "cfg.json", &[]), Err(ConfigError::Empty { .. })), "{empty:?}");
+        }
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("cfg.json");
+        let fill = |length: usize| fs::write(&path, format!("{{{}}}", " ".repeat(length - 2))).unwrap();
+        fill(FILE_LIMIT);
+        assert!(load(Some(&path), &[]).is_ok());
+        fill(FILE_LIMIT + 1);
+        assert!(matches!(load(Some(&path), &[]), Err(ConfigError::TooBig { .. })));
+    }
+}

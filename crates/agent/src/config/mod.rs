@@ -1,0 +1,166 @@
+//! `cfg.json`: what it may say, read in the dialects of the agents that this one replaces.
+//!
+//! [`parse`] goes from bytes to text (`encoding`), to a tree (`gojson::Node`), to the file exactly as written (`raw`),
+//! to a [`Config`] that needs no further checks (`validate`). Every default stands in `defaults`. A wrong type stops
+//! the reading with file, line, column and key; an unusable value is replaced and told as a [`Warning`].
+//!
+//! Sources of truth: `modules/agent/g/cfg.go` and `cfg.example.json` of falcon-plus, `cfg.example.json` of
+//! AutohomeRadar/Windows-Agent and of freedomkk-qfeng/windows-agent.
+
+mod address;
+mod defaults;
+mod encoding;
+mod load;
+pub mod names;
+mod raw;
+mod reader;
+mod report;
+mod secret;
+#[cfg(test)]
+mod tests;
+mod validate;
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use serde::ser::SerializeMap;
+use serde::{Serialize, Serializer};
+
+pub use load::{FILE_LIMIT, Loaded, Source, load, parse};
+pub use names::NameSet;
+pub use report::{ConfigError, Warning};
+pub use secret::{RepoUrl, Secret};
+
+/// Which agent's file this was. It decides the default of `collector.names` and is not written out again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Dialect {
+    /// No file.
+    Standalone,
+    /// Ours or the Linux agent's.
+    Falcon,
+    /// The Python Windows-Agent's.
+    WindowsAgent,
+    /// The Go windows-agent's of freedomkk.
+    FreedomKk,
+}
+
+/// The effective configuration.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Config {
+    pub debug: bool,
+    /// Name of the endpoint; empty: found out by the agent.
+    pub hostname: String,
+    /// Address to report; empty: found out by the agent.
+    pub ip: String,
+    pub plugin: Plugin,
+    pub heartbeat: Heartbeat,
+    pub transfer: Transfer,
+    pub http: Http,
+    pub collector: Collector,
+    pub default_tags: BTreeMap<String, String>,
+    /// Names of collected metrics that are not sent.
+    #[serde(serialize_with = "as_map")]
+    pub ignore: BTreeSet<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub logfile: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub iis: Option<Iis>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mssql: Option<Mssql>,
+    #[serde(skip)]
+    pub dialect: Dialect,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Plugin {
+    pub enabled: bool,
+    pub dir: String,
+    pub git: RepoUrl,
+    pub logs: String,
+}
+
+/// The connection to hbs.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Heartbeat {
+    pub enabled: bool,
+    /// `host:port`, in order, without duplicates; empty: no hbs.
+    pub addrs: Vec<String>,
+    /// Seconds, 1 to 86,400.
+    pub interval: u32,
+    /// Milliseconds, up to a day; 0: no limit of its own.
+    pub timeout: u64,
+}
+
+/// The connection to the transfers.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Transfer {
+    pub enabled: bool,
+    /// `host:port`, in order, without duplicates; empty: nothing is sent.
+    pub addrs: Vec<String>,
+    /// Seconds, 1 to 86,400: the period of collection and the step of what is collected.
+    pub interval: u32,
+    /// Milliseconds, up to a day; 0: no limit of its own.
+    pub timeout: u64,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Http {
+    pub enabled: bool,
+    /// `[host]:port`; empty: no server.
+    pub listen: String,
+    pub backdoor: bool,
+}
+
+#[derive(Clone, Debug, PartialEq, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub struct Collector {
+    /// Interfaces to report; empty: all.
+    pub iface_prefix: Vec<String>,
+    pub iface_prefix_ignore: Vec<String>,
+    /// Mount points to report; empty: all.
+    pub mount_point: Vec<String>,
+    /// Never empty, without duplicates.
+    pub names: Vec<NameSet>,
+    /// Seconds between runs of a collector that does not follow `transfer.interval`, 1 to 86,400.
+    pub intervals: BTreeMap<String, u32>,
+}
+
+/// Of freedomkk's agent; kept and shown, not acted on.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Iis {
+    pub enabled: bool,
+    pub websites: Vec<String>,
+}
+
+/// Of freedomkk's agent; kept and shown, not acted on: performance counters need no login.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Mssql {
+    pub enabled: bool,
+    pub addr: String,
+    pub port: u16,
+    pub username: Secret,
+    pub password: Secret,
+    pub encrypt: String,
+    pub instance: Vec<String>,
+}
+
+impl Config {
+    /// What the agent does without a file: measures and answers on loopback, sends nothing.
+    pub fn standalone() -> Self {
+        defaults::standalone()
+    }
+
+    /// The effective configuration under the file's own keys, indented. Secrets are shown as `******`; apart from them
+    /// and the dialect, [`parse`] reads an equal configuration from it.
+    pub fn to_json(&self) -> String {
+        // Maps with text keys and no floats: there is nothing in here that serde_json can refuse.
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+}
+
+fn as_map<S: Serializer>(names: &BTreeSet<String>, serializer: S) -> Result<S::Ok, S::Error> {
+    let mut map = serializer.serialize_map(Some(names.len()))?;
+    for name in names {
+        map.serialize_entry(name, &true)?;
+    }
+    map.end()
+}

@@ -1,0 +1,287 @@
+//! The file exactly as written: the keys of all dialects, typed, with their places, nothing filled in.
+
+use crate::gojson::{Node, Value};
+
+use super::Dialect;
+use super::reader::{Spot, boolean, integer, list, map, section, strings, text};
+use super::report::{ConfigError, Report};
+
+/// Every key the reader knows, by section.
+pub(super) const KEYS: &[(&str, &[&str])] = &[
+    (
+        "",
+        &[
+            "debug",
+            "hostname",
+            "ip",
+            "plugin",
+            "heartbeat",
+            "transfer",
+            "http",
+            "collector",
+            "default_tags",
+            "ignore",
+            "logfile",
+            "iis",
+            "mssql",
+        ],
+    ),
+    ("plugin", &["enabled", "dir", "git", "logs"]),
+    ("heartbeat", &["enabled", "addr", "addrs", "interval", "timeout"]),
+    ("transfer", &["enabled", "addr", "addrs", "interval", "timeout"]),
+    ("http", &["enabled", "listen", "backdoor"]),
+    ("collector", &["ifacePrefix", "ifacePrefixIgnore", "mountPoint", "names", "intervals"]),
+    ("iis", &["enabled", "websites"]),
+    ("mssql", &["enabled", "addr", "port", "username", "password", "encrypt", "instance"]),
+];
+
+type Maybe<T> = Option<Spot<T>>;
+type Strings = Option<Vec<Spot<String>>>;
+type Done = Result<(), ConfigError>;
+
+#[derive(Debug, Default)]
+pub(super) struct Raw {
+    pub debug: Maybe<bool>,
+    pub hostname: Maybe<String>,
+    pub ip: Maybe<String>,
+    pub plugin: Option<RawPlugin>,
+    pub heartbeat: RawServer,
+    pub transfer: RawServer,
+    pub http: RawHttp,
+    pub collector: RawCollector,
+    pub default_tags: Vec<Spot<RawTag>>,
+    /// Metric and whether it is ignored: of the map form, or of the array form, where all are.
+    pub ignore: Vec<Spot<(String, bool)>>,
+    /// `ignore` was an array, which is the Python agent's form.
+    pub ignore_is_list: bool,
+    pub logfile: Maybe<String>,
+    pub iis: Option<RawIis>,
+    pub mssql: Option<RawMssql>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawPlugin {
+    pub enabled: Maybe<bool>,
+    pub dir: Maybe<String>,
+    pub git: Maybe<String>,
+    pub logs: Maybe<String>,
+}
+
+/// `heartbeat` and `transfer` have the same keys.
+#[derive(Debug, Default)]
+pub(super) struct RawServer {
+    pub enabled: Maybe<bool>,
+    pub addr: Strings,
+    pub addrs: Strings,
+    pub interval: Maybe<i64>,
+    pub timeout: Maybe<i64>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawHttp {
+    pub enabled: Maybe<bool>,
+    pub listen: Maybe<String>,
+    pub backdoor: Maybe<bool>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawCollector {
+    pub iface_prefix: Strings,
+    pub iface_prefix_ignore: Strings,
+    pub mount_point: Strings,
+    pub names: Option<Spot<Vec<Spot<String>>>>,
+    pub intervals: Vec<Spot<(String, i64)>>,
+}
+
+#[derive(Debug)]
+pub(super) struct RawTag {
+    pub key: String,
+    pub value: String,
+    /// Written as a number: Go would have refused it.
+    pub is_number: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawIis {
+    pub enabled: Maybe<bool>,
+    pub websites: Strings,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawMssql {
+    pub enabled: Maybe<bool>,
+    pub addr: Maybe<String>,
+    pub port: Maybe<i64>,
+    pub username: Maybe<String>,
+    pub password: Maybe<String>,
+    pub encrypt: Maybe<String>,
+    pub instance: Strings,
+}
+
+/// Go leaves a variable as it was where a value is `null`.
+fn set<T>(slot: &mut Option<T>, new: Option<T>) -> Done {
+    if new.is_some() {
+        *slot = new;
+    }
+    Ok(())
+}
+
+impl Raw {
+    pub fn read(node: &Node<'_>, report: &mut Report<'_>) -> Result<Self, ConfigError> {
+        let mut raw = Self::default();
+        if !matches!(node.value, Value::Object(_)) {
+            return Err(report.wrong_type(node, "", "an object"));
+        }
+        section(node, "", report, |report, key, node, path| match key {
+            // A null section is an absent one: it must not tell a dialect.
+            _ if matches!(node.value, Value::Null) => Ok(()),
+            "debug" => set(&mut raw.debug, boolean(node, path, report)?),
+            "hostname" => set(&mut raw.hostname, text(node, path, report)?),
+            "ip" => set(&mut raw.ip, text(node, path, report)?),
+            "plugin" => raw.plugin.get_or_insert_default().read(node, path, report),
+            "heartbeat" => raw.heartbeat.read(node, path, report),
+            "transfer" => raw.transfer.read(node, path, report),
+            "http" => raw.http.read(node, path, report),
+            "collector" => raw.collector.read(node, path, report),
+            "default_tags" => raw.read_tags(node, path, report),
+            "ignore" => raw.read_ignore(node, path, report),
+            "logfile" => set(&mut raw.logfile, text(node, path, report)?),
+            "iis" => raw.iis.get_or_insert_default().read(node, path, report),
+            "mssql" => raw.mssql.get_or_insert_default().read(node, path, report),
+            _ => Ok(()),
+        })?;
+        Ok(raw)
+    }
+
+    /// Whose file this is, by the keys only that agent has.
+    pub fn dialect(&self) -> Dialect {
+        if self.logfile.is_some() || self.iis.is_some() || self.mssql.is_some() {
+            Dialect::FreedomKk
+        } else if self.plugin.is_none() && (self.ignore_is_list || self.collector.iface_prefix_ignore.is_some()) {
+            Dialect::WindowsAgent
+        } else {
+            Dialect::Falcon
+        }
+    }
+
+    fn read_tags(&mut self, node: &Node<'_>, path: &str, report: &Report<'_>) -> Done {
+        for (member, path) in map(node, path, report)? {
+            let (value, is_number) = match &member.value.value {
+                Value::Null => continue,
+                Value::String(text) => (text.clone().into_owned(), false),
+                Value::Number(number) if number.len() <= 32 && !number.contains(['e', 'E']) => {
+                    ((*number).to_owned(), true)
+                }
+                _ => return Err(report.wrong_type(&member.value, &path, "a string")),
+            };
+            let tag = RawTag { key: member.key.clone().into_owned(), value, is_number };
+            self.default_tags.push(Spot { value: tag, at: member.offset });
+        }
+        Ok(())
+    }
+
+    fn read_ignore(&mut self, node: &Node<'_>, path: &str, report: &Report<'_>) -> Done {
+        match &node.value {
+            Value::Array(_) => {
+                self.ignore_is_list = true;
+                let names = list(node, path, report)?.unwrap_or_default();
+                self.ignore.extend(names.into_iter().map(|Spot { value, at }| Spot { value: (value, true), at }));
+            }
+            Value::Object(_) => {
+                for (member, path) in map(node, path, report)? {
+                    if let Some(Spot { value, .. }) = boolean(&member.value, &path, report)? {
+                        let value = (member.key.clone().into_owned(), value);
+                        self.ignore.push(Spot { value, at: member.offset });
+                    }
+                }
+            }
+            _ => return Err(report.wrong_type(node, path, "an object of true and false, or an array of strings")),
+        }
+        Ok(())
+    }
+}
+
+impl RawPlugin {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section(node, path, report, |report, key, node, path| match key {
+            "enabled" => set(&mut self.enabled, boolean(node, path, report)?),
+            "dir" => set(&mut self.dir, text(node, path, report)?),
+            "git" => set(&mut self.git, text(node, path, report)?),
+            "logs" => set(&mut self.logs, text(node, path, report)?),
+            _ => Ok(()),
+        })
+    }
+}
+
+impl RawServer {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section(node, path, report, |report, key, node, path| match key {
+            "enabled" => set(&mut self.enabled, boolean(node, path, report)?),
+            "addr" => set(&mut self.addr, strings(node, path, report)?),
+            "addrs" => set(&mut self.addrs, strings(node, path, report)?),
+            "interval" => set(&mut self.interval, integer(node, path, report)?),
+            "timeout" => set(&mut self.timeout, integer(node, path, report)?),
+            _ => Ok(()),
+        })
+    }
+}
+
+impl RawHttp {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section(node, path, report, |report, key, node, path| match key {
+            "enabled" => set(&mut self.enabled, boolean(node, path, report)?),
+            "listen" => set(&mut self.listen, text(node, path, report)?),
+            "backdoor" => set(&mut self.backdoor, boolean(node, path, report)?),
+            _ => Ok(()),
+        })
+    }
+}
+
+impl RawCollector {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section(node, path, report, |report, key, node, path| match key {
+            "ifacePrefix" => set(&mut self.iface_prefix, list(node, path, report)?),
+            "ifacePrefixIgnore" => set(&mut self.iface_prefix_ignore, list(node, path, report)?),
+            "mountPoint" => set(&mut self.mount_point, list(node, path, report)?),
+            "names" => {
+                let names = list(node, path, report)?;
+                set(&mut self.names, names.map(|value| Spot { value, at: node.offset }))
+            }
+            "intervals" => {
+                for (member, path) in map(node, path, report)? {
+                    if let Some(Spot { value, .. }) = integer(&member.value, &path, report)? {
+                        let value = (member.key.clone().into_owned(), value);
+                        self.intervals.push(Spot { value, at: member.offset });
+                    }
+                }
+                Ok(())
+            }
+            _ => Ok(()),
+        })
+    }
+}
+
+impl RawIis {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section(node, path, report, |report, key, node, path| match key {
+            "enabled" => set(&mut self.enabled, boolean(node, path, report)?),
+            "websites" => set(&mut self.websites, strings(node, path, report)?),
+            _ => Ok(()),
+        })
+    }
+}
+
+impl RawMssql {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section(node, path, report, |report, key, node, path| match key {
+            "enabled" => set(&mut self.enabled, boolean(node, path, report)?),
+            "addr" => set(&mut self.addr, text(node, path, report)?),
+            "port" => set(&mut self.port, integer(node, path, report)?),
+            "username" => set(&mut self.username, text(node, path, report)?),
+            "password" => set(&mut self.password, text(node, path, report)?),
+            "encrypt" => set(&mut self.encrypt, text(node, path, report)?),
+            "instance" => set(&mut self.instance, strings(node, path, report)?),
+            _ => Ok(()),
+        })
+    }
+}

@@ -1,0 +1,291 @@
+//! The example file, the three dialects' files, and what is said about wrong ones.
+
+use super::raw::KEYS;
+use super::*;
+use crate::gojson::{Member, Node, Value};
+
+const EXAMPLE: &str = include_str!("../../../../cfg.example.json");
+
+fn read(text: &str) -> Result<(Config, Vec<String>), String> {
+    match parse(text.as_bytes(), "cfg.json", &["cpu", "df"]) {
+        Ok((config, warnings)) => Ok((config, warnings.iter().map(ToString::to_string).collect())),
+        Err(error) => Err(error.to_string()),
+    }
+}
+
+#[track_caller]
+fn error_of(text: &str) -> String {
+    read(text).unwrap_err()
+}
+
+#[track_caller]
+fn warnings_of(text: &str) -> Vec<String> {
+    read(text).unwrap().1
+}
+
+#[test]
+fn the_example_is_the_defaults_with_addresses() {
+    let (config, warnings) = read(EXAMPLE).unwrap();
+    assert_eq!(warnings, [""; 0]);
+    let mut expected = defaults::file();
+    expected.heartbeat.addrs = vec!["127.0.0.1:6030".to_owned()];
+    expected.transfer.addrs = vec!["127.0.0.1:8433".to_owned()];
+    assert_eq!(config, expected);
+}
+
+fn members<'n, 'a>(node: &'n Node<'a>, section: &str) -> &'n [Member<'a>] {
+    match &node.value {
+        Value::Object(members) => members,
+        other => panic!("{section}: {other:?}"),
+    }
+}
+
+#[test]
+fn the_example_has_every_key_of_the_reader() {
+    let freedomkk = ["logfile", "iis", "mssql"];
+    let other_spellings = [("heartbeat", "addrs"), ("transfer", "addr")];
+    let root = Node::parse(EXAMPLE.as_bytes()).unwrap();
+    let top = members(&root, "");
+    for (section, keys) in KEYS.iter().filter(|(section, _)| !freedomkk.contains(section)) {
+        let found = if section.is_empty() {
+            top
+        } else {
+            members(&top.iter().find(|m| m.key == *section).unwrap_or_else(|| panic!("no {section}")).value, section)
+        };
+        for key in keys.iter().filter(|key| !(section.is_empty() && freedomkk.contains(key))) {
+            let expected = !other_spellings.contains(&(section, key));
+            assert_eq!(found.iter().any(|member| member.key == *key), expected, "{section}.{key}");
+        }
+    }
+}
+
+#[test]
+fn the_manual_has_every_key_of_the_reader() {
+    let manual = include_str!("../../../../docs/configuration.md");
+    let sections: Vec<_> = KEYS.iter().map(|(section, _)| *section).collect();
+    for (section, key) in KEYS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| (*section, *key))) {
+        let written = if section.is_empty() { format!("`{key}`") } else { format!("`{section}.{key}`") };
+        let shortened = format!("`.{key}`");
+        let found =
+            |line: &str| line.contains(&written) || line.contains(&format!("`{section}.")) && line.contains(&shortened);
+        assert!(sections.contains(&key) || manual.lines().any(found), "{written}");
+    }
+}
+
+#[test]
+fn an_empty_object_is_the_defaults() {
+    assert_eq!(read("{}"), Ok((defaults::file(), Vec::new())));
+    let all_null: Vec<_> = KEYS[0].1.iter().map(|key| format!("\"{key}\": null")).collect();
+    assert_eq!(read(&format!("{{{}}}", all_null.join(","))), Ok((defaults::file(), Vec::new())));
+}
+
+#[test]
+fn the_python_agents_file_is_read() {
+    let (config, warnings) = read(include_str!("../../tests/fixtures/config/windows-agent.json")).unwrap();
+    assert_eq!(warnings, ["cfg.json:15: transfer.addrs: \"10.0.0.2:8433\" is given twice; the second is left out"]);
+    assert_eq!(config.dialect, Dialect::WindowsAgent);
+    assert_eq!(config.collector.names, [NameSet::WindowsAgent, NameSet::Extended]);
+    assert_eq!(config.collector.iface_prefix_ignore, ["Loopback", "isatap"]);
+    assert_eq!(config.ignore, ["cpu.busy", "mem.swapfree"].map(str::to_owned).into());
+    assert_eq!((config.hostname.as_str(), config.debug), ("web-01", true));
+    assert_eq!(
+        (config.heartbeat.addrs, config.transfer.addrs),
+        (vec!["10.0.0.1:6030".into()], vec!["10.0.0.2:8433".into()])
+    );
+}
+
+#[test]
+fn the_linux_agents_file_is_read() {
+    let (config, warnings) = read(include_str!("../../tests/fixtures/config/linux-agent.json")).unwrap();
+    assert_eq!(warnings, [""; 0]);
+    assert_eq!(config.dialect, Dialect::Falcon);
+    assert_eq!(config.collector.names, [NameSet::Falcon, NameSet::Extended]);
+    assert_eq!(config.collector.iface_prefix, ["eth", "em", "ens"]);
+    assert_eq!(config.collector.mount_point, ["/", "/data"]);
+    assert_eq!(config.default_tags, [("idc".to_owned(), "bj".to_owned())].into());
+    // `false` in the map is "not ignored".
+    assert_eq!(config.ignore, ["cpu.busy", "df.bytes.free"].map(str::to_owned).into());
+    assert_eq!((config.heartbeat.interval, config.heartbeat.timeout, config.transfer.timeout), (30, 2000, 500));
+    assert_eq!(config.plugin.git.expose(), "https://git.example/plugin.git");
+}
+
+#[test]
+fn freedomkks_file_is_read_and_its_login_shown_nowhere() {
+    let text = include_str!("../../tests/fixtures/config/freedomkk.json");
+    let (config, warnings) = read(text).unwrap();
+    assert_eq!(
+        warnings,
+        [
+            "cfg.json:3: logfile: accepted, but this version does not write its log to this file",
+            "cfg.json:7: iis.enabled: accepted, but not acted on by this version",
+            "cfg.json:13: mssql.enabled: accepted, but not acted on by this version",
+            "cfg.json:16: mssql.username: not used: counters need no login; better remove the login from this file",
+            "cfg.json:40: http.backdoor: never supported: it runs shell commands for whoever can reach the port",
+        ]
+    );
+    assert_eq!(config.dialect, Dialect::FreedomKk);
+    assert_eq!(config.collector.names, [NameSet::Falcon, NameSet::FreedomKk, NameSet::Extended]);
+    assert_eq!(config.iis.as_ref().map(|iis| iis.websites.clone()), Some(vec!["Default Web Site".to_owned()]));
+    for shown in [config.to_json(), format!("{config:?}"), warnings.join("\n")] {
+        assert!(!shown.contains("hunter2") && !shown.contains("monitor"), "{shown}");
+    }
+    let shown: serde_json::Value = serde_json::from_str(&config.to_json()).unwrap();
+    assert_eq!(shown["mssql"]["password"], "******");
+    // A wrong type must not put the password into the log either.
+    assert_eq!(
+        error_of("{\"mssql\":{\"password\":123456}}"),
+        "cfg.json:1:22: mssql.password: expected a string, found a number"
+    );
+}
+
+#[test]
+fn a_wrong_type_names_place_key_and_both_types() {
+    for (text, expected) in [
+        (
+            "{\n \"debug\": true,\n  \"transfer\": {\"interval\": \"60\"}}",
+            "cfg.json:3:28: transfer.interval: expected an integer, found the string \"60\"",
+        ),
+        (
+            "{\"transfer\": {\"interval\": 60.0}}",
+            "cfg.json:1:27: transfer.interval: expected an integer, found the number 60.0",
+        ),
+        ("{\"hostname\": \"主机\", \"debug\": 1}", "cfg.json:1:29: debug: expected true or false, found the number 1"),
+        ("{\"plugin\": []}", "cfg.json:1:12: plugin: expected an object, found an array"),
+        ("[]", "cfg.json:1:1: expected an object, found an array"),
+        (
+            "{\"collector\":{\"mountPoint\":[\"/\",5]}}",
+            "cfg.json:1:33: collector.mountPoint[1]: expected a string, found the number 5",
+        ),
+        (
+            "{\"ignore\":{\"cpu.busy\":1}}",
+            "cfg.json:1:23: ignore[\"cpu.busy\"]: expected true or false, found the number 1",
+        ),
+        ("{\"default_tags\":{\"a\":true}}", "cfg.json:1:22: default_tags[\"a\"]: expected a string, found true"),
+        (
+            "{\"collector\":{\"names\":[\"falcon\",\"autohome\"]}}",
+            "cfg.json:1:33: collector.names: there is no name set \"autohome\"; the sets are falcon, windows-agent, \
+             freedomkk, leonzyang, extended",
+        ),
+        (
+            "{\r\n \"debug\"：true\r\n}",
+            "cfg.json:2:9: expected ':' after the key, found '：' (U+FF1A); use the ASCII character : instead",
+        ),
+        ("{\"debug\": true} x", "cfg.json:1:17: expected the end of the file, found 'x'"),
+    ] {
+        assert_eq!(error_of(text), expected);
+    }
+}
+
+#[test]
+fn unknown_keys_and_duplicates_are_told_with_their_path_and_line() {
+    let text = "{\n\"HostName\": \"a\",\n\"collector\": {\n\"foo\\n\": 1},\n\"hostname\": \"b\", \"hostname\": null,\n\"Plugin\": {\"dir\": \"x\"}, \"plugin\": {\"logs\": \"y\"}}";
+    let (config, warnings) = read(text).unwrap();
+    assert_eq!(
+        warnings,
+        [
+            "cfg.json:4: collector.foo\\n: unknown key, ignored",
+            "cfg.json:5: hostname: given more than once; what comes later wins",
+            "cfg.json:5: hostname: given more than once; what comes later wins",
+            "cfg.json:6: plugin: given more than once; what comes later wins",
+        ]
+    );
+    // As in Go: null changes nothing, and a section given twice is filled twice.
+    assert_eq!((config.hostname.as_str(), config.plugin.dir.as_str(), config.plugin.logs.as_str()), ("b", "x", "y"));
+}
+
+#[test]
+fn addresses_come_in_any_form() {
+    for (form, expected) in [
+        ("\"addr\": \"a:1, b\"", vec!["a:1", "b:8433"]),
+        ("\"addrs\": [\"a:1\", null, \"\"], \"addr\": \"b:2\"", vec!["a:1", "b:2"]),
+        ("\"addr\": {\"t2\": \"b:2\", \"t1\": \"a:1\"}", vec!["a:1", "b:2"]),
+        ("\"addrs\": []", vec![]),
+    ] {
+        assert_eq!(read(&format!("{{\"transfer\": {{{form}}}}}")).unwrap().0.transfer.addrs, expected, "{form}");
+    }
+    let (config, warnings) = read("{\"heartbeat\":{\"addr\":\"hbs.example\"}}").unwrap();
+    assert_eq!(config.heartbeat.addrs, ["hbs.example:6030"]);
+    assert_eq!(warnings, ["cfg.json:1: heartbeat.addr: \"hbs.example\": has no port; read as \"hbs.example:6030\""]);
+}
+
+#[test]
+fn values_out_of_range_are_replaced_and_told() {
+    let text = "{\"heartbeat\":{\"interval\":0,\"timeout\":-1},\"transfer\":{\"interval\":9223372036854775807,\"timeout\":0},\
+                \"mssql\":{\"port\":70000},\"http\":{\"listen\":\":1988x\"},\
+                \"collector\":{\"intervals\":{\"df\":300,\"cpu\":0,\"gpu\":5},\"names\":[],\"ifacePrefix\":[\"\",\"eth\"]}}";
+    let (config, warnings) = read(text).unwrap();
+    assert_eq!((config.heartbeat.interval, config.heartbeat.timeout), (60, 1000));
+    assert_eq!((config.transfer.interval, config.transfer.timeout), (86_400, 0));
+    assert_eq!(config.collector.intervals, [("df".to_owned(), 300)].into());
+    assert_eq!(config.collector.iface_prefix, ["eth"]);
+    assert_eq!(config.collector.names, defaults::names(Dialect::FreedomKk));
+    for (path, part) in [
+        ("heartbeat.interval", "0 is too small; 60 s is used"),
+        ("heartbeat.timeout", "-1 is too small; 1000 ms is used"),
+        ("transfer.interval", "9223372036854775807 is too large; 86400 s is used"),
+        ("mssql.port", "70000 is no port; 1433 is used"),
+        ("collector.intervals[\"cpu\"]", "0 is too small; the collector follows transfer.interval"),
+        ("collector.intervals[\"gpu\"]", "there is no such collector; the collectors are cpu, df"),
+        ("collector.names", "the list is empty; falcon, freedomkk, extended is used"),
+        ("collector.ifacePrefix", "an empty string is left out"),
+    ] {
+        let line = format!("cfg.json:1: {path}: {part}");
+        assert!(warnings.contains(&line), "{line}\n{warnings:#?}");
+    }
+    assert!(warnings.iter().any(|w| w.contains("http.listen") && w.ends_with("\":1988\" is used")), "{warnings:#?}");
+    assert_eq!(warnings.len(), 9);
+}
+
+#[test]
+fn steps_that_transfers_raise_are_told_only_where_something_is_sent() {
+    let lost = "transfers raise steps below 30 s to 30 s: points of a step of 10 s are lost there";
+    let sections = |addrs: &str| {
+        format!(
+            "{{\"transfer\":{{\"interval\":10,\"addrs\":[{addrs}]}},\"collector\":{{\"intervals\":{{\"df\":10}}}}}}"
+        )
+    };
+    assert_eq!(
+        warnings_of(&sections("\"a:1\"")),
+        [format!("cfg.json:1: transfer.interval: {lost}"), format!("cfg.json:1: collector.intervals[\"df\"]: {lost}")]
+    );
+    assert_eq!(warnings_of(&sections("")), [""; 0]);
+}
+
+#[test]
+fn numbers_in_default_tags_become_text() {
+    let (config, warnings) = read("{\"default_tags\":{\"rack\":7,\"idc\":\"a,b\",\"\":\"x\",\"no\":null}}").unwrap();
+    let expected = [("rack", "7"), ("idc", "a,b")].map(|(k, v)| (k.to_owned(), v.to_owned()));
+    assert_eq!(config.default_tags, expected.into());
+    assert_eq!(warnings.len(), 3, "{warnings:?}");
+    assert!(read("{\"default_tags\":{\"rack\":7e2}}").is_err());
+}
+
+#[test]
+fn plugins_are_told_not_to_run() {
+    assert_eq!(
+        warnings_of("{\"plugin\":{\"enabled\":true}}"),
+        ["cfg.json:1: plugin.enabled: accepted, but this version does not run plugins"]
+    );
+}
+
+#[test]
+fn the_encoding_is_remarked_on_once() {
+    let (config, warnings) = parse(b"{\"hostname\":\"\xd6\xf7\xbb\xfa\",\n\"x\":1}", "c", &[]).unwrap();
+    assert_eq!(config.hostname, "主机");
+    let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
+    assert_eq!(
+        warnings,
+        [
+            "c: the file is not valid UTF-8 and was read as GBK; UTF-8 is the usual encoding",
+            "c:2: x: unknown key, ignored"
+        ]
+    );
+}
+
+#[test]
+fn standing_alone_sends_nothing_and_listens_on_loopback() {
+    let alone = Config::standalone();
+    assert_eq!((alone.transfer.interval, alone.http.listen.as_str()), (10, "127.0.0.1:1988"));
+    assert!(alone.transfer.addrs.is_empty() && alone.heartbeat.addrs.is_empty());
+    assert_eq!(alone.collector.names, [NameSet::Falcon, NameSet::Extended]);
+}

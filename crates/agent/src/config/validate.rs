@@ -1,0 +1,293 @@
+//! From the file as written to a configuration that can be used as it is.
+
+use std::collections::BTreeMap;
+use std::fmt::Display;
+
+use super::raw::{Raw, RawCollector, RawHttp, RawIis, RawMssql, RawPlugin, RawServer, RawTag};
+use super::reader::Spot;
+use super::report::{ConfigError, Report, shortened};
+use super::{
+    Collector, Config, Dialect, Heartbeat, Http, Iis, Mssql, NameSet, Plugin, RepoUrl, Secret, Transfer, address,
+    defaults,
+};
+
+/// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
+pub(super) fn validate(raw: Raw, known_collectors: &[&str], report: &mut Report<'_>) -> Result<Config, ConfigError> {
+    let dialect = raw.dialect();
+    let default = defaults::file();
+    let transfer = transfer(raw.transfer, default.transfer, report);
+    let steps = if transfer.enabled && !transfer.addrs.is_empty() { defaults::TRANSFER_MIN_STEP_S } else { 0 };
+    Ok(Config {
+        debug: or(raw.debug, default.debug),
+        hostname: or(raw.hostname, default.hostname),
+        ip: or(raw.ip, default.ip),
+        plugin: plugin(raw.plugin.unwrap_or_default(), default.plugin, report),
+        heartbeat: heartbeat(raw.heartbeat, default.heartbeat, report),
+        http: http(raw.http, default.http, report),
+        collector: collector(raw.collector, dialect, known_collectors, steps, report)?,
+        default_tags: tags(raw.default_tags, report),
+        ignore: ignored(raw.ignore),
+        logfile: raw.logfile.map(|logfile| {
+            if !logfile.value.is_empty() {
+                report.warn(logfile.at, "logfile", "accepted, but this version does not write its log to this file");
+            }
+            logfile.value
+        }),
+        iis: raw.iis.map(|raw| iis(raw, report)),
+        mssql: raw.mssql.map(|raw| mssql(raw, report)),
+        transfer,
+        dialect,
+    })
+}
+
+fn or<T>(spot: Option<Spot<T>>, default: T) -> T {
+    spot.map_or(default, |spot| spot.value)
+}
+
+/// A flag that is kept and shown; set, it is warned about.
+fn unsupported(flag: Option<Spot<bool>>, default: bool, path: &str, why: &str, report: &mut Report<'_>) -> bool {
+    if let Some(Spot { value: true, at }) = flag {
+        report.warn(at, path, why);
+    }
+    or(flag, default)
+}
+
+/// Held to `min..=max`: what is below becomes `default`, what is above becomes `max`.
+fn bounded<T>(
+    spot: Option<Spot<i64>>,
+    (min, max, default): (T, T, T),
+    unit: &str,
+    path: &str,
+    report: &mut Report<'_>,
+) -> T
+where
+    T: TryFrom<i64> + PartialOrd + Copy + Display,
+{
+    let Some(Spot { value, at }) = spot else { return default };
+    let (used, why) = match T::try_from(value) {
+        Ok(fits) if fits >= min && fits <= max => return fits,
+        Ok(fits) if fits > max => (max, "too large"),
+        Err(_) if value > 0 => (max, "too large"),
+        _ => (default, "too small"),
+    };
+    report.warn(at, path, format!("{value} is {why}; {used}{unit} is used"));
+    used
+}
+
+fn interval(spot: Option<Spot<i64>>, default: u32, path: &str, report: &mut Report<'_>) -> u32 {
+    bounded(spot, (1, defaults::INTERVAL_MAX_S, default), " s", path, report)
+}
+
+fn timeout(spot: Option<Spot<i64>>, default: u64, path: &str, report: &mut Report<'_>) -> u64 {
+    bounded(spot, (0, defaults::TIMEOUT_MAX_MS, default), " ms", path, report)
+}
+
+fn plugin(raw: RawPlugin, default: Plugin, report: &mut Report<'_>) -> Plugin {
+    let why = "accepted, but this version does not run plugins";
+    Plugin {
+        enabled: unsupported(raw.enabled, default.enabled, "plugin.enabled", why, report),
+        dir: or(raw.dir, default.dir),
+        git: raw.git.map_or(default.git, |git| RepoUrl::new(git.value)),
+        logs: or(raw.logs, default.logs),
+    }
+}
+
+fn heartbeat(raw: RawServer, default: Heartbeat, report: &mut Report<'_>) -> Heartbeat {
+    let texts = [raw.addr, raw.addrs].into_iter().flatten().flatten();
+    Heartbeat {
+        enabled: or(raw.enabled, default.enabled),
+        addrs: address::collect(texts, "heartbeat.addr", defaults::HBS_PORT, report),
+        interval: interval(raw.interval, default.interval, "heartbeat.interval", report),
+        timeout: timeout(raw.timeout, default.timeout, "heartbeat.timeout", report),
+    }
+}
+
+fn transfer(raw: RawServer, default: Transfer, report: &mut Report<'_>) -> Transfer {
+    let path = "transfer.interval";
+    let at = raw.interval.as_ref().map(|interval| interval.at);
+    let texts = [raw.addrs, raw.addr].into_iter().flatten().flatten();
+    let transfer = Transfer {
+        enabled: or(raw.enabled, default.enabled),
+        addrs: address::collect(texts, "transfer.addrs", defaults::TRANSFER_PORT, report),
+        interval: interval(raw.interval, default.interval, path, report),
+        timeout: timeout(raw.timeout, default.timeout, "transfer.timeout", report),
+    };
+    if let Some(at) = at
+        && transfer.enabled
+        && !transfer.addrs.is_empty()
+    {
+        warn_of_small_step(transfer.interval, defaults::TRANSFER_MIN_STEP_S, at, path, report);
+    }
+    transfer
+}
+
+fn warn_of_small_step(step: u32, min: u32, at: usize, path: &str, report: &mut Report<'_>) {
+    if step < min {
+        let text =
+            format!("transfers raise steps below {min} s to {min} s: points of a step of {step} s are lost there");
+        report.warn(at, path, text);
+    }
+}
+
+fn http(raw: RawHttp, default: Http, report: &mut Report<'_>) -> Http {
+    let why = "never supported: it runs shell commands for whoever can reach the port";
+    Http {
+        enabled: or(raw.enabled, default.enabled),
+        backdoor: unsupported(raw.backdoor, default.backdoor, "http.backdoor", why, report),
+        listen: match raw.listen {
+            None => default.listen,
+            Some(Spot { value, at }) => match address::listen(&value, defaults::HTTP_PORT) {
+                Ok((listen, remark)) => {
+                    if let Some(remark) = remark {
+                        report.warn(at, "http.listen", format!("{:?} {remark}; read as {listen:?}", shortened(&value)));
+                    }
+                    listen
+                }
+                Err(why) => {
+                    let text = format!("{:?}: {why}; {:?} is used", shortened(&value), default.listen);
+                    report.warn(at, "http.listen", text);
+                    default.listen
+                }
+            },
+        },
+    }
+}
+
+fn collector(
+    raw: RawCollector,
+    dialect: Dialect,
+    known: &[&str],
+    min_step: u32,
+    report: &mut Report<'_>,
+) -> Result<Collector, ConfigError> {
+    Ok(Collector {
+        iface_prefix: words(raw.iface_prefix, "collector.ifacePrefix", report),
+        iface_prefix_ignore: words(raw.iface_prefix_ignore, "collector.ifacePrefixIgnore", report),
+        mount_point: words(raw.mount_point, "collector.mountPoint", report),
+        names: names(raw.names, dialect, report)?,
+        intervals: intervals(raw.intervals, known, min_step, report),
+    })
+}
+
+/// Texts to compare with; an empty one would fit everything, and nobody means that.
+fn words(texts: Option<Vec<Spot<String>>>, path: &str, report: &mut Report<'_>) -> Vec<String> {
+    let mut words = Vec::new();
+    for Spot { value, at } in texts.unwrap_or_default() {
+        if value.is_empty() {
+            report.warn(at, path, "an empty string is left out");
+        } else {
+            words.push(value);
+        }
+    }
+    words
+}
+
+fn names(
+    raw: Option<Spot<Vec<Spot<String>>>>,
+    dialect: Dialect,
+    report: &mut Report<'_>,
+) -> Result<Vec<NameSet>, ConfigError> {
+    let Some(Spot { value: written, at }) = raw else { return Ok(defaults::names(dialect)) };
+    let path = "collector.names";
+    let mut names = Vec::new();
+    for Spot { value, at } in written {
+        let Some(set) = NameSet::from_name(&value) else {
+            let valid = NameSet::ALL.map(NameSet::name).join(", ");
+            let message = format!("there is no name set {:?}; the sets are {valid}", shortened(&value));
+            return Err(report.error(at, path, message));
+        };
+        if !names.contains(&set) {
+            names.push(set);
+        }
+    }
+    if names.is_empty() {
+        names = defaults::names(dialect);
+        let used: Vec<_> = names.iter().copied().map(NameSet::name).collect();
+        report.warn(at, path, format!("the list is empty; {} is used", used.join(", ")));
+    }
+    Ok(names)
+}
+
+fn intervals(
+    raw: Vec<Spot<(String, i64)>>,
+    known: &[&str],
+    min_step: u32,
+    report: &mut Report<'_>,
+) -> BTreeMap<String, u32> {
+    let mut intervals = BTreeMap::new();
+    for Spot { value: (name, seconds), at } in raw {
+        let path = format!("collector.intervals[\"{}\"]", shortened(&name).escape_debug());
+        if !known.contains(&name.as_str()) {
+            report.warn(at, &path, format!("there is no such collector; the collectors are {}", known.join(", ")));
+        } else if seconds < 1 {
+            report.warn(at, &path, format!("{seconds} is too small; the collector follows transfer.interval"));
+        } else {
+            let seconds = interval(Some(Spot { value: seconds, at }), 1, &path, report);
+            warn_of_small_step(seconds, min_step, at, &path, report);
+            intervals.insert(name, seconds);
+        }
+    }
+    intervals
+}
+
+/// The tags of a series are one text, `k=v,k=v`: what would change its meaning is told, and sent as the Go agent does.
+fn tags(raw: Vec<Spot<RawTag>>, report: &mut Report<'_>) -> BTreeMap<String, String> {
+    let mut tags = BTreeMap::new();
+    for Spot { value: RawTag { key, value, is_number }, at } in raw {
+        let path = format!("default_tags[\"{}\"]", shortened(&key).escape_debug());
+        if key.is_empty() {
+            report.warn(at, &path, "a tag without a name is left out");
+            continue;
+        }
+        if is_number {
+            report.warn(at, &path, format!("expected a string; the number {value} is read as one"));
+        }
+        if key.contains([',', '=']) || value.contains([',', '=']) {
+            report.warn(at, &path, "servers take a comma or an equals sign for the end of a tag's name or value");
+        }
+        tags.insert(key, value);
+    }
+    tags
+}
+
+/// The last word on a name counts, as the map form may take back what stands before.
+fn ignored(raw: Vec<Spot<(String, bool)>>) -> std::collections::BTreeSet<String> {
+    let by_name: BTreeMap<String, bool> = raw.into_iter().map(|spot| spot.value).collect();
+    by_name.into_iter().filter(|(name, ignored)| *ignored && !name.is_empty()).map(|(name, _)| name).collect()
+}
+
+fn iis(raw: RawIis, report: &mut Report<'_>) -> Iis {
+    let why = "accepted, but not acted on by this version";
+    Iis {
+        enabled: unsupported(raw.enabled, false, "iis.enabled", why, report),
+        websites: words(raw.websites, "iis.websites", report),
+    }
+}
+
+fn port(raw: Option<Spot<i64>>, default: u16, report: &mut Report<'_>) -> u16 {
+    let Some(Spot { value, at }) = raw else { return default };
+    u16::try_from(value).ok().filter(|port| *port > 0).unwrap_or_else(|| {
+        report.warn(at, "mssql.port", format!("{value} is no port; {default} is used"));
+        default
+    })
+}
+
+fn mssql(raw: RawMssql, report: &mut Report<'_>) -> Mssql {
+    let default = defaults::mssql();
+    let login = [(&raw.username, "mssql.username"), (&raw.password, "mssql.password")];
+    let given =
+        login.into_iter().find_map(|(text, path)| text.as_ref().filter(|t| !t.value.is_empty()).map(|t| (t.at, path)));
+    if let Some((at, path)) = given {
+        report.warn(at, path, "not used: counters need no login; better remove the login from this file");
+    }
+    let why = "accepted, but not acted on by this version";
+    Mssql {
+        enabled: unsupported(raw.enabled, default.enabled, "mssql.enabled", why, report),
+        addr: or(raw.addr, default.addr),
+        port: port(raw.port, default.port, report),
+        username: raw.username.map_or(default.username, |text| Secret::new(text.value)),
+        password: raw.password.map_or(default.password, |text| Secret::new(text.value)),
+        encrypt: or(raw.encrypt, default.encrypt),
+        instance: words(raw.instance, "mssql.instance", report),
+    }
+}

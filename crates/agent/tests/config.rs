@@ -1,0 +1,127 @@
+//! `config::parse` against files nobody wrote by hand.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+use falcon_agent::config::{Config, Dialect, parse};
+use proptest::prelude::*;
+
+const FILES: [&str; 4] = [
+    include_str!("../../../cfg.example.json"),
+    include_str!("fixtures/config/windows-agent.json"),
+    include_str!("fixtures/config/linux-agent.json"),
+    include_str!("fixtures/config/freedomkk.json"),
+];
+const COLLECTORS: &[&str] = &["cpu", "df"];
+
+/// What the effective configuration reads back as: equal, but for secrets and the dialect.
+fn read_back(config: &Config) -> (Config, Config) {
+    let text = config.to_json();
+    let (back, _) = parse(text.as_bytes(), "effective", COLLECTORS).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    (visible(config.clone()), visible(back))
+}
+
+fn visible(mut config: Config) -> Config {
+    config.dialect = Dialect::Falcon;
+    config.plugin.git = Default::default();
+    if let Some(mssql) = &mut config.mssql {
+        mssql.username = Default::default();
+        mssql.password = Default::default();
+    }
+    config
+}
+
+fn texts() -> impl Strategy<Value = Vec<String>> {
+    prop::collection::vec(any::<String>(), 0..4)
+}
+
+/// A file of every key, with values in and out of range.
+fn any_file() -> impl Strategy<Value = serde_json::Value> {
+    let map = prop::collection::btree_map(any::<String>(), any::<String>(), 0..4);
+    let address = "[a-z0-9:,\\[\\]： .]{0,12}";
+    let addresses = prop::collection::vec(address, 0..4);
+    (
+        (any::<bool>(), any::<String>(), texts(), texts(), map, addresses),
+        (
+            any::<i64>(),
+            -5i64..200_000,
+            any::<u32>(),
+            address,
+            any::<bool>(),
+            prop::sample::subsequence(vec!["falcon", "leonzyang", "extended"], 0..=3),
+        ),
+    )
+        .prop_map(|((flag, text, list, ignore, tags, addrs), (wide, near, seconds, listen, extra, names))| {
+            let mut file = serde_json::json!({
+                "debug": flag, "hostname": text, "ip": text,
+                "plugin": {"enabled": flag, "dir": text, "git": text, "logs": text},
+                "heartbeat": {"enabled": flag, "addr": addrs, "interval": near, "timeout": wide},
+                "transfer": {"enabled": flag, "addrs": addrs, "interval": wide, "timeout": near},
+                "http": {"enabled": flag, "listen": listen, "backdoor": flag},
+                "collector": {
+                    "ifacePrefix": list, "ifacePrefixIgnore": list, "mountPoint": list, "names": names,
+                    "intervals": {"df": seconds, "cpu": near, "none": 1},
+                },
+                "default_tags": tags, "ignore": ignore,
+            });
+            if extra {
+                file["logfile"] = text.clone().into();
+                file["iis"] = serde_json::json!({"enabled": flag, "websites": list});
+                file["mssql"] = serde_json::json!({"port": near, "username": text, "password": text, "instance": list});
+            }
+            file
+        })
+}
+
+#[test]
+fn every_shipped_file_reads_back_as_it_was_effective() {
+    for file in FILES {
+        let (config, _) = parse(file.as_bytes(), "cfg.json", COLLECTORS).unwrap();
+        let (before, after) = read_back(&config);
+        assert_eq!(before, after);
+    }
+    let (before, after) = read_back(&Config::standalone());
+    assert_eq!(before, after);
+}
+
+proptest! {
+    #[test]
+    fn the_effective_configuration_reads_back(file in any_file()) {
+        let (config, _) = parse(file.to_string().as_bytes(), "cfg.json", COLLECTORS).unwrap();
+        prop_assert!((1..=86_400).contains(&config.transfer.interval));
+        prop_assert!(config.transfer.timeout <= 86_400_000);
+        prop_assert!(!config.collector.names.is_empty());
+        let (before, after) = read_back(&config);
+        prop_assert_eq!(before, after);
+    }
+
+    #[test]
+    fn no_bytes_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
+        let _result = parse(&bytes, "cfg.json", COLLECTORS);
+    }
+
+    /// One wrong byte, a piece gone, or a piece of one file within another.
+    #[test]
+    fn no_damage_to_a_file_causes_a_panic(
+        which in 0..FILES.len(), other in 0..FILES.len(), cut in any::<prop::sample::Index>(),
+        length in 0usize..40, byte in any::<u8>(), bom in any::<bool>(),
+    ) {
+        let mut bytes = FILES[which].as_bytes().to_vec();
+        let donor = FILES[other].as_bytes();
+        let at = cut.index(bytes.len());
+        let end = (at + length).min(bytes.len());
+        let from = cut.index(donor.len());
+        let piece: Vec<u8> = donor[from..(from + length).min(donor.len())].to_vec();
+        bytes.splice(at..end, piece);
+        if let Some(b) = bytes.get_mut(at) { *b = byte; }
+        if bom { bytes.splice(0..0, [0xff, 0xfe]); }
+        if let Ok((config, warnings)) = parse(&bytes, "cfg.json", COLLECTORS) {
+            prop_assert!(warnings.len() <= 101);
+            let (before, after) = read_back(&config);
+            prop_assert_eq!(before, after);
+        }
+    }
+}
