@@ -1,0 +1,3 @@
+module falconinterop
+
+go 1.19
