@@ -150,7 +150,8 @@ mod tests {
     #[test]
     fn the_committed_list_is_sorted_and_free_of_repetition() {
         let text = include_str!("../pe-imports.txt");
-        let lines: Vec<String> = text.lines().filter(|line| line.contains('!')).map(str::to_owned).collect();
+        let lines: Vec<String> =
+            text.lines().filter(|line| line.contains('!') && !line.starts_with('#')).map(str::to_owned).collect();
         let sorted: Vec<String> = Allowed::parse(text).unwrap().0.iter().map(Import::to_string).collect();
         assert_eq!(lines, sorted);
     }
