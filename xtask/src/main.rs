@@ -17,6 +17,8 @@ mod workspace;
 use std::collections::BTreeSet;
 use std::env;
 use std::process::ExitCode;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::thread;
 
 use anyhow::{Context, Result, bail};
 
@@ -37,6 +39,11 @@ cargo xtask VERB
 
 /// Exit status for a command line that makes no sense, as clap has it.
 const USAGE: u8 = 2;
+
+/// Exit status after Ctrl-C, SIGTERM or SIGHUP, as a shell has it for the first.
+const STOPPED: i32 = 130;
+
+static INTERRUPTED: AtomicBool = AtomicBool::new(false);
 
 fn main() -> ExitCode {
     let args: Vec<String> = env::args().skip(1).collect();
@@ -109,13 +116,19 @@ fn test(args: &TestArgs) -> Result<()> {
     }
     let ws = Workspace::find()?;
     let _lock = ws.lock()?;
-    let interrupted = Workspace::find()?;
+    let of_handler = Workspace::find()?;
     ctrlc::set_handler(move || {
+        INTERRUPTED.store(true, Ordering::SeqCst);
         child::end_children();
-        wine::end(&interrupted);
-        std::process::exit(130);
+        wine::end(&of_handler);
+        std::process::exit(STOPPED);
     })?;
-    steps::run(&ws, &args.only, args.long)
+    let result = steps::run(&ws, &args.only, args.long);
+    while INTERRUPTED.load(Ordering::SeqCst) {
+        // The step failed because the handler took its children away; the handler is the one to leave.
+        thread::park();
+    }
+    result
 }
 
 fn dist() -> Result<()> {
