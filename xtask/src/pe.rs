@@ -1,0 +1,158 @@
+//! What a Windows executable asks the loader for, and whether the oldest Windows it must start on has it.
+//!
+//! One function missing in Windows 7 and the loader refuses the whole program, so the import table is held against a
+//! reviewed list, `xtask/pe-imports.txt`. The format is that of Microsoft's "PE Format", read by the `object` crate.
+
+use std::collections::BTreeSet;
+use std::fmt;
+
+use anyhow::{Context, Result, bail};
+use object::LittleEndian as LE;
+use object::read::pe::{Import as Thunk, PeFile64};
+
+/// One imported function. DLL names are compared without case, as the loader does, and kept in lower case.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Import {
+    dll: String,
+    /// The name, or `#N` for an import by ordinal.
+    function: String,
+}
+
+impl Import {
+    fn new(dll: &str, function: &str) -> Self {
+        Self { dll: dll.to_ascii_lowercase(), function: function.to_owned() }
+    }
+}
+
+impl fmt::Display for Import {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}!{}", self.dll, self.function)
+    }
+}
+
+/// Everything a 64-bit image imports, delayed imports included.
+///
+/// # Errors
+/// When the bytes are no such image or its tables cannot be followed.
+pub fn imports(image: &[u8]) -> Result<BTreeSet<Import>> {
+    let file = PeFile64::parse(image).context("not a 64-bit Windows executable")?;
+    let mut found = BTreeSet::new();
+    if let Some(table) = file.import_table()? {
+        let mut dlls = table.descriptors()?;
+        while let Some(descriptor) = dlls.next()? {
+            let dll = table.name(descriptor.name.get(LE))?;
+            let first = match descriptor.original_first_thunk.get(LE) {
+                0 => descriptor.first_thunk.get(LE),
+                address => address,
+            };
+            let mut thunks = table.thunks(first)?;
+            while let Some(thunk) = thunks.next::<object::pe::ImageNtHeaders64>()? {
+                found.insert(import(dll, table.import::<object::pe::ImageNtHeaders64>(thunk)?));
+            }
+        }
+    }
+    let directories = file.data_directories();
+    if let Some(table) = directories.delay_load_import_table(image, &file.section_table())? {
+        let mut dlls = table.descriptors()?;
+        while let Some(descriptor) = dlls.next()? {
+            let dll = table.name(descriptor.dll_name_rva.get(LE))?;
+            let mut thunks = table.thunks(descriptor.import_name_table_rva.get(LE))?;
+            while let Some(thunk) = thunks.next::<object::pe::ImageNtHeaders64>()? {
+                found.insert(import(dll, table.import::<object::pe::ImageNtHeaders64>(thunk)?));
+            }
+        }
+    }
+    Ok(found)
+}
+
+fn import(dll: &[u8], thunk: Thunk<'_>) -> Import {
+    let function = match thunk {
+        Thunk::Ordinal(ordinal) => format!("#{ordinal}"),
+        Thunk::Name(_, name) => String::from_utf8_lossy(name).into_owned(),
+    };
+    Import::new(&String::from_utf8_lossy(dll), &function)
+}
+
+/// The reviewed list: one `dll!function` a line, `#` begins a comment line.
+pub struct Allowed(BTreeSet<Import>);
+
+impl Allowed {
+    /// # Errors
+    /// Names the first line that is neither an import nor a comment.
+    pub fn parse(text: &str) -> Result<Self> {
+        let mut set = BTreeSet::new();
+        for (index, line) in text.lines().enumerate() {
+            let line = line.trim();
+            if line.is_empty() || line.starts_with('#') {
+                continue;
+            }
+            let Some((dll, function)) = line.split_once('!') else {
+                bail!("line {} is not dll!function: {line}", index + 1);
+            };
+            set.insert(Import::new(dll, function));
+        }
+        Ok(Self(set))
+    }
+
+    /// One line for every import that is not on the list.
+    pub fn refusals(&self, imports: &BTreeSet<Import>) -> Vec<String> {
+        let known: BTreeSet<&str> = self.0.iter().map(|import| import.dll.as_str()).collect();
+        let refusal = |import: &Import| match known.contains(import.dll.as_str()) {
+            true => format!("{import} is not on the list"),
+            false => format!("{import}: no function of this DLL is on the list"),
+        };
+        imports.iter().filter(|import| !self.0.contains(import)).map(refusal).collect()
+    }
+}
+
+/// How many DLLs a set of imports names.
+pub fn dll_count(imports: &BTreeSet<Import>) -> usize {
+    imports.iter().map(|import| &import.dll).collect::<BTreeSet<_>>().len()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const LIST: &str = "# why\n\nKERNEL32.dll!Sleep\nws2_32.dll!#115\n";
+
+    #[test]
+    fn dll_names_have_no_case_and_functions_do() {
+        let allowed = Allowed::parse(LIST).unwrap();
+        let asked = [
+            Import::new("kernel32.DLL", "Sleep"),
+            Import::new("KERNEL32.dll", "sleep"),
+            Import::new("WS2_32.dll", "#115"),
+            Import::new("bcryptprimitives.dll", "ProcessPrng"),
+        ];
+        assert_eq!(
+            allowed.refusals(&asked.into()),
+            [
+                "bcryptprimitives.dll!ProcessPrng: no function of this DLL is on the list",
+                "kernel32.dll!sleep is not on the list"
+            ]
+        );
+    }
+
+    #[test]
+    fn a_broken_line_is_named() {
+        let error = Allowed::parse("# fine\nkernel32.dll Sleep\n").err().map(|error| error.to_string());
+        assert_eq!(error.as_deref(), Some("line 2 is not dll!function: kernel32.dll Sleep"));
+    }
+
+    #[test]
+    fn what_is_no_executable_is_refused() {
+        assert!(imports(b"").is_err());
+        assert!(imports(b"MZ and then nothing of the kind").is_err());
+    }
+
+    /// The committed list is sorted, so that a change to it shows as what it is.
+    #[test]
+    fn the_committed_list_is_sorted_and_free_of_repetition() {
+        let text = include_str!("../pe-imports.txt");
+        let lines: Vec<String> =
+            text.lines().filter(|line| line.contains('!') && !line.starts_with('#')).map(str::to_owned).collect();
+        let sorted: Vec<String> = Allowed::parse(text).unwrap().0.iter().map(Import::to_string).collect();
+        assert_eq!(lines, sorted);
+    }
+}

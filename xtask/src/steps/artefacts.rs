@@ -1,0 +1,89 @@
+//! Steps that build what is shipped and look at it.
+
+use std::fs;
+use std::path::Path;
+
+use anyhow::{Context, Result, bail, ensure};
+
+use super::Cx;
+use crate::ledger::Passed;
+use crate::pe;
+use crate::toolchain::{Std, WindowsRust, cargo};
+use crate::workspace::Workspace;
+
+/// What an administrator is asked to copy to thousands of hosts.
+const MAX_EXE_BYTES: u64 = 5_000_000;
+
+pub const IMPORT_LIST: &str = "xtask/pe-imports.txt";
+
+/// Builds [`Workspace::linux_exe`].
+///
+/// # Errors
+/// When the build fails.
+pub fn build_linux(ws: &Workspace) -> Result<()> {
+    cargo()
+        .args(["build", "--locked", "--release", "-p", "falcon-agent"])
+        .dir(&ws.root)
+        .env("CARGO_TARGET_DIR", ws.target(""))
+        .show()
+}
+
+/// Builds [`Workspace::windows_exe`].
+///
+/// # Errors
+/// When the build fails.
+pub fn build_windows(ws: &Workspace, rust: WindowsRust) -> Result<()> {
+    rust.cargo(ws, "build", Std::Product).args(["--release", "-p", "falcon-agent"]).show()
+}
+
+pub fn linux(cx: &Cx<'_>) -> Result<Passed> {
+    build_linux(cx.ws)?;
+    Ok(Passed::GATE)
+}
+
+pub fn windows(cx: &Cx<'_>) -> Result<Passed> {
+    build_windows(cx.ws, cx.windows()?)?;
+    Ok(Passed::GATE)
+}
+
+pub fn size(cx: &Cx<'_>) -> Result<Passed> {
+    for exe in [cx.ws.linux_exe(), cx.ws.windows_exe()] {
+        let bytes = fs::metadata(&exe).with_context(|| format!("cannot look at {}", exe.display()))?.len();
+        println!("{bytes:>9} bytes  {}", exe.display());
+        ensure!(bytes <= MAX_EXE_BYTES, "{} has more than {MAX_EXE_BYTES} bytes", exe.display());
+    }
+    Ok(Passed::gates(2))
+}
+
+pub fn imports(cx: &Cx<'_>) -> Result<Passed> {
+    let allowed = pe::Allowed::parse(&cx.ws.read(IMPORT_LIST)?).context(IMPORT_LIST)?;
+    let imports = read_imports(&cx.ws.windows_exe())?;
+    println!("{} functions of {} DLLs", imports.len(), pe::dll_count(&imports));
+    let refusals = allowed.refusals(&imports);
+    if !refusals.is_empty() {
+        bail!(
+            "imports that nobody has reviewed for Windows 7 (resolve newer ones at run time, add older ones to {IMPORT_LIST}):\n  {}",
+            refusals.join("\n  ")
+        );
+    }
+    Ok(Passed::GATE)
+}
+
+/// Prints the import list of the Windows executable as it is, in the form of [`IMPORT_LIST`].
+///
+/// # Errors
+/// When there is no executable or it cannot be read.
+pub fn print_imports(ws: &Workspace) -> Result<()> {
+    for import in read_imports(&ws.windows_exe())? {
+        println!("{import}");
+    }
+    Ok(())
+}
+
+fn read_imports(exe: &Path) -> Result<std::collections::BTreeSet<pe::Import>> {
+    let image = fs::read(exe).with_context(|| format!("cannot read {}", exe.display()))?;
+    let imports = pe::imports(&image).with_context(|| exe.display().to_string())?;
+    // Every Windows program imports something: none means that the table was not found.
+    ensure!(!imports.is_empty(), "{} imports nothing at all", exe.display());
+    Ok(imports)
+}

@@ -1,0 +1,50 @@
+//! Runs the targets of `fuzz/` (libFuzzer through cargo-fuzz).
+//!
+//! The sanitizer and coverage flags are unstable, hence RUSTC_BOOTSTRAP on the stable compiler. What a run learns stays
+//! in `target/fuzz/corpus`; the inputs of `fuzz/seeds` are where it begins. An input that breaks a target is written to
+//! `fuzz/artifacts`.
+
+use std::fs;
+use std::time::Duration;
+
+use anyhow::{Result, ensure};
+
+use super::Cx;
+use crate::child::Run;
+use crate::ledger::Passed;
+use crate::tools::FUZZ;
+
+/// A round ends at whichever comes first.
+const RUNS: u32 = 200_000;
+const SECONDS: u64 = 30;
+const LONG_SECONDS: u64 = 600;
+
+/// On top of the fuzzing itself: the build, with the whole agent instrumented.
+const BUILD_LIMIT: Duration = Duration::from_secs(15 * 60);
+
+pub fn run(cx: &Cx<'_>) -> Result<Passed> {
+    let fuzz = |verb: &str| {
+        Run::new(FUZZ.path(cx.ws))
+            .arg(verb)
+            .arg("--fuzz-dir")
+            .arg(cx.ws.path("fuzz"))
+            .dir(&cx.ws.root)
+            .env("RUSTC_BOOTSTRAP", "1")
+    };
+    let listed = fuzz("list").output()?;
+    let targets: Vec<&str> = listed.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
+    ensure!(!targets.is_empty(), "fuzz/Cargo.toml names no target");
+    for target in &targets {
+        println!("fuzz target {target}");
+        let corpus = cx.ws.target("fuzz/corpus").join(target);
+        fs::create_dir_all(&corpus)?;
+        let seconds = if cx.long { LONG_SECONDS } else { SECONDS };
+        let run = fuzz("run").arg("--target-dir").arg(cx.ws.target("fuzz")).arg(target);
+        let run = run.arg(corpus).arg(cx.ws.path("fuzz/seeds").join(target)).arg("--");
+        let run = run.args([format!("-max_total_time={seconds}"), "-timeout=10".into(), "-rss_limit_mb=2048".into()]);
+        let run = if cx.long { run } else { run.arg(format!("-runs={RUNS}")) };
+        let run = run.args(["-max_len=65536", "-print_final_stats=1", "-verbosity=0"]);
+        run.limit(BUILD_LIMIT + Duration::from_secs(seconds)).show()?;
+    }
+    Ok(Passed::gates(u64::try_from(targets.len())?))
+}

@@ -1,0 +1,230 @@
+//! The steps of `cargo xtask test`: the list is the order.
+
+mod artefacts;
+mod fuzz;
+mod go;
+mod idle;
+mod lint;
+mod tests;
+
+use std::collections::BTreeSet;
+use std::time::Instant;
+
+use anyhow::{Context, Result, bail};
+
+pub use artefacts::{build_linux, build_windows, print_imports};
+
+use crate::ledger::{Ledger, Passed};
+use crate::toolchain::WindowsRust;
+use crate::tools::{self, Need};
+use crate::workspace::Workspace;
+
+pub struct Step {
+    pub name: &'static str,
+    /// One line for `--list`.
+    pub about: &'static str,
+    needs: &'static [Need],
+    /// Steps that build what this one uses; `--only` runs them too, so that nothing stale is tested.
+    uses: &'static [&'static str],
+    run: fn(&Cx<'_>) -> Result<Passed>,
+}
+
+/// What a step may know.
+pub struct Cx<'a> {
+    pub ws: &'a Workspace,
+    /// Fault rounds and long fuzzing.
+    pub long: bool,
+}
+
+impl Cx<'_> {
+    /// The compiler for Windows; [`Need::WindowsRust`] has made sure of it.
+    fn windows(&self) -> Result<WindowsRust> {
+        WindowsRust::find().context("no compiler with the source of its standard library")
+    }
+}
+
+const WINDOWS: &[Need] = &[Need::WindowsRust, Need::Mingw];
+
+pub const STEPS: &[Step] = &[
+    Step {
+        name: "fmt",
+        about: "rustfmt and gofmt have nothing to change",
+        needs: &[Need::Go],
+        uses: &[],
+        run: lint::fmt,
+    },
+    Step { name: "unsafe", about: "no unsafe code outside crates/sys", needs: &[], uses: &[], run: lint::no_unsafe },
+    Step {
+        name: "clippy-linux",
+        about: "clippy without a warning, all targets",
+        needs: &[],
+        uses: &[],
+        run: lint::clippy_linux,
+    },
+    Step {
+        name: "clippy-windows",
+        about: "the same for the Windows target",
+        needs: &[Need::WindowsRust, Need::WindowsClippy, Need::Mingw],
+        uses: &[],
+        run: lint::clippy_windows,
+    },
+    Step {
+        name: "deny",
+        about: "bans, licences and sources of dependencies",
+        needs: &[Need::CargoDeny],
+        uses: &[],
+        run: lint::deny,
+    },
+    Step { name: "unit", about: "unit, integration and doc tests on Linux", needs: &[], uses: &[], run: tests::unit },
+    Step {
+        name: "gojson",
+        about: "the decoding cases are what Go's encoding/json says",
+        needs: &[Need::Go],
+        uses: &[],
+        run: go::json_cases,
+    },
+    Step { name: "dist-linux", about: "release executable for Linux", needs: &[], uses: &[], run: artefacts::linux },
+    Step {
+        name: "dist-windows",
+        about: "release executable for Windows 7 and later",
+        needs: WINDOWS,
+        uses: &[],
+        run: artefacts::windows,
+    },
+    Step {
+        name: "size",
+        about: "executables of at most 5,000,000 bytes",
+        needs: WINDOWS,
+        uses: &["dist-linux", "dist-windows"],
+        run: artefacts::size,
+    },
+    Step {
+        name: "imports",
+        about: "the .exe imports only what Windows 7 has",
+        needs: WINDOWS,
+        uses: &["dist-windows"],
+        run: artefacts::imports,
+    },
+    Step {
+        name: "peer",
+        about: "the Go transfer and hbs: tests and build",
+        needs: &[Need::Go],
+        uses: &[],
+        run: go::peer,
+    },
+    Step {
+        name: "interop-linux",
+        about: "the Linux executable against the Go peer",
+        needs: &[Need::Go],
+        uses: &["dist-linux", "peer"],
+        run: tests::interop_linux,
+    },
+    Step {
+        name: "unit-windows",
+        about: "tests of sys and agent as Windows programs, under Wine",
+        needs: &[Need::WindowsRust, Need::Mingw, Need::Wine],
+        uses: &[],
+        run: tests::unit_windows,
+    },
+    Step {
+        name: "interop-windows",
+        about: "the shipped .exe under Wine against the Go peer",
+        needs: &[Need::WindowsRust, Need::Mingw, Need::Wine, Need::Go],
+        uses: &["dist-windows", "peer"],
+        run: tests::interop_windows,
+    },
+    Step {
+        name: "fuzz",
+        about: "a fixed number of inputs for each fuzz target",
+        needs: &[Need::CargoFuzz, Need::Cxx],
+        uses: &[],
+        run: fuzz::run,
+    },
+    Step {
+        name: "idle",
+        about: "memory, threads and descriptors of both executables at rest",
+        needs: &[Need::WindowsRust, Need::Mingw, Need::Wine, Need::Go],
+        uses: &["dist-linux", "dist-windows", "peer"],
+        run: idle::run,
+    },
+];
+
+/// The chosen steps and those they use, in the order of the list; all of them when nothing is chosen.
+fn select(only: &[String]) -> Result<Vec<&'static Step>> {
+    if only.is_empty() {
+        return Ok(STEPS.iter().collect());
+    }
+    let mut names = BTreeSet::new();
+    for name in only {
+        let Some(step) = STEPS.iter().find(|step| step.name == name) else {
+            bail!("there is no step {name:?}; --list shows them");
+        };
+        names.insert(step.name);
+        names.extend(step.uses);
+    }
+    Ok(STEPS.iter().filter(|step| names.contains(step.name)).collect())
+}
+
+/// Runs the chosen steps up to the first failure and prints the ledger.
+///
+/// # Errors
+/// When a step fails, is unknown or lacks a tool.
+pub fn run(ws: &Workspace, only: &[String], long: bool) -> Result<()> {
+    let steps = select(only)?;
+    let needs: BTreeSet<Need> = steps.iter().flat_map(|step| step.needs).copied().collect();
+    tools::ensure(ws, &needs)?;
+    let cx = Cx { ws, long };
+    let mut ledger = Ledger::default();
+    for step in &steps {
+        println!("\n== {}: {}", step.name, step.about);
+        let start = Instant::now();
+        let result = (step.run)(&cx);
+        let took = start.elapsed();
+        ledger.add(step.name, took, result.as_ref().ok().copied());
+        if let Err(error) = result {
+            println!("\n{ledger}");
+            return Err(error.context(format!(
+                "step {} failed; to run it alone: cargo xtask test --only {}",
+                step.name, step.name
+            )));
+        }
+        println!("-- {}: {:.1} s", step.name, took.as_secs_f64());
+    }
+    println!("\n{ledger}\n{} passed, 0 failed", ledger.passed());
+    Ok(())
+}
+
+pub fn list() {
+    for step in STEPS {
+        println!("{:<16} {}", step.name, step.about);
+    }
+}
+
+#[cfg(test)]
+mod list_tests {
+    use super::*;
+
+    fn names(only: &[&str]) -> Vec<&'static str> {
+        let only: Vec<String> = only.iter().map(|name| (*name).to_owned()).collect();
+        select(&only).unwrap().iter().map(|step| step.name).collect()
+    }
+
+    #[test]
+    fn what_a_step_uses_comes_with_it_and_before_it() {
+        assert_eq!(names(&["interop-windows", "fmt"]), ["fmt", "dist-windows", "peer", "interop-windows"]);
+        assert_eq!(names(&[]).len(), STEPS.len());
+        assert!(select(&["nothing".to_owned()]).is_err());
+    }
+
+    #[test]
+    fn steps_use_only_steps_before_them_and_bring_their_needs() {
+        for (index, step) in STEPS.iter().enumerate() {
+            for name in step.uses {
+                let used = STEPS.iter().take(index).find(|before| before.name == *name);
+                let used = used.unwrap_or_else(|| panic!("{} uses {name}", step.name));
+                assert!(used.needs.iter().all(|need| step.needs.contains(need)), "{} and {name}", step.name);
+                assert!(used.uses.is_empty(), "select follows one level only");
+            }
+        }
+    }
+}

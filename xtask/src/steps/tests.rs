@@ -1,0 +1,146 @@
+//! Steps that run Rust's own test harness, natively and under Wine.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::Path;
+use std::time::Duration;
+
+use anyhow::{Context, Result, bail};
+
+use super::Cx;
+use crate::child::Run;
+use crate::ledger::Passed;
+use crate::toolchain::{Std, cargo};
+use crate::wine::Session;
+use crate::workspace::PRODUCT;
+
+/// Integration tests that drive a finished executable and the Go peer; they have steps of their own.
+const HARNESSED: [&str; 1] = ["interop"];
+
+/// Fault rounds outlast everything else.
+const LONG_LIMIT: Duration = Duration::from_secs(2 * 3600);
+
+pub fn unit(cx: &Cx<'_>) -> Result<Passed> {
+    let test = || cargo().args(["test", "--locked"]).dir(&cx.ws.root).env("CARGO_TARGET_DIR", cx.ws.target(""));
+    let named = plain_integration_tests(cx)?;
+    let named = named.iter().flat_map(|name| ["--test", name.as_str()]);
+    let mut passed = count(rounds(cx, test().args(["--workspace", "--lib", "--bins"]).args(named)))?;
+    passed += count_any(rounds(cx, test().args(["--workspace", "--doc"])))?;
+    Ok(Passed::tests(passed))
+}
+
+pub fn unit_windows(cx: &Cx<'_>) -> Result<Passed> {
+    let session = Session::start(cx.ws)?;
+    let named = plain_integration_tests(cx)?;
+    let named = named.iter().flat_map(|name| ["--test", name.as_str()]);
+    let test = cx
+        .windows()?
+        .cargo(cx.ws, "test", Std::Tests)
+        .args(PRODUCT.iter().flat_map(|name| ["-p", name]))
+        .args(["--lib", "--bins"])
+        .args(named)
+        .env("CARGO_TARGET_X86_64_WIN7_WINDOWS_GNU_RUNNER", "wine");
+    Ok(Passed::tests(count(rounds(cx, session.enter(test)))?))
+}
+
+pub fn interop_linux(cx: &Cx<'_>) -> Result<Passed> {
+    Ok(Passed::tests(count(interop(cx).env("FALCON_AGENT_EXE", cx.ws.linux_exe()))?))
+}
+
+pub fn interop_windows(cx: &Cx<'_>) -> Result<Passed> {
+    let session = Session::start(cx.ws)?;
+    let test = interop(cx).env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
+    Ok(Passed::tests(count(session.enter(test))?))
+}
+
+/// The harness is a Linux program in both cases; FALCON_AGENT_EXE says what it drives.
+fn interop(cx: &Cx<'_>) -> Run {
+    let test = cargo()
+        .args(["test", "--locked", "-p", "falcon-agent", "--test", "interop"])
+        .dir(&cx.ws.root)
+        .env("CARGO_TARGET_DIR", cx.ws.target(""))
+        .env("FALCON_PEER", cx.ws.peer_exe());
+    rounds(cx, test)
+}
+
+fn rounds(cx: &Cx<'_>, test: Run) -> Run {
+    if cx.long { test.env("FALCON_LONG", "1").limit(LONG_LIMIT) } else { test }
+}
+
+/// Names of the product's integration tests that need nothing but cargo.
+fn plain_integration_tests(cx: &Cx<'_>) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    for krate in ["crates/sys", "crates/agent"] {
+        names.extend(integration_tests(&cx.ws.path(krate).join("tests"))?);
+    }
+    names.retain(|name| !HARNESSED.contains(&name.as_str()));
+    Ok(names)
+}
+
+/// As cargo finds them: `tests/NAME.rs` and `tests/NAME/main.rs`.
+fn integration_tests(folder: &Path) -> Result<BTreeSet<String>> {
+    let mut names = BTreeSet::new();
+    if !folder.exists() {
+        return Ok(names);
+    }
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        let path = entry?.path();
+        let is_test = path.extension().is_some_and(|end| end == "rs") || path.join("main.rs").exists();
+        if let Some(name) = path.file_stem().filter(|_| is_test) {
+            names.insert(name.to_string_lossy().into_owned());
+        }
+    }
+    Ok(names)
+}
+
+/// Runs a test command and counts what passed; a command that ran no test at all proves nothing and fails.
+fn count(test: Run) -> Result<u64> {
+    match count_any(test)? {
+        0 => bail!("no test was run"),
+        passed => Ok(passed),
+    }
+}
+
+fn count_any(test: Run) -> Result<u64> {
+    let mut passed = 0;
+    test.watch(|line| passed += passed_in(line).unwrap_or(0))?;
+    Ok(passed)
+}
+
+/// libtest's summary: `test result: ok. 7 passed; 0 failed; ...`.
+fn passed_in(line: &str) -> Option<u64> {
+    line.strip_prefix("test result: ok. ")?.split_once(" passed;")?.0.parse().ok()
+}
+
+#[cfg(test)]
+mod counting {
+    use super::*;
+
+    #[test]
+    fn summaries_are_counted_and_other_lines_are_not() {
+        let ok = "test result: ok. 7 passed; 0 failed; 0 ignored; 0 measured; 0 filtered out; finished in 0.00s";
+        assert_eq!(passed_in(ok), Some(7));
+        assert_eq!(passed_in("test result: FAILED. 7 passed; 1 failed; 0 ignored"), None);
+        assert_eq!(passed_in("test seven ... ok"), None);
+    }
+
+    #[test]
+    fn a_run_without_tests_is_a_failure() {
+        let say = |text: &str| Run::new("echo").arg(text);
+        assert_eq!(count(say("test result: ok. 2 passed; 0 failed")).unwrap(), 2);
+        assert!(count(say("test result: ok. 0 passed; 0 failed")).is_err());
+    }
+
+    #[test]
+    fn integration_tests_are_files_and_folders_with_a_main() {
+        let dir = std::env::temp_dir().join(format!("xtask-tests-{}", std::process::id()));
+        fs::create_dir_all(dir.join("big")).unwrap();
+        fs::create_dir_all(dir.join("fixtures")).unwrap();
+        for file in ["small.rs", "big/main.rs", "notes.txt"] {
+            fs::write(dir.join(file), "").unwrap();
+        }
+        assert_eq!(integration_tests(&dir).unwrap(), BTreeSet::from(["small".to_owned(), "big".to_owned()]));
+        assert!(integration_tests(&dir.join("nowhere")).unwrap().is_empty());
+        fs::remove_dir_all(dir).unwrap();
+    }
+}

@@ -1,0 +1,203 @@
+//! The programs that steps need: found, or installed where that can be done without asking.
+//!
+//! Debian packages come through apt-get, cargo's own tools go to `target/tools`. What can be had neither way is listed
+//! by name and nothing is run.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context, Result, bail};
+
+use crate::child::Run;
+use crate::toolchain::{WindowsRust, cargo, in_path};
+use crate::workspace::Workspace;
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Need {
+    Wine,
+    Mingw,
+    WindowsRust,
+    WindowsClippy,
+    Go,
+    /// Builds libFuzzer.
+    Cxx,
+    CargoDeny,
+    CargoFuzz,
+}
+
+impl Need {
+    fn is_here(self, ws: &Workspace) -> bool {
+        match self {
+            Self::Wine => in_path("wine") && in_path("wineserver") && in_path("wineboot"),
+            Self::Mingw => in_path("x86_64-w64-mingw32-gcc"),
+            Self::WindowsRust => WindowsRust::find().is_some(),
+            Self::WindowsClippy => WindowsRust::find().is_some_and(WindowsRust::has_clippy),
+            Self::Go => in_path("go"),
+            Self::Cxx => in_path("c++"),
+            Self::CargoDeny => DENY.is_here(ws),
+            Self::CargoFuzz => FUZZ.is_here(ws),
+        }
+    }
+
+    fn debian_packages(self) -> &'static [&'static str] {
+        match self {
+            Self::Wine => &["wine", "wine64"],
+            Self::Mingw => &["gcc-mingw-w64-x86-64"],
+            Self::WindowsRust => &["rustc-web", "rust-web-src"],
+            Self::WindowsClippy => &["rust-web-clippy"],
+            Self::Go => &["golang-go"],
+            Self::Cxx => &["g++"],
+            Self::CargoDeny | Self::CargoFuzz => &[],
+        }
+    }
+
+    /// What to tell a person whose system has no apt-get.
+    fn description(self) -> &'static str {
+        match self {
+            Self::Wine => "Wine 8 or later for 64-bit programs: wine, wineserver, wineboot",
+            Self::Mingw => "the mingw-w64 linker: x86_64-w64-mingw32-gcc",
+            Self::WindowsRust => "the source of Rust's standard library: rustup component add rust-src",
+            Self::WindowsClippy => "clippy: rustup component add clippy",
+            Self::Go => "Go 1.19 or later: go",
+            Self::Cxx => "a C++ compiler: c++",
+            Self::CargoDeny => "cargo-deny, which cargo install builds",
+            Self::CargoFuzz => "cargo-fuzz, which cargo install builds",
+        }
+    }
+}
+
+/// A program that cargo builds into `target/tools`, in one known version.
+pub struct CargoTool {
+    name: &'static str,
+    version: &'static str,
+    flags: &'static [&'static str],
+}
+
+/// No default features: what is left out serves the advisory database, which no step asks.
+pub const DENY: CargoTool = CargoTool { name: "cargo-deny", version: "0.20.2", flags: &["--no-default-features"] };
+pub const FUZZ: CargoTool = CargoTool { name: "cargo-fuzz", version: "0.13.2", flags: &[] };
+
+impl CargoTool {
+    pub fn path(&self, ws: &Workspace) -> PathBuf {
+        ws.target("tools/bin").join(self.name)
+    }
+
+    fn is_here(&self, ws: &Workspace) -> bool {
+        let installed = fs::read_to_string(ws.target("tools/.crates.toml")).unwrap_or_default();
+        installed.contains(&format!("\"{} {} ", self.name, self.version)) && self.path(ws).exists()
+    }
+
+    fn install(&self, ws: &Workspace) -> Result<()> {
+        println!("installing {} {} into target/tools", self.name, self.version);
+        cargo()
+            .args(["install", "--quiet", "--locked", "--version", self.version])
+            .args(self.flags)
+            .arg("--root")
+            .arg(ws.target("tools"))
+            .arg(self.name)
+            .dir(&ws.root)
+            .without_env("CARGO_TARGET_DIR")
+            .show()
+    }
+}
+
+/// Finds or installs everything in `needs`.
+///
+/// # Errors
+/// Lists what is missing and cannot be installed, or passes on what apt-get or cargo install said.
+pub fn ensure(ws: &Workspace, needs: &BTreeSet<Need>) -> Result<()> {
+    let missing = |needs: &BTreeSet<Need>| -> Vec<Need> { needs.iter().copied().filter(|n| !n.is_here(ws)).collect() };
+    let packages: BTreeSet<&str> = missing(needs).iter().flat_map(|need| need.debian_packages()).copied().collect();
+    if !packages.is_empty() && in_path("apt-get") {
+        install_debian(&packages)?;
+    }
+    for (need, tool) in [(Need::CargoDeny, DENY), (Need::CargoFuzz, FUZZ)] {
+        if needs.contains(&need) && !tool.is_here(ws) {
+            tool.install(ws)?;
+        }
+    }
+    let lacking = missing(needs);
+    if !lacking.is_empty() {
+        bail!("{}", missing_report(&lacking));
+    }
+    Ok(())
+}
+
+fn missing_report(lacking: &[Need]) -> String {
+    let mut report = String::from("missing on this system:");
+    for need in lacking {
+        report.push_str("\n  ");
+        report.push_str(need.description());
+        if !need.debian_packages().is_empty() {
+            report.push_str(&format!(" (Debian: {})", need.debian_packages().join(", ")));
+        }
+    }
+    report
+}
+
+fn install_debian(packages: &BTreeSet<&str>) -> Result<()> {
+    println!("installing Debian packages: {}", packages.iter().copied().collect::<Vec<_>>().join(" "));
+    // The packages come first in the message when a repository does not have them.
+    apt_get(&["update"]).and_then(|()| {
+        let mut args = vec!["install", "--yes", "--no-install-recommends"];
+        args.extend(packages);
+        apt_get(&args)
+    })
+}
+
+fn apt_get(args: &[&str]) -> Result<()> {
+    let run = if is_root() {
+        Run::new("apt-get").env("DEBIAN_FRONTEND", "noninteractive")
+    } else {
+        Run::new("sudo").args(["-n", "env", "DEBIAN_FRONTEND=noninteractive", "apt-get"])
+    };
+    run.arg("--quiet").args(args).show().context("apt-get could not do it; install the packages by hand")
+}
+
+fn is_root() -> bool {
+    rustix::process::geteuid().is_root()
+}
+
+/// The Go compiler with its caches in `target/go` and no way to the network: the modules here need none.
+pub fn go(ws: &Workspace, dir: &Path) -> Run {
+    Run::new("go")
+        .dir(dir)
+        .env("GOCACHE", ws.target("go/cache"))
+        .env("GOPATH", ws.target("go/path"))
+        .env("GOPROXY", "off")
+        .env("GOFLAGS", "-mod=readonly")
+        .env("GOWORK", "off")
+        .env("GOTOOLCHAIN", "local")
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_report_names_tool_and_package() {
+        let report = missing_report(&[Need::Go, Need::CargoFuzz]);
+        assert_eq!(
+            report,
+            "missing on this system:\n  Go 1.19 or later: go (Debian: golang-go)\n  cargo-fuzz, which cargo install builds"
+        );
+    }
+
+    #[test]
+    fn a_tool_of_another_version_is_not_the_tool() {
+        let dir = std::env::temp_dir().join(format!("xtask-tools-{}", std::process::id()));
+        let ws = Workspace { root: dir.clone() };
+        fs::create_dir_all(ws.target("tools/bin")).unwrap();
+        fs::write(DENY.path(&ws), "").unwrap();
+        let record = |version: &str| {
+            let line =
+                format!("[v1]\n\"cargo-deny {version} (registry+https://example.invalid)\" = [\"cargo-deny\"]\n");
+            fs::write(ws.target("tools/.crates.toml"), line).unwrap();
+            DENY.is_here(&ws)
+        };
+        assert!(!record("0.1.0"));
+        assert!(record(DENY.version));
+        fs::remove_dir_all(dir).unwrap();
+    }
+}
