@@ -163,9 +163,7 @@ impl Agent {
         }
         let sender = queue.clone().map(|queue| {
             let (config, stats) = (config.clone(), stats.clone());
-            supervise("transfer", move || {
-                transfer::Sender::new(&config.transfer, queue.clone(), stats.clone()).run()
-            })
+            supervise("transfer", move || transfer::Sender::new(&config.transfer, queue.clone(), stats.clone()).run())
         });
         let http = (config.http.enabled && !config.http.listen.is_empty()).then(|| {
             let site = Arc::new(http::Site {

@@ -153,7 +153,14 @@ mod tests {
 
     #[test]
     fn the_go_agents_flags_work() {
-        for line in ["a -c cfg.json", "a -c=cfg.json", "a --c cfg.json", "a --c=cfg.json", "a run -c cfg.json", "a -c x -c cfg.json"] {
+        for line in [
+            "a -c cfg.json",
+            "a -c=cfg.json",
+            "a --c cfg.json",
+            "a --c=cfg.json",
+            "a run -c cfg.json",
+            "a -c x -c cfg.json",
+        ] {
             let args = parse(line).expect(line);
             assert_eq!(args.file.as_deref(), Some(std::path::Path::new("cfg.json")), "{line}");
         }

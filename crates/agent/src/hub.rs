@@ -97,7 +97,8 @@ impl Hub {
         latest.retain(|_, latest| fresh(latest, now));
         let mut all: Vec<Latest> = latest.values().cloned().collect();
         drop(latest);
-        let order = |a: &Latest| (a.sample.metric.clone(), a.sample.tags.as_str().to_owned(), a.sample.endpoint.clone());
+        let order =
+            |a: &Latest| (a.sample.metric.clone(), a.sample.tags.as_str().to_owned(), a.sample.endpoint.clone());
         all.sort_by_cached_key(order);
         all
     }
@@ -154,7 +155,6 @@ pub fn table(rows: &[Sample]) -> String {
     rows.iter().map(line).collect()
 }
 
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -196,7 +196,10 @@ mod tests {
         let items: Vec<String> =
             batch.frames.iter().flat_map(|f| f.items()).map(|i| String::from_utf8_lossy(i).into_owned()).collect();
         assert_eq!(items.len(), 2, "{items:?}");
-        assert!(items[0].contains(r#""metric":"cpu.idle""#) && items[0].contains(r#""tags":"app=x,idc=bj""#), "{items:?}");
+        assert!(
+            items[0].contains(r#""metric":"cpu.idle""#) && items[0].contains(r#""tags":"app=x,idc=bj""#),
+            "{items:?}"
+        );
         assert!(items[1].contains(r#""metric":"cpu.busy""#) && items[1].contains(r#""tags":"k=v,app=x,idc=bj""#));
         assert_eq!(stats.ignored.get(), 1);
     }
@@ -213,8 +216,7 @@ mod tests {
         let (hub, _, _) = hub(|_| ());
         hub.ingest(vec![sample("b", "", 60), sample("a", "k=2", 60), sample("a", "k=1", 60)], Origin::Collected);
         hub.ingest(vec![sample("b", "", 120)], Origin::Collected);
-        let shown: Vec<_> =
-            hub.snapshot(120).iter().map(|l| (l.sample.metric.to_string(), l.sample.at)).collect();
+        let shown: Vec<_> = hub.snapshot(120).iter().map(|l| (l.sample.metric.to_string(), l.sample.at)).collect();
         assert_eq!(shown, [("a".to_owned(), 60), ("a".to_owned(), 60), ("b".to_owned(), 120)]);
         assert_eq!(hub.snapshot(60 + FORGET_S + 1).len(), 1);
     }

@@ -189,7 +189,9 @@ mod tests {
     }
 
     fn with(member: &str) -> String {
-        format!(r#""endpoint":"h","metric":"m","value":1,"step":60,"counterType":"GAUGE","tags":"","timestamp":5,{member}"#)
+        format!(
+            r#""endpoint":"h","metric":"m","value":1,"step":60,"counterType":"GAUGE","tags":"","timestamp":5,{member}"#
+        )
     }
 
     fn invalid(member: &str) -> Option<Invalid> {
@@ -212,7 +214,9 @@ mod tests {
         assert_eq!(invalid(r#""counterType":"gauge""#), Some(Invalid::CounterType));
         assert_eq!(invalid(r#""step":0"#), Some(Invalid::Step));
         assert_eq!(invalid(r#""step":-1"#), Some(Invalid::Step));
-        for value in ["null", "true", "[1]", "{}", "\"\"", "\"abc\"", "\" 1\"", "\"NaN\"", "\"+Inf\"", "\"1e400\"", "\"1_0\""] {
+        for value in
+            ["null", "true", "[1]", "{}", "\"\"", "\"abc\"", "\" 1\"", "\"NaN\"", "\"+Inf\"", "\"1e400\"", "\"1_0\""]
+        {
             assert_eq!(invalid(&format!(r#""value":{value}"#)), Some(Invalid::Value), "{value}");
         }
         assert_eq!(invalid(&format!(r#""tags":"{}""#, "t".repeat(509))), None);
@@ -221,7 +225,9 @@ mod tests {
 
     #[test]
     fn numbers_in_strings_are_numbers() {
-        for (text, number) in [("1.5", 1.5), ("-0", 0.0), ("1e3", 1000.0), ("0x1.8p3", 12.0), ("-0X10p-4", -1.0), ("+5", 5.0)] {
+        for (text, number) in
+            [("1.5", 1.5), ("-0", 0.0), ("1e3", 1000.0), ("0x1.8p3", 12.0), ("-0X10p-4", -1.0), ("+5", 5.0)]
+        {
             let batch = one(&with(&format!(r#""value":"{text}""#))).expect(text);
             assert_eq!(batch.samples[0].value.get(), number, "{text}");
         }
@@ -229,7 +235,9 @@ mod tests {
 
     #[test]
     fn a_timestamp_that_the_transfer_would_replace_is_replaced_at_once() {
-        for (timestamp, at) in [("0", NOW), ("-1", NOW), ("1795363835000", NOW), ("null", 5), ("1795370000", 1_795_370_000)] {
+        for (timestamp, at) in
+            [("0", NOW), ("-1", NOW), ("1795363835000", NOW), ("null", 5), ("1795370000", 1_795_370_000)]
+        {
             let batch = one(&with(&format!(r#""timestamp":{timestamp}"#))).expect(timestamp);
             assert_eq!(batch.samples[0].at, at, "{timestamp}");
         }
@@ -237,8 +245,14 @@ mod tests {
 
     #[test]
     fn one_wrong_type_refuses_the_whole_body() {
-        for member in [r#""step":60.0"#, r#""step":"60""#, r#""timestamp":"1""#, r#""tags":{}"#, r#""value":1e400"#, r#""metric":1"#]
-        {
+        for member in [
+            r#""step":60.0"#,
+            r#""step":"60""#,
+            r#""timestamp":"1""#,
+            r#""tags":{}"#,
+            r#""value":1e400"#,
+            r#""metric":1"#,
+        ] {
             assert!(one(&with(member)).is_err(), "{member}");
         }
         for body in ["{}", "", "  ", "[", "1", "\"x\"", "[1]", "\u{feff}[]"] {
@@ -256,7 +270,8 @@ mod tests {
 
     #[test]
     fn members_in_another_case_and_unknown_ones_are_understood() {
-        let body = r#"[{"Endpoint":"h","METRIC":"m","Value":1,"Step":60,"CounterType":"COUNTER","Timestamp":7,"foo":[{}]}]"#;
+        let body =
+            r#"[{"Endpoint":"h","METRIC":"m","Value":1,"Step":60,"CounterType":"COUNTER","Timestamp":7,"foo":[{}]}]"#;
         let batch = decode(body.as_bytes(), NOW).expect("decodes");
         assert_eq!((batch.samples[0].kind, batch.samples[0].at), (Kind::Counter, 7));
     }

@@ -95,9 +95,9 @@ fn phase_ms(endpoint: &str, step_ms: i64) -> i64 {
 
 /// FNV-1a, 64 bit: stable over versions and machines, unlike the standard library's hasher.
 fn fnv1a(bytes: &[u8]) -> u64 {
-    let hash = bytes.iter().fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| {
-        (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3)
-    });
+    let hash = bytes
+        .iter()
+        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
     // The low bits of FNV follow the last characters of names like web001..web999 too closely.
     hash ^ (hash >> 32)
 }

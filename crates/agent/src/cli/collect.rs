@@ -91,7 +91,8 @@ fn labels(sample: &Sample) -> String {
         return String::new();
     }
     let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    let label = |key: &str| -> String { key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect() };
+    let label =
+        |key: &str| -> String { key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect() };
     let pairs: Vec<_> = pairs.iter().map(|(key, value)| format!("{}=\"{}\"", label(key), quoted(value))).collect();
     format!("{{{}}}", pairs.join(","))
 }

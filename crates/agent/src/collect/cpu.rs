@@ -14,29 +14,37 @@ const LINUX: Sets = Sets::FALCON.and(Sets::LEONZYANG);
 const ZERO: &str = "constant 0: Windows has no such time, and that agent sent it so";
 
 const IDLE: Metric = Metric::gauge("cpu.idle", "%", Sets::LEGACY, SHARES).help("time without work");
-const BUSY: Metric = Metric::gauge("cpu.busy", "%", Sets::GO, SHARES).help("100 - cpu.idle, so waiting for disks counts");
+const BUSY: Metric =
+    Metric::gauge("cpu.busy", "%", Sets::GO, SHARES).help("100 - cpu.idle, so waiting for disks counts");
 const USER: Metric = Metric::gauge("cpu.user", "%", Sets::LEGACY, SHARES).help("time in programs");
 const SYSTEM: Metric = Metric::gauge("cpu.system", "%", Sets::LEGACY, SHARES)
     .help("time in the kernel; on Windows with interrupts and DPCs, which cpu.irq and cpu.softirq tell apart");
 const IRQ: Metric = Metric::gauge("cpu.irq", "%", LINUX, SHARES).help("time in interrupt handlers");
-const SOFTIRQ: Metric = Metric::gauge("cpu.softirq", "%", LINUX, SHARES).help("time in soft interrupts (Windows: DPCs)");
-const NICE: Metric = Metric::gauge("cpu.nice", "%", LINUX, "/proc/stat cpu").on(On::Linux).help("time in niced programs");
-const IOWAIT: Metric =
-    Metric::gauge("cpu.iowait", "%", LINUX, "/proc/stat cpu").on(On::Linux).help("idle time with disk requests waiting");
-const STEAL: Metric =
-    Metric::gauge("cpu.steal", "%", LINUX, "/proc/stat cpu").on(On::Linux).help("time that the hypervisor gave to others");
+const SOFTIRQ: Metric =
+    Metric::gauge("cpu.softirq", "%", LINUX, SHARES).help("time in soft interrupts (Windows: DPCs)");
+const NICE: Metric =
+    Metric::gauge("cpu.nice", "%", LINUX, "/proc/stat cpu").on(On::Linux).help("time in niced programs");
+const IOWAIT: Metric = Metric::gauge("cpu.iowait", "%", LINUX, "/proc/stat cpu")
+    .on(On::Linux)
+    .help("idle time with disk requests waiting");
+const STEAL: Metric = Metric::gauge("cpu.steal", "%", LINUX, "/proc/stat cpu")
+    .on(On::Linux)
+    .help("time that the hypervisor gave to others");
 const GUEST: Metric =
     Metric::gauge("cpu.guest", "%", LINUX, "/proc/stat cpu").on(On::Linux).help("time running virtual processors");
 const NICE_ZERO: Metric = Metric::gauge("cpu.nice", "%", Sets::LEONZYANG, ZERO).on(On::Windows).help("always 0");
 const IOWAIT_ZERO: Metric = Metric::gauge("cpu.iowait", "%", Sets::LEONZYANG, ZERO).on(On::Windows).help("always 0");
 const STEAL_ZERO: Metric = Metric::gauge("cpu.steal", "%", Sets::LEONZYANG, ZERO).on(On::Windows).help("always 0");
 const GUEST_ZERO: Metric = Metric::gauge("cpu.guest", "%", Sets::LEONZYANG, ZERO).on(On::Windows).help("always 0");
-const SWITCHES: Metric = Metric::counter("cpu.switches", "switches", Sets::FALCON, "/proc/stat ctxt")
-    .on(On::Linux)
-    .help("context switches");
-const COUNT: Metric =
-    Metric::gauge("cpu.cnt", "processors", Sets::EXTENDED, "/proc/stat cpuN; GetActiveProcessorCount(ALL_PROCESSOR_GROUPS)")
-        .help("logical processors that are online");
+const SWITCHES: Metric =
+    Metric::counter("cpu.switches", "switches", Sets::FALCON, "/proc/stat ctxt").on(On::Linux).help("context switches");
+const COUNT: Metric = Metric::gauge(
+    "cpu.cnt",
+    "processors",
+    Sets::EXTENDED,
+    "/proc/stat cpuN; GetActiveProcessorCount(ALL_PROCESSOR_GROUPS)",
+)
+.help("logical processors that are online");
 const INTERRUPTS: Metric = Metric::counter("cpu.interrupts", "interrupts", Sets::EXTENDED, SHARES)
     .on(On::Windows)
     .help("hardware interrupts, all processors");
@@ -47,8 +55,23 @@ pub(super) const SPEC: Spec = Spec {
     lane: Lane::Host,
     rates: true,
     metrics: &[
-        IDLE, BUSY, USER, SYSTEM, IRQ, SOFTIRQ, NICE, IOWAIT, STEAL, GUEST, NICE_ZERO, IOWAIT_ZERO, STEAL_ZERO, GUEST_ZERO,
-        SWITCHES, COUNT, INTERRUPTS,
+        IDLE,
+        BUSY,
+        USER,
+        SYSTEM,
+        IRQ,
+        SOFTIRQ,
+        NICE,
+        IOWAIT,
+        STEAL,
+        GUEST,
+        NICE_ZERO,
+        IOWAIT_ZERO,
+        STEAL_ZERO,
+        GUEST_ZERO,
+        SWITCHES,
+        COUNT,
+        INTERRUPTS,
     ],
     open: |cx: &Context| Ok(Some(Box::new(Cpu { host: cx.host.clone(), before: None }))),
 };

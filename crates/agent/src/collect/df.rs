@@ -62,8 +62,23 @@ pub(super) const SPEC: Spec = Spec {
     lane: Lane::Df,
     rates: false,
     metrics: &[
-        TOTAL, USED, FREE, USED_PERCENT, FREE_PERCENT, INODES_TOTAL, INODES_USED, INODES_FREE, INODES_USED_PERCENT,
-        INODES_FREE_PERCENT, SUM_TOTAL, SUM_USED, SUM_USED_PERCENT, PY_TOTAL, PY_USED, PY_FREE, PY_USED_PERCENT,
+        TOTAL,
+        USED,
+        FREE,
+        USED_PERCENT,
+        FREE_PERCENT,
+        INODES_TOTAL,
+        INODES_USED,
+        INODES_FREE,
+        INODES_USED_PERCENT,
+        INODES_FREE_PERCENT,
+        SUM_TOTAL,
+        SUM_USED,
+        SUM_USED_PERCENT,
+        PY_TOTAL,
+        PY_USED,
+        PY_FREE,
+        PY_USED_PERCENT,
     ],
     open: |cx: &Context| {
         Ok(Some(Box::new(Df {
@@ -105,9 +120,8 @@ impl Collector for Df {
 /// The Linux agent's choice of mounts: no pseudo file systems, and of several mounts of one device the shortest path.
 fn shown_on_linux(all: Vec<Mount>) -> Vec<Mount> {
     const DEVICES: [&str; 5] = ["none", "nodev", "proc", "hugetlbfs", "mqueue"];
-    const TYPES: [&str; 10] = [
-        "cgroup", "debugfs", "devpts", "devtmpfs", "iso9660", "rpc_pipefs", "rootfs", "overlay", "tmpfs", "squashfs",
-    ];
+    const TYPES: [&str; 10] =
+        ["cgroup", "debugfs", "devpts", "devtmpfs", "iso9660", "rpc_pipefs", "rootfs", "overlay", "tmpfs", "squashfs"];
     const PATHS: [&str; 5] = ["/sys", "/net", "/misc", "/proc", "/lib"];
     let mut by_device: BTreeMap<String, usize> = BTreeMap::new();
     let mut shown: Vec<Mount> = Vec::new();
@@ -278,11 +292,13 @@ mod tests {
     fn a_mount_list_of_linux_is_ignored_on_windows_with_a_warning() {
         let all = vec![mount("C:", "C:", ""), mount("D:", "D:", "")];
         let list = ["/".to_owned(), "/data".to_owned()];
-        let (kept, said) = with_cx(Sets::FALCON, Platform::Windows, |cx| wanted(all.clone(), &list, Platform::Windows, cx));
+        let (kept, said) =
+            with_cx(Sets::FALCON, Platform::Windows, |cx| wanted(all.clone(), &list, Platform::Windows, cx));
         assert_eq!(kept.len(), 2);
         assert!(said.problems[0].1.contains("C:, D:"), "{:?}", said.problems);
         let list = [r"d:\".to_owned()];
-        let (kept, said) = with_cx(Sets::FALCON, Platform::Windows, |cx| wanted(all.clone(), &list, Platform::Windows, cx));
+        let (kept, said) =
+            with_cx(Sets::FALCON, Platform::Windows, |cx| wanted(all.clone(), &list, Platform::Windows, cx));
         assert_eq!((kept.len(), kept[0].mount.as_str(), said.problems.len()), (1, "D:", 0));
         let (kept, said) = with_cx(Sets::FALCON, Platform::Linux, |cx| wanted(all, &list, Platform::Linux, cx));
         assert!(kept.is_empty() && said.problems.is_empty(), "on Linux the list is meant as it stands");
@@ -292,7 +308,8 @@ mod tests {
     fn the_go_agents_figures() {
         let mut full = usage(1000, 600, 300);
         full.inodes = Some(Inodes { total: 50, free: 40 });
-        let (_, said) = with_cx(Sets::FALCON, Platform::Linux, |cx| emit(cx, &mount("/dev/vda1", "/my data", "ext4"), &full));
+        let (_, said) =
+            with_cx(Sets::FALCON, Platform::Linux, |cx| emit(cx, &mount("/dev/vda1", "/my data", "ext4"), &full));
         let value = |name: &str| said.samples.iter().find(|s| s.metric == name).map(|s| s.value.get());
         assert_eq!(said.samples.len(), 10);
         assert_eq!(said.samples[0].tags.as_str(), "mount=/my data,fstype=ext4");

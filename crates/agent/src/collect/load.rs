@@ -10,7 +10,8 @@ const SOURCE: &str = "/proc/loadavg";
 const ZERO: &str = "constant 0, as that agent sent it";
 
 const ONE: Metric = Metric::gauge("load.1min", "tasks", Sets::FALCON, SOURCE).on(On::Linux).help("mean over 1 minute");
-const FIVE: Metric = Metric::gauge("load.5min", "tasks", Sets::FALCON, SOURCE).on(On::Linux).help("mean over 5 minutes");
+const FIVE: Metric =
+    Metric::gauge("load.5min", "tasks", Sets::FALCON, SOURCE).on(On::Linux).help("mean over 5 minutes");
 const FIFTEEN: Metric =
     Metric::gauge("load.15min", "tasks", Sets::FALCON, SOURCE).on(On::Linux).help("mean over 15 minutes");
 const ZERO_1: Metric = Metric::counter("load.load1", "tasks", Sets::LEONZYANG, ZERO).on(On::Windows).help("always 0");
@@ -44,4 +45,3 @@ impl Collector for Load {
         Ok(())
     }
 }
-

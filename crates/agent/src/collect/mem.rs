@@ -15,8 +15,8 @@ const PERF: &str = "GetPerformanceInfo";
 const SWAP_PERCENT_SETS: Sets = Sets::FALCON.and(Sets::WINDOWS_AGENT);
 
 const TOTAL: Metric = Metric::gauge("mem.memtotal", "B", Sets::GO, MEM).help("physical memory");
-const FREE: Metric =
-    Metric::gauge("mem.memfree", "B", Sets::GO, MEM).help("what programs can still get, caches included (MemAvailable)");
+const FREE: Metric = Metric::gauge("mem.memfree", "B", Sets::GO, MEM)
+    .help("what programs can still get, caches included (MemAvailable)");
 const USED: Metric = Metric::gauge("mem.memused", "B", Sets::GO, MEM).help("total - free");
 const FREE_PERCENT: Metric = Metric::gauge("mem.memfree.percent", "%", Sets::GO, MEM).help("free of total");
 const USED_PERCENT: Metric = Metric::gauge("mem.memused.percent", "%", Sets::LEGACY, MEM).help("used of total");
@@ -48,8 +48,23 @@ pub(super) const SPEC: Spec = Spec {
     lane: Lane::Host,
     rates: false,
     metrics: &[
-        TOTAL, FREE, USED, FREE_PERCENT, USED_PERCENT, SWAP_TOTAL, SWAP_FREE, SWAP_USED, SWAP_FREE_PERCENT,
-        SWAP_USED_PERCENT, COMMIT_TOTAL, COMMIT_LIMIT, COMMIT_PEAK, COMMIT_PERCENT, CACHE, POOL_PAGED, POOL_NONPAGED,
+        TOTAL,
+        FREE,
+        USED,
+        FREE_PERCENT,
+        USED_PERCENT,
+        SWAP_TOTAL,
+        SWAP_FREE,
+        SWAP_USED,
+        SWAP_FREE_PERCENT,
+        SWAP_USED_PERCENT,
+        COMMIT_TOTAL,
+        COMMIT_LIMIT,
+        COMMIT_PEAK,
+        COMMIT_PERCENT,
+        CACHE,
+        POOL_PAGED,
+        POOL_NONPAGED,
     ],
     open: |cx: &Context| Ok(Some(Box::new(Mem { host: cx.host.clone() }))),
 };

@@ -36,8 +36,11 @@ pub struct Spec {
     pub rates: bool,
     pub metrics: &'static [Metric],
     /// `Ok(None)`: this host has no such thing; asked again every ten minutes, quietly.
-    pub open: fn(&Context) -> anyhow::Result<Option<Box<dyn Collector>>>,
+    pub open: fn(&Context) -> Opened,
 }
+
+/// A collector that is ready to collect, or `None` where the host has nothing for it.
+pub type Opened = anyhow::Result<Option<Box<dyn Collector>>>;
 
 impl Spec {
     /// Whether it has anything to say on a platform.
@@ -191,18 +194,12 @@ mod tests {
     use crate::model::Kind;
     use std::collections::{BTreeMap, BTreeSet};
 
-    const SETS: [NameSet; 5] = [
-        NameSet::Falcon,
-        NameSet::WindowsAgent,
-        NameSet::FreedomKk,
-        NameSet::LeonZYang,
-        NameSet::Extended,
-    ];
+    const SETS: [NameSet; 5] =
+        [NameSet::Falcon, NameSet::WindowsAgent, NameSet::FreedomKk, NameSet::LeonZYang, NameSet::Extended];
 
     fn every_choice_of_sets() -> impl Iterator<Item = Sets> {
-        (1u32..1 << SETS.len()).map(|bits| {
-            SETS.iter().enumerate().filter(|(n, _)| bits & (1 << n) != 0).map(|(_, set)| *set).collect()
-        })
+        (1u32..1 << SETS.len())
+            .map(|bits| SETS.iter().enumerate().filter(|(n, _)| bits & (1 << n) != 0).map(|(_, set)| *set).collect())
     }
 
     #[test]

@@ -51,16 +51,18 @@ const OUT_BITS: Metric = falcon("net.if.out.bits", "bit", "sent");
 const TOTAL_BITS: Metric = falcon("net.if.total.bits", "bit", "received and sent");
 const IN_MULTICAST: Metric = falcon("net.if.in.multicast", "packets", "multicast (Windows: and broadcast) received");
 const IN_PERCENT: Metric = falcon("net.if.in.percent", "%", "its rate is the share of the link's speed in use inwards");
-const OUT_PERCENT: Metric = falcon("net.if.out.percent", "%", "its rate is the share of the link's speed in use outwards");
+const OUT_PERCENT: Metric =
+    falcon("net.if.out.percent", "%", "its rate is the share of the link's speed in use outwards");
 const SPEED_BITS: Metric = Metric::gauge("net.if.speed.bits", "bit/s", Sets::FALCON, SPEED)
     .tags(IFACE)
     .help("link speed; Linux: 0 when unknown; Windows: absent when unknown");
 const IN_FIFO: Metric = linux("net.if.in.fifo.errs", "packets", "receive queue overruns");
 const OUT_FIFO: Metric = linux("net.if.out.fifo.errs", "packets", "send queue overruns");
-const IN_FIFO_ZERO: Metric = Metric::counter("net.if.in.fifo.errs", "packets", Sets::FREEDOMKK.and(Sets::LEONZYANG), ZERO)
-    .tags(IFACE)
-    .on(On::Windows)
-    .help("always 0");
+const IN_FIFO_ZERO: Metric =
+    Metric::counter("net.if.in.fifo.errs", "packets", Sets::FREEDOMKK.and(Sets::LEONZYANG), ZERO)
+        .tags(IFACE)
+        .on(On::Windows)
+        .help("always 0");
 const OUT_FIFO_ZERO: Metric = Metric { name: "net.if.out.fifo.errs", ..IN_FIFO_ZERO };
 const IN_FRAME: Metric = linux("net.if.in.frame.errs", "packets", "received with framing errors");
 const IN_COMPRESSED: Metric = linux("net.if.in.compressed", "packets", "received compressed");
@@ -72,8 +74,10 @@ const UP: Metric = Metric::gauge("net.if.up", "1", Sets::EXTENDED, "MIB_IF_ROW2.
     .on(On::Windows)
     .help("1 when the link is up; hardware adapters only");
 
-const PY_IN_MBITS: Metric = python("net.if.in.mbits", "0.1 Mbit", "received, in tenths of a megabit: the rate is 10 x Mbit/s");
-const PY_OUT_MBITS: Metric = python("net.if.out.mbits", "0.1 Mbit", "sent, in tenths of a megabit: the rate is 10 x Mbit/s");
+const PY_IN_MBITS: Metric =
+    python("net.if.in.mbits", "0.1 Mbit", "received, in tenths of a megabit: the rate is 10 x Mbit/s");
+const PY_OUT_MBITS: Metric =
+    python("net.if.out.mbits", "0.1 Mbit", "sent, in tenths of a megabit: the rate is 10 x Mbit/s");
 const PY_IN_PACKETS: Metric = python("net.if.in.packets", "packets", "received");
 const PY_OUT_PACKETS: Metric = python("net.if.out.packets", "packets", "sent");
 const PY_IN_ERROR: Metric = python("net.if.in.error", "packets", "received with errors");
@@ -87,10 +91,42 @@ pub(super) const SPEC: Spec = Spec {
     lane: Lane::Host,
     rates: false,
     metrics: &[
-        IN_BYTES, OUT_BYTES, TOTAL_BYTES, IN_PACKETS, OUT_PACKETS, TOTAL_PACKETS, IN_ERRORS, OUT_ERRORS, TOTAL_ERRORS,
-        IN_DROPPED, OUT_DROPPED, TOTAL_DROPPED, IN_BITS, OUT_BITS, TOTAL_BITS, IN_MULTICAST, IN_PERCENT, OUT_PERCENT,
-        SPEED_BITS, IN_FIFO, OUT_FIFO, IN_FIFO_ZERO, OUT_FIFO_ZERO, IN_FRAME, IN_COMPRESSED, OUT_COLLISIONS, OUT_CARRIER,
-        OUT_COMPRESSED, UP, PY_IN_MBITS, PY_OUT_MBITS, PY_IN_PACKETS, PY_OUT_PACKETS, PY_IN_ERROR, PY_OUT_ERROR, PY_IN_DROP,
+        IN_BYTES,
+        OUT_BYTES,
+        TOTAL_BYTES,
+        IN_PACKETS,
+        OUT_PACKETS,
+        TOTAL_PACKETS,
+        IN_ERRORS,
+        OUT_ERRORS,
+        TOTAL_ERRORS,
+        IN_DROPPED,
+        OUT_DROPPED,
+        TOTAL_DROPPED,
+        IN_BITS,
+        OUT_BITS,
+        TOTAL_BITS,
+        IN_MULTICAST,
+        IN_PERCENT,
+        OUT_PERCENT,
+        SPEED_BITS,
+        IN_FIFO,
+        OUT_FIFO,
+        IN_FIFO_ZERO,
+        OUT_FIFO_ZERO,
+        IN_FRAME,
+        IN_COMPRESSED,
+        OUT_COLLISIONS,
+        OUT_CARRIER,
+        OUT_COMPRESSED,
+        UP,
+        PY_IN_MBITS,
+        PY_OUT_MBITS,
+        PY_IN_PACKETS,
+        PY_OUT_PACKETS,
+        PY_IN_ERROR,
+        PY_OUT_ERROR,
+        PY_IN_DROP,
         PY_OUT_DROP,
     ],
     open: |cx: &Context| {

@@ -79,7 +79,10 @@ impl Reporter {
             }
             Ok(code) => {
                 if self.health.down() {
-                    tracing::warn!("hbs: {} did not accept the report of {hostname} (code {code})", self.servers.addr());
+                    tracing::warn!(
+                        "hbs: {} did not accept the report of {hostname} (code {code})",
+                        self.servers.addr()
+                    );
                 }
             }
             Err((addr, error)) => {
@@ -143,7 +146,8 @@ mod tests {
 
     #[test]
     fn the_report_has_the_members_of_the_go_agent() {
-        let report: serde_json::Value = serde_json::from_slice(&report_status("主机", "10.0.0.9", "1@2")).expect("JSON");
+        let report: serde_json::Value =
+            serde_json::from_slice(&report_status("主机", "10.0.0.9", "1@2")).expect("JSON");
         let expected = serde_json::json!({
             "Hostname": "主机", "IP": "10.0.0.9", "AgentVersion": "1@2", "PluginVersion": "plugin not enabled"
         });

@@ -200,7 +200,8 @@ mod tests {
     use super::*;
     use tokio::io::DuplexStream;
 
-    const OK: &str = "{\"id\":0,\"result\":{\"Message\":\"ok\",\"Total\":2,\"Invalid\":1,\"Latency\":0},\"error\":null}\n";
+    const OK: &str =
+        "{\"id\":0,\"result\":{\"Message\":\"ok\",\"Total\":2,\"Invalid\":1,\"Latency\":0},\"error\":null}\n";
 
     async fn answered(parts: &[&[u8]]) -> Result<TransferResponse, Error> {
         let (ours, mut theirs) = tokio::io::duplex(64);

@@ -182,7 +182,8 @@ mod tests {
             while let Ok(Some(line)) = lines.next_line().await {
                 let call: serde_json::Value = serde_json::from_str(&line).expect("a call");
                 let items = call["params"][0].as_array().expect("items");
-                let names: Vec<String> = items.iter().map(|i| i["metric"].as_str().expect("a name").to_owned()).collect();
+                let names: Vec<String> =
+                    items.iter().map(|i| i["metric"].as_str().expect("a name").to_owned()).collect();
                 let invalid = names.iter().filter(|name| *name == "invalid").count();
                 let answer = if names.iter().any(|name| name == "bad") {
                     format!("{{\"id\":{},\"result\":null,\"error\":\"json: cannot unmarshal\"}}\n", call["id"])

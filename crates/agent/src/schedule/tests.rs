@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::app::Collecting;
+use crate::collect::Opened;
 use crate::config::Config;
 use crate::model::{Metric, Sets, Tags};
 use crate::stats::Stats;
@@ -30,7 +31,8 @@ fn shared(step: u32) -> (Shared, Arc<TestClock>, Arc<Stats>) {
     config.hostname = "h".to_owned();
     config.transfer.interval = step;
     let collecting = Collecting::new(config);
-    let clock = Arc::new(TestClock { base_ms: 1_700_000_000_000, started: Instant::now(), moved_ms: AtomicI64::new(0) });
+    let clock =
+        Arc::new(TestClock { base_ms: 1_700_000_000_000, started: Instant::now(), moved_ms: AtomicI64::new(0) });
     let shared = Shared {
         clock: clock.clone(),
         plan: Arc::new(Plan::new(TEST, Sets::ALL, Platform::CURRENT)),
@@ -78,7 +80,7 @@ impl Collector for Hangs {
     }
 }
 
-const fn spec(name: &'static str, open: fn(&Context) -> anyhow::Result<Option<Box<dyn Collector>>>) -> Spec {
+const fn spec(name: &'static str, open: fn(&Context) -> Opened) -> Spec {
     Spec { name, check: name, lane: Lane::Host, rates: false, metrics: &[SAID], open }
 }
 
