@@ -1,6 +1,7 @@
 //! The composition root: what is started, in which order, and how it ends.
 
 use std::future::Future;
+use std::path::PathBuf;
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -84,8 +85,7 @@ impl Collecting {
         let queue = sends.then(|| Arc::new(Queue::new(stats.clone(), MAX_BYTES)));
         let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), queue.clone()));
         let active = config.collector.names.iter().copied().collect();
-        let root = std::env::var_os("NUX_ROOTFS").filter(|root| !root.is_empty()).unwrap_or_else(|| "/".into());
-        let context = Context { host: falcon_sys::Host::new(root), config: config.clone(), stats: stats.clone() };
+        let context = Context { host: falcon_sys::Host::new(root()), config: config.clone(), stats: stats.clone() };
         let shared = Shared {
             context,
             plan: Arc::new(Plan::new(collect::ALL, active, Platform::CURRENT)),
@@ -94,6 +94,19 @@ impl Collecting {
         };
         Collecting { shared, hub, identity, stats, queue, config }
     }
+}
+
+/// `NUX_ROOTFS`: where the host's root is seen from a container. Only an absolute path of a directory counts.
+fn root() -> PathBuf {
+    let plain = PathBuf::from("/");
+    let Some(root) = std::env::var_os("NUX_ROOTFS").filter(|root| !root.is_empty()).map(PathBuf::from) else {
+        return plain;
+    };
+    if root.is_absolute() && root.is_dir() {
+        return root;
+    }
+    tracing::warn!("NUX_ROOTFS: {} is not the absolute path of a directory; / is read", root.display());
+    plain
 }
 
 /// Why the agent was asked to end, as soon as it is.

@@ -3,7 +3,7 @@
 use std::collections::hash_map::RandomState;
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher};
-use std::net::{IpAddr, SocketAddr};
+use std::net::SocketAddr;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
@@ -42,11 +42,6 @@ impl Servers {
     /// The address in use, or tried next.
     pub fn addr(&self) -> &str {
         self.addrs.get(self.current).map_or("", String::as_str)
-    }
-
-    /// This host's address on the connection.
-    pub fn local_ip(&self) -> Option<IpAddr> {
-        self.open.as_ref().and_then(|client| client.stream().local_addr().ok()).map(|addr| addr.ip().to_canonical())
     }
 
     /// Makes one call, on the open connection or a new one; tries each address once before it fails. A refusal is an

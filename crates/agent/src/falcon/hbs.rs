@@ -58,13 +58,12 @@ impl Reporter {
             return;
         }
         let identity = self.identity.clone();
-        let before = self.servers.local_ip();
         let result = self
             .servers
             .call(|mut client| {
                 // The address is that of the connection in use, so that a host that moved is seen to have moved.
                 let local = client.stream().local_addr().ok().map(|addr| addr.ip().to_canonical());
-                let report = report_status(&hostname, &identity.ip(local.or(before)), &identity.version);
+                let report = report_status(&hostname, &identity.ip(local), &identity.version);
                 async move {
                     let result = client.call("Agent.ReportStatus", &[&report], simple_response).await;
                     (client, result)
