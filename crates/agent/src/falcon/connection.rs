@@ -45,7 +45,8 @@ impl Servers {
     }
 
     /// Makes one call, on the open connection or a new one; tries each address once before it fails. A refusal is an
-    /// answer: it does not change the address. `call` may be made several times.
+    /// answer and does not change the address, but a server that does not know the call is passed over like a dead one.
+    /// `call` may be made several times.
     pub async fn call<T, F>(&mut self, mut call: impl FnMut(TcpClient) -> F) -> Result<T, (String, Error)>
     where
         F: Future<Output = (TcpClient, Result<T, Error>)>,
@@ -75,7 +76,7 @@ impl Servers {
                 Err(_) => Error::Timeout(CALL_DEADLINE.as_secs()),
             };
             // A server that restarted since the last call shows it only now: its address deserves a fresh connection.
-            let stale = reused && !matches!(result, Error::Timeout(_));
+            let stale = reused && !matches!(result, Error::Timeout(_) | Error::NoMethod(_));
             last = (self.addr().to_owned(), result);
             if !stale {
                 self.rotate();

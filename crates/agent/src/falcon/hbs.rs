@@ -87,7 +87,7 @@ impl Reporter {
             Err((addr, error)) => {
                 if self.health.down() {
                     let hint = match error {
-                        Error::Refused(_) => "; is this the port of hbs (6030)?",
+                        Error::NoMethod(_) => "; is this the port of hbs (6030)?",
                         _ => "",
                     };
                     tracing::warn!("hbs: {addr}: {error}{hint}");

@@ -1,8 +1,8 @@
 //! A client of Go's `net/rpc/jsonrpc` over any byte stream: JSON-RPC 1.0, one call in flight, answers matched by id.
 //!
 //! Any fault (an answer that is not JSON, another id, an end of file, a write that fails) makes the connection unusable;
-//! the owner drops it. Only [`Error::Refused`] leaves it whole: the server read the call and said no. Answers are capped at
-//! [`MAX_ANSWER`].
+//! the owner drops it. Only [`Error::Refused`] and [`Error::NoMethod`] leave it whole: the server read the call and said no.
+//! Answers are capped at [`MAX_ANSWER`].
 
 use std::io;
 
@@ -26,7 +26,14 @@ pub enum Error {
     /// The server's `error` member.
     #[error("the server refused the call: {0}")]
     Refused(String),
+    /// The `error` member of a server of another kind, or too old: whatever is sent there, it takes nothing.
+    #[error("the server does not know the call: {0}")]
+    NoMethod(String),
 }
+
+/// What `net/rpc` (server.go, readRequestHeader) says of a service or method that it does not have. The text of other
+/// refusals changes with the version of Go.
+const NO_METHOD: &str = "rpc: can't find ";
 
 impl From<gojson::Error> for Error {
     fn from(error: gojson::Error) -> Error {
@@ -135,7 +142,7 @@ pub fn decode_answer<T>(
         return Err(Error::Protocol(format!("an answer to call {seen}, expected one to call {id}")));
     }
     if let Some(refusal) = refusal {
-        return Err(Error::Refused(refusal));
+        return Err(if refusal.starts_with(NO_METHOD) { Error::NoMethod(refusal) } else { Error::Refused(refusal) });
     }
     let Some(start) = result else {
         return Err(Error::Protocol("neither a result nor an error".to_owned()));
@@ -265,9 +272,12 @@ mod tests {
 
     #[tokio::test]
     async fn a_refusal_is_told_in_the_servers_words() {
+        let answer = "{\"id\":0,\"result\":null,\"error\":\"json: cannot unmarshal\"}\n";
+        let error = answered(&[answer.as_bytes()]).await.expect_err("refused");
+        assert!(matches!(&error, Error::Refused(text) if text.contains("unmarshal")), "{error}");
         let answer = "{\"id\":0,\"result\":null,\"error\":\"rpc: can't find method Transfer.Update\"}\n";
         let error = answered(&[answer.as_bytes()]).await.expect_err("refused");
-        assert!(matches!(&error, Error::Refused(text) if text.contains("can't find")), "{error}");
+        assert!(matches!(&error, Error::NoMethod(text) if text.contains("Transfer.Update")), "{error}");
     }
 
     #[tokio::test]

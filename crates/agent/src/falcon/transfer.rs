@@ -63,7 +63,11 @@ impl Sender {
             }
             Err((addr, error)) => {
                 if self.health.down() {
-                    tracing::warn!("transfer: {addr}: {error}; points wait in memory until a transfer answers");
+                    let hint = match error {
+                        Error::NoMethod(_) => "; is this the port of a transfer (8433)?",
+                        _ => "",
+                    };
+                    tracing::warn!("transfer: {addr}: {error}{hint}; points wait in memory until a transfer answers");
                 }
                 false
             }
@@ -234,6 +238,38 @@ mod tests {
         delivered.sort();
         assert_eq!(delivered, ["a", "b", "c", "d", "e"]);
         assert_eq!((stats.sent.get(), stats.invalid.get(), queue.items()), (5, 1, 0));
+    }
+
+    /// The port of hbs among the transfers: its "can't find service" was taken for a bad point, and all were dropped.
+    #[tokio::test]
+    async fn a_server_that_is_no_transfer_costs_no_points() {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let hbs = listener.local_addr().expect("an address").to_string();
+        tokio::spawn(async move {
+            while let Ok((stream, _)) = listener.accept().await {
+                let (read, mut write) = stream.into_split();
+                let mut lines = BufReader::new(read).lines();
+                while let Ok(Some(line)) = lines.next_line().await {
+                    let call: serde_json::Value = serde_json::from_str(&line).expect("a call");
+                    let answer = format!(
+                        "{{\"id\":{},\"result\":null,\"error\":\"rpc: can't find service Transfer.Update\"}}\n",
+                        call["id"]
+                    );
+                    let _ = write.write_all(answer.as_bytes()).await;
+                }
+            }
+        });
+        let (sender, queue, stats, seen) = setup().await;
+        let transfer = sender.servers.addr().to_owned();
+        for addrs in [vec![hbs.clone()], vec![hbs.clone(), transfer]] {
+            queue.append(samples(60, &["a", "b"]));
+            let alone = addrs.len() == 1;
+            let config = Transfer { enabled: true, addrs, interval: 60, timeout: 1000 };
+            flush(Sender::new(&config, queue.clone(), stats.clone())).await;
+            assert_eq!(stats.invalid.get(), 0);
+            assert_eq!(queue.items(), if alone { 2 } else { 0 });
+        }
+        assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "b", "a", "b"]]);
     }
 
     #[tokio::test]
