@@ -22,7 +22,12 @@ pub enum Invalid {
     Step,
     TooLong,
     Value,
+    /// Not a rule of the transfer, which takes any length: see [`MAX_ENDPOINT`].
+    EndpointTooLong,
 }
+
+/// Characters of an endpoint: more than graph's index has room for. What is remembered of pushes is bounded by it.
+const MAX_ENDPOINT: usize = 255;
 
 impl Invalid {
     pub fn as_str(self) -> &'static str {
@@ -35,6 +40,7 @@ impl Invalid {
             Invalid::Step => "step is not positive",
             Invalid::TooLong => "metric and tags are longer than 510 bytes",
             Invalid::Value => "value is not a finite number",
+            Invalid::EndpointTooLong => "endpoint is longer than 255 characters",
         }
     }
 }
@@ -135,6 +141,9 @@ fn check(item: Item, now: i64) -> Result<Sample, Invalid> {
         return Err(Invalid::TooLong);
     }
     let value = item.value.ok_or(Invalid::Value)?;
+    if item.endpoint.chars().nth(MAX_ENDPOINT).is_some() {
+        return Err(Invalid::EndpointTooLong);
+    }
     let usable = item.timestamp > 0 && item.timestamp <= now.saturating_mul(2);
     Ok(Sample {
         metric: item.metric.into(),
@@ -221,6 +230,13 @@ mod tests {
         }
         assert_eq!(invalid(&format!(r#""tags":"{}""#, "t".repeat(509))), None);
         assert_eq!(invalid(&format!(r#""tags":"{}""#, "t".repeat(510))), Some(Invalid::TooLong));
+    }
+
+    /// Twelve pushes with endpoints of 7 MiB each pushed everything else out of the queue and held 100 MB.
+    #[test]
+    fn an_endpoint_has_a_length_too() {
+        assert_eq!(invalid(&format!(r#""endpoint":"{}""#, "端".repeat(255))), None);
+        assert_eq!(invalid(&format!(r#""endpoint":"{}""#, "端".repeat(256))), Some(Invalid::EndpointTooLong));
     }
 
     #[test]
