@@ -81,8 +81,7 @@ impl Collecting {
         let config = Arc::new(config);
         let stats = Arc::new(Stats::default());
         let identity = Arc::new(Identity::new(&config));
-        let sends = config.transfer.enabled && !config.transfer.addrs.is_empty();
-        let queue = sends.then(|| Arc::new(Queue::new(stats.clone(), MAX_BYTES)));
+        let queue = (!config.transfer.addrs.is_empty()).then(|| Arc::new(Queue::new(stats.clone(), MAX_BYTES)));
         let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), queue.clone()));
         let active = config.collector.names.iter().copied().collect();
         let context = Context { host: falcon_sys::Host::new(root()), config: config.clone(), stats: stats.clone() };
@@ -253,16 +252,17 @@ fn announce(collecting: &Collecting, source: &Source) {
         config.transfer.interval,
         sets.join(" + "),
     );
-    let or = |enabled: bool, addrs: &[String], none: &str| match (enabled, addrs) {
-        (false, _) => "switched off".to_owned(),
-        (_, []) => none.to_owned(),
-        (_, addrs) => addrs.join(", "),
+    let transfer = match (config.transfer.enabled, config.transfer.addrs.as_slice()) {
+        (_, []) => "none, points are only shown here".to_owned(),
+        (true, addrs) => addrs.join(", "),
+        (false, addrs) => format!("switched off, only pushes go to {}", addrs.join(", ")),
     };
-    tracing::info!(
-        "transfer: {}; hbs: {}",
-        or(config.transfer.enabled, &config.transfer.addrs, "none, points are only shown here"),
-        or(config.heartbeat.enabled, &config.heartbeat.addrs, "none"),
-    );
+    let hbs = match (config.heartbeat.enabled, config.heartbeat.addrs.as_slice()) {
+        (false, _) => "switched off".to_owned(),
+        (true, []) => "none".to_owned(),
+        (true, addrs) => addrs.join(", "),
+    };
+    tracing::info!("transfer: {transfer}; hbs: {hbs}");
     if config.http.enabled && !config.http.listen.is_empty() {
         let listen = &config.http.listen;
         let host = if listen.starts_with(':') { "127.0.0.1" } else { "" };
