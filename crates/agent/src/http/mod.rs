@@ -1,9 +1,10 @@
 //! The HTTP server on :1988: an accept loop of our own around hyper's http1, with axum as the router.
 //!
 //! Limits: [`MAX_CONNECTIONS`] at once, [`HEADER_TIMEOUT`] for a request's headers (and between two requests),
-//! [`REQUEST_TIMEOUT`] for the whole of one, [`push::MAX_BODY`] for a body and [`push::MAX_IN_FLIGHT`] for all of them.
+//! [`REQUEST_TIMEOUT`] for its body and again for taking the answer, [`push::MAX_BODY`] for a body and [`push::MAX_IN_FLIGHT`] for all of them.
 //! A port that is taken is tried again; it never ends the agent.
 
+mod impatient;
 pub mod push;
 pub mod status;
 
@@ -24,6 +25,7 @@ use socket2::SockRef;
 use tokio::net::{TcpListener, TcpSocket, TcpStream};
 use tokio::sync::{Semaphore, watch};
 
+use self::impatient::Impatient;
 use crate::app::Identity;
 use crate::hub::Hub;
 use crate::model::Platform;
@@ -109,14 +111,14 @@ pub async fn serve(listen: String, site: Arc<Site>, mut stop: watch::Receiver<bo
     let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
 }
 
-type Served = http1::Connection<TokioIo<TcpStream>, TowerToHyperService<Router>>;
+type Served = http1::Connection<TokioIo<Impatient>, TowerToHyperService<Router>>;
 
 fn connection(stream: TcpStream, router: Router) -> Served {
     http1::Builder::new()
         .timer(TokioTimer::new())
         .header_read_timeout(HEADER_TIMEOUT)
         .max_buf_size(64 * 1024)
-        .serve_connection(TokioIo::new(stream), TowerToHyperService::new(router))
+        .serve_connection(TokioIo::new(Impatient::new(stream)), TowerToHyperService::new(router))
 }
 
 async fn bind_patiently(listen: &str, stop: &mut watch::Receiver<bool>) -> Option<TcpListener> {

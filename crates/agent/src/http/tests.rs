@@ -145,6 +145,28 @@ async fn a_slow_client_is_cut_off_and_costs_nobody_else() {
     }
 }
 
+/// 256 clients that asked for the page and never read it kept everybody else out, for as long as they liked.
+#[tokio::test(start_paused = true)]
+async fn a_client_that_never_reads_its_answer_is_cut_off() {
+    let server = server().await;
+    let items: Vec<String> = (0..9000).map(|n| ITEM.replace("\"m\"", &format!("\"m{n}\""))).collect();
+    assert!(server.push(&format!("[{}]", items.join(","))).await.ends_with("success"));
+    let mut asked = Vec::new();
+    for _ in 0..8 {
+        // Requests in a row: their answers together fit no socket buffer.
+        let mut stream = server.connect().await;
+        stream.write_all("GET / HTTP/1.1\r\nHost: x\r\n\r\n".repeat(16).as_bytes()).await.expect("sent");
+        asked.push(stream);
+    }
+    tokio::time::sleep(REQUEST_TIMEOUT + HEADER_TIMEOUT).await;
+    for mut stream in asked {
+        let mut taken = Vec::new();
+        let _ = stream.read_to_end(&mut taken).await;
+        let answers = taken.windows(15).filter(|part| part == b"HTTP/1.1 200 OK").count();
+        assert!(answers < 16, "{answers} answers were kept");
+    }
+}
+
 #[tokio::test(start_paused = true)]
 async fn an_idle_connection_is_closed_and_its_place_is_free_again() {
     let server = server().await;
