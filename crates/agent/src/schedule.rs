@@ -96,10 +96,12 @@ impl Unit {
         if let State::Away(back) = &mut self.state {
             match back.try_recv() {
                 Err(oneshot::error::TryRecvError::Empty) => return Start::Skip,
-                Ok((collector, _, _)) => {
-                    tracing::info!("{}: answers again", self.spec.name);
+                Ok((collector, result, _)) => {
                     self.ran = None;
-                    self.put_back(collector);
+                    match result {
+                        Ok(_) => self.put_back(collector),
+                        Err(()) => self.state = self.after_panic(context),
+                    }
                 }
                 Err(oneshot::error::TryRecvError::Closed) => self.put_back(None),
             }
@@ -304,11 +306,9 @@ impl LaneTask {
                 Ok(Err(_)) => unit.state = unit.after_panic(&self.shared.context),
                 Err(_) => {
                     self.shared.context.stats.collect_hung.add(1);
-                    tracing::warn!(
-                        "{}: no answer in {} s; given up until it comes back",
-                        unit.spec.name,
-                        deadline.as_secs()
-                    );
+                    let why = format!("no answer in {} s; given up until it comes back", deadline.as_secs());
+                    // Over when it answers in time again: one that is always late is told once.
+                    unit.problems.warn(unit.spec.name, "deadline", &why);
                     unit.state = State::Away(answer);
                 }
             }
