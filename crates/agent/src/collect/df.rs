@@ -125,7 +125,7 @@ fn shown_on_linux(all: Vec<Mount>) -> Vec<Mount> {
     const PATHS: [&str; 5] = ["/sys", "/net", "/misc", "/proc", "/lib"];
     let mut by_device: BTreeMap<String, usize> = BTreeMap::new();
     let mut shown: Vec<Mount> = Vec::new();
-    for mount in all {
+    for mount in topmost(all) {
         if DEVICES.contains(&mount.device.as_str())
             || TYPES.contains(&mount.fstype.as_str())
             || mount.fstype.starts_with("fuse")
@@ -149,6 +149,13 @@ fn shown_on_linux(all: Vec<Mount>) -> Vec<Mount> {
         }
     }
     shown
+}
+
+/// Of several mounts on one point only the last can be reached: the others would be asked through it, and say its figures
+/// a second time.
+fn topmost(all: Vec<Mount>) -> Vec<Mount> {
+    let last: BTreeMap<String, usize> = all.iter().enumerate().map(|(n, mount)| (mount.mount.clone(), n)).collect();
+    all.into_iter().enumerate().filter(|(n, mount)| last.get(&mount.mount) == Some(n)).map(|(_, mount)| mount).collect()
 }
 
 /// `collector.mountPoint`: an exact list on both systems. On Windows `C:`, `c:\` and `C:/data/` are understood, and a list
@@ -280,6 +287,21 @@ mod tests {
                 ("server:/export".into(), "/mnt/nfs".into(), "nfs4".to_owned()),
             ]
         );
+    }
+
+    /// autofs under its NFS mount, and a share mounted twice: one series twice in a cycle, and a dead server asked twice.
+    #[test]
+    fn a_mount_point_is_shown_once_as_what_lies_on_top() {
+        let all = vec![
+            mount("systemd-1", "/mnt/a", "autofs"),
+            mount("nas:/a", "/mnt/a", "nfs4"),
+            mount("nas:/b", "/mnt/b", "nfs4"),
+            mount("nas:/b", "/mnt/b", "nfs4"),
+            mount("/dev/sdb1", "/mnt/c", "ext4"),
+            mount("tmpfs", "/mnt/c", "tmpfs"),
+        ];
+        let shown: Vec<_> = shown_on_linux(all).into_iter().map(|m| (m.device, m.mount)).collect();
+        assert_eq!(shown, [("nas:/a".into(), "/mnt/a".into()), ("nas:/b".into(), "/mnt/b".to_owned())]);
     }
 
     #[test]
