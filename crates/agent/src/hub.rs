@@ -70,10 +70,7 @@ impl Hub {
         // `transfer.enabled` is about what is collected; pushes are sent as soon as there is an address.
         let sends = origin == Origin::Pushed || self.config.transfer.enabled;
         if let Some(queue) = self.queue.as_ref().filter(|_| sends) {
-            let dropped = queue.append(wire::encode(&samples, &endpoint));
-            if dropped > 0 {
-                tracing::debug!("queue full: the {dropped} oldest points were dropped");
-            }
+            queue.append(wire::encode(&samples, &endpoint));
         }
         self.remember(samples, origin);
     }

@@ -28,6 +28,8 @@ struct Inner {
     first: u64,
     bytes: usize,
     items: usize,
+    /// Points were dropped since the queue was empty.
+    overflowed: bool,
 }
 
 /// Frames of one stamp, together at most [`MAX_ITEMS`] items, still in the queue.
@@ -68,7 +70,11 @@ impl Queue {
         }
         self.stats.dropped.add(dropped);
         self.stats.queued.set(inner.items);
+        let news = dropped > 0 && !std::mem::replace(&mut inner.overflowed, true);
         drop(inner);
+        if news {
+            tracing::warn!("transfer: the queue is full; from now on the oldest points are dropped");
+        }
         self.filled.notify_one();
         dropped
     }
@@ -104,6 +110,12 @@ impl Queue {
             if inner.pop().is_none() {
                 break;
             }
+        }
+        if inner.frames.is_empty() && std::mem::take(&mut inner.overflowed) {
+            tracing::info!(
+                "transfer: the queue is empty again; {} points were dropped since the start",
+                self.stats.dropped.get()
+            );
         }
         self.stats.queued.set(inner.items);
     }
@@ -184,7 +196,15 @@ mod tests {
             dropped += queue.append(frame(600 + at * 60, 10));
         }
         assert_eq!((dropped, queue.stats.dropped.get(), queue.items()), (20, 20, 30));
+        // Points went without a word in the log.
+        assert!(queue.lock().overflowed);
         assert_eq!(queue.peek().await.at(), 720);
+        while queue.items() > 0 {
+            assert!(queue.lock().overflowed, "told once for as long as it lasts");
+            let batch = queue.peek().await;
+            queue.acknowledge(&batch);
+        }
+        assert!(!queue.lock().overflowed);
     }
 
     /// While a batch is on its way the queue may drop it to make room: the acknowledgement must not eat newer points.
