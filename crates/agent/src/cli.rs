@@ -4,9 +4,11 @@ mod check;
 mod collect;
 
 use std::ffi::OsString;
+use std::io::Write as _;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use anyhow::Context as _;
 use clap::{Parser, Subcommand};
 
 use crate::app::{self, Stop};
@@ -63,12 +65,8 @@ pub fn main(args: impl IntoIterator<Item = OsString>, stop: impl FnOnce() -> std
         }
     };
     if args.version {
-        println!(
-            "Open-Falcon falcon-agent version {}, build {}",
-            env!("CARGO_PKG_VERSION"),
-            env!("FALCON_BUILD_COMMIT")
-        );
-        return ExitCode::SUCCESS;
+        let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("FALCON_BUILD_COMMIT"));
+        return done(show(&format!("Open-Falcon falcon-agent version {version}, build {commit}\n")));
     }
     if args.check {
         return done(check::run());
@@ -88,9 +86,17 @@ pub fn main(args: impl IntoIterator<Item = OsString>, stop: impl FnOnce() -> std
         }
         Verb::Config => {
             loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
-            println!("{}", loaded.config.to_json());
-            ExitCode::SUCCESS
+            done(show(&format!("{}\n", loaded.config.to_json())))
         }
+    }
+}
+
+/// To standard output. A reader that has seen enough (`| head`) is no fault; a full disk is.
+fn show(text: &str) -> anyhow::Result<()> {
+    let mut out = std::io::stdout().lock();
+    match out.write_all(text.as_bytes()).and_then(|()| out.flush()) {
+        Err(error) if error.kind() != std::io::ErrorKind::BrokenPipe => Err(error).context("standard output"),
+        _ => Ok(()),
     }
 }
 

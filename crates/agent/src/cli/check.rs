@@ -11,15 +11,16 @@ pub fn run() -> anyhow::Result<()> {
     let mut config = Config::standalone();
     config.collector.names = vec![NameSet::Falcon, NameSet::Extended];
     let collecting = Collecting::new(config);
-    runtime.block_on(async {
+    let shown = runtime.block_on(async {
         for spec in collect::ALL.iter().filter(|spec| spec.exists_on(Platform::CURRENT)) {
             let verdict = if works(spec, &collecting).await { "ok" } else { "fail" };
-            println!("{:<8} ... {verdict}", spec.check);
+            super::show(&format!("{:<8} ... {verdict}\n", spec.check))?;
         }
+        anyhow::Ok(())
     });
     // A collector that hangs is not waited for.
     runtime.shutdown_background();
-    Ok(())
+    shown
 }
 
 async fn works(spec: &'static Spec, collecting: &Collecting) -> bool {

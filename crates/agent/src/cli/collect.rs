@@ -27,12 +27,11 @@ pub fn run(loaded: Loaded, format: Format, only: Option<&str>) -> anyhow::Result
     runtime.shutdown_background();
     log::drain();
     let samples = collecting.hub.prepare(samples, Origin::Collected);
-    match format {
-        Format::Table => print!("{}", hub::table(&samples)),
-        Format::Json => println!("{}", json(&samples, &endpoint)),
-        Format::Prometheus => print!("{}", prometheus(&samples)),
-    }
-    Ok(())
+    super::show(&match format {
+        Format::Table => hub::table(&samples),
+        Format::Json => json(&samples, &endpoint) + "\n",
+        Format::Prometheus => prometheus(&samples),
+    })
 }
 
 async fn cycle(collecting: &Collecting, only: Option<&str>) -> Vec<Sample> {
