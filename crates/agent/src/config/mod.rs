@@ -86,19 +86,20 @@ pub struct Heartbeat {
     pub addrs: Vec<String>,
     /// Seconds, 1 to 86,400.
     pub interval: u32,
-    /// Milliseconds, up to a day; 0: no limit of its own.
+    /// Milliseconds to connect, up to a day; 0: no limit of its own, which leaves that of a call.
     pub timeout: u64,
 }
 
 /// The connection to the transfers.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Transfer {
+    /// Whether what is collected is sent; pushes are in any case.
     pub enabled: bool,
     /// `host:port`, in order, without duplicates; empty: nothing is sent.
     pub addrs: Vec<String>,
     /// Seconds, 1 to 86,400: the period of collection and the step of what is collected.
     pub interval: u32,
-    /// Milliseconds, up to a day; 0: no limit of its own.
+    /// Milliseconds to connect, up to a day; 0: no limit of its own, which leaves that of a call.
     pub timeout: u64,
 }
 

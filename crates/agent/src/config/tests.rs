@@ -208,6 +208,16 @@ fn addresses_come_in_any_form() {
     assert_eq!(warnings, ["cfg.json:1: heartbeat.addr: \"hbs.example\": has no port; read as \"hbs.example:6030\""]);
 }
 
+/// An address of IPv6 is cut or refused by hbs, and a quote breaks its SQL: the host never registers.
+#[test]
+fn what_hbs_and_graph_do_not_take_is_told() {
+    let (config, warnings) = read(r#"{"ip": "fe80::1", "hostname": "o'web"}"#).unwrap();
+    assert_eq!((config.ip.as_str(), config.hostname.as_str()), ("", "o'web"));
+    assert!(warnings[0].contains("ip: \"fe80::1\"") && warnings[1].contains("hostname:"), "{warnings:?}");
+    assert_eq!(warnings_of(r#"{"ip": "10.0.0.9", "hostname": "web 主机-1.example"}"#), [""; 0]);
+    assert_eq!(warnings_of(r#"{"hostname": "web "}"#).len(), 1);
+}
+
 #[test]
 fn values_out_of_range_are_replaced_and_told() {
     let text = "{\"heartbeat\":{\"interval\":0,\"timeout\":-1},\"transfer\":{\"interval\":9223372036854775807,\"timeout\":0},\

@@ -19,8 +19,8 @@ pub(super) fn validate(raw: Raw, known_collectors: &[&str], report: &mut Report<
     let steps = if transfer.enabled && !transfer.addrs.is_empty() { defaults::TRANSFER_MIN_STEP_S } else { 0 };
     Ok(Config {
         debug: or(raw.debug, default.debug),
-        hostname: or(raw.hostname, default.hostname),
-        ip: or(raw.ip, default.ip),
+        hostname: hostname(raw.hostname, default.hostname, report),
+        ip: ip(raw.ip, default.ip, report),
         plugin: plugin(raw.plugin.unwrap_or_default(), default.plugin, report),
         heartbeat: heartbeat(raw.heartbeat, default.heartbeat, report),
         http: http(raw.http, default.http, report),
@@ -42,6 +42,37 @@ pub(super) fn validate(raw: Raw, known_collectors: &[&str], report: &mut Report<
 
 fn or<T>(spot: Option<Spot<T>>, default: T) -> T {
     spot.map_or(default, |spot| spot.value)
+}
+
+/// Used as it is written, as the Go agent does: what the servers make of it is told.
+fn hostname(raw: Option<Spot<String>>, default: String, report: &mut Report<'_>) -> String {
+    let Some(Spot { value, at }) = raw else { return default };
+    if value.contains(|c: char| c.is_control() || matches!(c, '\'' | '"' | '>' | '\\')) {
+        report.warn(
+            at,
+            "hostname",
+            "graph and hbs do not take an endpoint with a quote, `>`, backslash or control character",
+        );
+    } else if value.trim() != value {
+        report.warn(at, "hostname", "begins or ends with a blank, which servers take for a part of the name");
+    }
+    value
+}
+
+/// hbs pastes it into SQL, where there is room for an IPv4 address.
+fn ip(raw: Option<Spot<String>>, default: String, report: &mut Report<'_>) -> String {
+    match raw {
+        Some(Spot { value, at }) if !value.is_empty() && value.parse::<std::net::Ipv4Addr>().is_err() => {
+            let shown = shortened(&value);
+            report.warn(
+                at,
+                "ip",
+                format!("{shown:?} is no IPv4 address, and hbs has room for no other; it is left out"),
+            );
+            default
+        }
+        raw => or(raw, default),
+    }
 }
 
 /// A flag that is kept and shown; set, it is warned about.
