@@ -159,7 +159,10 @@ async fn bind(listen: &str) -> std::io::Result<TcpListener> {
         });
     }
     let mut last = std::io::Error::other("the name has no address");
-    for address in tokio::net::lookup_host(listen).await? {
+    // As Go does: Windows answers ::1 first for `localhost`, and scripts push to 127.0.0.1.
+    let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host(listen).await?.collect();
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    for address in addresses {
         match bind_to(address) {
             Ok(listener) => return Ok(listener),
             Err(error) => last = error,

@@ -182,6 +182,12 @@ async fn an_idle_connection_is_closed_and_its_place_is_free_again() {
 }
 
 #[tokio::test]
+async fn localhost_is_the_address_that_scripts_push_to() {
+    let listener = bind("localhost:0").await.expect("a port");
+    assert_eq!(listener.local_addr().expect("an address").ip(), IpAddr::V4(Ipv4Addr::LOCALHOST));
+}
+
+#[tokio::test]
 async fn a_taken_port_is_waited_for() {
     let holder = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = holder.local_addr().expect("an address");
