@@ -85,6 +85,12 @@ impl Hub {
             }
             sample.tags = std::mem::take(&mut sample.tags).with_defaults(&self.default_tags);
             if sample.metric.len() + sample.tags.as_str().len() > MAX_NAME {
+                if self.stats.too_long.get() == 0 {
+                    let (metric, tags) = (&sample.metric, sample.tags.as_str());
+                    tracing::warn!(
+                        "{metric} left out: with its tags it is longer than {MAX_NAME} bytes (told once): {tags}"
+                    );
+                }
                 self.stats.too_long.add(1);
                 continue;
             }
