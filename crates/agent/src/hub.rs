@@ -1,7 +1,6 @@
 //! Where points come together: tags, `ignore`, limits, the latest value of every series, and the way to the transfer.
 
 use std::collections::HashMap;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::Identity;
@@ -64,8 +63,8 @@ impl Hub {
             }
         };
         let mut samples = self.prepare(samples, origin);
-        // Of a series the servers keep points in the order of time only; and a call carries one stamp, so that a push whose
-        // stamps alternate would become a call for each point.
+        // Of a series the servers keep points in the order of time only; and a frame carries one stamp, so that a push whose
+        // stamps alternate would become a frame for each point.
         samples.sort_by_key(|sample| sample.at);
         // `transfer.enabled` is about what is collected; pushes are sent as soon as there is an address.
         let sends = origin == Origin::Pushed || self.config.transfer.enabled;
@@ -118,7 +117,7 @@ impl Hub {
             latest.retain(|_, latest| fresh(latest, now));
         }
         for sample in samples {
-            let key = series(&sample);
+            let key = sample.key();
             if latest.len() < MAX_SERIES || latest.contains_key(&key) {
                 latest.insert(key, Latest { sample, origin });
             } else {
@@ -130,12 +129,6 @@ impl Hub {
 
 fn fresh(latest: &Latest, now: i64) -> bool {
     now - latest.sample.at <= FORGET_S.max(latest.sample.step.saturating_mul(3))
-}
-
-/// 64 bits of what tells series apart; only the status page depends on it.
-fn series(sample: &Sample) -> u64 {
-    let hasher = BuildHasherDefault::<DefaultHasher>::default();
-    hasher.hash_one((&sample.metric, sample.tags.as_str(), &sample.endpoint))
 }
 
 fn default_tags(config: &Config) -> String {
@@ -166,8 +159,11 @@ pub fn table(rows: &[Sample]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Finite, Kind};
     use crate::queue::MAX_BYTES;
+
+    fn sample(metric: &str, tags: &str, at: i64) -> Sample {
+        crate::model::sample(metric, tags, 1.0, at)
+    }
 
     fn hub(change: impl FnOnce(&mut Config)) -> (Hub, Arc<Queue>, Arc<Stats>) {
         let mut config = Config::standalone();
@@ -178,18 +174,6 @@ mod tests {
         let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES));
         let identity = Arc::new(Identity::new(&config));
         (Hub::new(config, identity, stats.clone(), Some(queue.clone())), queue, stats)
-    }
-
-    fn sample(metric: &str, tags: &str, at: i64) -> Sample {
-        Sample {
-            metric: metric.to_owned().into(),
-            tags: Tags::raw(tags),
-            value: Finite::new(1.0).expect("finite"),
-            kind: Kind::Gauge,
-            at,
-            step: 60,
-            endpoint: None,
-        }
     }
 
     #[tokio::test]
@@ -217,13 +201,8 @@ mod tests {
     async fn a_push_with_alternating_stamps_is_one_frame_for_each() {
         let (hub, queue, _) = hub(|_| ());
         hub.ingest((0..100).map(|n| sample(&n.to_string(), "", 60 + n % 2)).collect(), Origin::Pushed);
-        let mut batches = Vec::new();
-        while queue.items() > 0 {
-            let batch = queue.peek().await;
-            batches.push((batch.at(), batch.items()));
-            queue.acknowledge(&batch);
-        }
-        assert_eq!(batches, [(60, 50), (61, 50)]);
+        let frames: Vec<_> = queue.peek().await.frames.iter().map(|frame| (frame.at, frame.len())).collect();
+        assert_eq!(frames, [(60, 50), (61, 50)]);
     }
 
     /// As with the Go agent, where `transfer.enabled` switches the collectors off and pushes go on.

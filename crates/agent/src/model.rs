@@ -4,6 +4,7 @@
 //! refuse; a metric's name, type, unit, tag keys and platforms stand in one [`Metric`] beside the code that emits it.
 
 use std::borrow::Cow;
+use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -245,6 +246,14 @@ pub struct Sample {
     pub endpoint: Option<Arc<str>>,
 }
 
+impl Sample {
+    /// 64 bits of what tells its series from others: within this process, for pacing and for the page.
+    pub fn key(&self) -> u64 {
+        let hasher = BuildHasherDefault::<DefaultHasher>::default();
+        hasher.hash_one((&self.metric, self.tags.as_str(), &self.endpoint))
+    }
+}
+
 /// The clock as a value: collectors never ask for the time.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Tick {
@@ -254,6 +263,20 @@ pub struct Tick {
     pub step: u32,
     /// Monotonic time since the same collector ran before; `None` at its first run.
     pub elapsed: Option<Duration>,
+}
+
+/// A point for tests: a GAUGE of this host at a step of 60 s.
+#[cfg(test)]
+pub(crate) fn sample(metric: &str, tags: &str, value: f64, at: i64) -> Sample {
+    Sample {
+        metric: metric.to_owned().into(),
+        tags: Tags::raw(tags),
+        value: Finite::new(value).expect("finite"),
+        kind: Kind::Gauge,
+        at,
+        step: 60,
+        endpoint: None,
+    }
 }
 
 #[cfg(test)]

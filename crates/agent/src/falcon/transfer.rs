@@ -1,10 +1,13 @@
 //! Empties the queue into a transfer: one `Transfer.Update` in flight, in order, acknowledged before it is forgotten.
 //!
-//! While all transfers are away nothing but this task waits. A backlog goes oldest first with a pause between stamps:
-//! the transfers hand points on in parallel and would let two stamps of a series overtake each other.
+//! While all transfers are away nothing but this task waits. A backlog goes oldest first, with a pause between two calls
+//! that continue the same series: the transfers hand points on in parallel and would let the second overtake the first.
 
+use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
+
+use tokio::time::Instant;
 
 use super::connection::{Health, Servers};
 use super::rpc::{Error, TransferResponse, transfer_response};
@@ -13,7 +16,7 @@ use crate::config::Transfer;
 use crate::queue::Queue;
 use crate::stats::Stats;
 
-/// Between two calls with different stamps.
+/// Between two calls with points of the same series.
 const PAUSE: Duration = Duration::from_millis(100);
 
 pub struct Sender {
@@ -21,15 +24,45 @@ pub struct Sender {
     stats: Arc<Stats>,
     servers: Servers,
     health: Health,
-    /// Stamp of the last call.
-    last_at: Option<i64>,
+    recent: Recent,
     told_invalid: bool,
+}
+
+/// The series of the calls of the last [`PAUSE`].
+#[derive(Default)]
+struct Recent(VecDeque<(Instant, HashSet<u64>)>);
+
+impl Recent {
+    /// When these series may be continued; `None`: now.
+    fn free(&mut self, mut keys: impl Iterator<Item = u64>) -> Option<Instant> {
+        let now = Instant::now();
+        while self.0.front().is_some_and(|(answered, _)| *answered + PAUSE <= now) {
+            self.0.pop_front();
+        }
+        if self.0.is_empty() {
+            return None;
+        }
+        let last = |key: u64| self.0.iter().rev().find(|(_, keys)| keys.contains(&key)).map(|(answered, _)| *answered);
+        let newest = self.0.back().map(|(answered, _)| *answered);
+        let mut free = None;
+        // Nothing is newer than the last call: a batch that continues it need not be read to its end.
+        while free < newest
+            && let Some(key) = keys.next()
+        {
+            free = free.max(last(key));
+        }
+        free.map(|answered| answered + PAUSE)
+    }
+
+    fn sent(&mut self, keys: impl Iterator<Item = u64>) {
+        self.0.push_back((Instant::now(), keys.collect()));
+    }
 }
 
 impl Sender {
     pub fn new(config: &Transfer, queue: Arc<Queue>, stats: Arc<Stats>) -> Sender {
         let servers = Servers::new(config.addrs.clone(), config.timeout);
-        Sender { queue, stats, servers, health: Health::default(), last_at: None, told_invalid: false }
+        Sender { queue, stats, servers, health: Health::default(), recent: Recent::default(), told_invalid: false }
     }
 
     /// For ever. What is being sent when this is dropped stays in the queue.
@@ -44,12 +77,12 @@ impl Sender {
     /// Waits for points, then sends and forgets the oldest; `false` when no transfer took them.
     async fn send_oldest(&mut self) -> bool {
         let batch = self.queue.peek().await;
-        if self.last_at.is_some_and(|last| last != batch.at()) {
-            tokio::time::sleep(PAUSE).await;
+        if let Some(free) = self.recent.free(batch.keys()) {
+            tokio::time::sleep_until(free).await;
         }
         let done = self.deliver(&batch.frames).await;
         if done {
-            self.last_at = Some(batch.at());
+            self.recent.sent(batch.keys());
             self.queue.acknowledge(&batch);
         }
         done
@@ -161,22 +194,13 @@ pub async fn flush(mut sender: Sender) {
 mod tests {
     use super::*;
     use crate::falcon::wire::encode;
-    use crate::model::{Finite, Kind, Sample, Tags};
+    use crate::model::sample;
     use crate::queue::MAX_BYTES;
     use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
     use tokio::net::TcpListener;
 
     fn samples(at: i64, names: &[&str]) -> Vec<Frame> {
-        let sample = |name: &&str| Sample {
-            metric: (*name).to_owned().into(),
-            tags: Tags::NONE,
-            value: Finite::new(1.0).expect("finite"),
-            kind: Kind::Gauge,
-            at,
-            step: 60,
-            endpoint: None,
-        };
-        encode(&names.iter().map(sample).collect::<Vec<_>>(), "h")
+        encode(&names.iter().map(|name| sample(name, "", 1.0, at)).collect::<Vec<_>>(), "h")
     }
 
     /// A transfer that refuses a call with a metric called `bad` in it and counts one called `invalid`.
@@ -221,13 +245,30 @@ mod tests {
         let (sender, queue, stats, seen) = setup().await;
         queue.append(samples(60, &["a", "invalid"]));
         queue.append(samples(60, &["b"]));
-        queue.append(samples(120, &["c"]));
+        queue.append(samples(120, &["a"]));
         let start = tokio::time::Instant::now();
         flush(sender).await;
         // At a stop a backlog went without the pause, and the transfer let its stamps overtake each other.
         assert!(start.elapsed() >= PAUSE, "{:?}", start.elapsed());
-        assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "invalid", "b"], vec!["c"]]);
+        assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "invalid", "b"], vec!["a"]]);
         assert_eq!((stats.sent.get(), stats.invalid.get(), stats.queued.get()), (3, 1, 0));
+    }
+
+    /// Pushes with many different stamps against a healthy transfer crawled at ten stamps a second and filled the queue.
+    #[tokio::test(start_paused = true)]
+    async fn only_a_series_that_was_just_sent_has_to_wait() {
+        let mut recent = Recent::default();
+        assert_eq!(recent.free([1, 2].into_iter()), None);
+        recent.sent([1, 2].into_iter());
+        let first = Instant::now();
+        assert_eq!(recent.free([3].into_iter()), None);
+        tokio::time::advance(PAUSE / 2).await;
+        recent.sent([3].into_iter());
+        assert_eq!(recent.free([4, 2].into_iter()), Some(first + PAUSE));
+        assert_eq!(recent.free([2, 3].into_iter()), Some(first + PAUSE / 2 + PAUSE));
+        tokio::time::advance(PAUSE / 2).await;
+        assert_eq!(recent.free([1].into_iter()), None);
+        assert_eq!(recent.0.len(), 1, "what is over is forgotten");
     }
 
     /// One item that a transfer cannot read makes it refuse the whole call: the others must arrive all the same.

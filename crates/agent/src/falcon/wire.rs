@@ -19,6 +19,8 @@ pub struct Frame {
     pub at: i64,
     /// End of each item in `body`, in order.
     ends: Vec<u32>,
+    /// What tells the series of each item from others, in order.
+    keys: Vec<u64>,
     /// The items, joined by commas.
     body: Vec<u8>,
 }
@@ -39,15 +41,21 @@ impl Frame {
 
     /// What it holds of memory.
     pub fn bytes(&self) -> usize {
-        self.body.capacity() + self.ends.capacity() * size_of::<u32>() + size_of::<Frame>()
+        let items = self.ends.capacity() * size_of::<u32>() + self.keys.capacity() * size_of::<u64>();
+        self.body.capacity() + items + size_of::<Frame>()
+    }
+
+    /// 64 bits of each item's series, in order.
+    pub fn keys(&self) -> &[u64] {
+        &self.keys
     }
 
     /// The first `n` items and the rest.
     pub fn split(&self, n: usize) -> (Frame, Frame) {
-        let items: Vec<&[u8]> = self.items().collect();
-        let part = |items: &[&[u8]]| {
-            let mut frame = Frame { at: self.at, ends: Vec::with_capacity(items.len()), body: Vec::new() };
-            items.iter().for_each(|item| frame.push(item));
+        let items: Vec<(&[u8], u64)> = self.items().zip(self.keys.iter().copied()).collect();
+        let part = |items: &[(&[u8], u64)]| {
+            let mut frame = Frame::new(self.at);
+            items.iter().for_each(|(item, key)| frame.push(item, *key));
             frame
         };
         let (head, tail) = items.split_at(n.min(items.len()));
@@ -65,12 +73,17 @@ impl Frame {
         })
     }
 
-    fn push(&mut self, item: &[u8]) {
+    fn new(at: i64) -> Frame {
+        Frame { at, ends: Vec::new(), keys: Vec::new(), body: Vec::new() }
+    }
+
+    fn push(&mut self, item: &[u8], key: u64) {
         if !self.ends.is_empty() {
             self.body.push(b',');
         }
         self.body.extend_from_slice(item);
         self.ends.push(u32::try_from(self.body.len()).unwrap_or(u32::MAX));
+        self.keys.push(key);
     }
 }
 
@@ -85,10 +98,10 @@ pub fn encode<'a>(samples: impl IntoIterator<Item = &'a Sample>, endpoint: &str)
             frame.at == sample.at && frame.len() < MAX_ITEMS && frame.body.len() + item.len() < MAX_BODY
         };
         match frames.last_mut() {
-            Some(frame) if fits(frame) => frame.push(&item),
+            Some(frame) if fits(frame) => frame.push(&item, sample.key()),
             _ => {
-                let mut frame = Frame { at: sample.at, ends: Vec::new(), body: Vec::new() };
-                frame.push(&item);
+                let mut frame = Frame::new(sample.at);
+                frame.push(&item, sample.key());
                 frames.push(frame);
             }
         }
@@ -96,6 +109,7 @@ pub fn encode<'a>(samples: impl IntoIterator<Item = &'a Sample>, endpoint: &str)
     for frame in &mut frames {
         frame.body.shrink_to_fit();
         frame.ends.shrink_to_fit();
+        frame.keys.shrink_to_fit();
     }
     frames
 }
@@ -143,25 +157,13 @@ pub fn number(value: f64, out: &mut Vec<u8>) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Finite, Kind, Tags};
+    use crate::model::sample;
     use proptest::prelude::*;
-
-    fn sample(metric: &str, value: f64, tags: &str, at: i64) -> Sample {
-        Sample {
-            metric: metric.to_owned().into(),
-            tags: Tags::raw(tags),
-            value: Finite::new(value).expect("finite"),
-            kind: Kind::Gauge,
-            at,
-            step: 60,
-            endpoint: None,
-        }
-    }
 
     #[test]
     fn the_bytes_of_the_go_agent() {
         let mut out = Vec::new();
-        encode_one(&sample("agent.alive", 1.0, "", 1_700_000_000), "h1", &mut out);
+        encode_one(&sample("agent.alive", "", 1.0, 1_700_000_000), "h1", &mut out);
         assert_eq!(
             String::from_utf8(out).unwrap(),
             r#"{"endpoint":"h1","metric":"agent.alive","value":1,"step":60,"counterType":"GAUGE","tags":"","timestamp":1700000000}"#
@@ -185,11 +187,11 @@ mod tests {
 
     #[test]
     fn frames_are_cut_at_five_hundred_items_and_at_a_new_stamp() {
-        let mut samples: Vec<_> = (0..501).map(|n| sample(&n.to_string(), 0.0, "", 60)).collect();
-        samples.push(sample("later", 0.0, "", 120));
+        let mut samples: Vec<_> = (0..501).map(|n| sample(&n.to_string(), "", 0.0, 60)).collect();
+        samples.push(sample("later", "", 0.0, 120));
         let sizes: Vec<_> = encode(&samples, "h").iter().map(|frame| (frame.at, frame.len())).collect();
         assert_eq!(sizes, [(60, 500), (60, 1), (120, 1)]);
-        let long: Vec<_> = (0..300).map(|_| sample("m", 1.0, &"t".repeat(450), 60)).collect();
+        let long: Vec<_> = (0..300).map(|_| sample("m", &"t".repeat(450), 1.0, 60)).collect();
         assert!(encode(&long, "h").iter().all(|frame| frame.body().len() < MAX_BODY));
     }
 
@@ -199,7 +201,7 @@ mod tests {
             items in prop::collection::vec((".{0,40}", ".{0,40}", prop::num::f64::NORMAL, 0i64..5_000_000_000), 1..20),
             cut in 0usize..25,
         ) {
-            let samples: Vec<_> = items.iter().map(|(metric, tags, value, _)| sample(metric, *value, tags, 7)).collect();
+            let samples: Vec<_> = items.iter().map(|(metric, tags, value, _)| sample(metric, tags, *value, 7)).collect();
             let frame = encode(&samples, "端点").remove(0);
             let array: Vec<serde_json::Value> =
                 serde_json::from_slice(&[b"[", frame.body(), b"]"].concat()).expect("valid JSON");
@@ -214,6 +216,7 @@ mod tests {
             let (head, tail) = frame.split(cut);
             let joined: Vec<_> = head.items().chain(tail.items()).collect();
             prop_assert_eq!(joined, frame.items().collect::<Vec<_>>());
+            prop_assert_eq!([head.keys(), tail.keys()].concat(), frame.keys());
         }
     }
 }

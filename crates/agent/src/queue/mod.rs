@@ -3,7 +3,7 @@
 //! Producers append; one consumer takes a batch, and acknowledges it when a transfer has. A batch that is out may lose its
 //! frames to a full queue meanwhile: sequence numbers keep the acknowledgement from touching others.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use tokio::sync::Notify;
@@ -32,7 +32,7 @@ struct Inner {
     overflowed: bool,
 }
 
-/// Frames of one stamp, together at most [`MAX_ITEMS`] items, still in the queue.
+/// The oldest frames, together at most [`MAX_ITEMS`] items and of each series only one stamp; still in the queue.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Batch {
     pub frames: Vec<Frame>,
@@ -45,8 +45,9 @@ impl Batch {
         self.frames.iter().map(Frame::len).sum()
     }
 
-    pub fn at(&self) -> i64 {
-        self.frames.first().map_or(0, |frame| frame.at)
+    /// The series of all its items.
+    pub fn keys(&self) -> impl Iterator<Item = u64> {
+        self.frames.iter().flat_map(|frame| frame.keys().iter().copied())
     }
 }
 
@@ -79,7 +80,7 @@ impl Queue {
         dropped
     }
 
-    /// The oldest frames of one stamp, as soon as there are any.
+    /// The oldest batch, as soon as there is one.
     pub async fn peek(&self) -> Batch {
         loop {
             let filled = self.filled.notified();
@@ -92,11 +93,13 @@ impl Queue {
 
     fn try_peek(&self) -> Option<Batch> {
         let inner = self.lock();
-        let at = inner.frames.front()?.at;
+        inner.frames.front()?;
         let mut items = 0;
+        let mut stamps: HashMap<u64, i64> = HashMap::new();
         let fits = |frame: &&Frame| {
             items += frame.len();
-            frame.at == at && items <= MAX_ITEMS
+            let mut keys = frame.keys().iter();
+            items <= MAX_ITEMS && keys.all(|key| *stamps.entry(*key).or_insert(frame.at) == frame.at)
         };
         let frames: Vec<Frame> = inner.frames.iter().take_while(fits).cloned().collect();
         let end = inner.first + u64::try_from(frames.len()).unwrap_or(u64::MAX);
@@ -149,19 +152,10 @@ impl Inner {
 mod tests {
     use super::*;
     use crate::falcon::wire::encode;
-    use crate::model::{Finite, Kind, Sample, Tags};
+    use crate::model::sample;
 
     fn frame(at: i64, items: usize) -> Vec<Frame> {
-        let sample = Sample {
-            metric: "m".into(),
-            tags: Tags::NONE,
-            value: Finite::new(1.0).expect("finite"),
-            kind: Kind::Gauge,
-            at,
-            step: 60,
-            endpoint: None,
-        };
-        encode(&vec![sample; items], "h")
+        encode(&vec![sample("m", "", 1.0, at); items], "h")
     }
 
     fn queue(max_bytes: usize) -> Queue {
@@ -169,7 +163,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn a_batch_has_one_stamp_and_at_most_five_hundred_items() {
+    async fn a_batch_has_at_most_five_hundred_items() {
         let queue = queue(MAX_BYTES);
         for (at, items) in [(60, 300), (60, 200), (60, 1), (120, 1)] {
             queue.append(frame(at, items));
@@ -177,15 +171,27 @@ mod tests {
         let sizes = async {
             let batch = queue.peek().await;
             queue.acknowledge(&batch);
-            (batch.at(), batch.items())
+            (batch.frames[0].at, batch.items())
         };
         assert_eq!(sizes.await, (60, 500));
         let batch = queue.peek().await;
-        assert_eq!((batch.at(), batch.items()), (60, 1));
+        assert_eq!((batch.frames[0].at, batch.items()), (60, 1));
         assert_eq!(queue.peek().await, batch, "what is not acknowledged stays");
         queue.acknowledge(&batch);
         queue.acknowledge(&batch);
         assert_eq!(queue.items(), 1);
+    }
+
+    #[tokio::test]
+    async fn a_batch_mixes_stamps_but_never_of_one_series() {
+        let queue = queue(MAX_BYTES);
+        for (metric, at) in [("a", 60), ("b", 61), ("c", 59), ("a", 120), ("d", 120)] {
+            queue.append(encode(&[sample(metric, "", 1.0, at)], "h"));
+        }
+        let batch = queue.peek().await;
+        assert_eq!(batch.frames.iter().map(|frame| frame.at).collect::<Vec<_>>(), [60, 61, 59]);
+        queue.acknowledge(&batch);
+        assert_eq!(queue.peek().await.items(), 2);
     }
 
     #[tokio::test]
@@ -198,7 +204,7 @@ mod tests {
         assert_eq!((dropped, queue.stats.dropped.get(), queue.items()), (20, 20, 30));
         // Points went without a word in the log.
         assert!(queue.lock().overflowed);
-        assert_eq!(queue.peek().await.at(), 720);
+        assert_eq!(queue.peek().await.frames[0].at, 720);
         while queue.items() > 0 {
             assert!(queue.lock().overflowed, "told once for as long as it lasts");
             let batch = queue.peek().await;
@@ -216,7 +222,7 @@ mod tests {
         queue.append(frame(660, 10));
         queue.append(frame(720, 10));
         queue.acknowledge(&batch);
-        assert_eq!((queue.items(), queue.peek().await.at()), (20, 660));
+        assert_eq!((queue.items(), queue.peek().await.frames[0].at), (20, 660));
     }
 
     #[tokio::test(start_paused = true)]
