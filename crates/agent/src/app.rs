@@ -3,19 +3,20 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
 use tokio::sync::watch;
 
+use crate::clock::{self, SystemClock};
 use crate::collect::{self, Context, Plan};
 use crate::config::{Config, Loaded, Source};
 use crate::falcon::{hbs, transfer};
 use crate::hub::{Hub, Origin};
 use crate::model::Platform;
 use crate::queue::{MAX_BYTES, Queue};
-use crate::schedule::{self, Shared, SystemClock};
+use crate::schedule::{self, Shared};
 use crate::stats::Stats;
 use crate::{http, log};
 
@@ -158,15 +159,13 @@ impl Agent {
         let (stopping, stopped) = watch::channel(false);
         let Collecting { shared, hub, identity, stats, queue, config } = &collecting;
         let mut tasks = Vec::new();
-        for n in 0..schedule::lanes(collect::ALL, shared).len() {
-            let (shared, hub) = (shared.clone(), hub.clone());
+        for lane in schedule::lanes(collect::ALL, shared) {
+            // Kept when the task is started again: which buckets are taken, and which collectors are away.
+            let (lane, hub) = (Arc::new(tokio::sync::Mutex::new(lane)), hub.clone());
             tasks.push(supervise("collecting", move || {
-                let (shared, hub) = (shared.clone(), hub.clone());
-                async move {
-                    if let Some(lane) = schedule::lanes(collect::ALL, &shared).into_iter().nth(n) {
-                        lane.run(&mut |samples| hub.ingest(samples, Origin::Collected)).await;
-                    }
-                }
+                let (lane, hub) = (lane.clone(), hub.clone());
+                let mut sink = move |samples| hub.ingest(samples, Origin::Collected, clock::unix_s());
+                async move { lane.lock().await.run(&mut sink).await }
             }));
         }
         if config.heartbeat.enabled && !config.heartbeat.addrs.is_empty() {
@@ -184,6 +183,8 @@ impl Agent {
                 identity: identity.clone(),
                 transfers: if queue.is_some() { config.transfer.addrs.clone() } else { Vec::new() },
                 bodies: http::push::Budget::default(),
+                told_invalid: Mutex::default(),
+                page: http::status::Cache::default(),
             });
             let listen = config.http.listen.clone();
             supervise("http", move || http::serve(listen.clone(), site.clone(), stopped.clone()))

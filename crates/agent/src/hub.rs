@@ -1,6 +1,7 @@
 //! Where points come together: tags, `ignore`, limits, the latest value of every series, and the way to the transfer.
 
 use std::collections::HashMap;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::Identity;
@@ -16,6 +17,8 @@ pub const MAX_NAME: usize = 510;
 const MAX_SERIES: usize = 10_000;
 /// A series that said nothing for so long is no longer shown.
 const FORGET_S: i64 = 3600;
+/// The same for a series of a long step.
+const FORGET_MOST_S: i64 = 3 * 86_400;
 
 /// Where a point came from.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -29,6 +32,8 @@ pub enum Origin {
 pub struct Latest {
     pub sample: Sample,
     pub origin: Origin,
+    /// When it came in, Unix seconds: a pushed stamp may lie anywhere.
+    pub seen: i64,
 }
 
 pub struct Hub {
@@ -40,16 +45,18 @@ pub struct Hub {
     /// `default_tags` as they are appended.
     default_tags: String,
     latest: Mutex<HashMap<u64, Latest>>,
+    /// The host had no name at the last cycle, and that was told.
+    nameless: AtomicBool,
 }
 
 impl Hub {
     pub fn new(config: Arc<Config>, identity: Arc<Identity>, stats: Arc<Stats>, queue: Option<Arc<Queue>>) -> Hub {
         let default_tags = default_tags(&config);
-        Hub { identity, config, stats, queue, default_tags, latest: Mutex::default() }
+        Hub { identity, config, stats, queue, default_tags, latest: Mutex::default(), nameless: AtomicBool::new(false) }
     }
 
-    /// Takes points in: what a transfer would get is queued, in this order.
-    pub fn ingest(&self, samples: Vec<Sample>, origin: Origin) {
+    /// Takes points in that came at `now` (Unix seconds): what a transfer would get is queued.
+    pub fn ingest(&self, samples: Vec<Sample>, origin: Origin, now: i64) {
         if samples.is_empty() {
             return;
         }
@@ -58,10 +65,15 @@ impl Hub {
             (_, Ok(endpoint)) => endpoint,
             (Origin::Pushed, Err(_)) => String::new(),
             (Origin::Collected, Err(error)) => {
-                tracing::warn!("{} points left out: the host has no name: {error:#}", samples.len());
+                if !self.nameless.swap(true, Relaxed) {
+                    tracing::warn!("no points are sent: {error:#}");
+                }
                 return;
             }
         };
+        if origin == Origin::Collected {
+            self.nameless.store(false, Relaxed);
+        }
         let mut samples = self.prepare(samples, origin);
         // Of a series the servers keep points in the order of time only; and a frame carries one stamp, so that a push whose
         // stamps alternate would become a frame for each point.
@@ -71,7 +83,7 @@ impl Hub {
         if let Some(queue) = self.queue.as_ref().filter(|_| sends) {
             queue.append(wire::encode(&samples, &endpoint));
         }
-        self.remember(samples, origin);
+        self.remember(samples, origin, now);
     }
 
     /// What a transfer would get of these points.
@@ -110,16 +122,15 @@ impl Hub {
         all
     }
 
-    fn remember(&self, samples: Vec<Sample>, origin: Origin) {
+    fn remember(&self, samples: Vec<Sample>, origin: Origin, now: i64) {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let now = samples.first().map_or(0, |sample| sample.at);
         if latest.len() + samples.len() > MAX_SERIES {
             latest.retain(|_, latest| fresh(latest, now));
         }
         for sample in samples {
             let key = sample.key();
             if latest.len() < MAX_SERIES || latest.contains_key(&key) {
-                latest.insert(key, Latest { sample, origin });
+                latest.insert(key, Latest { sample, origin, seen: now });
             } else {
                 self.stats.snapshot_full.add(1);
             }
@@ -128,7 +139,8 @@ impl Hub {
 }
 
 fn fresh(latest: &Latest, now: i64) -> bool {
-    now - latest.sample.at <= FORGET_S.max(latest.sample.step.saturating_mul(3))
+    let lasts = latest.sample.step.saturating_mul(3).clamp(FORGET_S, FORGET_MOST_S);
+    now - latest.seen <= lasts
 }
 
 fn default_tags(config: &Config) -> String {
@@ -182,8 +194,8 @@ mod tests {
             config.default_tags = [("idc".to_owned(), "bj".to_owned()), ("app".to_owned(), "x".to_owned())].into();
             config.ignore = ["cpu.busy".to_owned()].into();
         });
-        hub.ingest(vec![sample("cpu.busy", "", 60), sample("cpu.idle", "", 60)], Origin::Collected);
-        hub.ingest(vec![sample("cpu.busy", "k=v", 60)], Origin::Pushed);
+        hub.ingest(vec![sample("cpu.busy", "", 60), sample("cpu.idle", "", 60)], Origin::Collected, 60);
+        hub.ingest(vec![sample("cpu.busy", "k=v", 60)], Origin::Pushed, 60);
         let batch = queue.peek().await;
         let items: Vec<String> =
             batch.frames.iter().flat_map(|f| f.items()).map(|i| String::from_utf8_lossy(i).into_owned()).collect();
@@ -200,7 +212,7 @@ mod tests {
     #[tokio::test]
     async fn a_push_with_alternating_stamps_is_one_frame_for_each() {
         let (hub, queue, _) = hub(|_| ());
-        hub.ingest((0..100).map(|n| sample(&n.to_string(), "", 60 + n % 2)).collect(), Origin::Pushed);
+        hub.ingest((0..100).map(|n| sample(&n.to_string(), "", 60 + n % 2)).collect(), Origin::Pushed, 60);
         let frames: Vec<_> = queue.peek().await.frames.iter().map(|frame| (frame.at, frame.len())).collect();
         assert_eq!(frames, [(60, 50), (61, 50)]);
     }
@@ -209,24 +221,24 @@ mod tests {
     #[test]
     fn pushes_are_sent_also_where_collected_points_are_not() {
         let (hub, queue, _) = hub(|config| config.transfer.enabled = false);
-        hub.ingest(vec![sample("cpu.idle", "", 60)], Origin::Collected);
+        hub.ingest(vec![sample("cpu.idle", "", 60)], Origin::Collected, 60);
         assert_eq!(queue.items(), 0);
-        hub.ingest(vec![sample("mine", "", 60)], Origin::Pushed);
+        hub.ingest(vec![sample("mine", "", 60)], Origin::Pushed, 60);
         assert_eq!((queue.items(), hub.snapshot(60).len()), (1, 2));
     }
 
     #[test]
     fn names_longer_than_a_transfer_takes_are_counted_and_left_out() {
         let (hub, queue, stats) = hub(|_| ());
-        hub.ingest(vec![sample("m", &"t".repeat(509), 60), sample("m", &"t".repeat(510), 60)], Origin::Pushed);
+        hub.ingest(vec![sample("m", &"t".repeat(509), 60), sample("m", &"t".repeat(510), 60)], Origin::Pushed, 60);
         assert_eq!((queue.items(), stats.too_long.get()), (1, 1));
     }
 
     #[test]
     fn the_newest_point_of_a_series_is_shown_until_it_is_old() {
         let (hub, _, _) = hub(|_| ());
-        hub.ingest(vec![sample("b", "", 60), sample("a", "k=2", 60), sample("a", "k=1", 60)], Origin::Collected);
-        hub.ingest(vec![sample("b", "", 120)], Origin::Collected);
+        hub.ingest(vec![sample("b", "", 60), sample("a", "k=2", 60), sample("a", "k=1", 60)], Origin::Collected, 60);
+        hub.ingest(vec![sample("b", "", 120)], Origin::Collected, 120);
         let shown: Vec<_> = hub.snapshot(120).iter().map(|l| (l.sample.metric.to_string(), l.sample.at)).collect();
         assert_eq!(shown, [("a".to_owned(), 60), ("a".to_owned(), 60), ("b".to_owned(), 120)]);
         assert_eq!(hub.snapshot(60 + FORGET_S + 1).len(), 1);
@@ -236,9 +248,10 @@ mod tests {
     fn the_memory_for_series_is_bounded() {
         let (hub, _, stats) = hub(|_| ());
         let many = (0..MAX_SERIES + 7).map(|n| sample(&n.to_string(), "", 60)).collect();
-        hub.ingest(many, Origin::Pushed);
+        hub.ingest(many, Origin::Pushed, 60);
         assert_eq!((hub.snapshot(60).len(), stats.snapshot_full.get()), (MAX_SERIES, 7));
-        hub.ingest(vec![sample("new", "", 60 + 2 * FORGET_S)], Origin::Pushed);
+        // A pushed stamp in the future is no reason to be shown for ever.
+        hub.ingest(vec![sample("new", "", i64::MAX)], Origin::Pushed, 60 + 2 * FORGET_S);
         assert_eq!(hub.snapshot(60 + 2 * FORGET_S).len(), 1, "what is old makes room");
     }
 

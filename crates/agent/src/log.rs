@@ -13,13 +13,14 @@ use std::time::Duration;
 use tracing_subscriber::fmt::format::Writer;
 use tracing_subscriber::fmt::time::FormatTime;
 
+use crate::clock;
+
 /// `2026-11-22 18:00:00`, in the host's time zone.
 struct LocalClock;
 
 impl FormatTime for LocalClock {
     fn format_time(&self, w: &mut Writer<'_>) -> std::fmt::Result {
-        let now = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap_or_default();
-        let t = falcon_sys::local_time(i64::try_from(now.as_secs()).unwrap_or(0));
+        let t = falcon_sys::local_time(clock::unix_s());
         write!(w, "{:04}-{:02}-{:02} {:02}:{:02}:{:02}", t.year, t.month, t.day, t.hour, t.minute, t.second)
     }
 }
@@ -134,6 +135,11 @@ impl Repeats {
         false
     }
 
+    /// Tells a thing whose words change (a list of names) only when it begins.
+    pub fn once(&mut self, who: &str, what: &str, why: &str) -> bool {
+        !self.0.contains_key(what) && self.warn(who, what, why)
+    }
+
     /// Forgets the problems that no longer hold, with a line each.
     pub fn resolve(&mut self, who: &str, holds: impl Fn(&str) -> bool) {
         self.0.retain(|what, _| {
@@ -156,8 +162,9 @@ mod tests {
         assert!(repeats.warn("df", "mount /a", "does not answer"));
         assert!(!repeats.warn("df", "mount /a", "does not answer"));
         assert!(repeats.warn("df", "mount /a", "Stale file handle"));
+        assert!(!repeats.once("df", "mount /a", "does not answer again"));
         repeats.resolve("df", |_| false);
-        assert!(repeats.warn("df", "mount /a", "does not answer"));
+        assert!(repeats.once("df", "mount /a", "does not answer"));
     }
 
     /// A Go agent was seen at 781 MB because nobody read its pipe.

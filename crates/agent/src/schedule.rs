@@ -15,6 +15,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use crate::clock::WallClock;
 use crate::collect::{Collected, Collector, Context, Cx, Lane, Plan, Spec};
 use crate::isolate::Worker;
 use crate::log::Repeats;
@@ -29,22 +30,6 @@ const REOPEN: Duration = Duration::from_secs(600);
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
 /// The longest sleep before the wall clock is looked at again: it may have been set.
 const GLANCE: Duration = Duration::from_secs(10);
-
-/// Wall clock in milliseconds since the epoch; tests bring their own.
-pub trait WallClock: Send + Sync {
-    fn now_ms(&self) -> i64;
-}
-
-/// The system's clock.
-pub struct SystemClock;
-
-impl WallClock for SystemClock {
-    fn now_ms(&self) -> i64 {
-        let now = std::time::SystemTime::now();
-        let ms = |d: Duration| i64::try_from(d.as_millis()).unwrap_or(i64::MAX);
-        now.duration_since(std::time::UNIX_EPOCH).map_or_else(|before| -ms(before.duration()), ms)
-    }
-}
 
 /// Everything that lanes share.
 #[derive(Clone)]
@@ -62,7 +47,7 @@ type Back = (Option<Box<dyn Collector>>, Result<anyhow::Result<()>, ()>, Collect
 
 enum State {
     Ready(Box<dyn Collector>),
-    /// Away on a thread. `given_up` when its deadline passed.
+    /// Away on a thread, its deadline passed.
     Away(oneshot::Receiver<Back>),
     /// To be opened (again) at this time.
     Closed {
@@ -79,7 +64,7 @@ struct Unit {
     panic_pause: Duration,
 }
 
-/// What [`Unit::poll_away`] and the like leave to be done.
+/// What [`Unit::take`] found.
 enum Start {
     Go(Box<dyn Collector>),
     Skip,
@@ -167,9 +152,13 @@ impl Unit {
                 for (what, why) in &collected.problems {
                     self.problems.warn(self.spec.name, what, why);
                 }
+                for (what, why) in &collected.remarks {
+                    self.problems.once(self.spec.name, what, why);
+                }
                 let failed = result.is_err().then_some("collect");
                 self.problems.resolve(self.spec.name, |what| {
-                    failed == Some(what) || collected.problems.iter().any(|(seen, _)| seen == what)
+                    let mut said = collected.problems.iter().chain(&collected.remarks);
+                    failed == Some(what) || said.any(|(seen, _)| seen == what)
                 });
                 collected.samples
             }
@@ -241,7 +230,7 @@ impl LaneTask {
     }
 
     /// For ever: the first cycle a second after the start, then one a step.
-    pub async fn run(mut self, sink: &mut Sink<'_>) {
+    pub async fn run(&mut self, sink: &mut Sink<'_>) {
         if self.prime().await {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
@@ -269,6 +258,7 @@ impl LaneTask {
     }
 
     async fn cycle(&mut self, at: i64, only_rates: bool, sink: &mut Sink<'_>) {
+        let started = Instant::now();
         let deadline = self.deadline();
         let mut worker: Option<Worker> = None;
         let mut ready = Vec::new();
@@ -312,6 +302,9 @@ impl LaneTask {
                     unit.state = State::Away(answer);
                 }
             }
+        }
+        if let Some(count) = self.shared.context.stats.collect_ms.get(self.lane as usize) {
+            count.set(usize::try_from(started.elapsed().as_millis()).unwrap_or(usize::MAX));
         }
         sink(ready);
     }

@@ -1,5 +1,6 @@
 //! What the agent counts about itself: shown as `agent.*` and on the status page, never reset.
 
+use crate::collect::Lane;
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// One number that many tasks add to.
@@ -22,6 +23,8 @@ impl Count {
 
 #[derive(Debug, Default)]
 pub struct Stats {
+    /// How long the last cycle of each lane took, in milliseconds.
+    pub collect_ms: [Count; Lane::ALL.len()],
     /// Sources that could not be read.
     pub collect_errors: Count,
     /// Sources that missed their deadline.

@@ -109,6 +109,7 @@ pub struct VolumeUsage {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Inodes {
     pub total: u64,
+    pub used: u64,
     pub free: u64,
 }
 

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::{Collector, Context, Cx, Lane, Spec, float};
-use crate::model::{Metric, Sets, Tags};
+use crate::model::{Metric, On, Sets, Tags};
 use crate::stats::Stats;
 
 const OWN: &str = "counted by the agent";
@@ -15,6 +15,11 @@ const CPU: Metric =
     Metric::gauge("agent.cpu.percent", "%", Sets::EXTENDED, USAGE).help("of one processor, mean over the interval");
 const HANDLES: Metric =
     Metric::gauge("agent.handles", "handles", Sets::EXTENDED, USAGE).help("open handles (Linux: file descriptors)");
+const THREADS: Metric =
+    Metric::gauge("agent.threads", "threads", Sets::EXTENDED, "/proc/self/status").on(On::Linux).help("of the agent");
+const COLLECT_MS: Metric = Metric::gauge("agent.collect.ms", "ms", Sets::EXTENDED, OWN)
+    .tags(&["group"])
+    .help("time that the last cycle of a group of collectors took");
 const COLLECT_ERRORS: Metric =
     Metric::counter("agent.collect.errors", "errors", Sets::EXTENDED, OWN).help("sources that could not be read");
 const COLLECT_HUNG: Metric = Metric::counter("agent.collect.hung", "sources", Sets::EXTENDED, OWN)
@@ -34,6 +39,17 @@ const PUSHED: Metric =
 const PUSH_INVALID: Metric = Metric::counter("agent.push.invalid", "points", Sets::EXTENDED, OWN)
     .help("points of /v1/push that no transfer would take");
 
+const PUSH_REFUSED: Metric = Metric::counter("agent.push.refused", "requests", Sets::EXTENDED, OWN)
+    .help("requests to /v1/push that could not be decoded");
+const IGNORED: Metric =
+    Metric::counter("agent.points.ignored", "points", Sets::EXTENDED, OWN).help("points left out by `ignore`");
+const TOO_LONG: Metric = Metric::counter("agent.points.too_long", "points", Sets::EXTENDED, OWN)
+    .help("points left out because metric and tags are longer than a transfer takes");
+const NOT_FINITE: Metric = Metric::counter("agent.points.not_finite", "points", Sets::EXTENDED, OWN)
+    .help("collected values left out because they were no numbers");
+const HTTP_REFUSED: Metric = Metric::counter("agent.http.refused", "connections", Sets::EXTENDED, OWN)
+    .help("connections closed because too many were open");
+
 pub(super) const SPEC: Spec = Spec {
     name: "agent",
     check: "agent",
@@ -44,6 +60,8 @@ pub(super) const SPEC: Spec = Spec {
         RSS,
         CPU,
         HANDLES,
+        THREADS,
+        COLLECT_MS,
         COLLECT_ERRORS,
         COLLECT_HUNG,
         COLLECT_PANICS,
@@ -53,6 +71,11 @@ pub(super) const SPEC: Spec = Spec {
         QUEUED,
         PUSHED,
         PUSH_INVALID,
+        PUSH_REFUSED,
+        IGNORED,
+        TOO_LONG,
+        NOT_FINITE,
+        HTTP_REFUSED,
     ],
     open: |cx: &Context| Ok(Some(Box::new(Agent { stats: cx.stats.clone(), cpu_us: None }))),
 };
@@ -69,6 +92,9 @@ impl Collector for Agent {
             Ok(usage) => {
                 cx.emit(&RSS, &Tags::NONE, float(usage.rss_bytes));
                 cx.emit(&HANDLES, &Tags::NONE, float(usage.handles));
+                if let Some(threads) = usage.threads {
+                    cx.emit(&THREADS, &Tags::NONE, float(threads));
+                }
                 let before = self.cpu_us.replace(usage.cpu_us);
                 if let (Some(before), Some(elapsed)) = (before, cx.tick.elapsed) {
                     let used_s = float(usage.cpu_us.saturating_sub(before)) / 1e6;
@@ -76,6 +102,9 @@ impl Collector for Agent {
                 }
             }
             Err(error) => cx.problem("own usage", error),
+        }
+        for (lane, ms) in Lane::ALL.iter().zip(&self.stats.collect_ms) {
+            cx.emit(&COLLECT_MS, &Tags::of(&[("group", lane.name())]), float(ms.get()));
         }
         let counts = [
             (&COLLECT_ERRORS, &self.stats.collect_errors),
@@ -87,6 +116,11 @@ impl Collector for Agent {
             (&QUEUED, &self.stats.queued),
             (&PUSHED, &self.stats.push_accepted),
             (&PUSH_INVALID, &self.stats.push_invalid),
+            (&PUSH_REFUSED, &self.stats.push_refused),
+            (&IGNORED, &self.stats.ignored),
+            (&TOO_LONG, &self.stats.too_long),
+            (&NOT_FINITE, &self.stats.not_finite),
+            (&HTTP_REFUSED, &self.stats.http_refused),
         ];
         for (metric, count) in counts {
             cx.emit(metric, &Tags::NONE, float(count.get()));

@@ -45,9 +45,13 @@ const COUNT: Metric = Metric::gauge(
     "/proc/stat cpuN; GetActiveProcessorCount(ALL_PROCESSOR_GROUPS)",
 )
 .help("logical processors that are online");
-const INTERRUPTS: Metric = Metric::counter("cpu.interrupts", "interrupts", Sets::EXTENDED, SHARES)
-    .on(On::Windows)
-    .help("hardware interrupts, all processors");
+const INTERRUPTS: Metric = Metric::counter(
+    "cpu.interrupts",
+    "interrupts",
+    Sets::EXTENDED,
+    "/proc/stat intr; SYSTEM_PROCESSOR_PERFORMANCE_INFORMATION.InterruptCount",
+)
+.help("hardware interrupts, all processors");
 
 pub(super) const SPEC: Spec = Spec {
     name: "cpu",

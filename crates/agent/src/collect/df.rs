@@ -172,7 +172,7 @@ fn wanted(all: Vec<Mount>, list: &[String], platform: Platform, cx: &mut Cx<'_>)
     if chosen.is_empty() && platform == Platform::Windows && !all.is_empty() {
         let names: Vec<_> = all.iter().map(|mount| mount.mount.as_str()).collect();
         let why = format!("matches no volume of this host ({}); it is ignored", names.join(", "));
-        cx.problem("collector.mountPoint", why);
+        cx.remark("collector.mountPoint", why);
         return all;
     }
     chosen
@@ -226,21 +226,29 @@ fn emit(cx: &mut Cx<'_>, mount: &Mount, usage: &VolumeUsage) {
     cx.emit(&USED_PERCENT, &tags, used_percent);
     cx.emit(&FREE_PERCENT, &tags, 100.0 - used_percent);
     if let Some(inodes) = usage.inodes {
-        let (total, free) = (float(inodes.total), float(inodes.free.min(inodes.total)));
-        let used_percent = percent(total - free, total);
+        let (total, used, free) = (float(inodes.total), float(inodes.used), float(inodes.free));
+        let used_percent = percent(used, total);
         cx.emit(&INODES_TOTAL, &tags, total);
-        cx.emit(&INODES_USED, &tags, total - free);
+        cx.emit(&INODES_USED, &tags, used);
         cx.emit(&INODES_FREE, &tags, free);
         cx.emit(&INODES_USED_PERCENT, &tags, used_percent);
         cx.emit(&INODES_FREE_PERCENT, &tags, 100.0 - used_percent);
     }
-    // The Python agent lists drives, not volumes mounted in folders.
-    let Some(disk) = mount.device.split(':').next().filter(|_| !mount.mount.contains(":/")) else { return };
+    // The Python agent lists drives and disks: neither volumes mounted in folders nor exports of a server.
+    let Some(disk) = disk(&mount.device) else { return };
     let tags = Tags::of(&[("disk", disk)]);
     cx.emit(&PY_TOTAL, &tags, total);
     cx.emit(&PY_USED, &tags, used);
     cx.emit(&PY_FREE, &tags, free);
     cx.emit(&PY_USED_PERCENT, &tags, used_percent);
+}
+
+/// `C` of `C:`, a device file as it is.
+fn disk(device: &str) -> Option<&str> {
+    match device.strip_suffix(':') {
+        Some(drive) if drive.len() == 1 => Some(drive),
+        _ => device.starts_with("/dev/").then_some(device),
+    }
 }
 
 #[cfg(test)]
@@ -317,19 +325,19 @@ mod tests {
         let (kept, said) =
             with_cx(Sets::FALCON, Platform::Windows, |cx| wanted(all.clone(), &list, Platform::Windows, cx));
         assert_eq!(kept.len(), 2);
-        assert!(said.problems[0].1.contains("C:, D:"), "{:?}", said.problems);
+        assert!(said.remarks[0].1.contains("C:, D:"), "{:?}", said.remarks);
         let list = [r"d:\".to_owned()];
         let (kept, said) =
             with_cx(Sets::FALCON, Platform::Windows, |cx| wanted(all.clone(), &list, Platform::Windows, cx));
-        assert_eq!((kept.len(), kept[0].mount.as_str(), said.problems.len()), (1, "D:", 0));
+        assert_eq!((kept.len(), kept[0].mount.as_str(), said.remarks.len()), (1, "D:", 0));
         let (kept, said) = with_cx(Sets::FALCON, Platform::Linux, |cx| wanted(all, &list, Platform::Linux, cx));
-        assert!(kept.is_empty() && said.problems.is_empty(), "on Linux the list is meant as it stands");
+        assert!(kept.is_empty() && said.remarks.is_empty(), "on Linux the list is meant as it stands");
     }
 
     #[test]
     fn the_go_agents_figures() {
         let mut full = usage(1000, 600, 300);
-        full.inodes = Some(Inodes { total: 50, free: 40 });
+        full.inodes = Some(Inodes { total: 50, used: 10, free: 40 });
         let (_, said) =
             with_cx(Sets::FALCON, Platform::Linux, |cx| emit(cx, &mount("/dev/vda1", "/my data", "ext4"), &full));
         let value = |name: &str| said.samples.iter().find(|s| s.metric == name).map(|s| s.value.get());
@@ -347,6 +355,8 @@ mod tests {
         assert_eq!(drive.samples.len(), 4);
         assert_eq!((drive.samples[0].metric.as_ref(), drive.samples[0].tags.as_str()), ("df.byte.total", "disk=C"));
         assert!(emit_it(mount(r"\\?\Volume{1}\", "C:/data", "")).samples.is_empty());
+        assert!(emit_it(mount("server:/export", "/mnt", "nfs")).samples.is_empty());
+        assert_eq!(emit_it(mount("/dev/vda1", "/", "ext4")).samples[0].tags.as_str(), "disk=/dev/vda1");
     }
 
     #[test]

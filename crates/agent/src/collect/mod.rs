@@ -58,6 +58,17 @@ pub enum Lane {
     Df,
 }
 
+impl Lane {
+    pub const ALL: [Lane; 2] = [Lane::Host, Lane::Df];
+
+    pub fn name(self) -> &'static str {
+        match self {
+            Lane::Host => "host",
+            Lane::Df => "df",
+        }
+    }
+}
+
 /// A source of points.
 pub trait Collector: Send {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()>;
@@ -123,12 +134,13 @@ pub struct Cx<'a> {
     plan: &'a Plan,
     samples: Vec<Sample>,
     problems: Vec<(String, String)>,
+    remarks: Vec<(String, String)>,
     not_finite: u64,
 }
 
 impl<'a> Cx<'a> {
     pub fn new(tick: Tick, plan: &'a Plan) -> Cx<'a> {
-        Cx { tick, plan, samples: Vec::new(), problems: Vec::new(), not_finite: 0 }
+        Cx { tick, plan, samples: Vec::new(), problems: Vec::new(), remarks: Vec::new(), not_finite: 0 }
     }
 
     /// Says one number. A name that is not switched on is passed over; NaN and infinities are left out and counted.
@@ -161,8 +173,14 @@ impl<'a> Cx<'a> {
         self.problems.push((what.into(), why.to_string()));
     }
 
+    /// What the administrator should know once, and what is no failure: a configured filter that fits nothing here.
+    pub fn remark(&mut self, what: impl Into<String>, why: impl std::fmt::Display) {
+        self.remarks.push((what.into(), why.to_string()));
+    }
+
     pub fn finish(self) -> Collected {
-        Collected { samples: self.samples, problems: self.problems, not_finite: self.not_finite }
+        let Cx { samples, problems, remarks, not_finite, .. } = self;
+        Collected { samples, problems, remarks, not_finite }
     }
 }
 
@@ -172,6 +190,8 @@ pub struct Collected {
     pub samples: Vec<Sample>,
     /// What could not be read, and why.
     pub problems: Vec<(String, String)>,
+    /// What is worth a line in the log, once.
+    pub remarks: Vec<(String, String)>,
     /// Values that were no numbers.
     pub not_finite: u64,
 }

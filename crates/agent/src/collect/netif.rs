@@ -4,7 +4,7 @@
 //! `collector.ifacePrefix` (a *prefix* on Linux, *contained* on Windows, as in the agents it comes from; empty: all), less
 //! those that contain a text of `collector.ifacePrefixIgnore`.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::Arc;
 
 use falcon_sys::Host;
@@ -144,7 +144,8 @@ struct NetIfs {
 impl Collector for NetIfs {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
         let interfaces = self.filter.apply(self.host.net_ifs()?, cx);
-        self.links.retain(|name, _| interfaces.iter().any(|interface| interface.name == *name));
+        let present: HashSet<&str> = interfaces.iter().map(|interface| interface.name.as_str()).collect();
+        self.links.retain(|name, _| present.contains(name.as_str()));
         for interface in &interfaces {
             let link = self.links.entry(interface.name.clone()).or_default();
             link.advance(interface);
@@ -175,7 +176,7 @@ impl Filter {
         if self.platform == Platform::Windows && !all.is_empty() && !all.iter().any(matches) {
             let names: Vec<_> = all.iter().map(|interface| interface.name.as_str()).collect();
             let why = format!("matches no adapter of this host ({}); it is ignored", names.join(", "));
-            cx.problem("collector.ifacePrefix", why);
+            cx.remark("collector.ifacePrefix", why);
             return all;
         }
         all.retain(matches);
@@ -305,10 +306,10 @@ mod tests {
     fn a_linux_list_copied_to_windows_is_ignored_with_a_warning() {
         let (names, collected) = shown(&["eth", "em"], &[], &["以太网", "Ethernet0 2"], Platform::Windows);
         assert_eq!(names, ["以太网", "Ethernet0 2"]);
-        assert_eq!(collected.problems[0].0, "collector.ifacePrefix");
-        assert!(collected.problems[0].1.contains("以太网"), "{:?}", collected.problems);
+        assert_eq!(collected.remarks[0].0, "collector.ifacePrefix");
+        assert!(collected.remarks[0].1.contains("以太网"), "{:?}", collected.remarks);
         let (names, collected) = shown(&["eth", "em"], &[], &["wlan0"], Platform::Linux);
-        assert!(names.is_empty() && collected.problems.is_empty());
+        assert!(names.is_empty() && collected.remarks.is_empty());
     }
 
     #[test]

@@ -17,7 +17,8 @@ pub struct Reporter {
     interval: Duration,
     servers: Servers,
     health: Health,
-    told_name: Option<String>,
+    /// Why nothing could be reported, as it was told.
+    told: Option<String>,
 }
 
 impl Reporter {
@@ -27,7 +28,7 @@ impl Reporter {
             interval: Duration::from_secs(u64::from(config.interval)),
             servers: Servers::new(config.addrs.clone(), config.timeout),
             health: Health::default(),
-            told_name: None,
+            told: None,
         }
     }
 
@@ -41,22 +42,30 @@ impl Reporter {
         }
     }
 
+    /// The endpoint, as hbs can take it.
+    fn hostname(&self) -> anyhow::Result<String> {
+        let name = self.identity.endpoint()?;
+        // hbs pastes the report into SQL as it is.
+        anyhow::ensure!(
+            !name.contains(['\'', '\\', '"']),
+            "the endpoint {name} has a quote or a backslash; set `hostname` in cfg.json"
+        );
+        Ok(name)
+    }
+
     async fn report(&mut self) {
-        let hostname = match self.identity.endpoint() {
+        let hostname = match self.hostname() {
             Ok(name) => name,
-            Err(error) => {
-                tracing::warn!("hbs: no report: the host has no name: {error:#}");
+            Err(why) => {
+                let why = format!("{why:#}");
+                if self.told.as_ref() != Some(&why) {
+                    tracing::error!("hbs: no report: {why}");
+                    self.told = Some(why);
+                }
                 return;
             }
         };
-        // hbs pastes the report into SQL as it is.
-        if hostname.contains(['\'', '\\', '"']) {
-            if self.told_name.as_ref() != Some(&hostname) {
-                tracing::error!("hbs: no report: the endpoint {hostname} has a quote or a backslash; set `hostname`");
-                self.told_name = Some(hostname);
-            }
-            return;
-        }
+        self.told = None;
         let identity = self.identity.clone();
         let result = self
             .servers

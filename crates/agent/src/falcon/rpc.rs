@@ -75,10 +75,11 @@ impl<S: AsyncRead + AsyncWrite + Unpin> Client<S> {
         self.request.extend_from_slice(format!("],\"id\":{id}}}\n").as_bytes());
         self.stream.write_all(&self.request).await?;
         self.stream.flush().await?;
-        // One large call must not keep its size for ever.
+        // One large call or answer must not keep its size for ever.
         self.request.shrink_to(64 * 1024);
         let end = self.read_answer().await?;
         let answer: Vec<u8> = self.pending.drain(..end).collect();
+        self.pending.shrink_to(64 * 1024);
         decode_answer(&answer, id, decode)
     }
 

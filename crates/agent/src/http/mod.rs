@@ -8,8 +8,9 @@ mod impatient;
 pub mod push;
 pub mod status;
 
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use axum::Router;
@@ -29,6 +30,7 @@ use self::impatient::Impatient;
 use crate::app::Identity;
 use crate::hub::Hub;
 use crate::model::Platform;
+use crate::push::Invalid;
 use crate::stats::Stats;
 
 pub const MAX_CONNECTIONS: usize = 256;
@@ -47,6 +49,8 @@ pub struct Site {
     /// Where points go, for the status page.
     pub transfers: Vec<String>,
     pub bodies: push::Budget,
+    pub told_invalid: Mutex<BTreeSet<Invalid>>,
+    pub page: status::Cache,
 }
 
 fn router(site: Arc<Site>) -> Router {

@@ -2,7 +2,6 @@
 
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::time::{SystemTime, UNIX_EPOCH};
 
 use axum::body::Body;
 use axum::extract::{Request, State};
@@ -11,6 +10,7 @@ use axum::response::Response;
 use http_body_util::BodyExt;
 
 use super::{REQUEST_TIMEOUT, Site, error, plain};
+use crate::clock;
 use crate::hub::Origin;
 use crate::push::{self, Invalid};
 
@@ -61,10 +61,10 @@ pub async fn handle(State(site): State<Arc<Site>>, request: Request) -> Response
     if body.is_empty() {
         return error(StatusCode::BAD_REQUEST, "body is blank");
     }
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    match push::decode(&body, i64::try_from(now.as_secs()).unwrap_or(0)) {
+    let now = clock::unix_s();
+    match push::decode(&body, now) {
         Ok(batch) => {
-            accept(&site, batch);
+            accept(&site, batch, now);
             plain("success")
         }
         Err(why) => {
@@ -76,15 +76,15 @@ pub async fn handle(State(site): State<Arc<Site>>, request: Request) -> Response
     }
 }
 
-fn accept(site: &Site, batch: push::Batch) {
+fn accept(site: &Site, batch: push::Batch, now: i64) {
     site.stats.push_accepted.add(batch.samples.len());
     for (reason, count) in &batch.invalid {
-        if site.stats.push_invalid.get() == 0 {
+        if site.told_invalid.lock().is_ok_and(|mut told| told.insert(*reason)) {
             tracing::warn!("push: {count} points left out: {} (told once)", Invalid::as_str(*reason));
         }
         site.stats.push_invalid.add(*count);
     }
-    site.hub.ingest(batch.samples, Origin::Pushed);
+    site.hub.ingest(batch.samples, Origin::Pushed, now);
 }
 
 async fn read(mut body: Body, share: &mut Share<'_>) -> Result<Vec<u8>, Response> {

@@ -1,14 +1,15 @@
 //! `/`: a plain table of every series with its newest value.
 
 use std::fmt::Write;
-use std::sync::Arc;
-use std::time::{SystemTime, UNIX_EPOCH};
+use std::sync::{Arc, Mutex, PoisonError};
 
 use axum::extract::State;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
 
 use super::Site;
+use crate::clock;
 use crate::falcon::wire;
 use crate::hub::{Latest, Origin};
 
@@ -19,11 +20,26 @@ th,td{padding:.1em 1.2em .1em 0}td:nth-child(3),td:nth-child(5){text-align:right
 tr:hover{background:#f2f5f8}\
 @media(prefers-color-scheme:dark){body{color:#ddd;background:#181818}p{color:#999}tr:hover{background:#252a30}}";
 
+/// The page of this second: many who look share one, also in memory.
+#[derive(Debug, Default)]
+pub struct Cache(Mutex<(i64, Bytes)>);
+
+impl Cache {
+    fn get(&self, now: i64, render: impl FnOnce() -> String) -> Bytes {
+        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        if cached.0 != now || cached.1.is_empty() {
+            *cached = (now, render().into());
+        }
+        cached.1.clone()
+    }
+}
+
 pub async fn page(State(site): State<Arc<Site>>) -> Response {
-    let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
-    let now = i64::try_from(now.as_secs()).unwrap_or(0);
-    let endpoint = site.identity.endpoint().unwrap_or_else(|error| format!("no name: {error}"));
-    let html = render(&endpoint, &summary(&site), &site.hub.snapshot(now), now);
+    let now = clock::unix_s();
+    let html = site.page.get(now, || {
+        let endpoint = site.identity.endpoint().unwrap_or_else(|error| format!("no name: {error}"));
+        render(&endpoint, &summary(&site), &site.hub.snapshot(now), now)
+    });
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
         (header::CACHE_CONTROL, "no-store"),
@@ -61,7 +77,7 @@ fn render(endpoint: &str, summary: &str, series: &[Latest], now: i64) -> String 
          <tbody>",
         series.len()
     );
-    for Latest { sample, origin } in series {
+    for Latest { sample, origin, .. } in series {
         let mut value = Vec::new();
         wire::number(sample.value.get(), &mut value);
         let from = match (origin, &sample.endpoint) {
@@ -103,20 +119,21 @@ fn escape(text: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Finite, Kind, Sample, Tags};
+    use crate::model::sample;
+
+    #[test]
+    fn a_page_is_made_once_a_second() {
+        let cache = Cache::default();
+        assert_eq!(cache.get(7, || "a".to_owned()), "a");
+        assert_eq!(cache.get(7, || "b".to_owned()), "a");
+        assert_eq!(cache.get(8, || "c".to_owned()), "c");
+    }
 
     #[test]
     fn names_from_outside_are_escaped() {
-        let sample = Sample {
-            metric: "<script>alert(1)</script>".into(),
-            tags: Tags::raw("a=\"><img src=x>\u{0}"),
-            value: Finite::new(1.5).expect("finite"),
-            kind: Kind::Gauge,
-            at: 60,
-            step: 60,
-            endpoint: Some("e<b>".into()),
-        };
-        let html = render("h&<", "s", &[Latest { sample, origin: Origin::Pushed }], 75);
+        let mut sample = sample("<script>alert(1)</script>", "a=\"><img src=x>\u{0}", 1.5, 60);
+        sample.endpoint = Some("e<b>".into());
+        let html = render("h&<", "s", &[Latest { sample, origin: Origin::Pushed, seen: 75 }], 75);
         assert!(!html.contains("<script>") && !html.contains("<img") && !html.contains("e<b>") && !html.contains('\0'));
         assert!(html.contains("<td>1.5</td><td>GAUGE</td><td>15</td><td>push, e&lt;b&gt;</td>"), "{html}");
         assert!(html.contains("<h1>h&amp;&lt;</h1>"));

@@ -179,7 +179,7 @@ async fn a_second_cycle_in_a_bucket_does_not_happen() {
 #[tokio::test(start_paused = true)]
 async fn cycles_stand_at_the_phase_of_every_step() {
     let (shared, clock, _) = shared(60);
-    let lane = lanes(pick(&["absent"]), &shared).remove(0);
+    let mut lane = lanes(pick(&["absent"]), &shared).remove(0);
     let phase = lane.timetable.phase_ms();
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let cycles = clock.clone();

@@ -6,16 +6,6 @@
 use super::text::{lines, numbers};
 use crate::types::{CpuStat, CpuTimes, LoadAvg};
 
-impl CpuTimes {
-    /// All time that passed, each moment counted once: the denominator of every share. `guest` and `guest_nice` are
-    /// already part of `user` and `nice`.
-    pub fn total(&self) -> u64 {
-        [self.nice, self.system, self.idle, self.iowait, self.irq, self.softirq, self.steal]
-            .into_iter()
-            .fold(self.user, u64::saturating_add)
-    }
-}
-
 pub(super) fn parse_stat(bytes: &[u8]) -> Result<CpuStat, &'static str> {
     let mut times = None;
     let mut stat = CpuStat::default();
@@ -94,8 +84,6 @@ mod tests {
             guest_nice: 3,
         };
         assert_eq!(stat, CpuStat { times, count: 2, context_switches: Some(8_735_543), interrupts: Some(199_292) });
-        // Guest time is inside user and nice, and is not counted again.
-        assert_eq!(times.total(), 10_132_153 + 290_696 + 3_084_719 + 46_828_483 + 16_683 + 25_195 + 7);
     }
 
     #[test]
@@ -127,12 +115,6 @@ mod tests {
         for end in 0..KERNEL_6.len() {
             let _ = parse_stat(&KERNEL_6[..end]);
         }
-    }
-
-    #[test]
-    fn the_total_does_not_overflow() {
-        let times = CpuTimes { user: u64::MAX, idle: u64::MAX, ..CpuTimes::default() };
-        assert_eq!(times.total(), u64::MAX);
     }
 
     #[test]

@@ -79,9 +79,14 @@ pub fn volume_usage(mount: &Mount) -> io::Result<VolumeUsage> {
     })
 }
 
-/// No file system without inodes is shown with some: `files` is 0 (btrfs, vfat), or `free` is all ones (unknown).
+/// `files` is 0 where a file system has none (btrfs, vfat); `free` of all ones means that it does not say, and then used
+/// and free are both 0, as with the Go agent.
 fn inodes(files: u64, free: u64) -> Option<Inodes> {
-    (files > 0 && free != u64::MAX).then(|| Inodes { total: files, free: free.min(files) })
+    let (used, free) = match free {
+        u64::MAX => (0, 0),
+        free => (files.saturating_sub(free), free.min(files)),
+    };
+    (files > 0).then_some(Inodes { total: files, used, free })
 }
 
 #[cfg(test)]
@@ -156,9 +161,9 @@ mod tests {
     #[test]
     fn unknown_inodes_are_absent() {
         assert_eq!(inodes(0, 0), None);
-        assert_eq!(inodes(1000, u64::MAX), None);
-        assert_eq!(inodes(1000, 400), Some(Inodes { total: 1000, free: 400 }));
-        assert_eq!(inodes(1000, 1001), Some(Inodes { total: 1000, free: 1000 }));
+        assert_eq!(inodes(1000, u64::MAX), Some(Inodes { total: 1000, used: 0, free: 0 }));
+        assert_eq!(inodes(1000, 400), Some(Inodes { total: 1000, used: 600, free: 400 }));
+        assert_eq!(inodes(1000, 1001), Some(Inodes { total: 1000, used: 0, free: 1000 }));
     }
 
     #[test]
