@@ -23,11 +23,7 @@ impl Agent {
     /// Starts it with this `cfg.json` (its `http` section is set here) and waits until it answers.
     pub fn start(config: &Value) -> Agent {
         let agent = Agent::launch(config);
-        until(
-            "/health",
-            || agent.state(),
-            || http::get(agent.http, "/health").ok().filter(|answer| answer.body == b"ok"),
-        );
+        agent.wait("/health", || http::get(agent.http, "/health").ok().filter(|answer| answer.body == b"ok"));
         agent
     }
 
@@ -47,6 +43,11 @@ impl Agent {
         format!("log of the agent in {}:\n{}", self.dir.path().display(), self.process.err())
     }
 
+    /// Asks until there is an answer; see [`until`].
+    pub fn wait<T>(&self, what: &str, ask: impl FnMut() -> Option<T>) -> T {
+        until(what, || self.state(), ask)
+    }
+
     /// The whole lines of its log that have this text in them.
     pub fn lines(&self, text: &str) -> Vec<String> {
         let log = self.process.err();
@@ -56,11 +57,7 @@ impl Agent {
 
     /// Waits until as many lines of its log have this text in them.
     pub fn wait_for_lines(&self, text: &str, count: usize) {
-        until(
-            &format!("{count} lines with {text:?}"),
-            || self.state(),
-            || (self.lines(text).len() >= count).then_some(()),
-        );
+        self.wait(&format!("{count} lines with {text:?}"), || (self.lines(text).len() >= count).then_some(()));
     }
 
     pub fn get(&self, path: &str) -> Answer {
