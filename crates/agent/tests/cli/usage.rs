@@ -1,0 +1,103 @@
+//! Flags, verbs, help and exit codes.
+
+use crate::harness::host::Host;
+use crate::{call, empty, with_config};
+use serde_json::json;
+
+#[test]
+fn the_version_has_the_form_that_ops_scripts_know() {
+    let dir = empty();
+    for flag in ["-v", "--v", "-version", "--version", "-v=true"] {
+        let ended = call(dir.path(), &[flag]);
+        assert_eq!(ended.err, "");
+        let out = ended.success();
+        let rest = out.strip_prefix("Open-Falcon falcon-agent version ").unwrap_or_else(|| panic!("{flag}: {out}"));
+        let (version, commit) = rest.trim_end().split_once(", build ").unwrap_or_else(|| panic!("{flag}: {out}"));
+        let numbers: Vec<Result<u32, _>> = version.split('.').map(str::parse).collect();
+        assert!(numbers.len() == 3 && numbers.iter().all(Result::is_ok), "{version}");
+        let is_commit = commit.len() == 7 && commit.chars().all(|c| c.is_ascii_hexdigit());
+        assert!(is_commit || commit == "unknown", "{commit}");
+        assert_eq!(out.lines().count(), 1);
+    }
+}
+
+#[test]
+fn help_explains_every_verb_and_option() {
+    let dir = empty();
+    for flag in ["-h", "--help", "-help"] {
+        let help = call(dir.path(), &[flag]).success();
+        for word in ["run", "collect", "config", "-c <FILE>", "--check", "--version", "cfg.json", ":1988"] {
+            assert!(help.contains(word), "{word} is missing in:\n{help}");
+        }
+    }
+    let help = call(dir.path(), &["collect", "--help"]).success();
+    for word in ["table", "json", "prometheus", "--only", "cpu", "df"] {
+        assert!(help.contains(word), "{word} is missing in:\n{help}");
+    }
+}
+
+#[test]
+fn unknown_usage_ends_with_two_and_says_why() {
+    let dir = empty();
+    let wrong: [&[&str]; 8] = [
+        &["nope"],
+        &["-nope"],
+        &["--nope"],
+        &["run", "extra"],
+        &["collect", "--only", "nope"],
+        &["collect", "--format", "xml"],
+        &["-v=maybe"],
+        &["-c"],
+    ];
+    for args in wrong {
+        let ended = call(dir.path(), args);
+        assert_eq!((ended.code, ended.out.as_str()), (Some(2), ""), "{args:?}: {}", ended.err);
+        assert!(ended.err.starts_with("error:"), "{args:?}: {}", ended.err);
+    }
+}
+
+#[test]
+fn a_file_that_is_asked_for_and_missing_ends_with_one() {
+    let dir = with_config("{}");
+    for args in [
+        &["-c", "none.json"][..],
+        &["run", "-c", "none.json"],
+        &["collect", "-c=none.json"],
+        &["config", "-c=none.json"],
+    ] {
+        let ended = call(dir.path(), args);
+        assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{args:?}");
+        assert!(ended.err.contains("none.json") && ended.err.lines().count() == 1, "{}", ended.err);
+    }
+}
+
+#[test]
+fn the_go_agents_forms_of_the_file_flag_mean_the_same() {
+    let dir = with_config("{}");
+    std::fs::write(dir.path().join("other.json"), r#"{"hostname":"other"}"#).expect("a file");
+    for args in [
+        &["-c", "other.json", "config"][..],
+        &["-c=other.json", "config"],
+        &["--c", "other.json", "config"],
+        &["--c=other.json", "config"],
+        &["config", "-c", "other.json"],
+        &["-c", "cfg.json", "config", "-c=other.json"],
+    ] {
+        let config = call(dir.path(), args).success();
+        assert!(config.contains(r#""hostname": "other""#), "{args:?}: {config}");
+    }
+}
+
+#[test]
+fn the_self_check_has_a_line_for_every_collector() {
+    let host = Host::typical();
+    for flag in ["-check", "--check", "-check=true"] {
+        let out = host.run(&json!({}), &[flag]).success();
+        let lines: Vec<&str> = out.lines().collect();
+        let expected = ["agent", "cpustat", "memory", "loadavg", "net.if", "df.bytes"];
+        assert_eq!(lines, expected.map(|name| format!("{name:<8} ... ok")), "{out}");
+    }
+    let host = host.change("proc/stat", |_| "btime 1\n".to_owned());
+    let out = host.run(&json!({}), &["-check"]).success();
+    assert!(out.contains("cpustat  ... fail\nmemory   ... ok\n"), "{out}");
+}

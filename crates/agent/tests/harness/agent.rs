@@ -1,0 +1,111 @@
+//! A running agent with a directory, a configuration and a port of its own.
+
+use std::collections::BTreeSet;
+use std::fs;
+use std::net::{SocketAddr, TcpListener};
+use std::sync::{LazyLock, Mutex};
+
+use rustix::process::Signal;
+use serde_json::{Value, json};
+use tempfile::TempDir;
+
+use super::http::{self, Answer};
+use super::process::{Ended, Process, program};
+use super::{is_windows, until};
+
+pub struct Agent {
+    process: Process,
+    pub http: SocketAddr,
+    dir: TempDir,
+}
+
+impl Agent {
+    /// Starts it with this `cfg.json` (its `http` section is set here) and waits until it answers.
+    pub fn start(config: &Value) -> Agent {
+        let agent = Agent::launch(config);
+        agent.wait("/health", || http::get(agent.http, "/health").ok().filter(|answer| answer.body == b"ok"));
+        agent
+    }
+
+    /// Starts it without waiting.
+    pub fn launch(config: &Value) -> Agent {
+        let dir = tempfile::tempdir().expect("a directory");
+        let http = free_address();
+        let mut config = config.clone();
+        config["http"] = json!({ "enabled": true, "listen": http.to_string() });
+        fs::write(dir.path().join("cfg.json"), config.to_string()).expect("a file");
+        let process = Process::start(program(dir.path(), &["run"]));
+        Agent { process, http, dir }
+    }
+
+    /// What it logged so far, for messages.
+    pub fn state(&self) -> String {
+        format!("log of the agent in {}:\n{}", self.dir.path().display(), self.process.err())
+    }
+
+    /// Asks until there is an answer; see [`until`].
+    pub fn wait<T>(&self, what: &str, ask: impl FnMut() -> Option<T>) -> T {
+        until(what, || self.state(), ask)
+    }
+
+    /// The whole lines of its log that have this text in them.
+    pub fn lines(&self, text: &str) -> Vec<String> {
+        let log = self.process.err();
+        let whole = log.rsplit_once('\n').map_or("", |(whole, _)| whole);
+        whole.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
+    }
+
+    /// Waits until as many lines of its log have this text in them.
+    pub fn wait_for_lines(&self, text: &str, count: usize) {
+        self.wait(&format!("{count} lines with {text:?}"), || (self.lines(text).len() >= count).then_some(()));
+    }
+
+    pub fn get(&self, path: &str) -> Answer {
+        http::get(self.http, path).unwrap_or_else(|error| panic!("GET {path}: {error}\n{}", self.state()))
+    }
+
+    pub fn post(&self, body: &[u8]) -> Answer {
+        http::post(self.http, "/v1/push", body).unwrap_or_else(|error| panic!("push: {error}\n{}", self.state()))
+    }
+
+    /// A push that must be taken.
+    pub fn push(&self, items: &Value) {
+        let answer = self.post(items.to_string().as_bytes());
+        assert_eq!((answer.status, answer.text().as_str()), (200, "success"), "{}", self.state());
+    }
+
+    pub fn assert_healthy(&self) {
+        let answer = self.get("/health");
+        assert_eq!((answer.status, answer.text().as_str()), (200, "ok"), "{}", self.state());
+    }
+
+    /// Resident memory in kB; that of a Windows program holds Wine's own.
+    pub fn rss_kb(&self) -> u64 {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid())).expect("it runs");
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("proc(5)");
+        line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Sends a signal and waits for the end.
+    pub fn end_with(self, signal: Signal) -> Ended {
+        self.process.signal(signal);
+        self.process.wait()
+    }
+
+    /// Asks it to end as the platform's service managers do: SIGTERM; for a Windows program Ctrl-C, into which Wine turns
+    /// SIGINT.
+    pub fn terminate(self) -> Ended {
+        self.end_with(if is_windows() { Signal::INT } else { Signal::TERM })
+    }
+}
+
+/// A loopback address that nobody has at this moment and that no other test of this process was given.
+fn free_address() -> SocketAddr {
+    static GIVEN: LazyLock<Mutex<BTreeSet<u16>>> = LazyLock::new(Mutex::default);
+    loop {
+        let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
+        if GIVEN.lock().unwrap().insert(address.port()) {
+            return address;
+        }
+    }
+}

@@ -1,0 +1,75 @@
+//! Other hosts: trees of `/proc` and `/sys` that the agent reads below `NUX_ROOTFS`.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tempfile::TempDir;
+
+use super::items::Item;
+use super::process::{Ended, program, run};
+
+/// A copy of `fixtures/host-typical` that a test may change.
+pub struct Host {
+    dir: TempDir,
+}
+
+impl Host {
+    pub fn typical() -> Host {
+        let dir = tempfile::tempdir().expect("a directory");
+        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/host-typical"), &dir.path().join("root"));
+        let host = Host { dir };
+        host.mount_all();
+        host
+    }
+
+    pub fn root(&self) -> PathBuf {
+        self.dir.path().join("root")
+    }
+
+    /// Rewrites one file of the tree.
+    pub fn change(self, file: &str, change: impl Fn(&str) -> String) -> Host {
+        let path = self.root().join(file);
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+        fs::write(&path, change(&text)).expect("writable");
+        self.mount_all();
+        self
+    }
+
+    /// Every mount point that is listed exists below the root, where the agent looks at it.
+    fn mount_all(&self) {
+        let table = fs::read_to_string(self.root().join("proc/mounts")).expect("a mount table");
+        for mount in table.lines().filter_map(|line| line.split(' ').nth(1)) {
+            let path = mount.replace("\\040", " ");
+            fs::create_dir_all(self.root().join(path.trim_start_matches('/'))).expect("a directory");
+        }
+    }
+
+    /// One of the agent's verbs on this host, with this `cfg.json`.
+    pub fn run(&self, config: &Value, args: &[&str]) -> Ended {
+        let dir = tempfile::tempdir_in(self.dir.path()).expect("a directory");
+        fs::write(dir.path().join("cfg.json"), config.to_string()).expect("a file");
+        let mut command = program(dir.path(), args);
+        command.env("NUX_ROOTFS", self.root());
+        run(command)
+    }
+
+    /// What a transfer would get of one cycle.
+    pub fn collect(&self, config: &Value) -> Vec<Item> {
+        let out = self.run(config, &["collect", "--format", "json"]).success();
+        Item::parse_all(&serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}")))
+    }
+}
+
+fn copy(from: &Path, to: &Path) {
+    fs::create_dir_all(to).expect("a directory");
+    for entry in fs::read_dir(from).expect("a fixture") {
+        let (entry, to) = (entry.expect("readable"), to.to_owned());
+        let target = to.join(entry.file_name());
+        if entry.path().is_dir() {
+            copy(&entry.path(), &target);
+        } else {
+            fs::copy(entry.path(), target).expect("copied");
+        }
+    }
+}

@@ -1,0 +1,115 @@
+//! Transfers and hbs that answer, but not as they should.
+
+use serde_json::{Value, json};
+
+use crate::harness::agent::Agent;
+use crate::harness::is_windows;
+use crate::harness::items::Item;
+use crate::harness::servers::Server;
+
+/// Resident memory that nothing a server says may make the agent pass; a Windows program has Wine's own on top.
+fn rss_limit_kb() -> u64 {
+    if is_windows() { 120 * 1024 } else { 40 * 1024 }
+}
+
+/// What a server may say to the first call on a connection, none of it an answer.
+fn faults() -> Vec<Vec<u8>> {
+    let endless = [br#"{"id":0,"result":{"Message":""#.as_slice(), &vec![b'x'; 6 << 20]].concat();
+    let deep = [br#"{"id":0,"result":"#.as_slice(), &vec![b'['; 1 << 20]].concat();
+    vec![
+        b"".to_vec(),
+        b"hello\n".to_vec(),
+        b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".to_vec(),
+        b"\x16\x03\x01\x00\xa5\x01\x00\x00\xa1\xff\xfe\x00".to_vec(),
+        br#"{"id":0,"result":{"Mess"#.to_vec(),
+        br#"{"id":7,"result":{"Message":"ok","Total":1,"Invalid":0,"Latency":0},"error":null}"#.to_vec(),
+        br#"{"id":null,"result":{"Message":"ok","Total":1,"Invalid":0,"Latency":0},"error":null}"#.to_vec(),
+        br#"{"id":0,"result":null,"error":null}"#.to_vec(),
+        br#"{"id":0,"result":[7],"error":null}"#.to_vec(),
+        b"[1,2,3]\n".to_vec(),
+        b"null\n".to_vec(),
+        endless,
+        deep,
+    ]
+}
+
+/// One address for each fault, all tried in one round; then all of them are taken over by good servers.
+#[test]
+fn faulty_transfers_are_told_once_and_cost_no_point() {
+    let servers: Vec<Server> = faults().into_iter().map(|fault| Server::start(Some(fault))).collect();
+    let addrs: Vec<&str> = servers.iter().map(|server| server.addr.as_str()).collect();
+    let agent = Agent::start(&json!({ "hostname": "h", "transfer": { "addrs": addrs, "interval": 1 } }));
+    agent.wait("a call to every server", || {
+        agent.assert_healthy();
+        servers.iter().all(|server| server.faulty_calls() > 0).then_some(())
+    });
+    agent.push(&json!([{ "endpoint": "app", "metric": "pushed", "value": 1, "step": 60, "counterType": "GAUGE" }]));
+    agent.wait_for_lines("points wait in memory", 1);
+    assert!(agent.rss_kb() < rss_limit_kb(), "{} kB", agent.rss_kb());
+    servers.iter().for_each(Server::turn_good);
+    let items = agent.wait("the points that waited", || {
+        let items: Vec<Item> = servers.iter().flat_map(|server| server.calls()).flat_map(|call| items(&call)).collect();
+        let has = |metric: &str| items.iter().any(|item| item.metric == metric);
+        (has("pushed") && has("agent.alive")).then_some(items)
+    });
+    assert_eq!(items.iter().filter(|item| item.metric == "pushed").count(), 1);
+    assert_eq!(agent.lines("WARN transfer").len(), 1, "{}", agent.state());
+    assert_eq!(agent.lines("points are being sent").len(), 1, "{}", agent.state());
+    assert!(agent.rss_kb() < rss_limit_kb(), "{} kB", agent.rss_kb());
+    assert_eq!(agent.terminate().code, Some(0));
+}
+
+/// The items of one call, as the agent wrote it: one line, the Go client's members, exactly seven in each item.
+fn items(call: &str) -> Vec<Item> {
+    assert!(call.starts_with(r#"{"method":"Transfer.Update","params":[[{"endpoint":"#), "{call}");
+    let call: Value = serde_json::from_str(call).expect("JSON");
+    assert_eq!(call.as_object().expect("an object").len(), 3, "{call}");
+    assert_eq!(call["params"].as_array().expect("an array").len(), 1, "{call}");
+    assert!(call["id"].is_u64(), "{call}");
+    Item::parse_all(&call["params"][0])
+}
+
+#[test]
+fn a_faulty_hbs_is_told_once_and_holds_nothing_else_up() {
+    let servers: Vec<Server> = faults().into_iter().map(|fault| Server::start(Some(fault))).collect();
+    let addrs: Vec<&str> = servers.iter().map(|server| server.addr.as_str()).collect();
+    let agent = Agent::start(&json!({
+        "hostname": "h", "heartbeat": { "addr": addrs, "interval": 1 }, "transfer": { "interval": 1 },
+    }));
+    agent.wait("a call to every server", || {
+        agent.assert_healthy();
+        servers.iter().all(|server| server.faulty_calls() > 0).then_some(())
+    });
+    agent.wait_for_lines("WARN hbs", 1);
+    servers.iter().for_each(Server::turn_good);
+    agent.wait_for_lines("this host is reported as h", 1);
+    assert_eq!(agent.lines("WARN hbs").len(), 1, "{}", agent.state());
+    let reports: Vec<String> = servers.iter().flat_map(|server| server.calls()).collect();
+    let is_report = |call: &String| call.starts_with(r#"{"method":"Agent.ReportStatus","params":[{"#);
+    assert!(!reports.is_empty() && reports.iter().all(is_report), "{reports:?}");
+    assert!(agent.rss_kb() < rss_limit_kb(), "{} kB", agent.rss_kb());
+}
+
+/// A server that takes calls and never answers costs ten seconds and one line, and nobody else notices.
+#[test]
+fn a_silent_transfer_and_hbs_are_given_up_after_ten_seconds() {
+    let (transfer, hbs) = (Server::start(None), Server::start(None));
+    let agent = Agent::start(&json!({
+        "hostname": "h",
+        "heartbeat": { "addr": hbs.addr, "interval": 1 },
+        "transfer": { "addrs": [transfer.addr], "interval": 1 },
+    }));
+    agent.wait("the end of their patience", || {
+        agent.assert_healthy();
+        let told = agent.lines("did not answer within 10 s").len();
+        assert!(told <= 2, "{}", agent.state());
+        (told == 2).then_some(())
+    });
+    transfer.turn_good();
+    hbs.turn_good();
+    agent.wait_for_lines("points are being sent", 1);
+    agent.wait_for_lines("this host is reported as h", 1);
+    let items = agent.wait("a call", || transfer.calls().first().map(|call| items(call)));
+    assert!(!items.is_empty() && items.iter().all(|item| item.endpoint == "h"), "{items:?}");
+    assert_eq!(agent.lines("did not answer").len(), 2, "{}", agent.state());
+}

@@ -1,0 +1,29 @@
+//! The real executable against Go's own `net/rpc/jsonrpc`, and against servers and clients that mean it no good.
+//!
+//! The same tests drive the Linux executable and, through Wine, the Windows one; see `harness`. Not part of a plain
+//! `cargo test`, for they need the Go peer: `cargo xtask test --only interop-linux` (or `interop-windows`).
+#![cfg(target_os = "linux")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
+
+#[path = "../harness/mod.rs"]
+mod harness;
+
+mod bad_servers;
+mod hostile;
+mod metrics;
+mod outage;
+mod push;
+mod stop;
+
+use std::time::{SystemTime, UNIX_EPOCH};
+
+/// Unix seconds.
+fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()).expect("small")
+}

@@ -1,0 +1,74 @@
+//! How the agent leaves.
+
+use std::collections::BTreeSet;
+use std::io::Write;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::harness::agent::Agent;
+use crate::harness::peer::Peer;
+use crate::harness::servers::{Dead, Server};
+use crate::now;
+
+fn push(agent: &Agent, count: usize) {
+    let point = |n| {
+        json!({ "endpoint": "app", "metric": format!("m{n}"), "value": n, "step": 60, "counterType": "GAUGE", "tags": "",
+                "timestamp": now() - 60 * n })
+    };
+    agent.push(&(0..i64::try_from(count).unwrap()).map(point).collect());
+}
+
+/// Twenty stamps: with the pause between two of them they cannot have left when the signal comes.
+#[test]
+fn a_stop_sends_what_is_left() {
+    let peer = Peer::start();
+    let agent = Agent::start(&peer.config("stop"));
+    push(&agent, 20);
+    let ended = agent.terminate();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.err.trim_end().ends_with("stopped; every point was sent"), "{}", ended.err);
+    let items = peer.items_of("app");
+    let names: BTreeSet<&str> = items.iter().map(|item| item.metric.as_str()).collect();
+    // The call that the signal cut off is made again, for its answer was not seen.
+    assert!(names.len() == 20 && items.len() <= 21, "{items:?}\n{}", ended.err);
+}
+
+#[test]
+fn both_signals_end_it_in_good_order() {
+    let peer = Peer::start();
+    let agent = Agent::start(&peer.config("stop"));
+    peer.wait("a cycle", &agent, || (!peer.cycles().is_empty()).then_some(()));
+    let ended = agent.end_with(Signal::INT);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    let stopping = ended.err.lines().filter(|line| line.contains(": stopping")).count();
+    assert_eq!(stopping, 1, "{}", ended.err);
+}
+
+/// What cannot be sent is told; neither a transfer that is gone nor one that hangs holds the end up.
+#[test]
+fn a_stop_waits_for_no_transfer() {
+    let (dead, silent) = (Dead::start(), Server::start(None));
+    for addr in [&dead.addr, &silent.addr] {
+        let agent = Agent::start(&json!({ "hostname": "stop", "transfer": { "addrs": [addr], "interval": 1 } }));
+        push(&agent, 3);
+        let ended = agent.terminate();
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+        let last = ended.err.lines().last().unwrap_or_default();
+        assert!(last.contains("points were not sent and are lost"), "{}", ended.err);
+    }
+    assert!(silent.faulty_calls() >= 1);
+}
+
+/// A client in the middle of a request is given a moment, not for ever.
+#[test]
+fn a_stop_waits_for_no_client() {
+    let peer = Peer::start();
+    let agent = Agent::start(&peer.config("stop"));
+    let mut half = crate::harness::http::connect(agent.http).expect("connected");
+    half.write_all(b"POST /v1/push HTTP/1.1\r\nHost: x\r\nContent-Length: 100\r\n\r\n[").expect("sent");
+    let idle = crate::harness::http::connect(agent.http).expect("connected");
+    let ended = agent.terminate();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    drop((half, idle));
+}
