@@ -24,12 +24,14 @@ pub struct Sender {
     /// Stamp of the last call.
     last_at: Option<i64>,
     told_invalid: bool,
+    /// The agent stops: how the transfers are was told before, and what became of the points is told by its last line.
+    leaving: bool,
 }
 
 impl Sender {
     pub fn new(config: &Transfer, queue: Arc<Queue>, stats: Arc<Stats>) -> Sender {
         let servers = Servers::new(config.addrs.clone(), config.timeout);
-        Sender { queue, stats, servers, health: Health::default(), last_at: None, told_invalid: false }
+        Sender { queue, stats, servers, health: Health::default(), last_at: None, told_invalid: false, leaving: false }
     }
 
     /// For ever. What is being sent when this is dropped stays in the queue.
@@ -62,7 +64,7 @@ impl Sender {
                 self.narrow(frames, &addr, &why).await
             }
             Err((addr, error)) => {
-                if self.health.down() {
+                if self.health.down() && !self.leaving {
                     tracing::warn!("transfer: {addr}: {error}; points wait in memory until a transfer answers");
                 }
                 false
@@ -134,7 +136,7 @@ impl Sender {
     }
 
     fn told_up(&mut self) {
-        if self.health.up() {
+        if self.health.up() && !self.leaving {
             let waiting = self.queue.items();
             tracing::info!("transfer: {} answers; {waiting} points are being sent", self.servers.addr());
         }
@@ -143,6 +145,7 @@ impl Sender {
 
 /// Sends what is left, for a stop: until the queue is empty or a transfer fails.
 pub async fn flush(mut sender: Sender) {
+    sender.leaving = true;
     while sender.queue.items() > 0 {
         let batch: Batch = sender.queue.peek().await;
         if !sender.deliver(&batch.frames).await {
