@@ -26,6 +26,8 @@ pub struct Sender {
     health: Health,
     recent: Recent,
     told_invalid: bool,
+    /// The agent stops: how the transfers are was told before, and what became of the points is told by its last line.
+    leaving: bool,
 }
 
 /// The series of the calls of the last [`PAUSE`].
@@ -62,7 +64,15 @@ impl Recent {
 impl Sender {
     pub fn new(config: &Transfer, queue: Arc<Queue>, stats: Arc<Stats>) -> Sender {
         let servers = Servers::new(config.addrs.clone(), config.timeout);
-        Sender { queue, stats, servers, health: Health::default(), recent: Recent::default(), told_invalid: false }
+        Sender {
+            queue,
+            stats,
+            servers,
+            health: Health::default(),
+            recent: Recent::default(),
+            told_invalid: false,
+            leaving: false,
+        }
     }
 
     /// For ever. What is being sent when this is dropped stays in the queue.
@@ -102,7 +112,7 @@ impl Sender {
                 self.narrow(frames, &addr, &why).await
             }
             Err((addr, error)) => {
-                if self.health.down() {
+                if self.health.down() && !self.leaving {
                     let hint = match error {
                         Error::NoMethod(_) => "; is this the port of a transfer (8433)?",
                         _ => "",
@@ -178,7 +188,7 @@ impl Sender {
     }
 
     fn told_up(&mut self) {
-        if self.health.up() {
+        if self.health.up() && !self.leaving {
             let waiting = self.queue.items();
             tracing::info!("transfer: {} answers; {waiting} points are being sent", self.servers.addr());
         }
@@ -187,6 +197,7 @@ impl Sender {
 
 /// Sends what is left, for a stop: until the queue is empty or a transfer fails.
 pub async fn flush(mut sender: Sender) {
+    sender.leaving = true;
     while sender.queue.items() > 0 && sender.send_oldest().await {}
 }
 

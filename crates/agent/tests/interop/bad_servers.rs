@@ -2,15 +2,9 @@
 
 use serde_json::{Value, json};
 
-use crate::harness::agent::Agent;
-use crate::harness::is_windows;
+use crate::harness::agent::{Agent, RSS_LIMIT_KB};
 use crate::harness::items::Item;
 use crate::harness::servers::Server;
-
-/// Resident memory that nothing a server says may make the agent pass; a Windows program has Wine's own on top.
-fn rss_limit_kb() -> u64 {
-    if is_windows() { 120 * 1024 } else { 40 * 1024 }
-}
 
 /// What a server may say to the first call on a connection, none of it an answer.
 fn faults() -> Vec<Vec<u8>> {
@@ -45,7 +39,7 @@ fn faulty_transfers_are_told_once_and_cost_no_point() {
     });
     agent.push(&json!([{ "endpoint": "app", "metric": "pushed", "value": 1, "step": 60, "counterType": "GAUGE" }]));
     agent.wait_for_lines("points wait in memory", 1);
-    assert!(agent.rss_kb() < rss_limit_kb(), "{} kB", agent.rss_kb());
+    assert!(agent.rss_kb() < RSS_LIMIT_KB, "{} kB", agent.rss_kb());
     servers.iter().for_each(Server::turn_good);
     let items = agent.wait("the points that waited", || {
         let items: Vec<Item> = servers.iter().flat_map(|server| server.calls()).flat_map(|call| items(&call)).collect();
@@ -55,7 +49,7 @@ fn faulty_transfers_are_told_once_and_cost_no_point() {
     assert_eq!(items.iter().filter(|item| item.metric == "pushed").count(), 1);
     assert_eq!(agent.lines("WARN transfer").len(), 1, "{}", agent.state());
     assert_eq!(agent.lines("points are being sent").len(), 1, "{}", agent.state());
-    assert!(agent.rss_kb() < rss_limit_kb(), "{} kB", agent.rss_kb());
+    assert!(agent.rss_kb() < RSS_LIMIT_KB, "{} kB", agent.rss_kb());
     assert_eq!(agent.terminate().code, Some(0));
 }
 
@@ -87,7 +81,7 @@ fn a_faulty_hbs_is_told_once_and_holds_nothing_else_up() {
     let reports: Vec<String> = servers.iter().flat_map(|server| server.calls()).collect();
     let is_report = |call: &String| call.starts_with(r#"{"method":"Agent.ReportStatus","params":[{"#);
     assert!(!reports.is_empty() && reports.iter().all(is_report), "{reports:?}");
-    assert!(agent.rss_kb() < rss_limit_kb(), "{} kB", agent.rss_kb());
+    assert!(agent.rss_kb() < RSS_LIMIT_KB, "{} kB", agent.rss_kb());
 }
 
 /// A server that takes calls and never answers costs ten seconds and one line, and nobody else notices.

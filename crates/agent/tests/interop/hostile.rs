@@ -5,9 +5,8 @@ use std::net::TcpStream;
 
 use serde_json::json;
 
-use crate::harness::agent::Agent;
+use crate::harness::agent::{Agent, RSS_LIMIT_KB};
 use crate::harness::http;
-use crate::harness::is_windows;
 use crate::harness::peer::Peer;
 
 fn start(peer: &Peer) -> Agent {
@@ -56,8 +55,7 @@ fn bodies_that_are_too_large_or_too_deep_are_refused() {
     let nulls = format!("[{}null]", "null,".repeat(1_000_000));
     assert_eq!(agent.post(nulls.as_bytes()).status, 200);
     agent.assert_healthy();
-    let limit_kb = if is_windows() { 160 } else { 80 } * 1024;
-    assert!(agent.rss_kb() < limit_kb, "{} kB", agent.rss_kb());
+    assert!(agent.rss_kb() < RSS_LIMIT_KB, "{} kB", agent.rss_kb());
     peer.wait("the one good point", &agent, || (peer.items_of("app").len() == 1).then_some(()));
 }
 
