@@ -7,27 +7,23 @@
 //! * A panic costs the one collector: it is dropped and opened again, after a pause that doubles.
 //! * Points that are ready do not wait for a slow unit: they are handed on before the lane waits longer than a moment.
 
+mod unit;
+
 use std::collections::BTreeMap;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::sync::oneshot;
 use tokio::time::Instant;
 
 use crate::clock::WallClock;
-use crate::collect::{Collected, Collector, Context, Cx, Lane, Plan, Spec};
+use crate::collect::{Context, Lane, Plan, Spec};
 use crate::isolate::Worker;
-use crate::log::Repeats;
 use crate::model::{Platform, Sample, Tick};
 use crate::tick::{Claim, Timetable};
+use unit::{State, Unit, start};
 
 /// A unit that takes longer no longer holds back what others have ready.
 const MOMENT: Duration = Duration::from_millis(250);
-/// How often a collector that found nothing to collect is asked whether that changed.
-const REOPEN: Duration = Duration::from_secs(600);
-/// First and longest pause after a panic or a failed opening.
-const BACK_OFF: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(3600));
 /// The longest sleep before the wall clock is looked at again: it may have been set.
 const GLANCE: Duration = Duration::from_secs(10);
 
@@ -42,133 +38,6 @@ pub struct Shared {
 
 /// Where finished points go.
 pub type Sink<'a> = dyn FnMut(Vec<Sample>) + Send + 'a;
-
-type Back = (Option<Box<dyn Collector>>, Result<anyhow::Result<()>, ()>, Collected);
-
-enum State {
-    Ready(Box<dyn Collector>),
-    /// Away on a thread, its deadline passed.
-    Away(oneshot::Receiver<Back>),
-    /// To be opened (again) at this time.
-    Closed {
-        again: Instant,
-        pause: Duration,
-    },
-}
-
-struct Unit {
-    spec: &'static Spec,
-    state: State,
-    ran: Option<Instant>,
-    problems: Repeats,
-    panic_pause: Duration,
-}
-
-/// What [`Unit::take`] found.
-enum Start {
-    Go(Box<dyn Collector>),
-    Skip,
-}
-
-impl Unit {
-    fn new(spec: &'static Spec) -> Unit {
-        let state = State::Closed { again: Instant::now(), pause: BACK_OFF.0 };
-        Unit { spec, state, ran: None, problems: Repeats::default(), panic_pause: BACK_OFF.0 }
-    }
-
-    /// The collector, if it is here or can be opened now.
-    fn take(&mut self, context: &Context) -> Start {
-        if let State::Away(back) = &mut self.state {
-            match back.try_recv() {
-                Err(oneshot::error::TryRecvError::Empty) => return Start::Skip,
-                Ok((collector, result, _)) => {
-                    self.ran = None;
-                    match result {
-                        Ok(_) => self.put_back(collector),
-                        Err(()) => self.state = self.after_panic(context),
-                    }
-                }
-                Err(oneshot::error::TryRecvError::Closed) => self.put_back(None),
-            }
-        }
-        if let State::Closed { again, pause } = self.state {
-            if Instant::now() < again {
-                return Start::Skip;
-            }
-            self.open(context, pause);
-        }
-        let skip = State::Closed { again: Instant::now() + REOPEN, pause: BACK_OFF.0 };
-        match std::mem::replace(&mut self.state, skip) {
-            State::Ready(collector) => Start::Go(collector),
-            other => {
-                self.state = other;
-                Start::Skip
-            }
-        }
-    }
-
-    fn open(&mut self, context: &Context, pause: Duration) {
-        let opened = catch_unwind(AssertUnwindSafe(|| (self.spec.open)(context)));
-        let again = Instant::now() + REOPEN;
-        self.state = match opened {
-            Ok(Ok(Some(collector))) => State::Ready(collector),
-            Ok(Ok(None)) => State::Closed { again, pause: BACK_OFF.0 },
-            Ok(Err(error)) => {
-                context.stats.collect_errors.add(1);
-                self.problems.warn(self.spec.name, "open", &format!("{error:#}"));
-                State::Closed { again: Instant::now() + pause, pause: (pause * 2).min(BACK_OFF.1) }
-            }
-            Err(_) => self.after_panic(context),
-        };
-    }
-
-    fn after_panic(&mut self, context: &Context) -> State {
-        context.stats.collect_panics.add(1);
-        let pause = self.panic_pause;
-        self.panic_pause = (pause * 2).min(BACK_OFF.1);
-        tracing::error!("{}: failed by a defect; tried again in {} s", self.spec.name, pause.as_secs());
-        State::Closed { again: Instant::now() + pause, pause }
-    }
-
-    fn put_back(&mut self, collector: Option<Box<dyn Collector>>) {
-        self.state = match collector {
-            Some(collector) => State::Ready(collector),
-            None => State::Closed { again: Instant::now() + BACK_OFF.0, pause: BACK_OFF.0 },
-        };
-    }
-
-    /// Accounts for a finished run and answers its samples.
-    fn finish(&mut self, (collector, result, collected): Back, context: &Context) -> Vec<Sample> {
-        match result {
-            Ok(result) => {
-                self.put_back(collector);
-                self.panic_pause = BACK_OFF.0;
-                if let Err(error) = &result {
-                    context.stats.collect_errors.add(1);
-                    self.problems.warn(self.spec.name, "collect", &format!("{error:#}"));
-                }
-                context.stats.collect_errors.add(collected.problems.len());
-                context.stats.not_finite.add(usize::try_from(collected.not_finite).unwrap_or(usize::MAX));
-                for (what, why) in &collected.problems {
-                    self.problems.warn(self.spec.name, what, why);
-                }
-                for (what, why) in &collected.remarks {
-                    self.problems.once(self.spec.name, what, why);
-                }
-                let failed = result.is_err().then_some("collect");
-                self.problems.resolve(self.spec.name, |what| {
-                    let mut said = collected.problems.iter().chain(&collected.remarks);
-                    failed == Some(what) || said.any(|(seen, _)| seen == what)
-                });
-                collected.samples
-            }
-            Err(()) => {
-                self.state = self.after_panic(context);
-                Vec::new()
-            }
-        }
-    }
-}
 
 /// Collectors that share a lane and a step.
 pub struct LaneTask {
@@ -266,7 +135,7 @@ impl LaneTask {
             if only_rates && !unit.spec.rates {
                 continue;
             }
-            let Start::Go(collector) = unit.take(&self.shared.context) else { continue };
+            let Some(collector) = unit.take(&self.shared.context) else { continue };
             let thread = match worker.take().map_or_else(|| Worker::spawn("collect"), Ok) {
                 Ok(thread) => thread,
                 Err(error) => {
@@ -308,31 +177,6 @@ impl LaneTask {
         }
         sink(ready);
     }
-}
-
-fn start(worker: &Worker, collector: Box<dyn Collector>, tick: Tick, plan: Arc<Plan>) -> oneshot::Receiver<Back> {
-    let (back, answer) = oneshot::channel();
-    worker.run(move || {
-        let mut collector = Some(collector);
-        let mut cx = Cx::new(tick, &plan);
-        let result = catch_unwind(AssertUnwindSafe(|| match &mut collector {
-            Some(collector) => collector.collect(&mut cx),
-            None => Ok(()),
-        }));
-        let collected = cx.finish();
-        let result = match result {
-            Ok(result) => Ok(result),
-            Err(_) => {
-                // Half-done state: its own drop may fail as well.
-                let broken = collector.take();
-                let _ = catch_unwind(AssertUnwindSafe(|| drop(broken)));
-                Err(())
-            }
-        };
-        // Nobody waits any more only when the agent ends.
-        let _ = back.send((collector, result, collected));
-    });
-    answer
 }
 
 #[cfg(test)]

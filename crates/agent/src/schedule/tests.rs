@@ -1,8 +1,9 @@
 //! Lanes with collectors that panic, hang and come back, on a clock that the test owns.
 
+use super::unit::BACK_OFF;
 use super::*;
 use crate::app::Collecting;
-use crate::collect::Opened;
+use crate::collect::{Collector, Cx, Opened};
 use crate::config::Config;
 use crate::model::{Metric, Sets, Tags};
 use crate::stats::Stats;

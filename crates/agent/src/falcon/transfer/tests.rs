@@ -1,0 +1,134 @@
+use super::*;
+use crate::falcon::wire::encode;
+use crate::model::sample;
+use crate::queue::MAX_BYTES;
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+
+fn samples(at: i64, names: &[&str]) -> Vec<Frame> {
+    encode(&names.iter().map(|name| sample(name, "", 1.0, at)).collect::<Vec<_>>(), "h")
+}
+
+/// A transfer that refuses a call with a metric called `bad` in it and counts one called `invalid`.
+async fn transfer(listener: TcpListener, seen: Arc<std::sync::Mutex<Vec<Vec<String>>>>) {
+    while let Ok((stream, _)) = listener.accept().await {
+        let (read, mut write) = stream.into_split();
+        let mut lines = BufReader::new(read).lines();
+        while let Ok(Some(line)) = lines.next_line().await {
+            let call: serde_json::Value = serde_json::from_str(&line).expect("a call");
+            let items = call["params"][0].as_array().expect("items");
+            let names: Vec<String> = items.iter().map(|i| i["metric"].as_str().expect("a name").to_owned()).collect();
+            let invalid = names.iter().filter(|name| *name == "invalid").count();
+            let answer = if names.iter().any(|name| name == "bad") {
+                format!("{{\"id\":{},\"result\":null,\"error\":\"json: cannot unmarshal\"}}\n", call["id"])
+            } else {
+                format!(
+                    "{{\"id\":{},\"result\":{{\"Message\":\"ok\",\"Total\":{},\"Invalid\":{invalid},\"Latency\":0}},\"error\":null}}\n",
+                    call["id"],
+                    names.len()
+                )
+            };
+            seen.lock().expect("unpoisoned").push(names);
+            let _ = write.write_all(answer.as_bytes()).await;
+        }
+    }
+}
+
+async fn setup() -> (Sender, Arc<Queue>, Arc<Stats>, Arc<std::sync::Mutex<Vec<Vec<String>>>>) {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let addrs = vec![listener.local_addr().expect("an address").to_string()];
+    let seen = Arc::default();
+    tokio::spawn(transfer(listener, Arc::clone(&seen)));
+    let stats = Arc::new(Stats::default());
+    let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES));
+    let config = Transfer { enabled: true, addrs, interval: 60, timeout: 1000 };
+    (Sender::new(&config, queue.clone(), stats.clone()), queue, stats, seen)
+}
+
+#[tokio::test]
+async fn everything_arrives_in_order_and_invalid_is_counted() {
+    let (sender, queue, stats, seen) = setup().await;
+    queue.append(samples(60, &["a", "invalid"]));
+    queue.append(samples(60, &["b"]));
+    queue.append(samples(120, &["a"]));
+    let start = tokio::time::Instant::now();
+    flush(sender).await;
+    // At a stop a backlog went without the pause, and the transfer let its stamps overtake each other.
+    assert!(start.elapsed() >= PAUSE, "{:?}", start.elapsed());
+    assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "invalid", "b"], vec!["a"]]);
+    assert_eq!((stats.sent.get(), stats.invalid.get(), stats.queued.get()), (3, 1, 0));
+}
+
+/// Pushes with many different stamps against a healthy transfer crawled at ten stamps a second and filled the queue.
+#[tokio::test(start_paused = true)]
+async fn only_a_series_that_was_just_sent_has_to_wait() {
+    let mut recent = Recent::default();
+    assert_eq!(recent.free([1, 2].into_iter()), None);
+    recent.sent([1, 2].into_iter());
+    let first = Instant::now();
+    assert_eq!(recent.free([3].into_iter()), None);
+    tokio::time::advance(PAUSE / 2).await;
+    recent.sent([3].into_iter());
+    assert_eq!(recent.free([4, 2].into_iter()), Some(first + PAUSE));
+    assert_eq!(recent.free([2, 3].into_iter()), Some(first + PAUSE / 2 + PAUSE));
+    tokio::time::advance(PAUSE / 2).await;
+    assert_eq!(recent.free([1].into_iter()), None);
+    assert_eq!(recent.0.len(), 1, "what is over is forgotten");
+}
+
+/// One item that a transfer cannot read makes it refuse the whole call: the others must arrive all the same.
+#[tokio::test]
+async fn a_refused_call_is_halved_until_the_bad_point_stands_alone() {
+    let (sender, queue, stats, seen) = setup().await;
+    queue.append(samples(60, &["a", "b", "bad", "c", "d"]));
+    queue.append(samples(60, &["e"]));
+    flush(sender).await;
+    let seen = seen.lock().expect("unpoisoned");
+    let mut delivered: Vec<_> = seen.iter().filter(|call| !call.contains(&"bad".to_owned())).flatten().collect();
+    delivered.sort();
+    assert_eq!(delivered, ["a", "b", "c", "d", "e"]);
+    assert_eq!((stats.sent.get(), stats.invalid.get(), queue.items()), (5, 1, 0));
+}
+
+/// The port of hbs among the transfers: its "can't find service" was taken for a bad point, and all were dropped.
+#[tokio::test]
+async fn a_server_that_is_no_transfer_costs_no_points() {
+    let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let hbs = listener.local_addr().expect("an address").to_string();
+    tokio::spawn(async move {
+        while let Ok((stream, _)) = listener.accept().await {
+            let (read, mut write) = stream.into_split();
+            let mut lines = BufReader::new(read).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                let call: serde_json::Value = serde_json::from_str(&line).expect("a call");
+                let answer = format!(
+                    "{{\"id\":{},\"result\":null,\"error\":\"rpc: can't find service Transfer.Update\"}}\n",
+                    call["id"]
+                );
+                let _ = write.write_all(answer.as_bytes()).await;
+            }
+        }
+    });
+    let (sender, queue, stats, seen) = setup().await;
+    let transfer = sender.servers.addr().to_owned();
+    for addrs in [vec![hbs.clone()], vec![hbs.clone(), transfer]] {
+        queue.append(samples(60, &["a", "b"]));
+        let alone = addrs.len() == 1;
+        let config = Transfer { enabled: true, addrs, interval: 60, timeout: 1000 };
+        flush(Sender::new(&config, queue.clone(), stats.clone())).await;
+        assert_eq!(stats.invalid.get(), 0);
+        assert_eq!(queue.items(), if alone { 2 } else { 0 });
+    }
+    assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "b", "a", "b"]]);
+}
+
+#[tokio::test]
+async fn what_no_transfer_took_stays() {
+    let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
+    let stats = Arc::new(Stats::default());
+    let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES));
+    let config = Transfer { enabled: true, addrs: vec![closed.to_string()], interval: 60, timeout: 1000 };
+    queue.append(samples(60, &["a"]));
+    flush(Sender::new(&config, queue.clone(), stats.clone())).await;
+    assert_eq!((queue.items(), stats.sent.get()), (1, 0));
+}
