@@ -145,11 +145,14 @@ pub fn run(loaded: Loaded, stop: impl FnOnce() -> std::io::Result<Stop>) -> anyh
 }
 
 struct Agent {
-    collecting: Collecting,
+    queue: Option<Arc<Queue>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     sender: Option<tokio::task::JoinHandle<()>>,
     http: Option<tokio::task::JoinHandle<()>>,
+    /// No more requests are taken.
     stopping: watch::Sender<bool>,
+    /// Nothing comes any more: what is left is sent.
+    leaving: watch::Sender<bool>,
 }
 
 impl Agent {
@@ -157,6 +160,7 @@ impl Agent {
         let collecting = Collecting::new(loaded.config.clone());
         announce(&collecting, &loaded.source);
         let (stopping, stopped) = watch::channel(false);
+        let (leaving, leave) = watch::channel(false);
         let Collecting { shared, hub, identity, stats, queue, config } = &collecting;
         let mut tasks = Vec::new();
         for lane in schedule::lanes(collect::ALL, shared) {
@@ -174,7 +178,9 @@ impl Agent {
         }
         let sender = queue.clone().map(|queue| {
             let (config, stats) = (config.clone(), stats.clone());
-            supervise("transfer", move || transfer::Sender::new(&config.transfer, queue.clone(), stats.clone()).run())
+            supervise("transfer", move || {
+                transfer::Sender::new(&config.transfer, queue.clone(), stats.clone()).run(leave.clone())
+            })
         });
         let http = (config.http.enabled && !config.http.listen.is_empty()).then(|| {
             let site = Arc::new(http::Site {
@@ -189,7 +195,7 @@ impl Agent {
             let listen = config.http.listen.clone();
             supervise("http", move || http::serve(listen.clone(), site.clone(), stopped.clone()))
         });
-        Agent { collecting, tasks, sender, http, stopping }
+        Agent { queue: collecting.queue, tasks, sender, http, stopping, leaving }
     }
 
     /// Stop accepting, stop collecting, send what is left.
@@ -199,17 +205,12 @@ impl Agent {
         if let Some(http) = self.http {
             let _ = tokio::time::timeout(Duration::from_millis(1500), http).await;
         }
-        let Some(queue) = self.collecting.queue else {
+        let (Some(queue), Some(sender)) = (self.queue, self.sender) else {
             tracing::info!("stopped");
             return;
         };
-        if let Some(sender) = self.sender {
-            sender.abort();
-            let _ = sender.await;
-        }
-        let sender =
-            transfer::Sender::new(&self.collecting.config.transfer, queue.clone(), self.collecting.stats.clone());
-        let _ = tokio::time::timeout(FLUSH, transfer::flush(sender)).await;
+        let _ = self.leaving.send(true);
+        let _ = tokio::time::timeout(FLUSH, sender).await;
         match queue.items() {
             0 => tracing::info!("stopped; every point was sent"),
             left => tracing::warn!("stopped; {left} points were not sent and are lost"),

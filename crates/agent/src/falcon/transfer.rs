@@ -7,13 +7,14 @@ use std::collections::{HashSet, VecDeque};
 use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::watch;
 use tokio::time::Instant;
 
 use super::connection::{Health, Servers};
 use super::rpc::{Error, TransferResponse, transfer_response};
 use super::wire::Frame;
 use crate::config::Transfer;
-use crate::queue::Queue;
+use crate::queue::{Batch, Queue};
 use crate::stats::Stats;
 
 /// Between two calls with points of the same series.
@@ -26,8 +27,6 @@ pub struct Sender {
     health: Health,
     recent: Recent,
     told_invalid: bool,
-    /// The agent stops: how the transfers are was told before, and what became of the points is told by its last line.
-    leaving: bool,
 }
 
 /// The series of the calls of the last [`PAUSE`].
@@ -64,36 +63,41 @@ impl Recent {
 impl Sender {
     pub fn new(config: &Transfer, queue: Arc<Queue>, stats: Arc<Stats>) -> Sender {
         let servers = Servers::new(config.addrs.clone(), config.timeout);
-        Sender {
-            queue,
-            stats,
-            servers,
-            health: Health::default(),
-            recent: Recent::default(),
-            told_invalid: false,
-            leaving: false,
-        }
+        Sender { queue, stats, servers, health: Health::default(), recent: Recent::default(), told_invalid: false }
     }
 
-    /// For ever. What is being sent when this is dropped stays in the queue.
-    pub async fn run(mut self) {
+    /// Until `leave` turns true; then what is left is sent, until the queue is empty or no transfer takes it. What is being
+    /// sent when this is dropped stays in the queue.
+    pub async fn run(mut self, mut leave: watch::Receiver<bool>) {
+        let queue = self.queue.clone();
         loop {
-            if !self.send_oldest().await {
-                tokio::time::sleep(self.servers.back_off()).await;
+            let batch = tokio::select! {
+                biased;
+                batch = queue.peek() => batch,
+                _ = leave.wait_for(|leave| *leave) => return,
+            };
+            if self.send(&batch).await {
+                continue;
+            }
+            if *leave.borrow() {
+                return;
+            }
+            tokio::select! {
+                () = tokio::time::sleep(self.servers.back_off()) => {}
+                _ = leave.wait_for(|leave| *leave) => {}
             }
         }
     }
 
-    /// Waits for points, then sends and forgets the oldest; `false` when no transfer took them.
-    async fn send_oldest(&mut self) -> bool {
-        let batch = self.queue.peek().await;
+    /// Sends a batch and forgets it; `false` when no transfer took it.
+    async fn send(&mut self, batch: &Batch) -> bool {
         if let Some(free) = self.recent.free(batch.keys()) {
             tokio::time::sleep_until(free).await;
         }
         let done = self.deliver(&batch.frames).await;
         if done {
             self.recent.sent(batch.keys());
-            self.queue.acknowledge(&batch);
+            self.queue.acknowledge(batch);
         }
         done
     }
@@ -112,7 +116,7 @@ impl Sender {
                 self.narrow(frames, &addr, &why).await
             }
             Err((addr, error)) => {
-                if self.health.down() && !self.leaving {
+                if self.health.down() {
                     let hint = match error {
                         Error::NoMethod(_) => "; is this the port of a transfer (8433)?",
                         _ => "",
@@ -188,17 +192,11 @@ impl Sender {
     }
 
     fn told_up(&mut self) {
-        if self.health.up() && !self.leaving {
+        if self.health.up() {
             let waiting = self.queue.items();
             tracing::info!("transfer: {} answers; {waiting} points are being sent", self.servers.addr());
         }
     }
-}
-
-/// Sends what is left, for a stop: until the queue is empty or a transfer fails.
-pub async fn flush(mut sender: Sender) {
-    sender.leaving = true;
-    while sender.queue.items() > 0 && sender.send_oldest().await {}
 }
 
 #[cfg(test)]

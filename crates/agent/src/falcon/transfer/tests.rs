@@ -45,6 +45,11 @@ async fn setup() -> (Sender, Arc<Queue>, Arc<Stats>, Arc<std::sync::Mutex<Vec<Ve
     (Sender::new(&config, queue.clone(), stats.clone()), queue, stats, seen)
 }
 
+/// The agent ends: the sender returns when it has done what it can.
+fn left() -> watch::Receiver<bool> {
+    watch::channel(true).1
+}
+
 #[tokio::test]
 async fn everything_arrives_in_order_and_invalid_is_counted() {
     let (sender, queue, stats, seen) = setup().await;
@@ -52,7 +57,7 @@ async fn everything_arrives_in_order_and_invalid_is_counted() {
     queue.append(samples(60, &["b"]));
     queue.append(samples(120, &["a"]));
     let start = tokio::time::Instant::now();
-    flush(sender).await;
+    sender.run(left()).await;
     // At a stop a backlog went without the pause, and the transfer let its stamps overtake each other.
     assert!(start.elapsed() >= PAUSE, "{:?}", start.elapsed());
     assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "invalid", "b"], vec!["a"]]);
@@ -82,7 +87,7 @@ async fn a_refused_call_is_halved_until_the_bad_point_stands_alone() {
     let (sender, queue, stats, seen) = setup().await;
     queue.append(samples(60, &["a", "b", "bad", "c", "d"]));
     queue.append(samples(60, &["e"]));
-    flush(sender).await;
+    sender.run(left()).await;
     let seen = seen.lock().expect("unpoisoned");
     let mut delivered: Vec<_> = seen.iter().filter(|call| !call.contains(&"bad".to_owned())).flatten().collect();
     delivered.sort();
@@ -115,7 +120,7 @@ async fn a_server_that_is_no_transfer_costs_no_points() {
         queue.append(samples(60, &["a", "b"]));
         let alone = addrs.len() == 1;
         let config = Transfer { enabled: true, addrs, interval: 60, timeout: 1000 };
-        flush(Sender::new(&config, queue.clone(), stats.clone())).await;
+        Sender::new(&config, queue.clone(), stats.clone()).run(left()).await;
         assert_eq!(stats.invalid.get(), 0);
         assert_eq!(queue.items(), if alone { 2 } else { 0 });
     }
@@ -129,6 +134,6 @@ async fn what_no_transfer_took_stays() {
     let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES));
     let config = Transfer { enabled: true, addrs: vec![closed.to_string()], interval: 60, timeout: 1000 };
     queue.append(samples(60, &["a"]));
-    flush(Sender::new(&config, queue.clone(), stats.clone())).await;
+    Sender::new(&config, queue.clone(), stats.clone()).run(left()).await;
     assert_eq!((queue.items(), stats.sent.get()), (1, 0));
 }
