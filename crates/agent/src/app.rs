@@ -91,6 +91,7 @@ impl Collecting {
             plan: Arc::new(Plan::new(collect::ALL, active, Platform::CURRENT)),
             clock: Arc::new(SystemClock),
             endpoint: identity.endpoint().unwrap_or_default(),
+            clock_told: Arc::default(),
         };
         Collecting { shared, hub, identity, stats, queue, config }
     }

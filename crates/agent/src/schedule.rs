@@ -11,6 +11,7 @@ mod unit;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
 
 use tokio::time::Instant;
@@ -19,7 +20,7 @@ use crate::clock::WallClock;
 use crate::collect::{Context, Lane, Plan, Spec};
 use crate::isolate::Worker;
 use crate::model::{Platform, Sample, Tick};
-use crate::tick::{Claim, Timetable};
+use crate::tick::{Claim, MAX_WITHHOLD_MS, Timetable};
 use unit::{State, Unit, start};
 
 /// A unit that takes longer no longer holds back what others have ready.
@@ -34,6 +35,8 @@ pub struct Shared {
     pub plan: Arc<Plan>,
     pub clock: Arc<dyn WallClock>,
     pub endpoint: String,
+    /// A lane has told that the clock stepped back; the others need not.
+    pub clock_told: Arc<AtomicBool>,
 }
 
 /// Where finished points go.
@@ -109,11 +112,11 @@ impl LaneTask {
             let now = self.shared.clock.now_ms();
             let withheld = self.timetable.withheld_ms(now);
             let due = self.timetable.next_ms(now);
-            if withheld > 0 && !told {
-                tracing::warn!(
-                    "the clock stepped back; no points for {} s, until it passes the newest stamp again",
-                    (due - now) / 1000
-                );
+            if withheld == 0 && told {
+                self.shared.clock_told.store(false, Relaxed);
+            }
+            if withheld > 0 && !told && !self.shared.clock_told.swap(true, Relaxed) {
+                tell_step_back(withheld, due - now);
             }
             told = withheld > 0;
             let wait = Duration::from_millis(u64::try_from(due - now).unwrap_or(0));
@@ -176,6 +179,18 @@ impl LaneTask {
             count.set(usize::try_from(started.elapsed().as_millis()).unwrap_or(usize::MAX));
         }
         sink(ready);
+    }
+}
+
+fn tell_step_back(behind_ms: i64, wait_ms: i64) {
+    let behind_s = behind_ms / 1000;
+    if behind_ms > MAX_WITHHOLD_MS {
+        tracing::warn!(
+            "the clock is {behind_s} s behind the newest stamp; it is believed, but servers drop points until it is past that"
+        );
+    } else {
+        let wait_s = wait_ms / 1000;
+        tracing::warn!("the clock stepped back; no points for {wait_s} s, until it passes the newest stamp again");
     }
 }
 
