@@ -16,7 +16,7 @@ const CPU: Metric =
 const HANDLES: Metric =
     Metric::gauge("agent.handles", "handles", Sets::EXTENDED, USAGE).help("open handles (Linux: file descriptors)");
 const THREADS: Metric =
-    Metric::gauge("agent.threads", "threads", Sets::EXTENDED, "/proc/self/status").on(On::Linux).help("of the agent");
+    Metric::gauge("agent.threads", "threads", Sets::EXTENDED, "/proc/self/stat").on(On::Linux).help("of the agent");
 const COLLECT_MS: Metric = Metric::gauge("agent.collect.ms", "ms", Sets::EXTENDED, OWN)
     .tags(&["group"])
     .help("time that the last cycle of a group of collectors took");
