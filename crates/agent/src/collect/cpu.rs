@@ -140,15 +140,12 @@ fn emit_shares(cx: &mut Cx<'_>, before: &CpuTimes, now: &CpuTimes, platform: Pla
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collect::{ALL, Plan};
-    use crate::model::Tick;
+    use crate::collect::tests::with_cx;
     use std::collections::BTreeMap;
 
     fn shares(before: CpuTimes, now: CpuTimes, sets: Sets, platform: Platform) -> BTreeMap<String, f64> {
-        let plan = Plan::new(ALL, sets, platform);
-        let mut cx = Cx::new(Tick { at: 0, step: 60, elapsed: None }, &plan);
-        emit_shares(&mut cx, &before, &now, platform);
-        cx.finish().samples.into_iter().map(|s| (s.metric.into_owned(), s.value.get())).collect()
+        let (_, said) = with_cx(sets, platform, |cx| emit_shares(cx, &before, &now, platform));
+        said.samples.into_iter().map(|s| (s.metric.into_owned(), s.value.get())).collect()
     }
 
     #[test]

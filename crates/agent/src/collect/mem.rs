@@ -123,15 +123,12 @@ fn emit_commit(cx: &mut Cx<'_>, commit: &CommitInfo) {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::collect::{ALL, Plan};
-    use crate::model::Tick;
+    use crate::collect::tests::with_cx;
     use std::collections::BTreeMap;
 
     fn said(emit: impl FnOnce(&mut Cx<'_>), platform: Platform) -> BTreeMap<String, f64> {
-        let plan = Plan::new(ALL, Sets::FALCON.and(Sets::EXTENDED), platform);
-        let mut cx = Cx::new(Tick { at: 0, step: 60, elapsed: None }, &plan);
-        emit(&mut cx);
-        cx.finish().samples.into_iter().map(|s| (s.metric.into_owned(), s.value.get())).collect()
+        let (_, said) = with_cx(Sets::FALCON.and(Sets::EXTENDED), platform, emit);
+        said.samples.into_iter().map(|s| (s.metric.into_owned(), s.value.get())).collect()
     }
 
     #[test]

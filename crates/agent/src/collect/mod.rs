@@ -217,6 +217,14 @@ mod tests {
     const SETS: [NameSet; 5] =
         [NameSet::Falcon, NameSet::WindowsAgent, NameSet::FreedomKk, NameSet::LeonZYang, NameSet::Extended];
 
+    /// What one collector's code says with these sets on this platform.
+    pub(super) fn with_cx<T>(sets: Sets, platform: Platform, run: impl FnOnce(&mut Cx<'_>) -> T) -> (T, Collected) {
+        let plan = Plan::new(ALL, sets, platform);
+        let mut cx = Cx::new(Tick { at: 0, step: 60, elapsed: None }, &plan);
+        let result = run(&mut cx);
+        (result, cx.finish())
+    }
+
     fn every_choice_of_sets() -> impl Iterator<Item = Sets> {
         (1u32..1 << SETS.len())
             .map(|bits| SETS.iter().enumerate().filter(|(n, _)| bits & (1 << n) != 0).map(|(_, set)| *set).collect())

@@ -1,14 +1,6 @@
 use super::*;
-use crate::collect::{ALL, Collected, Plan};
-use crate::model::Tick;
+use crate::collect::tests::with_cx;
 use falcon_sys::types::Inodes;
-
-fn with_cx<T>(sets: Sets, platform: Platform, run: impl FnOnce(&mut Cx<'_>) -> T) -> (T, Collected) {
-    let plan = Plan::new(ALL, sets, platform);
-    let mut cx = Cx::new(Tick { at: 0, step: 60, elapsed: None }, &plan);
-    let result = run(&mut cx);
-    (result, cx.finish())
-}
 
 fn mount(device: &str, path: &str, fstype: &str) -> Mount {
     Mount { device: device.into(), mount: path.into(), path: path.into(), fstype: fstype.into() }

@@ -1,13 +1,6 @@
 use super::*;
-use crate::collect::{ALL, Collected, Plan};
-use crate::model::Tick;
-
-fn with_cx<T>(sets: Sets, platform: Platform, run: impl FnOnce(&mut Cx<'_>) -> T) -> (T, Collected) {
-    let plan = Plan::new(ALL, sets, platform);
-    let mut cx = Cx::new(Tick { at: 0, step: 60, elapsed: None }, &plan);
-    let result = run(&mut cx);
-    (result, cx.finish())
-}
+use crate::collect::Collected;
+use crate::collect::tests::with_cx;
 
 fn named(name: &str) -> NetIf {
     NetIf { name: name.to_owned(), hardware: true, ..NetIf::default() }
