@@ -74,3 +74,23 @@ fn a_port_that_is_taken_is_told_and_does_not_end_it() {
     second.signal(Signal::TERM);
     assert_eq!(second.wait().code, Some(0));
 }
+
+/// A closed terminal ends it in good order; under nohup, which ignores that signal, it goes on.
+#[test]
+fn a_closed_terminal_ends_it_unless_that_is_ignored() {
+    let agent = Agent::start(&json!({}));
+    let ended = agent.end_with(Signal::HUP);
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.err.contains("the terminal was closed: stopping"), "{}", ended.err);
+
+    let dir = empty();
+    fs::write(dir.path().join("cfg.json"), r#"{"http": {"listen": "127.0.0.1:0"}}"#).expect("written");
+    let mut nohup = Command::new("nohup");
+    nohup.arg(exe()).current_dir(dir.path());
+    let process = Process::start(nohup);
+    until("its third line", || process.err(), || process.err().contains("Ctrl-C ends").then_some(()));
+    process.signal(Signal::HUP);
+    process.signal(Signal::TERM);
+    let ended = process.wait();
+    assert!(ended.err.contains("SIGTERM: stopping"), "{}", ended.err);
+}
