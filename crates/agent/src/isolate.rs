@@ -31,9 +31,10 @@ impl Worker {
         Ok(Worker { jobs })
     }
 
-    /// Hands the job over; `false` when the thread is gone (a job that panicked past its own guard).
-    pub fn run(&self, job: impl FnOnce() + Send + 'static) -> bool {
-        self.jobs.send(Box::new(job)).is_ok()
+    /// Hands the job over. Where the thread is gone (a job panicked past its own guard) the job is dropped, and with it the
+    /// sender of its answer: whoever waits for that is told.
+    pub fn run(&self, job: impl FnOnce() + Send + 'static) {
+        let _ = self.jobs.send(Box::new(job));
     }
 }
 

@@ -49,7 +49,7 @@ pub struct Stats {
     pub push_invalid: Count,
     /// Push requests answered with 400.
     pub push_refused: Count,
-    /// Series that the snapshot had no room for.
+    /// Points of series that the snapshot had no room for; on the status page only.
     pub snapshot_full: Count,
     /// HTTP connections closed because too many were open.
     pub http_refused: Count,

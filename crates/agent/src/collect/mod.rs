@@ -163,11 +163,6 @@ impl<'a> Cx<'a> {
         });
     }
 
-    /// Whether any of these names is said at all: spares the work for those that are not.
-    pub fn wants(&self, metrics: &[Metric]) -> bool {
-        metrics.iter().any(|metric| self.plan.says(metric))
-    }
-
     /// One part that could not be read: `what` names it and stays the same from cycle to cycle, so that it is logged once.
     pub fn problem(&mut self, what: impl Into<String>, why: impl std::fmt::Display) {
         self.problems.push((what.into(), why.to_string()));

@@ -188,7 +188,9 @@ impl Sender {
                 String::from_utf8_lossy(sample)
             );
         }
-        tracing::debug!("transfer: {}: {items} points, {invalid} Invalid", self.servers.addr());
+        let TransferResponse { message, latency_ms, .. } = response;
+        let addr = self.servers.addr();
+        tracing::debug!("transfer: {addr}: {items} points, {invalid} Invalid, {message:?} after {latency_ms} ms");
     }
 
     fn told_up(&mut self) {

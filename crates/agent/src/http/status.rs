@@ -50,19 +50,24 @@ pub async fn page(State(site): State<Arc<Site>>) -> Response {
 }
 
 fn summary(site: &Site) -> String {
-    let version = &site.identity.version;
-    if site.transfers.is_empty() {
-        return format!("falcon-agent {version}; no transfer is configured, points are only shown here");
+    let (version, stats) = (&site.identity.version, &site.stats);
+    let mut text = if site.transfers.is_empty() {
+        format!("falcon-agent {version}; no transfer is configured, points are only shown here")
+    } else {
+        format!(
+            "falcon-agent {version}; transfer {}: {} points sent, {} waiting, {} dropped, {} invalid",
+            site.transfers.join(", "),
+            stats.sent.get(),
+            stats.queued.get(),
+            stats.dropped.get(),
+            stats.invalid.get()
+        )
+    };
+    let left_out = stats.snapshot_full.get();
+    if left_out > 0 {
+        let _ = write!(text, "; {left_out} points of further series are not shown, there are too many");
     }
-    let stats = &site.stats;
-    format!(
-        "falcon-agent {version}; transfer {}: {} points sent, {} waiting, {} dropped, {} invalid",
-        site.transfers.join(", "),
-        stats.sent.get(),
-        stats.queued.get(),
-        stats.dropped.get(),
-        stats.invalid.get()
-    )
+    text
 }
 
 fn render(endpoint: &str, summary: &str, series: &[Latest], now: i64) -> String {

@@ -53,15 +53,12 @@ fn a_link_that_changes_its_speed_makes_no_jump() {
 
 #[test]
 fn an_unknown_speed_is_zero_on_linux_and_absent_on_windows() {
-    let emit_it = |cx: &mut Cx<'_>| emit(cx, &named("x"), &Link::default(), cx_platform(cx));
-    fn cx_platform(cx: &Cx<'_>) -> Platform {
-        if cx.wants(&[IN_FRAME]) { Platform::Linux } else { Platform::Windows }
-    }
+    let said = |platform| with_cx(Sets::FALCON, platform, |cx| emit(cx, &named("x"), &Link::default(), platform)).1;
     let speed = |collected: Collected| collected.samples.into_iter().find(|s| s.metric == "net.if.speed.bits");
-    let (_, linux) = with_cx(Sets::FALCON, Platform::Linux, emit_it);
+    let linux = said(Platform::Linux);
     assert_eq!(linux.samples.len(), 26);
     assert_eq!(speed(linux).map(|s| s.value.get()), Some(0.0));
-    let (_, windows) = with_cx(Sets::FALCON, Platform::Windows, emit_it);
+    let windows = said(Platform::Windows);
     assert_eq!(speed(windows), None);
 }
 
