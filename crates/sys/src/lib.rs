@@ -25,4 +25,7 @@ mod win;
 #[cfg(windows)]
 use win as imp;
 
-pub use imp::{Host, commit_info, hostname, limit_heap_growth, local_time, self_usage, volume_usage};
+pub use imp::{
+    Host, commit_info, disk_io, hostname, limit_heap_growth, local_time, memory_lists, ntp_servers, page_files,
+    self_usage, volume_usage,
+};

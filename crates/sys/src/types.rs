@@ -35,11 +35,25 @@ pub struct CpuStat {
     pub times: CpuTimes,
     /// Logical processors that are online.
     pub count: u32,
-    /// Context switches since boot, where this call tells them (Linux `ctxt`).
+    /// Context switches since boot, where this call tells them (Linux `ctxt`; Windows the sum over
+    /// SYSTEM_INTERRUPT_INFORMATION, each processor's count widened to 64 bits by the [`Host`](crate::Host) and its clones).
     pub context_switches: Option<u64>,
-    /// Interrupts since boot, where this call tells them (Linux `intr`; Windows the sum of InterruptCount, each widened to
-    /// 64 bits by the [`Host`](crate::Host) and its clones).
+    /// Interrupts since boot, where this call tells them (Linux `intr`; Windows the sum of InterruptCount, widened likewise).
     pub interrupts: Option<u64>,
+    /// Deferred procedure calls since boot (Windows: DpcCount, widened likewise; Linux: `None`).
+    pub dpcs: Option<u64>,
+}
+
+/// The time of one logical processor since boot, in the unit of [`CpuTimes`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct CoreTimes {
+    /// Processor group (Windows); 0 on Linux.
+    pub group: u16,
+    /// Number within the group; on Linux the N of `cpuN`.
+    pub number: u32,
+    pub idle: u64,
+    /// All time, idle included.
+    pub total: u64,
 }
 
 /// Physical memory in bytes.
@@ -68,6 +82,44 @@ pub struct CommitInfo {
     pub pool_nonpaged_bytes: u64,
 }
 
+/// Windows' paging since boot (SYSTEM_PERFORMANCE_INFORMATION), 32-bit counts widened by the [`Host`](crate::Host).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Paging {
+    /// Soft and hard faults.
+    pub faults: u64,
+    /// Pages read from disk to resolve faults (PageReadCount).
+    pub pages_in: u64,
+    /// Pages written to free memory (DirtyPagesWriteCount + MappedPagesWriteCount).
+    pub pages_out: u64,
+    /// Read operations (PageReadIoCount).
+    pub reads: u64,
+    /// Write operations (DirtyWriteIoCount + MappedWriteIoCount).
+    pub writes: u64,
+    /// Free system page table entries: a level, not a count since boot.
+    pub free_ptes: u64,
+    /// System calls of all processors.
+    pub syscalls: u64,
+}
+
+/// Windows' page lists in bytes (SYSTEM_MEMORY_LIST_INFORMATION); asks for SeProfileSingleProcessPrivilege.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct MemoryLists {
+    /// Standby pages of all priorities.
+    pub standby_bytes: u64,
+    pub modified_bytes: u64,
+    /// Free and zeroed pages.
+    pub free_zero_bytes: u64,
+}
+
+/// One page file.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PageFile {
+    /// Path with forward slashes: `C:/pagefile.sys`. Linux: path or device of `/proc/swaps`.
+    pub name: String,
+    pub total_bytes: u64,
+    pub used_bytes: u64,
+}
+
 /// Load averages as the kernel prints them (Linux only).
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct LoadAvg {
@@ -90,6 +142,8 @@ pub struct Mount {
     pub path: PathBuf,
     /// Linux: type from /proc/mounts. Windows: empty until [`VolumeUsage::fstype`] tells.
     pub fstype: String,
+    /// Windows: DRIVE_REMOVABLE. Linux: false.
+    pub removable: bool,
 }
 
 /// Space and inodes of one mounted file system, in bytes. May take for ever to obtain: ask on a thread that may be lost.
@@ -148,6 +202,158 @@ pub struct NetIf {
     pub up: Option<bool>,
     /// Windows: HardwareInterface flag. Linux: true.
     pub hardware: bool,
+    /// What tells it from others over time, also when it is renamed (Windows: LUID; Linux: 0, the name does).
+    pub id: u64,
+    /// Windows: OutQLen. Linux: `None`.
+    pub out_queue: Option<u64>,
+}
+
+/// Counters of one block device since boot, as the system counts them: fields may wrap at 32 bits, and step back when the
+/// device is replaced. Times in microseconds.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct DiskIo {
+    /// Linux: device of `/proc/diskstats`. Windows: `PhysicalDrive0`, or `C:` where a volume was asked.
+    pub name: String,
+    pub reads: u64,
+    /// Linux only.
+    pub reads_merged: u64,
+    /// Linux: sectors of 512 bytes x 512.
+    pub read_bytes: u64,
+    pub read_us: u64,
+    pub writes: u64,
+    /// Linux only.
+    pub writes_merged: u64,
+    pub written_bytes: u64,
+    pub write_us: u64,
+    /// Requests on their way now. Windows: QueueDepth.
+    pub in_flight: u64,
+    /// Linux: time with requests on their way (field 13). Windows: 0, see `idle_us`.
+    pub busy_us: u64,
+    /// Linux: the sum of all requests' times so far (field 14). Windows: 0.
+    pub weighted_us: u64,
+    /// Windows only: time without a request; with `clock_us` it tells the busy time.
+    pub idle_us: u64,
+    /// Windows only: QueryTime, the clock against which `idle_us` is read.
+    pub clock_us: u64,
+    /// Windows only: SplitCount.
+    pub splits: u64,
+}
+
+/// One drive or volume of Windows that can be asked for its [`DiskIo`].
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Drive {
+    /// `PhysicalDrive0`; `C:` for a volume.
+    pub name: String,
+    /// Drive letters on this disk, in the order of letters: `C:`, `D:`.
+    pub letters: Vec<String>,
+}
+
+/// Limits of the kernel (Linux); `None` where the file cannot be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct KernelLimits {
+    /// `fs/file-max`.
+    pub max_files: Option<u64>,
+    /// `kernel/pid_max`.
+    pub max_proc: Option<u64>,
+    /// First field of `fs/file-nr`.
+    pub files_allocated: Option<u64>,
+}
+
+/// Totals of the whole system; `None` where the platform does not tell cheaply.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SysInfo {
+    pub processes: Option<u64>,
+    pub threads: Option<u64>,
+    /// Windows only.
+    pub handles: Option<u64>,
+    pub uptime_s: Option<u64>,
+}
+
+/// Counters of TCP since boot for one family or both, 64 bits wide (widened by the [`Host`](crate::Host)).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpCounts {
+    pub active_opens: u64,
+    pub passive_opens: u64,
+    pub attempt_fails: u64,
+    pub estab_resets: u64,
+    /// A level, not a count.
+    pub established: u64,
+    pub in_segs: u64,
+    pub out_segs: u64,
+    pub retrans_segs: u64,
+    pub in_errs: u64,
+    pub out_rsts: u64,
+}
+
+/// Windows: both families, apart. Linux: `/proc/net/snmp` counts them together; `v6` is `None`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct TcpStats {
+    pub v4: TcpCounts,
+    pub v6: Option<TcpCounts>,
+}
+
+/// Datagrams of one family since boot, widened likewise (Windows).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct UdpCounts {
+    pub in_datagrams: u64,
+    pub no_ports: u64,
+    pub in_errors: u64,
+    pub out_datagrams: u64,
+}
+
+/// The two files of protocol counters below `/proc/net` (Linux).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetCounters {
+    /// `netstat`: TcpExt, IpExt.
+    Netstat,
+    /// `snmp`: Ip, Icmp, Tcp, Udp.
+    Snmp,
+}
+
+/// Linux: `/proc/net/sockstat`, `sockstat6` and the CurrEstab of `/proc/net/snmp`.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct SockStat {
+    /// Sockets in a hash table, both families (`inuse`).
+    pub tcp_in_use: u64,
+    pub tcp_orphaned: u64,
+    pub tcp_time_wait: u64,
+    /// All TCP sockets, the ones without a peer or port included (`alloc`).
+    pub tcp_allocated: u64,
+    /// CurrEstab: established and close-wait.
+    pub tcp_established: u64,
+}
+
+/// How many TCP sockets of both families are in each state, by the number of MIB_TCP_STATE: 1 closed, 2 listen, 3 syn sent,
+/// 4 syn received, 5 established, 6 fin wait 1, 7 fin wait 2, 8 close wait, 9 closing, 10 last ack, 11 time wait,
+/// 12 delete TCB.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub struct TcpStates {
+    pub count: [u64; 13],
+    /// Share of the dynamic ports that are in use, of the family that uses more (Windows); `None` on Linux.
+    pub ephemeral_used_percent: Option<f64>,
+}
+
+/// One process. A pid is given again: `pid` and `created` together name a process.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Proc {
+    pub pid: u32,
+    /// Linux: `comm`, at most 15 bytes. Windows: image name (`sqlservr.exe`).
+    pub name: String,
+    /// Start time in a unit of the platform.
+    pub created: u64,
+    /// Since it began.
+    pub age_s: f64,
+    pub user_us: u64,
+    pub kernel_us: u64,
+    /// Linux: resident set. Windows: PrivatePageCount in bytes (commit).
+    pub memory_bytes: u64,
+    /// Windows: working set. Linux: the resident set again.
+    pub working_set_bytes: u64,
+    pub threads: u64,
+    /// Linux: open file descriptors. `None` where it may not be read.
+    pub handles: Option<u64>,
+    pub read_bytes: Option<u64>,
+    pub written_bytes: Option<u64>,
 }
 
 /// What the agent itself uses.

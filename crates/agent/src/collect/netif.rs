@@ -143,7 +143,9 @@ struct NetIfs {
 
 impl Collector for NetIfs {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
-        let interfaces = self.filter.apply(self.host.net_ifs()?, cx);
+        let mut interfaces = Vec::new();
+        self.host.net_ifs(&mut interfaces)?;
+        let interfaces = self.filter.apply(interfaces, cx);
         let present: HashSet<&str> = interfaces.iter().map(|interface| interface.name.as_str()).collect();
         self.links.retain(|name, _| present.contains(name.as_str()));
         for interface in &interfaces {

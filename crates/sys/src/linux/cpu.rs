@@ -83,7 +83,10 @@ mod tests {
             guest: 175_628,
             guest_nice: 3,
         };
-        assert_eq!(stat, CpuStat { times, count: 2, context_switches: Some(8_735_543), interrupts: Some(199_292) });
+        assert_eq!(
+            stat,
+            CpuStat { times, count: 2, context_switches: Some(8_735_543), interrupts: Some(199_292), dpcs: None }
+        );
     }
 
     #[test]

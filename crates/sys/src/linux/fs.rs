@@ -30,6 +30,7 @@ fn parse_line(line: &[u8], root: &Path) -> Option<Mount> {
         mount: lossy(&mount),
         path: under(root, below_root),
         fstype: lossy(&unescape(fstype)),
+        removable: false,
     })
 }
 
@@ -103,7 +104,13 @@ mod tests {
             nas:/export/a /mnt/nas nfs4 rw,vers=4.2 0 0\n";
         let mounts = parse(table);
         assert_eq!(mounts.len(), 3);
-        let root = Mount { device: "/dev/sda1".into(), mount: "/".into(), path: "/".into(), fstype: "ext4".into() };
+        let root = Mount {
+            device: "/dev/sda1".into(),
+            mount: "/".into(),
+            path: "/".into(),
+            fstype: "ext4".into(),
+            removable: false,
+        };
         assert_eq!(mounts[1], root);
         assert_eq!((mounts[2].device.as_str(), mounts[2].fstype.as_str()), ("nas:/export/a", "nfs4"));
     }

@@ -35,7 +35,7 @@ impl Host {
     ///
     /// # Errors
     /// The file cannot be read, or has no `cpu` line ([`io::ErrorKind::InvalidData`]).
-    pub fn cpu_stat(&self) -> io::Result<CpuStat> {
+    pub fn cpu_stat(&mut self) -> io::Result<CpuStat> {
         self.parse("proc/stat", cpu::parse_stat)
     }
 
@@ -43,7 +43,7 @@ impl Host {
     ///
     /// # Errors
     /// The file cannot be read, or does not tell the memory ([`io::ErrorKind::InvalidData`]).
-    pub fn mem_info(&self) -> io::Result<MemInfo> {
+    pub fn mem_info(&mut self) -> io::Result<MemInfo> {
         self.parse("proc/meminfo", mem::parse_mem)
     }
 
@@ -51,7 +51,7 @@ impl Host {
     ///
     /// # Errors
     /// The file cannot be read, or does not tell the swap ([`io::ErrorKind::InvalidData`]).
-    pub fn swap_info(&self) -> io::Result<SwapInfo> {
+    pub fn swap_info(&mut self) -> io::Result<SwapInfo> {
         self.parse("proc/meminfo", mem::parse_swap)
     }
 
@@ -60,7 +60,7 @@ impl Host {
     /// # Errors
     /// The file cannot be read, or has no three averages ([`io::ErrorKind::InvalidData`]). Windows: always
     /// [`io::ErrorKind::Unsupported`].
-    pub fn load_avg(&self) -> io::Result<LoadAvg> {
+    pub fn load_avg(&mut self) -> io::Result<LoadAvg> {
         self.parse("proc/loadavg", cpu::parse_loadavg)
     }
 
@@ -70,7 +70,7 @@ impl Host {
     ///
     /// # Errors
     /// The table cannot be read.
-    pub fn mounts(&self) -> io::Result<Vec<Mount>> {
+    pub fn mounts(&mut self) -> io::Result<Vec<Mount>> {
         let hosts = if *self.root == *Path::new("/") { None } else { self.read("proc/1/mounts").ok() };
         let table = hosts.map_or_else(|| self.read("proc/mounts"), Ok)?;
         Ok(fs::parse_mounts(&table, &self.root))
@@ -80,14 +80,14 @@ impl Host {
     ///
     /// # Errors
     /// The table cannot be read; an interface without a readable speed is no error.
-    pub fn net_ifs(&self) -> io::Result<Vec<NetIf>> {
-        let mut ifs = net::parse_dev(&self.read("proc/net/dev")?);
-        for row in &mut ifs {
+    pub fn net_ifs(&mut self, into: &mut Vec<NetIf>) -> io::Result<()> {
+        *into = net::parse_dev(&self.read("proc/net/dev")?);
+        for row in into {
             row.speed_bits_per_s = net::speed_file(&row.name)
                 .and_then(|file| self.read(&file).ok())
                 .and_then(|speed| net::parse_speed(&speed));
         }
-        Ok(ifs)
+        Ok(())
     }
 
     fn parse<T>(&self, file: &str, parse: fn(&[u8]) -> Result<T, &'static str>) -> io::Result<T> {
@@ -138,7 +138,7 @@ mod tests {
 
     #[test]
     fn every_file_is_below_the_root() {
-        let (dir, host) = root(&[
+        let (dir, mut host) = root(&[
             ("proc/stat", "cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3 4\nctxt 77\n"),
             ("proc/meminfo", "MemTotal: 10 kB\nMemAvailable: 4 kB\nSwapTotal: 2 kB\nSwapFree: 1 kB\n"),
             ("proc/loadavg", "1.00 2.00 3.00 1/1 1\n"),
@@ -153,14 +153,15 @@ mod tests {
         assert_eq!(host.load_avg().unwrap().fifteen, 3.0);
         let mounts = host.mounts().unwrap();
         assert_eq!((mounts[0].mount.as_str(), &mounts[0].path), ("/data", &dir.path().join("data")));
-        let ifs = host.net_ifs().unwrap();
+        let mut ifs = Vec::new();
+        host.net_ifs(&mut ifs).unwrap();
         assert_eq!(ifs.iter().map(|i| i.speed_bits_per_s).collect::<Vec<_>>(), [Some(10_000_000_000), None]);
     }
 
     // In a container /proc/mounts below the root lists the container's own mounts, whatever procfs it is.
     #[test]
     fn below_a_prefix_the_mounts_are_those_of_process_1() {
-        let (_dir, host) = root(&[
+        let (_dir, mut host) = root(&[
             ("proc/mounts", "overlay / overlay rw 0 0\n"),
             ("proc/1/mounts", "/dev/vda1 / ext4 rw 0 0\n/dev/vdb1 /data xfs rw 0 0\n"),
         ]);
@@ -171,20 +172,21 @@ mod tests {
     // Link-local IPv6 only, no lo: the table has the same form, and the host is not empty.
     #[test]
     fn an_ipv6_only_host_has_interfaces() {
-        let (_dir, host) = root(&[
+        let (_dir, mut host) = root(&[
             (
                 "proc/net/dev",
                 "Inter-|   Receive |  Transmit\n face |bytes |bytes\n  ens3: 9 1 0 0 0 0 0 3 8 1 0 0 0 0 0 0\n",
             ),
             ("proc/net/if_inet6", "fe80000000000000505400fffe123456 02 40 20 80 ens3\n"),
         ]);
-        let ifs = host.net_ifs().unwrap();
+        let mut ifs = Vec::new();
+        host.net_ifs(&mut ifs).unwrap();
         assert_eq!((ifs.len(), ifs[0].name.as_str(), ifs[0].in_multicast), (1, "ens3", 3));
     }
 
     #[test]
     fn errors_name_the_file() {
-        let (dir, host) = root(&[("proc/stat", "garbage\n")]);
+        let (dir, mut host) = root(&[("proc/stat", "garbage\n")]);
         let damaged = host.cpu_stat().unwrap_err();
         assert_eq!(damaged.kind(), io::ErrorKind::InvalidData);
         assert!(damaged.to_string().contains(&*dir.path().join("proc/stat").to_string_lossy()), "{damaged}");
@@ -195,7 +197,7 @@ mod tests {
 
     #[test]
     fn a_pipe_in_the_place_of_a_file_does_not_hold_the_reader() {
-        let (dir, host) = root(&[("proc/stat", "")]);
+        let (dir, mut host) = root(&[("proc/stat", "")]);
         let fifo = dir.path().join("proc/loadavg");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         assert_eq!(host.load_avg().unwrap_err().kind(), io::ErrorKind::InvalidInput);

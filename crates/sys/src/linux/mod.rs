@@ -9,11 +9,13 @@ mod fs;
 mod host;
 mod mem;
 mod net;
+mod pending;
 mod process;
 mod text;
 
 pub use fs::volume_usage;
 pub use host::Host;
+pub use pending::*;
 pub use process::{limit_heap_growth, self_usage};
 
 use crate::civil;

@@ -56,6 +56,7 @@ fn parse_row(line: &str) -> Option<NetIf> {
         speed_bits_per_s: None,
         up: None,
         hardware: true,
+        ..NetIf::default()
     })
 }
 
@@ -108,6 +109,7 @@ mod tests {
             speed_bits_per_s: None,
             up: None,
             hardware: true,
+            ..NetIf::default()
         };
         assert_eq!(rows[0], eth0);
     }

@@ -57,7 +57,7 @@ fn from_groups(groups: &[Processors], interrupts: u64) -> CpuStat {
         count += group.interrupts.len();
     }
     let count = u32::try_from(count).unwrap_or(u32::MAX);
-    CpuStat { times, count, context_switches: None, interrupts: Some(interrupts) }
+    CpuStat { times, count, context_switches: None, interrupts: Some(interrupts), dpcs: None }
 }
 
 /// The processors of every group; [`io::ErrorKind::Unsupported`] where neither NT call can tell.
@@ -126,7 +126,7 @@ fn system_times() -> io::Result<CpuStat> {
         idle: ticks(idle),
         ..CpuTimes::default()
     };
-    Ok(CpuStat { times, count, context_switches: None, interrupts: None })
+    Ok(CpuStat { times, count, context_switches: None, interrupts: None, dpcs: None })
 }
 
 #[cfg(test)]
@@ -139,7 +139,7 @@ mod tests {
         let b = Processors { idle: 10, kernel: 30, user: 70, dpc: 1, interrupt: 1, interrupts: vec![9] };
         let stat = from_groups(&[a, b], 12);
         let times = CpuTimes { user: 90, system: 40, idle: 70, irq: 5, softirq: 4, ..CpuTimes::default() };
-        assert_eq!(stat, CpuStat { times, count: 3, context_switches: None, interrupts: Some(12) });
+        assert_eq!(stat, CpuStat { times, count: 3, context_switches: None, interrupts: Some(12), dpcs: None });
     }
 
     #[test]

@@ -52,7 +52,7 @@ fn is_fixed(root: &Path) -> bool {
 
 fn drive(root: &Path) -> Mount {
     let letter = text(root).trim_end_matches('\\').to_owned();
-    Mount { device: letter.clone(), mount: letter, path: path(root), fstype: String::new() }
+    Mount { device: letter.clone(), mount: letter, path: path(root), fstype: String::new(), removable: false }
 }
 
 /// The row of a volume that is mounted in folders only.
@@ -73,6 +73,7 @@ fn folder<'a>(volume: &Path, mounted_at: impl Iterator<Item = &'a Path>) -> Opti
         // Not the folder: the volume's own path has no limit of 260 characters and crosses no other volume.
         path: path(volume),
         fstype: String::new(),
+        removable: false,
     })
 }
 
@@ -215,7 +216,13 @@ mod tests {
 
     #[test]
     fn a_drive_is_its_letter() {
-        let expected = Mount { device: "C:".into(), mount: "C:".into(), path: "C:\\".into(), fstype: String::new() };
+        let expected = Mount {
+            device: "C:".into(),
+            mount: "C:".into(),
+            path: "C:\\".into(),
+            fstype: String::new(),
+            removable: false,
+        };
         assert_eq!(drive(&units("C:\\")), expected);
     }
 

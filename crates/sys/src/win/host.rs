@@ -23,7 +23,7 @@ impl Host {
     ///
     /// # Errors
     /// The call's own.
-    pub fn cpu_stat(&self) -> io::Result<CpuStat> {
+    pub fn cpu_stat(&mut self) -> io::Result<CpuStat> {
         cpu::stat(&self.interrupts)
     }
 
@@ -31,7 +31,7 @@ impl Host {
     ///
     /// # Errors
     /// The call's own.
-    pub fn mem_info(&self) -> io::Result<MemInfo> {
+    pub fn mem_info(&mut self) -> io::Result<MemInfo> {
         mem::mem_info()
     }
 
@@ -39,7 +39,7 @@ impl Host {
     ///
     /// # Errors
     /// The call's own; a host without page files is no error.
-    pub fn swap_info(&self) -> io::Result<SwapInfo> {
+    pub fn swap_info(&mut self) -> io::Result<SwapInfo> {
         mem::swap_info()
     }
 
@@ -47,7 +47,7 @@ impl Host {
     ///
     /// # Errors
     /// Always [`io::ErrorKind::Unsupported`].
-    pub fn load_avg(&self) -> io::Result<LoadAvg> {
+    pub fn load_avg(&mut self) -> io::Result<LoadAvg> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -56,7 +56,7 @@ impl Host {
     ///
     /// # Errors
     /// The drives cannot be listed.
-    pub fn mounts(&self) -> io::Result<Vec<Mount>> {
+    pub fn mounts(&mut self) -> io::Result<Vec<Mount>> {
         disk::mounts()
     }
 
@@ -64,7 +64,8 @@ impl Host {
     ///
     /// # Errors
     /// The call's own.
-    pub fn net_ifs(&self) -> io::Result<Vec<NetIf>> {
-        net::net_ifs()
+    pub fn net_ifs(&mut self, into: &mut Vec<NetIf>) -> io::Result<()> {
+        *into = net::net_ifs()?;
+        Ok(())
     }
 }

@@ -9,11 +9,13 @@ mod ffi;
 mod host;
 mod mem;
 mod net;
+mod pending;
 mod process;
 
 pub use disk::volume_usage;
 pub use host::Host;
 pub use mem::commit_info;
+pub use pending::*;
 pub use process::self_usage;
 
 use crate::types::LocalTime;

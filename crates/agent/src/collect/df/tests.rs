@@ -3,7 +3,7 @@ use crate::collect::tests::with_cx;
 use falcon_sys::types::Inodes;
 
 fn mount(device: &str, path: &str, fstype: &str) -> Mount {
-    Mount { device: device.into(), mount: path.into(), path: path.into(), fstype: fstype.into() }
+    Mount { device: device.into(), mount: path.into(), path: path.into(), fstype: fstype.into(), removable: false }
 }
 
 fn usage(total: u64, used: u64, free: u64) -> VolumeUsage {
