@@ -4,5 +4,5 @@
 use libfuzzer_sys::fuzz_target;
 
 fuzz_target!(|data: &[u8]| {
-    let _ = falcon_agent::config::parse(data, "cfg.json", &["df"]);
+    let _ = falcon_agent::config::parse(data, "cfg.json", &falcon_agent::collect::known());
 });

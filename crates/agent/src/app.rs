@@ -88,7 +88,7 @@ impl Collecting {
         let context = Context { host: falcon_sys::Host::new(root()), config: config.clone(), stats: stats.clone() };
         let shared = Shared {
             context,
-            plan: Arc::new(Plan::new(collect::ALL, active, Platform::CURRENT)),
+            plan: Arc::new(Plan::new(collect::ALL, active, Platform::CURRENT, &config)),
             clock: Arc::new(SystemClock),
             endpoint: identity.endpoint().unwrap_or_default(),
             clock_told: Arc::default(),
@@ -164,7 +164,7 @@ impl Agent {
         let (leaving, leave) = watch::channel(false);
         let Collecting { shared, hub, identity, stats, queue, config } = &collecting;
         let mut tasks = Vec::new();
-        for lane in schedule::lanes(collect::ALL, shared) {
+        for lane in schedule::lanes(collect::active(config), shared) {
             // Kept when the task is started again: which buckets are taken, and which collectors are away.
             let (lane, hub) = (Arc::new(tokio::sync::Mutex::new(lane)), hub.clone());
             tasks.push(supervise("collecting", move || {
@@ -248,10 +248,11 @@ fn announce(collecting: &Collecting, source: &Source) {
         Source::Standalone => "built-in configuration, no cfg.json found".to_owned(),
         Source::File(path) => format!("configuration {}", path.display()),
     };
+    let names: Vec<&str> = collect::active(config).map(|spec| spec.name).collect();
     let sets: Vec<&str> = config.collector.names.iter().map(|set| set.name()).collect();
     tracing::info!(
         "falcon-agent {VERSION} collects {} from {endpoint} every {} s, names {} ({from})",
-        collect::names().join(", "),
+        names.join(", "),
         config.transfer.interval,
         sets.join(" + "),
     );

@@ -71,7 +71,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, stop: impl FnOnce() -> std
     if args.check {
         return done(check::run());
     }
-    let loaded = match config::load(args.file.as_deref(), &collectors::names()) {
+    let loaded = match config::load(args.file.as_deref(), &collectors::known()) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("falcon-agent: {error}");

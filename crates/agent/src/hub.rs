@@ -1,18 +1,17 @@
 //! Where points come together: tags, `ignore`, limits, the latest value of every series, and the way to the transfer.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::Identity;
 use crate::config::Config;
 use crate::falcon::wire;
-use crate::model::{Sample, Tags};
+use crate::log::Repeats;
+use crate::model::{Fit, Sample, Tags};
 use crate::queue::Queue;
 use crate::stats::Stats;
 
-/// A transfer refuses metric and tags that are longer together.
-pub const MAX_NAME: usize = 510;
 /// Series kept for the status page; pushes may name as many as they like.
 const MAX_SERIES: usize = 10_000;
 /// A series that said nothing for so long is no longer shown.
@@ -47,12 +46,23 @@ pub struct Hub {
     latest: Mutex<HashMap<u64, Latest>>,
     /// The host had no name at the last cycle, and that was told.
     nameless: AtomicBool,
+    /// Series that were cut, left out or doubled, each told once.
+    told: Mutex<Repeats>,
 }
 
 impl Hub {
     pub fn new(config: Arc<Config>, identity: Arc<Identity>, stats: Arc<Stats>, queue: Option<Arc<Queue>>) -> Hub {
         let default_tags = default_tags(&config);
-        Hub { identity, config, stats, queue, default_tags, latest: Mutex::default(), nameless: AtomicBool::new(false) }
+        Hub {
+            identity,
+            config,
+            stats,
+            queue,
+            default_tags,
+            latest: Mutex::default(),
+            nameless: AtomicBool::new(false),
+            told: Mutex::default(),
+        }
     }
 
     /// Takes points in that came at `now` (Unix seconds): what a transfer would get is queued.
@@ -86,28 +96,43 @@ impl Hub {
         self.remember(samples, origin, now);
     }
 
-    /// What a transfer would get of these points.
+    /// What a transfer would get of these points. Collected ones are brought into the servers' bounds here; pushed ones were
+    /// checked when they came, and go as they are.
     pub fn prepare(&self, samples: Vec<Sample>, origin: Origin) -> Vec<Sample> {
         let mut kept = Vec::with_capacity(samples.len());
+        let mut series = HashSet::with_capacity(if origin == Origin::Collected { samples.len() } else { 0 });
         for mut sample in samples {
             if origin == Origin::Collected && self.config.ignore.contains(sample.metric.as_ref()) {
                 self.stats.ignored.add(1);
                 continue;
             }
             sample.tags = std::mem::take(&mut sample.tags).with_defaults(&self.default_tags);
-            if sample.metric.len() + sample.tags.as_str().len() > MAX_NAME {
-                if self.stats.too_long.get() == 0 {
-                    let (metric, tags) = (&sample.metric, sample.tags.as_str());
-                    tracing::warn!(
-                        "{metric} left out: with its tags it is longer than {MAX_NAME} bytes (told once): {tags}"
-                    );
+            match sample.tags.fit(&sample.metric, origin == Origin::Collected) {
+                Fit::AsItIs => {}
+                Fit::Cut(tags) => {
+                    self.stats.tags_cut.add(1);
+                    self.tell(&sample, "its tags are cut, with a hash of what was cut, to fit the servers' columns");
+                    sample.tags = tags;
                 }
-                self.stats.too_long.add(1);
+                Fit::TooLong => {
+                    self.stats.too_long.add(1);
+                    self.tell(&sample, "left out: with its tags it is longer than the servers take");
+                    continue;
+                }
+            }
+            if origin == Origin::Collected && !series.insert(sample.key()) {
+                self.stats.collided.add(1);
+                self.tell(&sample, "left out: once cleaned, another series of this host has the same tags");
                 continue;
             }
             kept.push(sample);
         }
         kept
+    }
+
+    fn tell(&self, sample: &Sample, what: &str) {
+        let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
+        told.once("points", &format!("{}/{}", sample.metric, sample.tags.as_str()), what);
     }
 
     /// Every series with its newest point, in the order of names.

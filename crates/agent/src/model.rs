@@ -4,7 +4,7 @@
 //! refuse; a metric's name, type, unit, tag keys and platforms stand in one [`Metric`] beside the code that emits it.
 
 use std::borrow::Cow;
-use std::hash::{BuildHasher, BuildHasherDefault, DefaultHasher};
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -117,11 +117,13 @@ pub struct Metric {
     /// Where the number comes from.
     pub source: &'static str,
     pub help: &'static str,
+    /// The key of `collector` that switches it on; empty: it is on by default.
+    pub option: &'static str,
 }
 
 impl Metric {
     pub const fn gauge(name: &'static str, unit: &'static str, sets: Sets, source: &'static str) -> Metric {
-        Metric { name, kind: Kind::Gauge, unit, tags: &[], sets, on: On::Both, source, help: "" }
+        Metric { name, kind: Kind::Gauge, unit, tags: &[], sets, on: On::Both, source, help: "", option: "" }
     }
 
     pub const fn counter(name: &'static str, unit: &'static str, sets: Sets, source: &'static str) -> Metric {
@@ -139,14 +141,19 @@ impl Metric {
     pub const fn help(self, help: &'static str) -> Metric {
         Metric { help, ..self }
     }
+
+    /// Off by default; `collector.OPTION: true` switches it on.
+    pub const fn option(self, option: &'static str) -> Metric {
+        Metric { option, ..self }
+    }
 }
 
-/// Tags as they go out: `k=v,k=v`, or nothing.
+/// Tags as they go out: `k=v,k=v`, or nothing. A clone costs nothing: a collector makes those of a thing once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Tags(Cow<'static, str>);
+pub struct Tags(Option<Arc<str>>);
 
 impl Tags {
-    pub const NONE: Tags = Tags(Cow::Borrowed(""));
+    pub const NONE: Tags = Tags(None);
 
     /// Tags of the agent's own metrics: each value cleaned by [`clean`].
     pub fn of(pairs: &[(&str, &str)]) -> Tags {
@@ -159,21 +166,22 @@ impl Tags {
             text.push('=');
             clean(value, &mut text);
         }
-        Tags(Cow::Owned(text))
+        Tags::raw(text)
     }
 
     /// Tags that somebody else wrote (a push): sent as they are.
     pub fn raw(text: impl Into<String>) -> Tags {
-        Tags(Cow::Owned(text.into()))
+        let text = text.into();
+        Tags((!text.is_empty()).then(|| text.into()))
     }
 
     pub fn as_str(&self) -> &str {
-        &self.0
+        self.0.as_deref().unwrap_or("")
     }
 
     /// The pairs as the transfer reads them: U+0020 removed, split at `,`, cut at the first `=`, parts without `=` left out.
     pub fn pairs(&self) -> impl Iterator<Item = (String, String)> + '_ {
-        self.0.split(',').filter_map(|part| {
+        self.as_str().split(',').filter_map(|part| {
             let part = part.replace(' ', "");
             part.split_once('=').map(|(key, value)| (key.to_owned(), value.to_owned()))
         })
@@ -182,7 +190,7 @@ impl Tags {
     /// What identifies the series on the servers: the pairs sorted by key, the last of equal keys.
     pub fn canonical(&self) -> String {
         let map: std::collections::BTreeMap<_, _> = self.pairs().collect();
-        let mut text = String::with_capacity(self.0.len());
+        let mut text = String::with_capacity(self.as_str().len());
         for (key, value) in map {
             if !text.is_empty() {
                 text.push(',');
@@ -199,12 +207,76 @@ impl Tags {
     pub fn with_defaults(self, defaults: &str) -> Tags {
         if defaults.is_empty() {
             self
-        } else if self.0.is_empty() {
+        } else if self.0.is_none() {
             Tags::raw(defaults)
         } else {
-            Tags::raw(format!("{},{defaults}", self.0))
+            Tags::raw(format!("{},{defaults}", self.as_str()))
         }
     }
+}
+
+/// Bytes of a metric's name and its tags that a transfer takes together.
+pub const MAX_NAME: usize = 510;
+/// Characters of `metric/tags` that fit the column of graph's index.
+const MAX_COUNTER: usize = 255;
+/// Bytes of `_` and eight hexadecimal digits.
+const HASH: usize = 9;
+/// Of a value that is cut, at least so many bytes stay readable.
+const READABLE: usize = 8;
+
+/// Whether a series' name fits the servers.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Fit {
+    AsItIs,
+    /// With the longest values cut.
+    Cut(Tags),
+    TooLong,
+}
+
+impl Tags {
+    /// Whether these tags fit beside the metric's name: `metric` and tags within [`MAX_NAME`] bytes, and, for the agent's
+    /// own series (`own`), `metric/tags` within [`MAX_COUNTER`] characters. The longest value of own tags gives way first:
+    /// its end becomes `_` and a hash of all of it, the same on every host and at every start.
+    pub fn fit(&self, metric: &str, own: bool) -> Fit {
+        let fits = |tags: &str| {
+            let bytes = metric.len() + tags.len();
+            bytes <= MAX_NAME
+                && (!own || bytes < MAX_COUNTER || metric.chars().count() + tags.chars().count() < MAX_COUNTER)
+        };
+        if fits(self.as_str()) {
+            return Fit::AsItIs;
+        }
+        if !own {
+            return Fit::TooLong;
+        }
+        let mut parts: Vec<String> = self.as_str().split(',').map(str::to_owned).collect();
+        let mut cut = vec![false; parts.len()];
+        loop {
+            let text = parts.join(",");
+            if fits(&text) {
+                return Fit::Cut(Tags::raw(text));
+            }
+            let longest = parts.iter_mut().zip(&mut cut).filter(|(_, cut)| !**cut).max_by_key(|(part, _)| part.len());
+            let Some((part, cut)) = longest else { return Fit::TooLong };
+            *cut = true;
+            let Some(value) = part.find('=').map(|equals| equals + 1) else { continue };
+            let over = (metric.len() + text.len()).saturating_sub(MAX_COUNTER - 1);
+            let hash = fnv1a(part.get(value..).unwrap_or_default());
+            let mut end = part.len().saturating_sub(over + HASH).max(value + READABLE);
+            while !part.is_char_boundary(end) {
+                end -= 1;
+            }
+            if end + HASH < part.len() {
+                part.truncate(end);
+                part.push_str(&format!("_{hash:08x}"));
+            }
+        }
+    }
+}
+
+/// FNV-1a of 32 bits: the same in every version of this program, which the standard library's hashes do not promise.
+fn fnv1a(text: &str) -> u32 {
+    text.bytes().fold(0x811c_9dc5, |hash, byte| (hash ^ u32::from(byte)).wrapping_mul(0x0100_0193))
 }
 
 /// The one rule for tag values from outside (adapter names, mount points): what would split a tag, break an expression
@@ -247,10 +319,13 @@ pub struct Sample {
 }
 
 impl Sample {
-    /// 64 bits of what tells its series from others: within this process, for pacing and for the page.
+    /// 64 bits of what tells its series from others: within this process, for pacing and for the page. Blanks in tags do
+    /// not count, as the transfer removes them.
     pub fn key(&self) -> u64 {
-        let hasher = BuildHasherDefault::<DefaultHasher>::default();
-        hasher.hash_one((&self.metric, self.tags.as_str(), &self.endpoint))
+        let mut hasher = DefaultHasher::new();
+        (&self.metric, &self.endpoint).hash(&mut hasher);
+        self.tags.as_str().bytes().filter(|byte| *byte != b' ').for_each(|byte| hasher.write_u8(byte));
+        hasher.finish()
     }
 }
 

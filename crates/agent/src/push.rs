@@ -8,7 +8,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use crate::gojson::{self, Parser, Scalar, Token, key_is};
-use crate::hub::MAX_NAME;
+use crate::model::MAX_NAME;
 use crate::model::{Finite, Kind, Sample, Tags};
 
 /// Why a transfer would count an item as Invalid.

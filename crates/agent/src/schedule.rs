@@ -77,6 +77,8 @@ impl LaneTask {
             Lane::Host => quarter.clamp(Duration::from_secs(1), Duration::from_secs(5)),
             // A df unit gives up its mounts itself after 5 s; this is for the list of mounts.
             Lane::Df => quarter.clamp(Duration::from_secs(8), Duration::from_secs(15)),
+            // A drive, and a server that does not answer, are given up after 5 s by their unit.
+            Lane::Disk | Lane::Ntp => quarter.clamp(Duration::from_secs(8), Duration::from_secs(15)),
         }
     }
 
@@ -150,7 +152,7 @@ impl LaneTask {
             let now = Instant::now();
             let elapsed = unit.ran.replace(now).map(|ran| now - ran);
             let tick = Tick { at, step: self.step, elapsed };
-            let mut answer = start(&thread, collector, tick, self.shared.plan.clone());
+            let mut answer = start(&thread, collector, tick, self.shared.plan.clone(), unit.said);
             let quick = tokio::time::timeout(MOMENT.min(deadline), &mut answer).await;
             let answered = match quick {
                 Ok(answered) => Ok(answered),

@@ -1,6 +1,6 @@
 //! What the agent counts about itself: shown as `agent.*` and on the status page, never reset.
 
-use crate::collect::Lane;
+use crate::collect::{Guarded, Lane};
 use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 /// One number that many tasks add to.
@@ -36,6 +36,12 @@ pub struct Stats {
     pub ignored: Count,
     /// Points whose metric and tags together are longer than a transfer takes.
     pub too_long: Count,
+    /// Points whose tags were cut to fit.
+    pub tags_cut: Count,
+    /// Points left out because another series of the cycle has the same name and tags once they are cleaned.
+    pub collided: Count,
+    /// Things of each kind that the last cycle left out because there were too many.
+    pub series_dropped: [Count; Guarded::ALL.len()],
     /// Points acknowledged by a transfer.
     pub sent: Count,
     /// Points a transfer counted as Invalid, or refused.

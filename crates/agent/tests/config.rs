@@ -6,6 +6,7 @@
     reason = "helpers of tests fail by panicking, as tests do"
 )]
 
+use falcon_agent::collect::known;
 use falcon_agent::config::{Config, Dialect, parse};
 use proptest::prelude::*;
 
@@ -15,12 +16,11 @@ const FILES: [&str; 4] = [
     include_str!("fixtures/config/linux-agent.json"),
     include_str!("fixtures/config/freedomkk.json"),
 ];
-const COLLECTORS: &[&str] = &["cpu", "df"];
 
 /// What the effective configuration reads back as: equal, but for secrets and the dialect.
 fn read_back(config: &Config) -> (Config, Config) {
     let text = config.to_json();
-    let (back, _) = parse(text.as_bytes(), "effective", COLLECTORS).unwrap_or_else(|error| panic!("{error}\n{text}"));
+    let (back, _) = parse(text.as_bytes(), "effective", &known()).unwrap_or_else(|error| panic!("{error}\n{text}"));
     (visible(config.clone()), visible(back))
 }
 
@@ -79,7 +79,7 @@ fn any_file() -> impl Strategy<Value = serde_json::Value> {
 #[test]
 fn every_shipped_file_reads_back_as_it_was_effective() {
     for file in FILES {
-        let (config, _) = parse(file.as_bytes(), "cfg.json", COLLECTORS).unwrap();
+        let (config, _) = parse(file.as_bytes(), "cfg.json", &known()).unwrap();
         let (before, after) = read_back(&config);
         assert_eq!(before, after);
     }
@@ -90,7 +90,7 @@ fn every_shipped_file_reads_back_as_it_was_effective() {
 proptest! {
     #[test]
     fn the_effective_configuration_reads_back(file in any_file()) {
-        let (config, _) = parse(file.to_string().as_bytes(), "cfg.json", COLLECTORS).unwrap();
+        let (config, _) = parse(file.to_string().as_bytes(), "cfg.json", &known()).unwrap();
         prop_assert!((1..=86_400).contains(&config.transfer.interval));
         prop_assert!(config.transfer.timeout <= 86_400_000);
         prop_assert!(!config.collector.names.is_empty());
@@ -100,7 +100,7 @@ proptest! {
 
     #[test]
     fn no_bytes_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
-        let _result = parse(&bytes, "cfg.json", COLLECTORS);
+        let _result = parse(&bytes, "cfg.json", &known());
     }
 
     /// One wrong byte, a piece gone, or a piece of one file within another.
@@ -118,7 +118,7 @@ proptest! {
         bytes.splice(at..end, piece);
         if let Some(b) = bytes.get_mut(at) { *b = byte; }
         if bom { bytes.splice(0..0, [0xff, 0xfe]); }
-        if let Ok((config, warnings)) = parse(&bytes, "cfg.json", COLLECTORS) {
+        if let Ok((config, warnings)) = parse(&bytes, "cfg.json", &known()) {
             prop_assert!(warnings.len() <= 101);
             let (before, after) = read_back(&config);
             prop_assert_eq!(before, after);

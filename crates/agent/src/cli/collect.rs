@@ -35,7 +35,11 @@ pub fn run(loaded: Loaded, format: Format, only: Option<&str>) -> anyhow::Result
 }
 
 async fn cycle(collecting: &Collecting, only: Option<&str>) -> Vec<Sample> {
-    let specs = collect::ALL.iter().filter(|spec| only.is_none_or(|only| only == spec.name));
+    // One that is asked for by name is asked, whether or not the configuration leaves it on.
+    let specs: Vec<&collect::Spec> = match only {
+        Some(only) => collect::ALL.iter().filter(|spec| spec.name == only).collect(),
+        None => collect::active(&collecting.config).collect(),
+    };
     let mut lanes = schedule::lanes(specs, &collecting.shared);
     let mut rates = false;
     for lane in &mut lanes {

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use super::{Collector, Context, Cx, Lane, Spec, float};
+use super::{Collector, Context, Cx, Guarded, Lane, Spec, float};
 use crate::model::{Metric, On, Sets, Tags};
 use crate::stats::Stats;
 
@@ -45,6 +45,13 @@ const IGNORED: Metric =
     Metric::counter("agent.points.ignored", "points", Sets::EXTENDED, OWN).help("points left out by `ignore`");
 const TOO_LONG: Metric = Metric::counter("agent.points.too_long", "points", Sets::EXTENDED, OWN)
     .help("points left out because metric and tags are longer than a transfer takes");
+const TAGS_CUT: Metric = Metric::counter("agent.tags.cut", "points", Sets::EXTENDED, OWN)
+    .help("points whose tags were cut, with a hash of what was cut, to fit the servers' columns");
+const COLLIDED: Metric = Metric::counter("agent.series.collided", "points", Sets::EXTENDED, OWN)
+    .help("points left out because another thing of this host has the same name once it is cleaned");
+const SERIES_DROPPED: Metric = Metric::gauge("agent.series.dropped", "things", Sets::EXTENDED, OWN)
+    .tags(&["group"])
+    .help("interfaces, disks, volumes, ... over `collector.limits`, left out of the last cycle");
 const NOT_FINITE: Metric = Metric::counter("agent.points.not_finite", "points", Sets::EXTENDED, OWN)
     .help("collected values left out because they were no numbers");
 const HTTP_REFUSED: Metric = Metric::counter("agent.http.refused", "connections", Sets::EXTENDED, OWN)
@@ -74,15 +81,31 @@ pub(super) const SPEC: Spec = Spec {
         PUSH_REFUSED,
         IGNORED,
         TOO_LONG,
+        TAGS_CUT,
+        COLLIDED,
+        SERIES_DROPPED,
         NOT_FINITE,
         HTTP_REFUSED,
     ],
-    open: |cx: &Context| Ok(Some(Box::new(Agent { stats: cx.stats.clone(), cpu_us: None }))),
+    options: &[],
+    open: |cx: &Context| Ok(Some(Box::new(Agent::new(cx.stats.clone())))),
 };
 
 struct Agent {
     stats: Arc<Stats>,
     cpu_us: Option<u64>,
+    /// Tags of the lanes and of the guarded kinds, in their order.
+    lanes: Vec<Tags>,
+    kinds: Vec<Tags>,
+}
+
+impl Agent {
+    fn new(stats: Arc<Stats>) -> Agent {
+        let group = |name: &str| Tags::of(&[("group", name)]);
+        let lanes = Lane::ALL.iter().map(|lane| group(lane.name())).collect();
+        let kinds = Guarded::ALL.iter().map(|kind| group(kind.name())).collect();
+        Agent { stats, cpu_us: None, lanes, kinds }
+    }
 }
 
 impl Collector for Agent {
@@ -103,8 +126,11 @@ impl Collector for Agent {
             }
             Err(error) => cx.problem("own usage", error),
         }
-        for (lane, ms) in Lane::ALL.iter().zip(&self.stats.collect_ms) {
-            cx.emit(&COLLECT_MS, &Tags::of(&[("group", lane.name())]), float(ms.get()));
+        for (tags, ms) in self.lanes.iter().zip(&self.stats.collect_ms) {
+            cx.emit(&COLLECT_MS, tags, float(ms.get()));
+        }
+        for (tags, dropped) in self.kinds.iter().zip(&self.stats.series_dropped) {
+            cx.emit(&SERIES_DROPPED, tags, float(dropped.get()));
         }
         let counts = [
             (&COLLECT_ERRORS, &self.stats.collect_errors),
@@ -119,6 +145,8 @@ impl Collector for Agent {
             (&PUSH_REFUSED, &self.stats.push_refused),
             (&IGNORED, &self.stats.ignored),
             (&TOO_LONG, &self.stats.too_long),
+            (&TAGS_CUT, &self.stats.tags_cut),
+            (&COLLIDED, &self.stats.collided),
             (&NOT_FINITE, &self.stats.not_finite),
             (&HTTP_REFUSED, &self.stats.http_refused),
         ];

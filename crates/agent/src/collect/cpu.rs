@@ -77,6 +77,7 @@ pub(super) const SPEC: Spec = Spec {
         COUNT,
         INTERRUPTS,
     ],
+    options: &[],
     open: |cx: &Context| Ok(Some(Box::new(Cpu { host: cx.host.clone(), before: None }))),
 };
 

@@ -10,7 +10,7 @@ use std::time::Duration;
 use falcon_sys::Host;
 use falcon_sys::types::{Mount, VolumeUsage};
 
-use super::{Collector, Context, Cx, Lane, Spec, float, percent};
+use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec, float, percent};
 use crate::config::Config;
 use crate::isolate::{Isolated, Outcome};
 use crate::model::{Metric, On, Platform, Sets, Tags};
@@ -20,6 +20,9 @@ use crate::stats::Stats;
 const PATIENCE: Duration = Duration::from_secs(1);
 /// After this a mount counts as hung.
 const DEADLINE: Duration = Duration::from_secs(5);
+
+/// Drives whose medium can be taken out; without one they say nothing.
+const REMOVABLE: &str = "removable";
 
 const SPACE: &str = "statvfs; GetDiskFreeSpaceExW";
 const MOUNT: &[&str] = &["mount", "fstype"];
@@ -51,6 +54,10 @@ const INODES_FREE_PERCENT: Metric = inodes("df.inodes.free.percent", "%", "100 -
 const SUM_TOTAL: Metric = sum("df.statistics.total", "B", "size of all mounts shown");
 const SUM_USED: Metric = sum("df.statistics.used", "B", "in use on all mounts shown");
 const SUM_USED_PERCENT: Metric = sum("df.statistics.used.percent", "%", "used of total, all mounts shown");
+const READY: Metric = Metric::gauge("df.ready", "1", Sets::EXTENDED, SPACE)
+    .tags(&["mount"])
+    .option("dfReady")
+    .help("1 when the volume answered, 0 when it failed or does not answer");
 const PY_TOTAL: Metric = python("df.byte.total", "B", "size");
 const PY_USED: Metric = python("df.byte.used", "B", "in use");
 const PY_FREE: Metric = python("df.byte.free", "B", "that an ordinary user can still write");
@@ -75,15 +82,18 @@ pub(super) const SPEC: Spec = Spec {
         SUM_TOTAL,
         SUM_USED,
         SUM_USED_PERCENT,
+        READY,
         PY_TOTAL,
         PY_USED,
         PY_FREE,
         PY_USED_PERCENT,
     ],
+    options: &[REMOVABLE],
     open: |cx: &Context| {
         Ok(Some(Box::new(Df {
             host: cx.host.clone(),
             config: cx.config.clone(),
+            guard: Guard::new(Guarded::Volumes, &cx.config, &cx.stats),
             stats: cx.stats.clone(),
             probes: Isolated::new("df"),
         })))
@@ -95,6 +105,7 @@ type Answer = std::io::Result<VolumeUsage>;
 struct Df {
     host: Host,
     config: Arc<Config>,
+    guard: Guard,
     stats: Arc<Stats>,
     probes: Isolated<Answer>,
 }
@@ -106,7 +117,10 @@ impl Collector for Df {
             Platform::Linux => shown_on_linux(mounts),
             Platform::Windows => mounts,
         };
-        let mounts = wanted(mounts, &self.config.collector.mount_point, Platform::CURRENT, cx);
+        let mut mounts = wanted(mounts, &self.config.collector.mount_point, Platform::CURRENT, cx);
+        let removable = self.config.collector.is_on(REMOVABLE, false);
+        mounts.retain(|mount| removable || !mount.removable);
+        self.guard.apply(cx, &mut mounts, |mount| mount.mount.clone(), |_| 0);
         let jobs = mounts.iter().map(|mount| {
             let asked = mount.clone();
             (mount.mount.clone(), move || falcon_sys::volume_usage(&asked))
@@ -182,6 +196,8 @@ fn report(cx: &mut Cx<'_>, mounts: &[Mount], answers: Vec<(String, Outcome<Answe
     let (mut total, mut used) = (0.0, 0.0);
     for (mount, (_, outcome)) in mounts.iter().zip(answers) {
         let what = || format!("mount {}", mount.mount);
+        let ready = matches!(outcome, Outcome::Done(Ok(_)));
+        cx.emit(&READY, &Tags::of(&[("mount", &mount.mount)]), f64::from(u8::from(ready)));
         match outcome {
             Outcome::Done(Ok(usage)) if usage.total_bytes == 0 => {}
             Outcome::Done(Ok(usage)) => {

@@ -24,6 +24,7 @@ pub(super) const SPEC: Spec = Spec {
     lane: Lane::Host,
     rates: false,
     metrics: &[ONE, FIVE, FIFTEEN, ZERO_1, ZERO_5, ZERO_15],
+    options: &[],
     open: |cx: &Context| Ok(Some(Box::new(Load { host: cx.host.clone() }))),
 };
 

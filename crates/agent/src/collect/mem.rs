@@ -66,6 +66,7 @@ pub(super) const SPEC: Spec = Spec {
         POOL_PAGED,
         POOL_NONPAGED,
     ],
+    options: &[],
     open: |cx: &Context| Ok(Some(Box::new(Mem { host: cx.host.clone() }))),
 };
 

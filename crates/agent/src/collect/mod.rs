@@ -3,23 +3,28 @@
 //! A collector is opened once, then asked every step. It reads through [`falcon_sys::Host`], keeps its own earlier
 //! readings, and says numbers with [`Cx::emit`]; what is not declared in its [`Spec::metrics`] cannot be said. It never
 //! asks for the time, never starts a thread that is not an [`crate::isolate`] job, and answers an error only when all of
-//! it failed: a part that cannot be read (one mount, one adapter) is left out and reported with [`Cx::problem`].
+//! it failed: a part that cannot be read (one mount, one adapter) is left out and reported with [`Cx::problem`]. Things a
+//! host may have any number of pass through a [`Guard`]. What is made once (tags, buffers) is kept: a steady cycle of a
+//! collector in [`Lane::Host`] allocates nothing but the list of its samples.
 
 mod agent;
 mod cpu;
 mod df;
+mod guard;
 mod load;
 mod mem;
 mod netif;
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use falcon_sys::Host;
 
-use crate::config::Config;
+use crate::config::{Config, Known};
 use crate::model::{Finite, Metric, Platform, Sample, Sets, Tags, Tick};
 use crate::stats::Stats;
+pub(crate) use guard::Guard;
+pub use guard::Guarded;
 
 /// Every collector of this program, in the order in which a cycle asks them.
 pub static ALL: &[Spec] = &[agent::SPEC, cpu::SPEC, mem::SPEC, load::SPEC, netif::SPEC, df::SPEC];
@@ -35,6 +40,8 @@ pub struct Spec {
     /// Needs an earlier reading before it can say anything: the first cycle is preceded by one.
     pub rates: bool,
     pub metrics: &'static [Metric],
+    /// Keys of `collector` that switch on what is off by default, beside the options of the metrics.
+    pub options: &'static [&'static str],
     /// `Ok(None)`: this host has no such thing; asked again every ten minutes, quietly.
     pub open: fn(&Context) -> Opened,
 }
@@ -56,15 +63,21 @@ pub enum Lane {
     Host,
     /// Asks file systems, which may take their time.
     Df,
+    /// Asks drives one by one (Windows).
+    Disk,
+    /// Asks time servers.
+    Ntp,
 }
 
 impl Lane {
-    pub const ALL: [Lane; 2] = [Lane::Host, Lane::Df];
+    pub const ALL: [Lane; 4] = [Lane::Host, Lane::Df, Lane::Disk, Lane::Ntp];
 
     pub fn name(self) -> &'static str {
         match self {
             Lane::Host => "host",
             Lane::Df => "df",
+            Lane::Disk => "disk",
+            Lane::Ntp => "ntp",
         }
     }
 }
@@ -87,16 +100,37 @@ pub fn names() -> Vec<&'static str> {
     ALL.iter().filter(|spec| spec.exists_on(Platform::CURRENT)).map(|spec| spec.name).collect()
 }
 
+/// This platform's collectors that a configuration leaves on.
+pub fn active(config: &Config) -> impl Iterator<Item = &'static Spec> {
+    ALL.iter().filter(|spec| spec.exists_on(Platform::CURRENT) && config.collector.is_on(spec.name, true))
+}
+
+/// What a configuration may name, of both platforms: one file serves a fleet of both.
+pub fn known() -> Known {
+    let mut options: Vec<&str> = ALL.iter().flat_map(|spec| spec.metrics).map(|metric| metric.option).collect();
+    options.extend(ALL.iter().flat_map(|spec| spec.options));
+    options.sort_unstable();
+    options.dedup();
+    options.retain(|option| !option.is_empty());
+    Known {
+        collectors: ALL.iter().map(|spec| spec.name).collect(),
+        options,
+        limits: Guarded::ALL.iter().map(|kind| (kind.name(), kind.default_limit())).collect(),
+    }
+}
+
 /// Which of the declared metrics are said, by the active name sets.
 ///
-/// A name that several active sets share is said once: with the tag keys of the oldest of these sets, that is of the
-/// agent that wrote the series before this one came (see [`Plan::AGE`]).
+/// A name that several active sets share is said once: by the declaration of the oldest of these sets, that is of the
+/// agent that wrote the series before this one came (see [`Plan::AGE`]). Declarations of one name differ in tags or source.
 #[derive(Clone, Debug)]
 pub struct Plan {
     active: Sets,
     platform: Platform,
-    /// Tag keys under which a name is said, for the names that are declared with more than one set of keys.
-    chosen: HashMap<&'static str, &'static [&'static str]>,
+    /// Options that are on.
+    options: BTreeSet<&'static str>,
+    /// Which declaration of a name is said, for the names that are declared more than once.
+    chosen: HashMap<&'static str, &'static Metric>,
 }
 
 impl Plan {
@@ -104,27 +138,30 @@ impl Plan {
     /// agent's names, then this program's own.
     const AGE: [Sets; 5] = [Sets::WINDOWS_AGENT, Sets::LEONZYANG, Sets::FREEDOMKK, Sets::FALCON, Sets::EXTENDED];
 
-    pub fn new(specs: &'static [Spec], active: Sets, platform: Platform) -> Plan {
-        let mut chosen: HashMap<&'static str, &'static [&'static str]> = HashMap::new();
+    pub fn new(specs: &'static [Spec], active: Sets, platform: Platform, config: &Config) -> Plan {
+        let metrics = || specs.iter().flat_map(|spec| spec.metrics).filter(|metric| metric.on.includes(platform));
+        let options: BTreeSet<&str> =
+            metrics().map(|metric| metric.option).filter(|option| config.collector.is_on(option, false)).collect();
+        let plan = Plan { active, platform, options, chosen: HashMap::new() };
+        let mut chosen = HashMap::new();
         for set in Plan::AGE.into_iter().filter(|set| set.intersects(active)) {
-            for metric in specs.iter().flat_map(|spec| spec.metrics) {
-                if metric.on.includes(platform) && metric.sets.intersects(set) {
-                    chosen.entry(metric.name).or_insert(metric.tags);
-                }
+            for metric in metrics().filter(|metric| metric.sets.intersects(set) && plan.is_switched_on(metric)) {
+                chosen.entry(metric.name).or_insert(metric);
             }
         }
-        let declared_once = |name: &str, keys: &[&str]| {
-            let all = specs.iter().flat_map(|spec| spec.metrics);
-            all.filter(|metric| metric.name == name && metric.on.includes(platform)).all(|metric| metric.tags == keys)
-        };
-        chosen.retain(|name, keys| !declared_once(name, keys));
-        Plan { active, platform, chosen }
+        chosen.retain(|name, _| metrics().filter(|metric| metric.name == *name).count() > 1);
+        Plan { chosen, ..plan }
     }
 
     pub fn says(&self, metric: &Metric) -> bool {
         metric.on.includes(self.platform)
             && metric.sets.intersects(self.active)
-            && self.chosen.get(metric.name).is_none_or(|keys| *keys == metric.tags)
+            && self.is_switched_on(metric)
+            && self.chosen.get(metric.name).is_none_or(|chosen| *chosen == metric)
+    }
+
+    fn is_switched_on(&self, metric: &Metric) -> bool {
+        metric.option.is_empty() || self.options.contains(metric.option)
     }
 }
 
@@ -139,8 +176,21 @@ pub struct Cx<'a> {
 }
 
 impl<'a> Cx<'a> {
-    pub fn new(tick: Tick, plan: &'a Plan) -> Cx<'a> {
-        Cx { tick, plan, samples: Vec::new(), problems: Vec::new(), remarks: Vec::new(), not_finite: 0 }
+    /// `expected`: about how many samples there will be.
+    pub fn new(tick: Tick, plan: &'a Plan, expected: usize) -> Cx<'a> {
+        Cx {
+            tick,
+            plan,
+            samples: Vec::with_capacity(expected),
+            problems: Vec::new(),
+            remarks: Vec::new(),
+            not_finite: 0,
+        }
+    }
+
+    /// Whether a number would be said: asked before it is obtained at a cost.
+    pub fn wants(&self, metric: &Metric) -> bool {
+        self.plan.says(metric)
     }
 
     /// Says one number. A name that is not switched on is passed over; NaN and infinities are left out and counted.
@@ -214,10 +264,21 @@ mod tests {
 
     /// What one collector's code says with these sets on this platform.
     pub(super) fn with_cx<T>(sets: Sets, platform: Platform, run: impl FnOnce(&mut Cx<'_>) -> T) -> (T, Collected) {
-        let plan = Plan::new(ALL, sets, platform);
-        let mut cx = Cx::new(Tick { at: 0, step: 60, elapsed: None }, &plan);
+        let plan = plan(sets, platform);
+        let mut cx = Cx::new(Tick { at: 0, step: 60, elapsed: None }, &plan, 0);
         let result = run(&mut cx);
         (result, cx.finish())
+    }
+
+    fn plan(sets: Sets, platform: Platform) -> Plan {
+        Plan::new(ALL, sets, platform, &Config::standalone())
+    }
+
+    /// Everything that is off by default, switched on.
+    fn with_all_options() -> Config {
+        let mut config = Config::standalone();
+        config.collector.switches = known().options.into_iter().map(|option| (option, true)).collect();
+        config
     }
 
     fn every_choice_of_sets() -> impl Iterator<Item = Sets> {
@@ -234,7 +295,7 @@ mod tests {
                 assert_eq!(kind, metric.kind, "{} on {platform:?}", metric.name);
             }
             for active in every_choice_of_sets() {
-                let plan = Plan::new(ALL, active, platform);
+                let plan = Plan::new(ALL, active, platform, &with_all_options());
                 let mut said = BTreeSet::new();
                 for metric in ALL.iter().flat_map(|spec| spec.metrics).filter(|metric| plan.says(metric)) {
                     assert!(said.insert(metric.name), "{} is said twice on {platform:?} by {active:?}", metric.name);
@@ -247,7 +308,7 @@ mod tests {
     fn every_set_has_the_base_metrics() {
         for platform in [Platform::Linux, Platform::Windows] {
             for set in SETS.into_iter().filter(|set| *set != NameSet::Extended) {
-                let plan = Plan::new(ALL, Sets::NONE.with(set), platform);
+                let plan = plan(Sets::NONE.with(set), platform);
                 for spec in ALL.iter().filter(|spec| spec.exists_on(platform) && spec.name != "load") {
                     let said = spec.metrics.iter().any(|metric| plan.says(metric));
                     assert!(said, "{} says nothing in set {set:?} on {platform:?}", spec.name);
@@ -259,7 +320,7 @@ mod tests {
     #[test]
     fn a_shared_name_keeps_the_tag_keys_of_the_agent_that_was_there_before() {
         let both = Sets::FALCON.and(Sets::WINDOWS_AGENT);
-        let plan = Plan::new(ALL, both, Platform::Windows);
+        let plan = plan(both, Platform::Windows);
         let keys: Vec<_> = ALL
             .iter()
             .flat_map(|spec| spec.metrics)

@@ -4,13 +4,13 @@
 //! `collector.ifacePrefix` (a *prefix* on Linux, *contained* on Windows, as in the agents it comes from; empty: all), less
 //! those that contain a text of `collector.ifacePrefixIgnore`.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 use falcon_sys::Host;
 use falcon_sys::types::NetIf;
 
-use super::{Collector, Context, Cx, Lane, Spec, float};
+use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec, float};
 use crate::config::Config;
 use crate::model::{Metric, On, Platform, Sets, Tags};
 
@@ -74,6 +74,12 @@ const UP: Metric = Metric::gauge("net.if.up", "1", Sets::EXTENDED, "MIB_IF_ROW2.
     .on(On::Windows)
     .help("1 when the link is up; hardware adapters only");
 
+const OUT_QUEUE: Metric = Metric::gauge("net.if.out.qlen", "packets", Sets::EXTENDED, "MIB_IF_ROW2.OutQLen")
+    .tags(IFACE)
+    .on(On::Windows)
+    .option("outQueue")
+    .help("packets that wait to be sent");
+
 const PY_IN_MBITS: Metric =
     python("net.if.in.mbits", "0.1 Mbit", "received, in tenths of a megabit: the rate is 10 x Mbit/s");
 const PY_OUT_MBITS: Metric =
@@ -120,6 +126,7 @@ pub(super) const SPEC: Spec = Spec {
         OUT_CARRIER,
         OUT_COMPRESSED,
         UP,
+        OUT_QUEUE,
         PY_IN_MBITS,
         PY_OUT_MBITS,
         PY_IN_PACKETS,
@@ -129,30 +136,50 @@ pub(super) const SPEC: Spec = Spec {
         PY_IN_DROP,
         PY_OUT_DROP,
     ],
+    options: &[],
     open: |cx: &Context| {
         let filter = Filter { config: cx.config.clone(), platform: Platform::CURRENT };
-        Ok(Some(Box::new(NetIfs { host: cx.host.clone(), filter, links: HashMap::new() })))
+        let guard = Guard::new(Guarded::Interfaces, &cx.config, &cx.stats);
+        Ok(Some(Box::new(NetIfs::new(cx.host.clone(), filter, guard))))
     },
 };
 
 struct NetIfs {
     host: Host,
     filter: Filter,
+    guard: Guard,
+    /// Read into again and again.
+    table: Vec<NetIf>,
+    /// Places in `table` of what is shown.
+    shown: Vec<usize>,
     links: HashMap<String, Link>,
+    cycle: u64,
+}
+
+impl NetIfs {
+    fn new(host: Host, filter: Filter, guard: Guard) -> NetIfs {
+        NetIfs { host, filter, guard, table: Vec::new(), shown: Vec::new(), links: HashMap::new(), cycle: 0 }
+    }
 }
 
 impl Collector for NetIfs {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
-        let mut interfaces = Vec::new();
-        self.host.net_ifs(&mut interfaces)?;
-        let interfaces = self.filter.apply(interfaces, cx);
-        let present: HashSet<&str> = interfaces.iter().map(|interface| interface.name.as_str()).collect();
-        self.links.retain(|name, _| present.contains(name.as_str()));
-        for interface in &interfaces {
-            let link = self.links.entry(interface.name.clone()).or_default();
-            link.advance(interface);
-            emit(cx, interface, link, self.filter.platform);
+        let NetIfs { host, filter, guard, table, shown, links, cycle } = self;
+        host.net_ifs(table)?;
+        filter.apply(table, shown, cx);
+        let name = |place: &usize| table.get(*place).map_or_else(String::new, |interface| interface.name.clone());
+        // An adapter that somebody plugged in before the thousandth virtual one.
+        guard.apply(cx, shown, name, |place| u8::from(table.get(*place).is_none_or(|interface| !interface.hardware)));
+        *cycle += 1;
+        for interface in shown.iter().filter_map(|place| table.get(*place)) {
+            if links.get(&interface.name).is_none_or(|link| link.id != interface.id) {
+                links.insert(interface.name.clone(), Link::new(interface));
+            }
+            let Some(link) = links.get_mut(&interface.name) else { continue };
+            link.advance(interface, *cycle);
+            emit(cx, interface, link, filter.platform);
         }
+        links.retain(|_, link| link.cycle == *cycle);
         Ok(())
     }
 }
@@ -164,40 +191,53 @@ struct Filter {
 }
 
 impl Filter {
-    fn apply(&self, mut all: Vec<NetIf>, cx: &mut Cx<'_>) -> Vec<NetIf> {
+    /// Fills `shown` with the places of the interfaces to report.
+    fn apply(&self, all: &[NetIf], shown: &mut Vec<usize>, cx: &mut Cx<'_>) {
         let (wanted, hidden) = (&self.config.collector.iface_prefix, &self.config.collector.iface_prefix_ignore);
-        all.retain(|interface| !hidden.iter().any(|text| !text.is_empty() && interface.name.contains(text.as_str())));
         let matches = |interface: &NetIf| match self.platform {
+            _ if wanted.is_empty() => true,
             Platform::Linux => wanted.iter().any(|prefix| interface.name.starts_with(prefix.as_str())),
             Platform::Windows => wanted.iter().any(|text| interface.name.contains(text.as_str())),
         };
-        if wanted.is_empty() {
-            return all;
-        }
+        let is_hidden = |interface: &NetIf| hidden.iter().any(|text| interface.name.contains(text.as_str()));
+        let visible = || all.iter().enumerate().filter(|(_, interface)| !is_hidden(interface));
+        shown.clear();
+        shown.extend(visible().filter(|(_, interface)| matches(interface)).map(|(place, _)| place));
         // A list written for Linux (eth, em, ens) says nothing about this host: better all adapters than none.
-        if self.platform == Platform::Windows && !all.is_empty() && !all.iter().any(matches) {
-            let names: Vec<_> = all.iter().map(|interface| interface.name.as_str()).collect();
+        if self.platform == Platform::Windows && shown.is_empty() && !wanted.is_empty() && visible().next().is_some() {
+            shown.extend(visible().map(|(place, _)| place));
+            let names: Vec<_> = visible().map(|(_, interface)| interface.name.as_str()).collect();
             let why = format!("matches no adapter of this host ({}); it is ignored", names.join(", "));
             cx.remark("collector.ifacePrefix", why);
-            return all;
         }
-        all.retain(matches);
-        all
     }
 }
 
-/// The share of the link's speed as a growing number. It starts where the Go agent's formula puts it (all bytes since
+/// What is kept of an interface from cycle to cycle.
+///
+/// The share of the link's speed is a growing number. It starts where the Go agent's formula puts it (all bytes since
 /// boot over the speed) and then grows by what came since, at the speed of that time: a link that changes its speed makes
 /// no jump.
 #[derive(Debug, Default)]
 struct Link {
+    id: u64,
+    iface: Tags,
+    interface: Tags,
+    /// The cycle in which it was last there.
+    cycle: u64,
     seen: Option<(u64, u64)>,
     in_percent: f64,
     out_percent: f64,
 }
 
 impl Link {
-    fn advance(&mut self, now: &NetIf) {
+    fn new(of: &NetIf) -> Link {
+        let (iface, interface) = (Tags::of(&[("iface", &of.name)]), Tags::of(&[("interface", &of.name)]));
+        Link { id: of.id, iface, interface, ..Link::default() }
+    }
+
+    fn advance(&mut self, now: &NetIf, cycle: u64) {
+        self.cycle = cycle;
         let Some(speed) = now.speed_bits_per_s else { return };
         let share = |bytes: u64| float(bytes) * 8.0 * 100.0 / float(speed);
         match self.seen {
@@ -212,7 +252,7 @@ impl Link {
 }
 
 fn emit(cx: &mut Cx<'_>, n: &NetIf, link: &Link, platform: Platform) {
-    let tags = Tags::of(&[("iface", &n.name)]);
+    let tags = &link.iface;
     let both = |a: u64, b: u64| float(a.saturating_add(b));
     let (in_bytes, out_bytes) = (float(n.in_bytes), float(n.out_bytes));
     let counters = [
@@ -243,17 +283,20 @@ fn emit(cx: &mut Cx<'_>, n: &NetIf, link: &Link, platform: Platform) {
         (&OUT_COMPRESSED, float(n.out_compressed)),
     ];
     for (metric, value) in counters {
-        cx.emit(metric, &tags, value);
+        cx.emit(metric, tags, value);
     }
     if n.speed_bits_per_s.is_some() || platform == Platform::Linux {
-        cx.emit(&SPEED_BITS, &tags, float(n.speed_bits_per_s.unwrap_or(0)));
-        cx.emit(&IN_PERCENT, &tags, link.in_percent);
-        cx.emit(&OUT_PERCENT, &tags, link.out_percent);
+        cx.emit(&SPEED_BITS, tags, float(n.speed_bits_per_s.unwrap_or(0)));
+        cx.emit(&IN_PERCENT, tags, link.in_percent);
+        cx.emit(&OUT_PERCENT, tags, link.out_percent);
     }
     if let (Some(up), true) = (n.up, n.hardware) {
-        cx.emit(&UP, &tags, f64::from(u8::from(up)));
+        cx.emit(&UP, tags, f64::from(u8::from(up)));
     }
-    let tags = Tags::of(&[("interface", &n.name)]);
+    if let Some(queue) = n.out_queue {
+        cx.emit(&OUT_QUEUE, tags, float(queue));
+    }
+    let tags = &link.interface;
     let counters = [
         (&PY_IN_MBITS, in_bytes * 8.0 / 100_000.0),
         (&PY_OUT_MBITS, out_bytes * 8.0 / 100_000.0),
@@ -265,7 +308,7 @@ fn emit(cx: &mut Cx<'_>, n: &NetIf, link: &Link, platform: Platform) {
         (&PY_OUT_DROP, float(n.out_dropped)),
     ];
     for (metric, value) in counters {
-        cx.emit(metric, &tags, value);
+        cx.emit(metric, tags, value);
     }
 }
 

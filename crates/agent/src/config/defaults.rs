@@ -5,10 +5,13 @@ use super::{Collector, Config, Dialect, Heartbeat, Http, Mssql, NameSet, Plugin,
 pub(super) const TRANSFER_PORT: u16 = 8433;
 pub(super) const HBS_PORT: u16 = 6030;
 pub(super) const HTTP_PORT: u16 = 1988;
+pub(super) const NTP_PORT: u16 = 123;
 
 /// A day: nobody wants a longer period, and sums of two stay far from any overflow.
 pub(super) const INTERVAL_MAX_S: u32 = 86_400;
 pub(super) const TIMEOUT_MAX_MS: u64 = 86_400_000;
+/// More interfaces, mounts or disks than this no collector reads.
+pub(super) const LIMIT_MAX: u32 = 4096;
 
 /// Transfers raise smaller steps to this one (`MinStep`), and then take the points in between for duplicates.
 pub(super) const TRANSFER_MIN_STEP_S: u32 = 30;
@@ -34,6 +37,10 @@ pub(super) fn file() -> Config {
             mount_point: Vec::new(),
             names: names(Dialect::Falcon),
             intervals: [].into(),
+            limits: [].into(),
+            process: Vec::new(),
+            ntp: None,
+            switches: [].into(),
         },
         default_tags: [].into(),
         ignore: [].into(),

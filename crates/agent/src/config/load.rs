@@ -9,7 +9,7 @@ use crate::gojson::Node;
 use super::raw::Raw;
 use super::report::{ConfigError, Report, Warning};
 use super::validate::validate;
-use super::{Config, encoding};
+use super::{Config, Known, encoding};
 
 /// Bytes of a file that are still accepted.
 pub const FILE_LIMIT: usize = 4 << 20;
@@ -35,19 +35,19 @@ pub struct Loaded {
 }
 
 /// Loads the file named on the command line, which must exist; else `cfg.json` in the working directory, else beside
-/// the executable; else there is none and the agent stands alone. `known_collectors` are the names that
-/// `collector.intervals` may use.
-pub fn load(cli: Option<&Path>, known_collectors: &[&str]) -> Result<Loaded, ConfigError> {
+/// the executable; else there is none and the agent stands alone. `known` are the names that
+/// the section `collector` may use.
+pub fn load(cli: Option<&Path>, known: &Known) -> Result<Loaded, ConfigError> {
     if let Some(path) = cli {
-        return load_file(path, known_collectors);
+        return load_file(path, known);
     }
     let beside = std::env::current_exe().ok().and_then(|exe| Some(exe.parent()?.join(FILE_NAME)));
-    search([Some(PathBuf::from(FILE_NAME)), beside].into_iter().flatten(), known_collectors)
+    search([Some(PathBuf::from(FILE_NAME)), beside].into_iter().flatten(), known)
 }
 
-fn search(places: impl Iterator<Item = PathBuf>, known_collectors: &[&str]) -> Result<Loaded, ConfigError> {
+fn search(places: impl Iterator<Item = PathBuf>, known: &Known) -> Result<Loaded, ConfigError> {
     for path in places {
-        match load_file(&path, known_collectors) {
+        match load_file(&path, known) {
             Err(ConfigError::Unreadable { source, .. }) if source.kind() == io::ErrorKind::NotFound => {}
             found => return found,
         }
@@ -55,10 +55,10 @@ fn search(places: impl Iterator<Item = PathBuf>, known_collectors: &[&str]) -> R
     Ok(Loaded { config: Config::standalone(), source: Source::Standalone, warnings: Vec::new() })
 }
 
-fn load_file(path: &Path, known_collectors: &[&str]) -> Result<Loaded, ConfigError> {
+fn load_file(path: &Path, known: &Known) -> Result<Loaded, ConfigError> {
     let file = path.display().to_string();
     let bytes = read(path, &file)?;
-    let (config, warnings) = parse(&bytes, &file, known_collectors)?;
+    let (config, warnings) = parse(&bytes, &file, known)?;
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
     Ok(Loaded { config, source: Source::File(path), warnings })
 }
@@ -76,7 +76,7 @@ fn read(path: &Path, file: &str) -> Result<Vec<u8>, ConfigError> {
 }
 
 /// Reads a file's bytes; `file` is its name for messages.
-pub fn parse(bytes: &[u8], file: &str, known_collectors: &[&str]) -> Result<(Config, Vec<Warning>), ConfigError> {
+pub fn parse(bytes: &[u8], file: &str, known: &Known) -> Result<(Config, Vec<Warning>), ConfigError> {
     if bytes.len() > FILE_LIMIT {
         return Err(ConfigError::TooBig { file: file.to_owned(), limit: FILE_LIMIT });
     }
@@ -89,8 +89,8 @@ pub fn parse(bytes: &[u8], file: &str, known_collectors: &[&str]) -> Result<(Con
         report.remark(remark);
     }
     let node = Node::parse(text.as_bytes()).map_err(|error| report.syntax(&error))?;
-    let raw = Raw::read(&node, &mut report)?;
-    let config = validate(raw, known_collectors, &mut report)?;
+    let raw = Raw::read(&node, known, &mut report)?;
+    let config = validate(raw, known, &mut report)?;
     Ok((config, report.into_warnings()))
 }
 
@@ -101,10 +101,10 @@ mod tests {
     #[test]
     fn a_file_on_the_command_line_must_exist() {
         let dir = tempfile::tempdir().unwrap();
-        let error = load(Some(&dir.path().join("none.json")), &[]).unwrap_err();
+        let error = load(Some(&dir.path().join("none.json")), &Known::default()).unwrap_err();
         assert!(matches!(&error, ConfigError::Unreadable { source, .. } if source.kind() == io::ErrorKind::NotFound));
         assert!(error.to_string().contains("none.json"), "{error}");
-        assert!(matches!(load(Some(dir.path()), &[]), Err(ConfigError::NotAFile { .. })));
+        assert!(matches!(load(Some(dir.path()), &Known::default()), Err(ConfigError::NotAFile { .. })));
     }
 
     #[test]
@@ -112,25 +112,25 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let [near, far] = ["near.json", "far.json"].map(|name| dir.path().join(name));
         let both = || [near.clone(), far.clone()].into_iter();
-        assert_eq!(search(both(), &[]).unwrap().source, Source::Standalone);
+        assert_eq!(search(both(), &Known::default()).unwrap().source, Source::Standalone);
         fs::write(&far, "{\"hostname\":\"far\"}").unwrap();
-        let loaded = search(both(), &[]).unwrap();
+        let loaded = search(both(), &Known::default()).unwrap();
         assert_eq!((loaded.source, loaded.config.hostname.as_str()), (Source::File(far.clone()), "far"));
         fs::write(&near, "{").unwrap();
-        assert!(matches!(search(both(), &[]), Err(ConfigError::Syntax { .. })));
+        assert!(matches!(search(both(), &Known::default()), Err(ConfigError::Syntax { .. })));
     }
 
     #[test]
     fn empty_and_huge_files_are_refused() {
         for empty in [&b""[..], b" \r\n\t", b"\xef\xbb\xbf\n", b"\xff\xfe"] {
-            assert!(matches!(parse(empty, "cfg.json", &[]), Err(ConfigError::Empty { .. })), "{empty:?}");
+            assert!(matches!(parse(empty, "cfg.json", &Known::default()), Err(ConfigError::Empty { .. })), "{empty:?}");
         }
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("cfg.json");
         let fill = |length: usize| fs::write(&path, format!("{{{}}}", " ".repeat(length - 2))).unwrap();
         fill(FILE_LIMIT);
-        assert!(load(Some(&path), &[]).is_ok());
+        assert!(load(Some(&path), &Known::default()).is_ok());
         fill(FILE_LIMIT + 1);
-        assert!(matches!(load(Some(&path), &[]), Err(ConfigError::TooBig { .. })));
+        assert!(matches!(load(Some(&path), &Known::default()), Err(ConfigError::TooBig { .. })));
     }
 }

@@ -30,6 +30,23 @@ pub use names::NameSet;
 pub use report::{ConfigError, Warning};
 pub use secret::{RepoUrl, Secret};
 
+/// What the configuration is told of the collectors, so that it can name what is misspelt.
+#[derive(Clone, Debug, Default)]
+pub struct Known {
+    /// Every collector of this platform: a key of `collector` that switches it off, and of `collector.intervals`.
+    pub collectors: Vec<&'static str>,
+    /// What is off by default: a key of `collector` that switches it on.
+    pub options: Vec<&'static str>,
+    /// Keys of `collector.limits`, each with its default.
+    pub limits: Vec<(&'static str, u32)>,
+}
+
+impl Known {
+    fn switches(&self) -> Vec<&'static str> {
+        self.collectors.iter().chain(&self.options).copied().collect()
+    }
+}
+
 /// Which agent's file this was. It decides the default of `collector.names` and is not written out again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {
@@ -123,6 +140,23 @@ pub struct Collector {
     pub names: Vec<NameSet>,
     /// Seconds between runs of a collector that does not follow `transfer.interval`, 1 to 86,400.
     pub intervals: BTreeMap<String, u32>,
+    /// How many things of a kind are reported at most, where that is not the default.
+    pub limits: BTreeMap<String, u32>,
+    /// Processes that `process.*` tells of; empty: none.
+    pub process: Vec<String>,
+    /// Time servers, `host:port`. `None`: those this host is set to (Windows); empty: none is asked.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub ntp: Option<Vec<String>>,
+    /// Collectors that are off, and what is off by default and is on.
+    #[serde(flatten)]
+    pub switches: BTreeMap<&'static str, bool>,
+}
+
+impl Collector {
+    /// Whether a collector, or with `default` false an option, is on.
+    pub fn is_on(&self, name: &str, default: bool) -> bool {
+        self.switches.get(name).copied().unwrap_or(default)
+    }
 }
 
 /// Of freedomkk's agent; kept and shown, not acted on.

@@ -2,9 +2,9 @@
 
 use crate::gojson::{Node, Value};
 
-use super::Dialect;
-use super::reader::{Spot, boolean, integer, list, map, section, strings, text};
+use super::reader::{Spot, boolean, integer, list, map, section, section_with, strings, text};
 use super::report::{ConfigError, Report};
+use super::{Dialect, Known};
 
 /// Every key the reader knows, by section.
 pub(super) const KEYS: &[(&str, &[&str])] = &[
@@ -30,7 +30,10 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("heartbeat", &["enabled", "addr", "addrs", "interval", "timeout"]),
     ("transfer", &["enabled", "addr", "addrs", "interval", "timeout"]),
     ("http", &["enabled", "listen", "backdoor"]),
-    ("collector", &["ifacePrefix", "ifacePrefixIgnore", "mountPoint", "names", "intervals"]),
+    (
+        "collector",
+        &["ifacePrefix", "ifacePrefixIgnore", "mountPoint", "names", "intervals", "limits", "process", "ntp"],
+    ),
     ("iis", &["enabled", "websites"]),
     ("mssql", &["enabled", "addr", "port", "username", "password", "encrypt", "instance"]),
 ];
@@ -91,6 +94,11 @@ pub(super) struct RawCollector {
     pub mount_point: Strings,
     pub names: Option<Spot<Vec<Spot<String>>>>,
     pub intervals: Vec<Spot<(String, i64)>>,
+    pub limits: Vec<Spot<(String, i64)>>,
+    pub process: Strings,
+    pub ntp: Strings,
+    /// Collectors switched off, and what is off by default switched on.
+    pub switches: Vec<(&'static str, bool)>,
 }
 
 #[derive(Debug)]
@@ -127,7 +135,7 @@ fn set<T>(slot: &mut Option<T>, new: Option<T>) -> Done {
 }
 
 impl Raw {
-    pub fn read(node: &Node<'_>, report: &mut Report<'_>) -> Result<Self, ConfigError> {
+    pub fn read(node: &Node<'_>, known: &Known, report: &mut Report<'_>) -> Result<Self, ConfigError> {
         let mut raw = Self::default();
         if !matches!(node.value, Value::Object(_)) {
             return Err(report.wrong_type(node, "", "an object"));
@@ -142,7 +150,7 @@ impl Raw {
             "heartbeat" => raw.heartbeat.read(node, path, report),
             "transfer" => raw.transfer.read(node, path, report),
             "http" => raw.http.read(node, path, report),
-            "collector" => raw.collector.read(node, path, report),
+            "collector" => raw.collector.read(node, path, known, report),
             "default_tags" => raw.read_tags(node, path, report),
             "ignore" => raw.read_ignore(node, path, report),
             "logfile" => set(&mut raw.logfile, text(node, path, report)?),
@@ -238,8 +246,8 @@ impl RawHttp {
 }
 
 impl RawCollector {
-    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
-        section(node, path, report, |report, key, node, path| match key {
+    fn read(&mut self, node: &Node<'_>, path: &str, known: &Known, report: &mut Report<'_>) -> Done {
+        section_with(node, path, &known.switches(), report, |report, key, node, path| match key {
             "ifacePrefix" => set(&mut self.iface_prefix, list(node, path, report)?),
             "ifacePrefixIgnore" => set(&mut self.iface_prefix_ignore, list(node, path, report)?),
             "mountPoint" => set(&mut self.mount_point, list(node, path, report)?),
@@ -247,17 +255,36 @@ impl RawCollector {
                 let names = list(node, path, report)?;
                 set(&mut self.names, names.map(|value| Spot { value, at: node.offset }))
             }
-            "intervals" => {
-                for (member, path) in map(node, path, report)? {
-                    if let Some(Spot { value, .. }) = integer(&member.value, &path, report)? {
-                        let value = (member.key.clone().into_owned(), value);
-                        self.intervals.push(Spot { value, at: member.offset });
-                    }
+            "intervals" => integers(node, path, &mut self.intervals, report),
+            "limits" => integers(node, path, &mut self.limits, report),
+            "process" => set(&mut self.process, unless_false(node, path, report)?),
+            "ntp" => set(&mut self.ntp, unless_false(node, path, report)?),
+            _ => {
+                if let Some(Spot { value, .. }) = boolean(node, path, report)? {
+                    self.switches.retain(|(name, _)| *name != key);
+                    self.switches.push((key, value));
                 }
                 Ok(())
             }
-            _ => Ok(()),
         })
+    }
+}
+
+/// An object of integers under names of the user's choice.
+fn integers(node: &Node<'_>, path: &str, into: &mut Vec<Spot<(String, i64)>>, report: &Report<'_>) -> Done {
+    for (member, path) in map(node, path, report)? {
+        if let Some(Spot { value, .. }) = integer(&member.value, &path, report)? {
+            into.push(Spot { value: (member.key.clone().into_owned(), value), at: member.offset });
+        }
+    }
+    Ok(())
+}
+
+/// Names; `false` is the same as none, as it switches off any other collector.
+fn unless_false(node: &Node<'_>, path: &str, report: &Report<'_>) -> Result<Strings, ConfigError> {
+    match node.value {
+        Value::Bool(false) => Ok(Some(Vec::new())),
+        _ => strings(node, path, report),
     }
 }
 

@@ -20,14 +20,26 @@ pub(super) fn section(
     node: &Node<'_>,
     path: &str,
     report: &mut Report<'_>,
+    each: impl FnMut(&mut Report<'_>, &'static str, &Node<'_>, &str) -> Result<(), ConfigError>,
+) -> Result<(), ConfigError> {
+    section_with(node, path, &[], report, each)
+}
+
+/// The same, with keys beside those of [`KEYS`].
+pub(super) fn section_with(
+    node: &Node<'_>,
+    path: &str,
+    more: &[&'static str],
+    report: &mut Report<'_>,
     mut each: impl FnMut(&mut Report<'_>, &'static str, &Node<'_>, &str) -> Result<(), ConfigError>,
 ) -> Result<(), ConfigError> {
     let keys = KEYS.iter().find(|(section, _)| *section == path).map_or(&[][..], |(_, keys)| keys);
+    let keys = || keys.iter().chain(more);
     let mut seen: Vec<&str> = Vec::new();
     for Member { offset, key, value } in members(node, path, report)? {
         let full = |key: &str| if path.is_empty() { key.to_owned() } else { format!("{path}.{key}") };
-        let exact = keys.iter().find(|known| **known == key);
-        let Some(&known) = exact.or_else(|| keys.iter().find(|known| key_is(key, known))) else {
+        let exact = keys().find(|known| **known == key);
+        let Some(&known) = exact.or_else(|| keys().find(|known| key_is(key, known))) else {
             report.warn(*offset, &full(&printable(key)), "unknown key, ignored");
             continue;
         };

@@ -6,8 +6,12 @@ use crate::gojson::{Member, Node, Value};
 
 const EXAMPLE: &str = include_str!("../../../../cfg.example.json");
 
+fn known() -> Known {
+    Known { collectors: vec!["cpu", "df"], options: vec!["cores"], limits: vec![("volumes", 128)] }
+}
+
 fn read(text: &str) -> Result<(Config, Vec<String>), String> {
-    match parse(text.as_bytes(), "cfg.json", &["cpu", "df"]) {
+    match parse(text.as_bytes(), "cfg.json", &known()) {
         Ok((config, warnings)) => Ok((config, warnings.iter().map(ToString::to_string).collect())),
         Err(error) => Err(error.to_string()),
     }
@@ -70,6 +74,32 @@ fn the_manual_has_every_key_of_the_reader() {
             |line: &str| line.contains(&written) || line.contains(&format!("`{section}.")) && line.contains(&shortened);
         assert!(sections.contains(&key) || manual.lines().any(found), "{written}");
     }
+}
+
+#[test]
+fn the_manual_has_every_option_and_limit_of_the_collectors() {
+    let manual = include_str!("../../../../docs/configuration.md");
+    let known = crate::collect::known();
+    for name in known.options.iter().chain(known.limits.iter().map(|(name, _)| name)) {
+        assert!(manual.contains(&format!("`{name}`")), "{name}");
+    }
+}
+
+#[test]
+fn collectors_are_switched_off_and_options_on() {
+    let (config, warnings) = read(
+        r#"{"collector": {"cpu": false, "CORES": true, "gpuu": true, "process": ["a.exe", " a.exe ", ""],
+            "ntp": ["ntp1", "10.0.0.1:1123"], "limits": {"volumes": 9999, "nets": 3}}}"#,
+    )
+    .unwrap();
+    assert!(!config.collector.is_on("cpu", true) && config.collector.is_on("cores", false));
+    assert!(config.collector.is_on("df", true) && !config.collector.is_on("other", false));
+    assert_eq!(config.collector.process, ["a.exe"]);
+    assert_eq!(config.collector.ntp, Some(vec!["ntp1:123".to_owned(), "10.0.0.1:1123".to_owned()]));
+    assert_eq!(config.collector.limits, [("volumes".to_owned(), 4096)].into());
+    assert_eq!(warnings.len(), 4, "{warnings:?}");
+    let (config, _) = read(r#"{"collector": {"process": false, "ntp": false}}"#).unwrap();
+    assert_eq!((config.collector.process.len(), config.collector.ntp), (0, Some(Vec::new())));
 }
 
 #[test]
@@ -280,7 +310,7 @@ fn plugins_are_told_not_to_run() {
 
 #[test]
 fn the_encoding_is_remarked_on_once() {
-    let (config, warnings) = parse(b"{\"hostname\":\"\xd6\xf7\xbb\xfa\",\n\"x\":1}", "c", &[]).unwrap();
+    let (config, warnings) = parse(b"{\"hostname\":\"\xd6\xf7\xbb\xfa\",\n\"x\":1}", "c", &Known::default()).unwrap();
     assert_eq!(config.hostname, "主机");
     let warnings: Vec<_> = warnings.iter().map(ToString::to_string).collect();
     assert_eq!(

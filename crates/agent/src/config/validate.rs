@@ -7,12 +7,12 @@ use super::raw::{Raw, RawCollector, RawHttp, RawIis, RawMssql, RawPlugin, RawSer
 use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
-    Collector, Config, Dialect, Heartbeat, Http, Iis, Mssql, NameSet, Plugin, RepoUrl, Secret, Transfer, address,
-    defaults,
+    Collector, Config, Dialect, Heartbeat, Http, Iis, Known, Mssql, NameSet, Plugin, RepoUrl, Secret, Transfer,
+    address, defaults,
 };
 
 /// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
-pub(super) fn validate(raw: Raw, known_collectors: &[&str], report: &mut Report<'_>) -> Result<Config, ConfigError> {
+pub(super) fn validate(raw: Raw, known: &Known, report: &mut Report<'_>) -> Result<Config, ConfigError> {
     let dialect = raw.dialect();
     let default = defaults::file();
     let transfer = transfer(raw.transfer, default.transfer, report);
@@ -24,7 +24,7 @@ pub(super) fn validate(raw: Raw, known_collectors: &[&str], report: &mut Report<
         plugin: plugin(raw.plugin.unwrap_or_default(), default.plugin, report),
         heartbeat: heartbeat(raw.heartbeat, default.heartbeat, report),
         http: http(raw.http, default.http, report),
-        collector: collector(raw.collector, dialect, known_collectors, steps, report)?,
+        collector: collector(raw.collector, dialect, known, steps, report)?,
         default_tags: tags(raw.default_tags, report),
         ignore: ignored(raw.ignore),
         logfile: raw.logfile.map(|logfile| {
@@ -187,7 +187,7 @@ fn http(raw: RawHttp, default: Http, report: &mut Report<'_>) -> Http {
 fn collector(
     raw: RawCollector,
     dialect: Dialect,
-    known: &[&str],
+    known: &Known,
     min_step: u32,
     report: &mut Report<'_>,
 ) -> Result<Collector, ConfigError> {
@@ -196,7 +196,11 @@ fn collector(
         iface_prefix_ignore: words(raw.iface_prefix_ignore, "collector.ifacePrefixIgnore", report),
         mount_point: words(raw.mount_point, "collector.mountPoint", report),
         names: names(raw.names, dialect, report)?,
-        intervals: intervals(raw.intervals, known, min_step, report),
+        intervals: intervals(raw.intervals, &known.collectors, min_step, report),
+        limits: limits(raw.limits, known, report),
+        process: processes(raw.process, report),
+        ntp: raw.ntp.map(|servers| time_servers(servers, report)),
+        switches: raw.switches.into_iter().collect(),
     })
 }
 
@@ -259,6 +263,42 @@ fn intervals(
         }
     }
     intervals
+}
+
+fn limits(raw: Vec<Spot<(String, i64)>>, known: &Known, report: &mut Report<'_>) -> BTreeMap<String, u32> {
+    let mut limits = BTreeMap::new();
+    for Spot { value: (name, limit), at } in raw {
+        let path = format!("collector.limits[\"{}\"]", shortened(&name).escape_debug());
+        if let Some((_, default)) = known.limits.iter().find(|(known, _)| *known == name) {
+            let bounds = (1, defaults::LIMIT_MAX, *default);
+            limits.insert(name, bounded(Some(Spot { value: limit, at }), bounds, "", &path, report));
+        } else {
+            let names: Vec<_> = known.limits.iter().map(|(name, _)| *name).collect();
+            report.warn(at, &path, format!("there is no such limit; the limits are {}", names.join(", ")));
+        }
+    }
+    limits
+}
+
+/// Nobody writes the port of a time server.
+fn time_servers(servers: Vec<Spot<String>>, report: &mut Report<'_>) -> Vec<String> {
+    let with_port = |Spot { value, at }: Spot<String>| {
+        let bare = !value.is_empty() && !value.contains([':', ',', '[']);
+        Spot { value: if bare { format!("{}:{}", value.trim(), defaults::NTP_PORT) } else { value }, at }
+    };
+    address::collect(servers.into_iter().map(with_port), "collector.ntp", defaults::NTP_PORT, report)
+}
+
+/// Names of processes, each once.
+fn processes(raw: Option<Vec<Spot<String>>>, report: &mut Report<'_>) -> Vec<String> {
+    let mut names: Vec<String> = Vec::new();
+    for name in words(raw, "collector.process", report) {
+        let name = name.trim().to_owned();
+        if !name.is_empty() && !names.contains(&name) {
+            names.push(name);
+        }
+    }
+    names
 }
 
 /// The tags of a series are one text, `k=v,k=v`: what would change its meaning is told, and sent as the Go agent does.

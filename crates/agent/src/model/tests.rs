@@ -44,3 +44,48 @@ proptest! {
         prop_assert_eq!(Tags::raw(once.clone()).canonical(), once);
     }
 }
+
+#[test]
+fn tags_that_are_too_long_are_cut_where_it_hurts_least() {
+    let long = "x".repeat(400);
+    let tags = Tags::of(&[("mount", &long), ("fstype", "ext4")]);
+    let Fit::Cut(cut) = tags.fit("df.bytes.total", true) else { panic!("not cut") };
+    assert!(cut.as_str().ends_with(",fstype=ext4") && cut.as_str().starts_with("mount=xxxxxxxx"), "{cut:?}");
+    assert_eq!("df.bytes.total".len() + 1 + cut.as_str().len(), 255);
+    let Fit::Cut(again) = tags.fit("df.bytes.total", true) else { panic!("not cut") };
+    assert_eq!(cut, again, "stable");
+    // The end tells: two values that differ only there must not become one series.
+    let Fit::Cut(other) = Tags::of(&[("mount", &format!("{long}y")), ("fstype", "ext4")]).fit("df.bytes.total", true)
+    else {
+        panic!("not cut")
+    };
+    assert_ne!(cut, other);
+    assert_eq!(fnv1a("a"), 0xe40c_292c, "the published value of FNV-1a");
+}
+
+#[test]
+fn characters_count_for_the_column_and_bytes_for_the_transfer() {
+    let chinese = "\u{4EE5}".repeat(150);
+    assert_eq!(Tags::of(&[("iface", &chinese)]).fit("net.if.in.bytes", true), Fit::AsItIs, "172 characters, 471 bytes");
+    let Fit::Cut(cut) = Tags::of(&[("iface", &"\u{4EE5}".repeat(200))]).fit("net.if.in.bytes", true) else {
+        panic!("621 bytes are more than a transfer takes")
+    };
+    assert!(cut.as_str().len() + "net.if.in.bytes".len() <= MAX_NAME);
+}
+
+#[test]
+fn what_cannot_be_cut_is_too_long() {
+    let metric = "m".repeat(300);
+    assert_eq!(Tags::of(&[("a", "short")]).fit(&metric, true), Fit::TooLong);
+    assert_eq!(Tags::raw("no pairs here").fit(&metric, true), Fit::TooLong);
+    // A push goes as it is, up to what a transfer takes.
+    assert_eq!(Tags::raw("a=b").fit(&metric, false), Fit::AsItIs);
+    assert_eq!(Tags::raw("a".repeat(211)).fit(&metric, false), Fit::TooLong);
+}
+
+#[test]
+fn blanks_make_no_other_series() {
+    let with = sample("m", "iface=Local Area", 1.0, 0);
+    assert_eq!(with.key(), sample("m", "iface=LocalArea", 1.0, 0).key());
+    assert_ne!(with.key(), sample("m", "iface=LocalAreb", 1.0, 0).key());
+}

@@ -36,7 +36,7 @@ fn shared(step: u32) -> (Shared, Arc<TestClock>, Arc<Stats>) {
         Arc::new(TestClock { base_ms: 1_700_000_000_000, started: Instant::now(), moved_ms: AtomicI64::new(0) });
     let shared = Shared {
         clock: clock.clone(),
-        plan: Arc::new(Plan::new(TEST, Sets::ALL, Platform::CURRENT)),
+        plan: Arc::new(Plan::new(TEST, Sets::ALL, Platform::CURRENT, &Config::standalone())),
         ..collecting.shared
     };
     (shared, clock, collecting.stats)
@@ -82,7 +82,7 @@ impl Collector for Hangs {
 }
 
 const fn spec(name: &'static str, open: fn(&Context) -> Opened) -> Spec {
-    Spec { name, check: name, lane: Lane::Host, rates: false, metrics: &[SAID], open }
+    Spec { name, check: name, lane: Lane::Host, rates: false, metrics: &[SAID], options: &[], open }
 }
 
 static TEST: &[Spec] = &[

@@ -36,12 +36,14 @@ pub(super) struct Unit {
     pub(super) ran: Option<Instant>,
     pub(super) problems: Repeats,
     pub(super) panic_pause: Duration,
+    /// Samples of the last cycle: room for as many is made at once.
+    pub(super) said: usize,
 }
 
 impl Unit {
     pub(super) fn new(spec: &'static Spec) -> Unit {
         let state = State::Closed { again: Instant::now(), pause: BACK_OFF.0 };
-        Unit { spec, state, ran: None, problems: Repeats::default(), panic_pause: BACK_OFF.0 }
+        Unit { spec, state, ran: None, problems: Repeats::default(), panic_pause: BACK_OFF.0, said: 0 }
     }
 
     /// The collector, if it is here or can be opened now.
@@ -128,6 +130,7 @@ impl Unit {
                     let mut said = collected.problems.iter().chain(&collected.remarks);
                     failed == Some(what) || said.any(|(seen, _)| seen == what)
                 });
+                self.said = collected.samples.len();
                 collected.samples
             }
             Err(()) => {
@@ -144,11 +147,12 @@ pub(super) fn start(
     collector: Box<dyn Collector>,
     tick: Tick,
     plan: Arc<Plan>,
+    expected: usize,
 ) -> oneshot::Receiver<Back> {
     let (back, answer) = oneshot::channel();
     worker.run(move || {
         let mut collector = Some(collector);
-        let mut cx = Cx::new(tick, &plan);
+        let mut cx = Cx::new(tick, &plan, expected);
         let result = catch_unwind(AssertUnwindSafe(|| match &mut collector {
             Some(collector) => collector.collect(&mut cx),
             None => Ok(()),

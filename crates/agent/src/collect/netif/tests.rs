@@ -11,8 +11,13 @@ fn shown(prefix: &[&str], hidden: &[&str], names: &[&str], platform: Platform) -
     config.collector.iface_prefix = prefix.iter().map(ToString::to_string).collect();
     config.collector.iface_prefix_ignore = hidden.iter().map(ToString::to_string).collect();
     let filter = Filter { config: Arc::new(config), platform };
-    let all = names.iter().map(|name| named(name)).collect();
-    with_cx(Sets::FALCON, platform, |cx| filter.apply(all, cx).into_iter().map(|n| n.name).collect())
+    let all: Vec<NetIf> = names.iter().map(|name| named(name)).collect();
+    with_cx(Sets::FALCON, platform, |cx| {
+        // What was shown before is forgotten.
+        let mut shown = vec![0, 7];
+        filter.apply(&all, &mut shown, cx);
+        shown.into_iter().map(|place| all[place].name.clone()).collect()
+    })
 }
 
 #[test]
@@ -38,22 +43,23 @@ fn a_linux_list_copied_to_windows_is_ignored_with_a_warning() {
 fn a_link_that_changes_its_speed_makes_no_jump() {
     let mut link = Link::default();
     let mut now = NetIf { in_bytes: 1_000_000, speed_bits_per_s: Some(1_000_000), ..named("team") };
-    link.advance(&now);
+    link.advance(&now, 1);
     assert_eq!(link.in_percent, 800.0);
     now.speed_bits_per_s = Some(10_000_000);
-    link.advance(&now);
+    link.advance(&now, 1);
     assert_eq!(link.in_percent, 800.0, "no traffic, no change");
     now.in_bytes += 1_000_000;
-    link.advance(&now);
+    link.advance(&now, 1);
     assert_eq!(link.in_percent, 880.0);
     now.in_bytes = 10;
-    link.advance(&now);
+    link.advance(&now, 1);
     assert_eq!(link.in_percent, 0.0008, "counters that restart, restart");
 }
 
 #[test]
 fn an_unknown_speed_is_zero_on_linux_and_absent_on_windows() {
-    let said = |platform| with_cx(Sets::FALCON, platform, |cx| emit(cx, &named("x"), &Link::default(), platform)).1;
+    let said =
+        |platform| with_cx(Sets::FALCON, platform, |cx| emit(cx, &named("x"), &Link::new(&named("x")), platform)).1;
     let speed = |collected: Collected| collected.samples.into_iter().find(|s| s.metric == "net.if.speed.bits");
     let linux = said(Platform::Linux);
     assert_eq!(linux.samples.len(), 26);
@@ -66,7 +72,7 @@ fn an_unknown_speed_is_zero_on_linux_and_absent_on_windows() {
 fn the_python_agent_counts_tenths_of_a_megabit_under_interface() {
     let n = NetIf { in_bytes: 125_000, ..named("Local Area Connection 2") };
     let (_, said) = with_cx(Sets::WINDOWS_AGENT, Platform::Windows, |cx| {
-        emit(cx, &n, &Link::default(), Platform::Windows);
+        emit(cx, &n, &Link::new(&n), Platform::Windows);
     });
     assert_eq!(said.samples.len(), 8);
     assert_eq!(said.samples[0].metric, "net.if.in.mbits");

@@ -1,0 +1,131 @@
+//! Bounds on what a host may have any number of: interfaces, disks, volumes.
+//!
+//! Over the limit the rest is left out, counted in `agent.series.dropped` and told once, with the key that raises the
+//! limit. Which ones stay is a stable choice: what was reported once is reported as long as it is there.
+
+use std::collections::HashSet;
+use std::sync::Arc;
+
+use super::Cx;
+use crate::config::Config;
+use crate::model::Platform;
+use crate::stats::Stats;
+
+/// A kind of thing that is bounded.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Guarded {
+    Interfaces,
+    Disks,
+    Volumes,
+    Processes,
+    Gpus,
+}
+
+impl Guarded {
+    pub const ALL: [Guarded; 5] =
+        [Guarded::Interfaces, Guarded::Disks, Guarded::Volumes, Guarded::Processes, Guarded::Gpus];
+
+    /// The key of `collector.limits`, and the tag `group` of `agent.series.dropped`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Guarded::Interfaces => "interfaces",
+            Guarded::Disks => "disks",
+            Guarded::Volumes => "volumes",
+            Guarded::Processes => "processes",
+            Guarded::Gpus => "gpus",
+        }
+    }
+
+    /// What no sound host of this kind has more of. A Linux host of containers has hundreds of interfaces and mounts, which
+    /// the agent before this one sent.
+    pub fn default_limit(self) -> u32 {
+        match (self, Platform::CURRENT) {
+            (Guarded::Interfaces, Platform::Windows) => 64,
+            (Guarded::Disks | Guarded::Volumes, Platform::Windows) => 128,
+            (Guarded::Interfaces | Guarded::Disks | Guarded::Volumes, Platform::Linux) => 1024,
+            (Guarded::Processes | Guarded::Gpus, _) => 64,
+        }
+    }
+}
+
+/// One collector's bound.
+pub(crate) struct Guard {
+    kind: Guarded,
+    limit: usize,
+    stats: Arc<Stats>,
+    /// What was reported in the last cycle, while there is more than the limit.
+    kept: HashSet<String>,
+}
+
+impl Guard {
+    pub(super) fn new(kind: Guarded, config: &Config, stats: &Arc<Stats>) -> Guard {
+        let limit = config.collector.limits.get(kind.name()).copied().unwrap_or_else(|| kind.default_limit());
+        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
+        Guard { kind, limit, stats: stats.clone(), kept: HashSet::new() }
+    }
+
+    /// Leaves at most the limit in `things`: first those that stayed in the last cycle, then those of the smallest `rank`,
+    /// then in their order. The order of what stays is kept.
+    pub(super) fn apply<T>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        things: &mut Vec<T>,
+        name: impl Fn(&T) -> String,
+        rank: impl Fn(&T) -> u8,
+    ) {
+        let over = things.len().saturating_sub(self.limit);
+        if let Some(count) = self.stats.series_dropped.get(self.kind as usize) {
+            count.set(over);
+        }
+        if over == 0 {
+            self.kept.clear();
+            return;
+        }
+        let mut order: Vec<(bool, u8, usize)> =
+            things.iter().enumerate().map(|(n, thing)| (!self.kept.contains(&name(thing)), rank(thing), n)).collect();
+        order.sort_unstable();
+        let stays: HashSet<usize> = order.into_iter().take(self.limit).map(|(_, _, n)| n).collect();
+        let mut n = 0;
+        things.retain(|_| {
+            n += 1;
+            stays.contains(&(n - 1))
+        });
+        self.kept = things.iter().map(name).collect();
+        let (kind, limit) = (self.kind.name(), self.limit);
+        cx.remark(
+            format!("too many {kind}"),
+            format!("{limit} are reported and {over} left out; collector.limits.{kind} sets the number"),
+        );
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::collect::tests::with_cx;
+    use crate::model::Sets;
+
+    fn apply(guard: &mut Guard, names: &[&str]) -> (Vec<String>, usize) {
+        let (left, said) = with_cx(Sets::FALCON, Platform::Linux, |cx| {
+            let mut things: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            guard.apply(cx, &mut things, String::clone, |name| u8::from(!name.starts_with("eth")));
+            things
+        });
+        (left, said.remarks.len())
+    }
+
+    #[test]
+    fn what_was_reported_stays_and_the_rest_is_counted() {
+        let mut config = Config::standalone();
+        config.collector.limits.insert("interfaces".to_owned(), 2);
+        let stats = Arc::new(Stats::default());
+        let mut guard = Guard::new(Guarded::Interfaces, &config, &stats);
+        assert_eq!(apply(&mut guard, &["veth1", "veth2"]), (vec!["veth1".to_owned(), "veth2".to_owned()], 0));
+        assert_eq!(stats.series_dropped[0].get(), 0);
+        assert_eq!(apply(&mut guard, &["veth1", "veth2", "eth0"]).0, ["veth1", "eth0"], "the smaller rank first");
+        let (left, told) = apply(&mut guard, &["veth0", "eth1", "veth1", "eth0", "veth2"]);
+        assert_eq!((left, told), (vec!["veth1".to_owned(), "eth0".to_owned()], 1), "a stable choice");
+        assert_eq!(stats.series_dropped[0].get(), 3);
+        assert_eq!(apply(&mut guard, &["veth0", "eth1", "veth2"]).0, ["veth0", "eth1"]);
+    }
+}
