@@ -59,6 +59,27 @@ fn names_longer_than_a_transfer_takes_are_counted_and_left_out() {
     assert_eq!((queue.items(), stats.too_long.get()), (1, 1));
 }
 
+/// The transfer removes blanks: `Local Area` and `LocalArea` would be one series with two points a cycle.
+#[test]
+fn things_whose_names_become_one_are_counted_and_the_first_stays() {
+    let (hub, queue, stats) = hub(|_| ());
+    let two =
+        || vec![sample("net.if.in.bytes", "iface=Local Area", 60), sample("net.if.in.bytes", "iface=LocalArea", 60)];
+    hub.ingest(two(), Origin::Collected, 60);
+    assert_eq!((queue.items(), stats.collided.get()), (1, 1));
+    hub.ingest(two(), Origin::Pushed, 60);
+    assert_eq!((queue.items(), stats.collided.get()), (3, 1), "pushes go as they are");
+}
+
+#[test]
+fn own_tags_that_graph_has_no_room_for_are_cut_and_counted() {
+    let (hub, _, stats) = hub(|config| config.default_tags = [("idc".to_owned(), "bj".to_owned())].into());
+    let prepared = hub.prepare(vec![sample("m", &format!("mount={}", "d".repeat(300)), 60)], Origin::Collected);
+    let tags = prepared[0].tags.as_str();
+    assert_eq!(("m/".len() + tags.len(), stats.tags_cut.get(), stats.too_long.get()), (255, 1, 0));
+    assert!(tags.ends_with(",idc=bj"), "{tags}");
+}
+
 #[test]
 fn the_newest_point_of_a_series_is_shown_until_it_is_old() {
     let (hub, _, _) = hub(|_| ());
