@@ -16,6 +16,7 @@ mod load;
 mod mem;
 mod netif;
 mod netstat;
+mod ntp;
 mod process;
 mod snmp;
 mod ss;
@@ -46,6 +47,7 @@ pub static ALL: &[Spec] = &[
     ss::SPEC,
     process::SPEC,
     df::SPEC,
+    ntp::SPEC,
 ];
 
 /// What a collector is, apart from its code.
