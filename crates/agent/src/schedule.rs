@@ -77,6 +77,8 @@ impl LaneTask {
             Lane::Host => quarter.clamp(Duration::from_secs(1), Duration::from_secs(5)),
             // A df unit gives up its mounts itself after 5 s; this is for the list of mounts.
             Lane::Df => quarter.clamp(Duration::from_secs(8), Duration::from_secs(15)),
+            // Alone in its lane. A driver that no other program keeps awake wakes each device for some seconds.
+            Lane::Gpu => (2 * quarter).clamp(Duration::from_secs(5), Duration::from_secs(30)),
         }
     }
 
@@ -134,6 +136,7 @@ impl LaneTask {
         let deadline = self.deadline();
         let mut worker: Option<Worker> = None;
         let mut ready = Vec::new();
+        let mut asked = 0;
         for unit in &mut self.units {
             if only_rates && !unit.spec.rates {
                 continue;
@@ -147,6 +150,7 @@ impl LaneTask {
                     continue;
                 }
             };
+            asked += 1;
             let now = Instant::now();
             let elapsed = unit.ran.replace(now).map(|ran| now - ran);
             let tick = Tick { at, step: self.step, elapsed };
@@ -175,8 +179,12 @@ impl LaneTask {
                 }
             }
         }
-        if let Some(count) = self.shared.context.stats.collect_ms.get(self.lane as usize) {
+        let stats = &self.shared.context.stats;
+        if let Some(count) = stats.collect_ms.get(self.lane as usize) {
             count.set(usize::try_from(started.elapsed().as_millis()).unwrap_or(usize::MAX));
+        }
+        if let Some(count) = stats.collect_asked.get(self.lane as usize) {
+            count.add(asked);
         }
         sink(ready);
     }

@@ -1,4 +1,5 @@
-//! `-check`: the Go agent's self-check, a line for each collector of this platform. It reads no configuration file.
+//! `-check`: the Go agent's self-check, a line for each collector that this host has something for. It reads no
+//! configuration file.
 
 use crate::app::{self, Collecting};
 use crate::collect::{self, Spec};
@@ -13,6 +14,9 @@ pub fn run() -> anyhow::Result<()> {
     let collecting = Collecting::new(config);
     let shown = runtime.block_on(async {
         for spec in collect::ALL.iter().filter(|spec| spec.exists_on(Platform::CURRENT)) {
+            if matches!((spec.open)(&collecting.shared.context), Ok(None)) {
+                continue;
+            }
             let verdict = if works(spec, &collecting).await { "ok" } else { "fail" };
             super::show(&format!("{:<8} ... {verdict}\n", spec.check))?;
         }

@@ -103,7 +103,11 @@ impl Collector for Agent {
             }
             Err(error) => cx.problem("own usage", error),
         }
-        for (lane, ms) in Lane::ALL.iter().zip(&self.stats.collect_ms) {
+        for ((lane, ms), asked) in Lane::ALL.iter().zip(&self.stats.collect_ms).zip(&self.stats.collect_asked) {
+            // Most hosts have no GPU, and need no series that says how long it took not to ask one.
+            if !lane.is_everywhere() && asked.get() == 0 {
+                continue;
+            }
             cx.emit(&COLLECT_MS, &Tags::of(&[("group", lane.name())]), float(ms.get()));
         }
         let counts = [

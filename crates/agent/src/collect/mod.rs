@@ -8,6 +8,7 @@
 mod agent;
 mod cpu;
 mod df;
+mod gpu;
 mod load;
 mod mem;
 mod netif;
@@ -22,7 +23,7 @@ use crate::model::{Finite, Metric, Platform, Sample, Sets, Tags, Tick};
 use crate::stats::Stats;
 
 /// Every collector of this program, in the order in which a cycle asks them.
-pub static ALL: &[Spec] = &[agent::SPEC, cpu::SPEC, mem::SPEC, load::SPEC, netif::SPEC, df::SPEC];
+pub static ALL: &[Spec] = &[agent::SPEC, cpu::SPEC, mem::SPEC, load::SPEC, netif::SPEC, df::SPEC, gpu::SPEC];
 
 /// What a collector is, apart from its code.
 #[derive(Debug)]
@@ -56,16 +57,24 @@ pub enum Lane {
     Host,
     /// Asks file systems, which may take their time.
     Df,
+    /// Asks a driver, which may first have to wake its devices.
+    Gpu,
 }
 
 impl Lane {
-    pub const ALL: [Lane; 2] = [Lane::Host, Lane::Df];
+    pub const ALL: [Lane; 3] = [Lane::Host, Lane::Df, Lane::Gpu];
 
     pub fn name(self) -> &'static str {
         match self {
             Lane::Host => "host",
             Lane::Df => "df",
+            Lane::Gpu => "gpu",
         }
+    }
+
+    /// Whether every host has something to ask in it.
+    pub fn is_everywhere(self) -> bool {
+        self != Lane::Gpu
     }
 }
 
@@ -248,7 +257,8 @@ mod tests {
         for platform in [Platform::Linux, Platform::Windows] {
             for set in SETS.into_iter().filter(|set| *set != NameSet::Extended) {
                 let plan = Plan::new(ALL, Sets::NONE.with(set), platform);
-                for spec in ALL.iter().filter(|spec| spec.exists_on(platform) && spec.name != "load") {
+                for spec in ALL.iter().filter(|spec| spec.exists_on(platform) && !["load", "gpu"].contains(&spec.name))
+                {
                     let said = spec.metrics.iter().any(|metric| plan.says(metric));
                     assert!(said, "{} says nothing in set {set:?} on {platform:?}", spec.name);
                 }
