@@ -2,8 +2,7 @@
 //!
 //! It is loaded while the program runs, because most hosts have none. A library that lacks a function lacks one fact;
 //! only what finds the devices is needed. The library is initialised for each reading and let go after it, so that the
-//! agent never keeps a driver from being unloaded, but it stays loaded: it may have registered code of its own that
-//! outlives a reading, and unloading it would save nothing that a host with a GPU misses.
+//! agent never keeps a driver from being unloaded. It stays in memory for good: a thread may still hang in it.
 //!
 //! Whatever it answers is believed only within bounds: so many devices, so long a UUID, values that a card can have.
 //! Source: the NVML API reference and the ABI of nvml.h (plain C; handles are opaque pointers, results are integers).
@@ -99,7 +98,7 @@ impl Nvml {
     pub fn load_from(path: &Path) -> io::Result<Nvml> {
         let library = place::open(path)?;
         // SAFETY: each name belongs to the signature beside it (nvml.h); a name ending in `_v2` and the one without
-        // have the same. The functions stay valid because the library is never unloaded, see below.
+        // have the same. The functions stay valid because the library is never unloaded: its handle is forgotten below.
         let nvml = unsafe {
             Nvml {
                 init: needed(&library, "nvmlInit_v2", "nvmlInit")?,
