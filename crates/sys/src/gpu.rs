@@ -198,8 +198,8 @@ impl Drop for Session {
     }
 }
 
-/// What a call sets, if it succeeds. Every such call is given a live handle of an initialised library and a pointer to a
-/// live value of the type in its signature, which it keeps no longer than the call.
+/// What a call sets, if it succeeds. Every such call is given a live handle of an initialised library and a pointer to
+/// a live value of the type in its signature, which it keeps no longer than the call.
 fn ask<T: Default>(call: impl FnOnce(&mut T) -> Status) -> Option<T> {
     let mut value = T::default();
     (call(&mut value) == SUCCESS).then_some(value)

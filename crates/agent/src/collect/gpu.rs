@@ -1,8 +1,9 @@
 //! `gpu.*`: NVIDIA's GPUs, through the library that their driver installs.
 //!
-//! Names, units and whole numbers are the Go agent's, also what it does with cards that cannot tell everything: a device
-//! without temperature, memory or utilisation has at most a fan, and counts as idle in the averages; power that cannot be
-//! read is 0. Two series that it would send twice are sent once: those of a second device with the same UUID, or none.
+//! Names, units and whole numbers are the Go agent's, also what it does with cards that cannot tell everything: a
+//! device without temperature, memory or utilisation has at most a fan, and counts as idle in the averages; power that
+//! cannot be read is 0. Series that it would send twice are sent once: those of a second device with the same UUID, or
+//! with none.
 
 use std::time::Duration;
 
@@ -12,8 +13,8 @@ use falcon_sys::types::{Gpu, GpuMemory};
 use super::{Collector, Context, Cx, Lane, Spec, float};
 use crate::model::{Metric, Sets, Tags};
 
-/// How long a library is left alone that finds no driver: asking makes it look for device files, and may make it run the
-/// program that creates them.
+/// How long a library is left alone that finds no driver: asking makes it look for device files, and may make it run
+/// the program that creates them.
 const PAUSE: Duration = Duration::from_secs(600);
 
 const SOURCE: &str = "NVML";

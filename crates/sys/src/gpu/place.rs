@@ -1,7 +1,7 @@
 //! Where a driver puts NVML, and how it is loaded from there.
 //!
-//! A file that is not there is [`io::ErrorKind::NotFound`]; one that is there and cannot be loaded is another error, with
-//! the loader's own words. Sources: the NVML API reference, dlopen(3), Microsoft's reference of LoadLibraryExW.
+//! A file that is not there is [`io::ErrorKind::NotFound`]; one that is there and cannot be loaded is another error,
+//! with the loader's own words. Sources: the NVML API reference, dlopen(3), Microsoft's reference of LoadLibraryExW.
 
 use std::error::Error;
 use std::io;
@@ -66,8 +66,8 @@ mod windows {
     use std::os::windows::ffi::OsStringExt;
     use windows_sys::Win32::System::SystemInformation::GetSystemDirectoryW;
 
-    /// Where drivers of this decade put it, and where those before them did. Whole paths only: a name alone is searched in
-    /// the working directory too, and the flag that confines the search to System32 is an update of Windows 7.
+    /// Where drivers of this decade put it, and where those before them did. Whole paths only: a name alone is searched
+    /// in the working directory too, and the flag that confines the search to System32 is an update of Windows 7.
     pub(in super::super) fn all() -> impl Iterator<Item = PathBuf> {
         let program_files = std::env::var_os("ProgramW6432").map(PathBuf::from).filter(|folder| folder.is_absolute());
         let standard = program_files.map(|folder| folder.join("NVIDIA Corporation\\NVSMI"));
