@@ -42,6 +42,11 @@ impl Session {
         Ok(session)
     }
 
+    /// The System32 of this session's Windows.
+    pub fn system32(&self) -> PathBuf {
+        self.prefix.join("drive_c/windows/system32")
+    }
+
     /// Gives a process what it needs to run in this session, or to start others in it.
     pub fn enter(&self, run: Run) -> Run {
         enter(&self.prefix, run)

@@ -79,6 +79,8 @@ impl LaneTask {
             Lane::Df => quarter.clamp(Duration::from_secs(8), Duration::from_secs(15)),
             // A drive, and a server that does not answer, are given up after 5 s by their unit.
             Lane::Disk | Lane::Ntp => quarter.clamp(Duration::from_secs(8), Duration::from_secs(15)),
+            // Alone in its lane. A driver that no other program keeps awake wakes each device for some seconds.
+            Lane::Gpu => (2 * quarter).clamp(Duration::from_secs(5), Duration::from_secs(30)),
         }
     }
 
@@ -136,6 +138,7 @@ impl LaneTask {
         let deadline = self.deadline();
         let mut worker: Option<Worker> = None;
         let mut ready = Vec::new();
+        let mut asked = 0;
         for unit in &mut self.units {
             if only_rates && !unit.spec.rates {
                 continue;
@@ -149,6 +152,7 @@ impl LaneTask {
                     continue;
                 }
             };
+            asked += 1;
             let now = Instant::now();
             let elapsed = unit.ran.replace(now).map(|ran| now - ran);
             let tick = Tick { at, step: self.step, elapsed };
@@ -177,8 +181,12 @@ impl LaneTask {
                 }
             }
         }
-        if let Some(count) = self.shared.context.stats.collect_ms.get(self.lane as usize) {
+        let stats = &self.shared.context.stats;
+        if let Some(count) = stats.collect_ms.get(self.lane as usize) {
             count.set(usize::try_from(started.elapsed().as_millis()).unwrap_or(usize::MAX));
+        }
+        if let Some(count) = stats.collect_asked.get(self.lane as usize) {
+            count.add(asked);
         }
         sink(ready);
     }

@@ -25,6 +25,8 @@ impl Count {
 pub struct Stats {
     /// How long the last cycle of each lane took, in milliseconds.
     pub collect_ms: [Count; Lane::ALL.len()],
+    /// How often a collector of each lane was asked.
+    pub collect_asked: [Count; Lane::ALL.len()],
     /// Sources that could not be read.
     pub collect_errors: Count,
     /// Sources that missed their deadline.

@@ -9,6 +9,7 @@
 pub mod types;
 
 mod civil;
+mod gpu;
 
 // What Windows lays out in memory, read without a single call: so it is tested on every platform.
 #[cfg(any(windows, test))]
@@ -24,6 +25,7 @@ mod win;
 #[cfg(windows)]
 use win as imp;
 
+pub use gpu::Nvml;
 pub use imp::{
     Host, commit_info, disk_io, hostname, limit_heap_growth, local_time, memory_lists, ntp_servers, page_files,
     self_usage, volume_usage,

@@ -381,3 +381,26 @@ pub struct LocalTime {
     pub minute: u32,
     pub second: u32,
 }
+
+/// One GPU as its driver tells of it; `None` where the driver or the card cannot tell.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Gpu {
+    /// `GPU-` and a UUID; empty where it cannot be read.
+    pub uuid: String,
+    /// What the fan is told to do, of its full speed; can be above 100.
+    pub fan_percent: Option<u32>,
+    pub temperature_c: Option<u32>,
+    pub memory: Option<GpuMemory>,
+    /// Share of the last sample period in which something ran on it.
+    pub gpu_percent: Option<u32>,
+    /// Share of that period in which its memory was read or written.
+    pub memory_percent: Option<u32>,
+    pub power_mw: Option<u32>,
+}
+
+/// The memory of a GPU.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct GpuMemory {
+    pub total_bytes: u64,
+    pub used_bytes: u64,
+}

@@ -126,8 +126,13 @@ impl Collector for Agent {
             }
             Err(error) => cx.problem("own usage", error),
         }
-        for (tags, ms) in self.lanes.iter().zip(&self.stats.collect_ms) {
-            cx.emit(&COLLECT_MS, tags, float(ms.get()));
+        for ((lane, ms), (asked, tags)) in
+            Lane::ALL.iter().zip(&self.stats.collect_ms).zip(self.stats.collect_asked.iter().zip(&self.lanes))
+        {
+            // Most hosts have no GPU, and need no series that says how long it took not to ask one.
+            if lane.is_everywhere() || asked.get() > 0 {
+                cx.emit(&COLLECT_MS, tags, float(ms.get()));
+            }
         }
         for (tags, dropped) in self.kinds.iter().zip(&self.stats.series_dropped) {
             cx.emit(&SERIES_DROPPED, tags, float(dropped.get()));

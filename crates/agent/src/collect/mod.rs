@@ -11,6 +11,7 @@ mod agent;
 mod cpu;
 mod df;
 mod diskio;
+mod gpu;
 mod guard;
 mod kernel;
 mod load;
@@ -49,6 +50,7 @@ pub static ALL: &[Spec] = &[
     process::SPEC,
     df::SPEC,
     diskio::SPEC,
+    gpu::SPEC,
     ntp::SPEC,
 ];
 
@@ -88,20 +90,28 @@ pub enum Lane {
     Df,
     /// Asks drives one by one (Windows).
     Disk,
+    /// Asks a driver, which may first have to wake its devices.
+    Gpu,
     /// Asks time servers.
     Ntp,
 }
 
 impl Lane {
-    pub const ALL: [Lane; 4] = [Lane::Host, Lane::Df, Lane::Disk, Lane::Ntp];
+    pub const ALL: [Lane; 5] = [Lane::Host, Lane::Df, Lane::Disk, Lane::Gpu, Lane::Ntp];
 
     pub fn name(self) -> &'static str {
         match self {
             Lane::Host => "host",
             Lane::Df => "df",
             Lane::Disk => "disk",
+            Lane::Gpu => "gpu",
             Lane::Ntp => "ntp",
         }
+    }
+
+    /// Whether every host has something to ask in it.
+    pub fn is_everywhere(self) -> bool {
+        matches!(self, Lane::Host | Lane::Df | Lane::Disk)
     }
 }
 

@@ -1,6 +1,7 @@
 //! A running agent with a directory, a configuration and a port of its own.
 
 use std::collections::BTreeSet;
+use std::ffi::OsStr;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
 use std::sync::{LazyLock, Mutex};
@@ -25,19 +26,30 @@ pub struct Agent {
 impl Agent {
     /// Starts it with this `cfg.json` (its `http` section is set here) and waits until it answers.
     pub fn start(config: &Value) -> Agent {
-        let agent = Agent::launch(config);
+        Agent::start_with(config, &[])
+    }
+
+    /// The same, with this added to its environment.
+    pub fn start_with(config: &Value, environment: &[(&str, &OsStr)]) -> Agent {
+        let agent = Agent::launch_with(config, environment);
         agent.wait("/health", || http::get(agent.http, "/health").ok().filter(|answer| answer.body == b"ok"));
         agent
     }
 
     /// Starts it without waiting.
     pub fn launch(config: &Value) -> Agent {
+        Agent::launch_with(config, &[])
+    }
+
+    fn launch_with(config: &Value, environment: &[(&str, &OsStr)]) -> Agent {
         let dir = tempfile::tempdir().expect("a directory");
         let http = free_address();
         let mut config = config.clone();
         config["http"] = json!({ "enabled": true, "listen": http.to_string() });
         fs::write(dir.path().join("cfg.json"), config.to_string()).expect("a file");
-        let process = Process::start(program(dir.path(), &["run"]));
+        let mut command = program(dir.path(), &["run"]);
+        command.envs(environment.iter().copied());
+        let process = Process::start(command);
         Agent { process, http, dir }
     }
 

@@ -13,6 +13,8 @@
 
 #[path = "../harness/mod.rs"]
 mod harness;
+#[path = "../../../../interop/nvml/library.rs"]
+mod nvml;
 
 mod bad_servers;
 mod hostile;

@@ -3,6 +3,7 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::net::Ipv4Addr;
+use std::path::Path;
 
 use serde_json::json;
 
@@ -11,7 +12,7 @@ use crate::harness::is_windows;
 use crate::harness::items::Item;
 use crate::harness::peer::Peer;
 use crate::harness::process::{program, run};
-use crate::now;
+use crate::{now, nvml};
 
 /// Series that `collect` shows under a configuration.
 fn shown(config: &serde_json::Value) -> BTreeSet<String> {
@@ -112,4 +113,24 @@ fn a_python_agents_file_brings_the_python_agents_names() {
     }
     assert!(!names.iter().any(|name| name.starts_with("df.bytes.") || name == "cpu.user"), "{names:?}");
     assert!(peer.updates().iter().all(|update| update.invalid == 0));
+}
+
+/// With NVML made up: for Linux where the loader looks first, for Windows in the system directory of the Wine session.
+#[test]
+fn gpus_arrive_from_both_systems() {
+    let peer = Peer::start();
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("nvml/interop");
+    nvml::build(&folder, "nodriver", &[]);
+    let environment = [("LD_LIBRARY_PATH", folder.as_os_str()), ("FALCON_FAKE_NVML", "2".as_ref())];
+    let own: &[_] = if is_windows() { &environment[1..] } else { &environment };
+    let agent = Agent::start_with(&peer.config("gpu"), own);
+    let gpus = peer.wait("two cycles with GPUs", &agent, || {
+        let gpus: Vec<Item> = peer.items().into_iter().filter(|item| item.metric.starts_with("gpu.")).collect();
+        (gpus.iter().filter(|item| item.metric == "gpu.count").count() >= 2).then_some(gpus)
+    });
+    assert!(peer.updates().iter().all(|update| update.invalid == 0));
+    let series: BTreeSet<String> = gpus.iter().map(Item::series).collect();
+    assert_eq!(series.len(), 2 * 7 + 3, "{series:?}");
+    let power = gpus.iter().filter(|item| item.metric == "gpu.power.usage").map(|item| item.value);
+    assert_eq!(power.collect::<Vec<_>>()[..2], [70.0, 71.0]);
 }
