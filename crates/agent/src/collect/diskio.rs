@@ -1,7 +1,8 @@
 //! `disk.io.*`: what block devices do.
 //!
-//! Linux: `/proc/diskstats`, the devices that the Go agent shows. Windows: IOCTL_DISK_PERFORMANCE of every physical drive
-//! (of every drive letter for LeonZYang's names). Means are over the whole interval; counts are wider than the kernel's.
+//! Linux: `/proc/diskstats`, the devices that the Go agent shows. Windows: IOCTL_DISK_PERFORMANCE of every physical
+//! drive (of every drive letter for LeonZYang's names). Means are over the whole interval; counts are wider than the
+//! kernel's.
 
 mod device;
 mod drives;
@@ -10,7 +11,7 @@ mod rows;
 
 use falcon_sys::types::DiskIo;
 
-use super::{Context, Cx, Guard, Guarded, Lane, Spec, float};
+use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec, float};
 use crate::model::{Platform, Tags};
 use device::{Device, Interval, mean};
 use metrics::*;
@@ -24,10 +25,12 @@ pub(super) const SPEC: Spec = Spec {
     options: &[],
     open: |cx: &Context| {
         let guard = Guard::new(Guarded::Disks, &cx.config, &cx.stats);
-        Ok(Some(match Platform::CURRENT {
-            Platform::Linux => Box::new(rows::Rows::new(cx.host.clone(), guard)),
-            Platform::Windows => Box::new(drives::Drives::new(&cx.host, guard, cx.stats.clone())),
-        }))
+        Ok(match Platform::CURRENT {
+            Platform::Linux => {
+                rows::Rows::open(cx.host.clone(), guard).map(|rows| -> Box<dyn Collector> { Box::new(rows) })
+            }
+            Platform::Windows => Some(Box::new(drives::Drives::new(&cx.host, guard, cx.stats.clone()))),
+        })
     },
 };
 
