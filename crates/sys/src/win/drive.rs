@@ -31,11 +31,13 @@ pub(super) fn drives() -> Vec<Drive> {
     let _quiet = NoDialogs::begin();
     let letters = letters();
     let there = (0..MAX_DRIVES).filter(|number| open(&format!("PhysicalDrive{number}")).is_ok());
-    let drive = |number| {
-        let on_it = letters.iter().filter(|(_, disks)| disks.contains(&number));
-        Drive { name: format!("PhysicalDrive{number}"), letters: on_it.map(|(letter, _)| letter.clone()).collect() }
-    };
-    there.map(drive).collect()
+    there.map(|number| drive(number, &letters)).collect()
+}
+
+/// A drive with the letters that lie on it, wholly or in part.
+fn drive(number: u32, letters: &[(String, Vec<u32>)]) -> Drive {
+    let on_it = letters.iter().filter(|(_, disks)| disks.contains(&number));
+    Drive { name: format!("PhysicalDrive{number}"), letters: on_it.map(|(letter, _)| letter.clone()).collect() }
 }
 
 /// The fixed drives by their letters, and the disks each lies on. One that does not tell lies on none.
@@ -69,7 +71,6 @@ pub fn disk_io(name: &str) -> io::Result<DiskIo> {
     let _quiet = NoDialogs::begin();
     let device = open(name)?;
     let mut buffer = Buffer::default();
-    // Some drivers insist on the size, none on less room.
     let size = disk::PERFORMANCE_BYTES;
     let bytes = control(&device, IOCTL_DISK_PERFORMANCE, &mut buffer, size, size)?;
     disk::performance(bytes, name).ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "too short an answer"))
@@ -129,16 +130,30 @@ mod tests {
     }
 
     #[test]
-    fn the_system_volume_lies_on_a_drive_that_is_there() {
-        let disks = disks_of("C:").unwrap();
-        assert!(!disks.is_empty());
-        let drives = drives();
-        let of_c = drives.iter().filter(|drive| drive.letters.iter().any(|letter| letter == "C:"));
-        assert_eq!(of_c.count(), disks.len(), "{drives:?} {disks:?}");
+    fn a_volume_on_several_disks_is_a_letter_of_each() {
+        let letters =
+            [("C:".into(), vec![0]), ("D:".into(), vec![1, 3, 3]), ("E:".into(), vec![]), ("F:".into(), vec![3])];
+        let of = |number| drive(number, &letters).letters;
+        assert_eq!((of(0), of(1), of(3)), (vec!["C:".into()], vec!["D:".into()], vec!["D:".into(), "F:".into()]));
+        assert_eq!(drive(2, &letters), Drive { name: "PhysicalDrive2".into(), letters: Vec::new() });
+    }
+
+    // Wine answers that a volume lies on no disk at all; Windows names one for each.
+    #[test]
+    fn each_letter_that_tells_its_disks_is_on_drives_that_are_there() {
+        let (drives, letters) = (drives(), letters());
+        assert!(letters.iter().any(|(letter, _)| letter == "C:"), "{letters:?}");
+        for (letter, disks) in &letters {
+            let on = drives.iter().filter(|drive| drive.letters.contains(letter)).count();
+            let distinct = disks.iter().collect::<std::collections::BTreeSet<_>>().len();
+            assert_eq!(on, distinct, "{letter} {drives:?} {letters:?}");
+        }
+        assert!(drives.iter().any(|drive| drive.name == "PhysicalDrive0"), "{drives:?}");
         assert!(drives.iter().all(|drive| is_device(&drive.name) && drive.letters.is_sorted()), "{drives:?}");
     }
 
-    // Wine opens the drive and refuses the question; a Windows whose counters are off says 1. Neither is a disk at rest.
+    // Wine opens the drive and refuses the question; a Windows whose counters are off says 1. Neither is a disk at
+    // rest.
     #[test]
     fn a_drive_counts_or_says_why_not() {
         match disk_io("C:") {

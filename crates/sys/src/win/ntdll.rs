@@ -48,8 +48,8 @@ pub(super) fn query(class: Class, buffer: &mut Buffer, first: usize, most: usize
     })
 }
 
-/// What the system tells of each processor group, in order: every call that is not asked for a group answers for the one
-/// of the calling thread, and a host with more than 64 processors has several.
+/// What the system tells of each processor group, in order: every call that is not asked for a group answers for the
+/// one of the calling thread, and a host with more than 64 processors has several.
 ///
 /// Where the system does not know the call for groups, the plain one answers if there is one group only (Wine).
 ///
@@ -132,9 +132,41 @@ fn answer(status: NTSTATUS, written: u32) -> Answer {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layout::processor;
+    use std::mem::offset_of;
+    use windows_sys::Win32::NetworkManagement::IpHelper::{MIB_TCP6ROW_OWNER_PID, MIB_TCPROW_OWNER_PID};
+    use windows_sys::Win32::System::WindowsProgramming::{
+        SYSTEM_EXCEPTION_INFORMATION, SYSTEM_INTERRUPT_INFORMATION, SYSTEM_PERFORMANCE_INFORMATION,
+        SYSTEM_PROCESS_INFORMATION, SYSTEM_PROCESSOR_PERFORMANCE_INFORMATION, SYSTEM_THREAD_INFORMATION,
+    };
 
     fn filled(status: NTSTATUS, written: u32) -> io::Result<usize> {
         Buffer::default().fill(64, 1 << 12, |_, _| answer(status, written)).map(<[u8]>::len)
+    }
+
+    // `layout` reads bytes, so that it is tested everywhere: where the SDK's headers name a place, it is the same.
+    #[test]
+    fn the_layouts_are_those_of_the_headers() {
+        assert_eq!(size_of::<SYSTEM_PROCESSOR_PERFORMANCE_INFORMATION>(), processor::TIMES_BYTES);
+        assert_eq!(offset_of!(SYSTEM_PROCESSOR_PERFORMANCE_INFORMATION, Reserved2), 40);
+        assert_eq!(size_of::<SYSTEM_INTERRUPT_INFORMATION>(), processor::SWITCHES_BYTES);
+        assert_eq!(size_of::<SYSTEM_PERFORMANCE_INFORMATION>(), 312);
+        assert_eq!(size_of::<SYSTEM_EXCEPTION_INFORMATION>(), 16);
+        assert_eq!(size_of::<SYSTEM_PROCESS_INFORMATION>(), 256);
+        assert_eq!(offset_of!(SYSTEM_PROCESS_INFORMATION, ImageName), 56);
+        assert_eq!(offset_of!(SYSTEM_PROCESS_INFORMATION, UniqueProcessId), 80);
+        assert_eq!(offset_of!(SYSTEM_PROCESS_INFORMATION, HandleCount), 96);
+        assert_eq!(offset_of!(SYSTEM_PROCESS_INFORMATION, WorkingSetSize), 144);
+        assert_eq!(offset_of!(SYSTEM_PROCESS_INFORMATION, PrivatePageCount), 200);
+        // Six counts of operations and bytes end the entry.
+        assert_eq!(offset_of!(SYSTEM_PROCESS_INFORMATION, Reserved7), 208);
+        assert_eq!(size_of::<SYSTEM_THREAD_INFORMATION>(), 80);
+        assert_eq!(offset_of!(SYSTEM_THREAD_INFORMATION, ThreadState), 68);
+        assert_eq!(size_of::<MIB_TCPROW_OWNER_PID>(), 24);
+        assert_eq!(offset_of!(MIB_TCPROW_OWNER_PID, dwLocalPort), 8);
+        assert_eq!(size_of::<MIB_TCP6ROW_OWNER_PID>(), 56);
+        assert_eq!(offset_of!(MIB_TCP6ROW_OWNER_PID, dwLocalPort), 20);
+        assert_eq!(offset_of!(MIB_TCP6ROW_OWNER_PID, dwState), 48);
     }
 
     #[test]

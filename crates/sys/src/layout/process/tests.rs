@@ -178,3 +178,31 @@ fn a_name_longer_than_any_is_cut() {
     let bytes = list(&[Made { pid: 8, name: &long, states: &[] }]);
     assert_eq!(names(&bytes)[0].1.len(), MAX_NAME);
 }
+
+#[test]
+fn damaged_lists_are_read_to_an_end() {
+    let whole = three();
+    let mut state = 1_u64;
+    let mut random = || {
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) as usize
+    };
+    let mut proc = Proc::default();
+    let mut name = String::new();
+    for _ in 0..20_000 {
+        let mut bytes = whole.clone();
+        for _ in 0..=random() % 8 {
+            let at = random() % bytes.len();
+            bytes[at] = random() as u8;
+        }
+        let mut count = 0;
+        for entry in entries(&bytes, ADDRESS) {
+            entry.fill(u64::MAX, &mut proc);
+            entry.name_into(&mut name);
+            assert!(entry.ready_threads() <= (bytes.len() / THREAD_BYTES) as u64);
+            assert!(proc.age_s.is_finite() && name.chars().count() <= MAX_NAME);
+            count += 1;
+        }
+        assert!(count <= bytes.len() / ENTRY_BYTES);
+    }
+}
