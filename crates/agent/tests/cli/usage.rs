@@ -95,7 +95,10 @@ fn the_self_check_has_a_line_for_every_collector_that_this_host_has_something_fo
         let out = host.run(&json!({}), &[flag]).success();
         // The machine that runs the tests may have a GPU, or just its library.
         let lines: Vec<&str> = out.lines().filter(|line| !line.starts_with("gpu ")).collect();
-        let expected = ["agent", "cpustat", "memory", "loadavg", "net.if", "df.bytes"];
+        let expected = [
+            "agent", "cpustat", "memory", "loadavg", "kernel", "sys", "net.if", "snmp", "netstat", "ss -s", "df.bytes",
+            "disk.io",
+        ];
         assert_eq!(lines, expected.map(|name| format!("{name:<8} ... ok")), "{out}");
     }
     let host = host.change("proc/stat", |_| "btime 1\n".to_owned());

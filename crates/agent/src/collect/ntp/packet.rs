@@ -17,7 +17,7 @@ const SLACK_MS: f64 = 100.0;
 /// What a question says: nothing but a number that the answer repeats. The time stays here: no server needs it.
 pub(super) fn request(nonce: u64) -> [u8; 48] {
     let mut packet = [0; 48];
-    packet[0] = VERSION << 3 | CLIENT;
+    packet[0] = (VERSION << 3) | CLIENT;
     for (byte, of) in packet.iter_mut().skip(TRANSMIT).zip(nonce.to_be_bytes()) {
         *byte = of;
     }
@@ -98,11 +98,13 @@ pub(super) fn reading(asked_us: i64, elapsed: Duration, times: Times) -> Option<
 fn stamp(unix_us: i64) -> u64 {
     const SECOND: i64 = 1_000_000;
     let seconds = unix_us.div_euclid(SECOND).wrapping_add(UNIX_EPOCH_S).cast_unsigned() << 32;
-    seconds | (unix_us.rem_euclid(SECOND).cast_unsigned() << 32) / SECOND.cast_unsigned()
+    let fraction = (unix_us.rem_euclid(SECOND).cast_unsigned() << 32) / SECOND.cast_unsigned();
+    seconds | fraction
 }
 
 fn fraction(time: Duration) -> u64 {
-    time.as_secs() << 32 | (u64::from(time.subsec_nanos()) << 32) / 1_000_000_000
+    let fraction = (u64::from(time.subsec_nanos()) << 32) / 1_000_000_000;
+    (time.as_secs() << 32) | fraction
 }
 
 #[allow(clippy::cast_precision_loss)]
@@ -233,10 +235,10 @@ mod tests {
         fn whatever_arrives_is_finite_or_nothing(
             packet in prop::collection::vec(any::<u8>(), 0..80), nonce: u64, now: i64, elapsed: u32,
         ) {
-            if let Reply::Times(times) = read(&packet, nonce) {
-                if let Some(read) = reading(now, Duration::from_micros(u64::from(elapsed)), times) {
-                    prop_assert!(read.offset_ms.is_finite() && read.delay_ms.is_finite() && read.delay_ms >= 0.0);
-                }
+            if let Reply::Times(times) = read(&packet, nonce)
+                && let Some(read) = reading(now, Duration::from_micros(u64::from(elapsed)), times)
+            {
+                prop_assert!(read.offset_ms.is_finite() && read.delay_ms.is_finite() && read.delay_ms >= 0.0);
             }
         }
 
