@@ -167,5 +167,5 @@ fn a_host_with_unreadable_files_still_tells_the_rest() {
     fs::remove_file(host.root().join("proc/loadavg")).expect("removed");
     let items = host.collect(&names(&["falcon"]));
     let families: BTreeSet<&str> = items.iter().map(|item| item.metric.split('.').next().unwrap()).collect();
-    assert_eq!(families, BTreeSet::from(["agent", "cpu", "df"]));
+    assert_eq!(families, BTreeSet::from(["TcpExt", "agent", "cpu", "df", "disk", "kernel", "snmp", "ss"]));
 }
