@@ -9,6 +9,7 @@
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
 pub mod agent;
+pub mod golden;
 pub mod host;
 pub mod http;
 pub mod items;
