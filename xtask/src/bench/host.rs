@@ -11,7 +11,7 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use anyhow::{Context, Result, bail, ensure};
-use serde_json::{Value, json};
+use serde_json::{Map, Value, json};
 
 use super::INSIDE;
 use super::crowd::Crowd;
@@ -84,12 +84,12 @@ pub fn in_the_crowd(exe: &Path, folder: &Path) -> Result<()> {
         println!("\neach collector alone, the agent's own metrics and what it costs to be there included:");
         let names = collectors(&Run::new(exe).args(["collect", "--help"]).output()?)?;
         for only in &names {
-            let mut switches = json!({ "process": ["sleep"] });
-            names
-                .iter()
-                .filter(|name| *name != only && *name != "agent")
-                .for_each(|name| switches[name] = json!(false));
-            measure(only, exe, folder, switches)?;
+            let others = names.iter().filter(|name| *name != only && *name != "agent");
+            let mut switches: Map<String, Value> = others.map(|name| (name.clone(), json!(false))).collect();
+            if only == "process" {
+                switches.insert("process".to_owned(), json!(["sleep"]));
+            }
+            measure(only, exe, folder, Value::Object(switches))?;
         }
     }
     drop(crowd);
