@@ -3,7 +3,6 @@
 //! This is the only crate of the workspace that may say `unsafe`; every block carries its SAFETY comment. The list of
 //! re-exported names below is the portability contract: both platforms offer exactly these functions with the same
 //! signatures, and a function that has no meaning on a platform answers [`std::io::ErrorKind::Unsupported`].
-//! `CpuTimes::total` is the one method that each platform adds to a plain type.
 //!
 //! All functions are blocking. None of them starts a child process, none keeps global mutable state.
 

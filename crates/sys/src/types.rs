@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 /// CPU time since boot, summed over all processors, in a unit of the platform: only shares of differences mean anything.
-/// `CpuTimes::total`, which each platform defines, is the denominator; single times may step back between readings.
+/// Single times may step back between readings.
 ///
 /// Linux: the `cpu` line of `/proc/stat` in clock ticks. Windows: sums of SYSTEM_PROCESSOR_PERFORMANCE_INFORMATION over
 /// every processor group, in 100 ns.
@@ -44,15 +44,16 @@ pub struct CpuStat {
     pub dpcs: Option<u64>,
 }
 
-/// The time of one logical processor since boot, in the unit of [`CpuTimes`].
+/// The time of one logical processor since boot, in the unit of [`CpuTimes`]; may step back likewise.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CoreTimes {
     /// Processor group (Windows); 0 on Linux.
     pub group: u16,
     /// Number within the group; on Linux the N of `cpuN`.
     pub number: u32,
+    /// Linux: with iowait.
     pub idle: u64,
-    /// All time, idle included.
+    /// All time, idle included. Linux: guests' time once, for `user` and `nice` contain it.
     pub total: u64,
 }
 
@@ -269,7 +270,7 @@ pub struct SysInfo {
     pub uptime_s: Option<u64>,
 }
 
-/// Counters of TCP since boot for one family or both, 64 bits wide (widened by the [`Host`](crate::Host)).
+/// Counters of TCP since boot for one family or both, 64 bits wide (Windows: widened by the [`Host`](crate::Host)).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TcpCounts {
     pub active_opens: u64,
@@ -292,7 +293,7 @@ pub struct TcpStats {
     pub v6: Option<TcpCounts>,
 }
 
-/// Datagrams of one family since boot, widened likewise (Windows).
+/// Datagrams since boot, widened likewise. Linux: those of IPv4.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct UdpCounts {
     pub in_datagrams: u64,
@@ -325,7 +326,7 @@ pub struct SockStat {
 
 /// How many TCP sockets of both families are in each state, by the number of MIB_TCP_STATE: 1 closed, 2 listen, 3 syn sent,
 /// 4 syn received, 5 established, 6 fin wait 1, 7 fin wait 2, 8 close wait, 9 closing, 10 last ack, 11 time wait,
-/// 12 delete TCB.
+/// 12 delete TCB. Linux: 5 and 11 stay 0, [`SockStat`] has them.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
 pub struct TcpStates {
     pub count: [u64; 13],
@@ -337,7 +338,7 @@ pub struct TcpStates {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Proc {
     pub pid: u32,
-    /// Linux: `comm`, at most 15 bytes. Windows: image name (`sqlservr.exe`).
+    /// Linux: `comm`, at most 15 bytes (kernel threads: 63). Windows: image name (`sqlservr.exe`).
     pub name: String,
     /// Start time in a unit of the platform.
     pub created: u64,
@@ -352,6 +353,7 @@ pub struct Proc {
     pub threads: u64,
     /// Linux: open file descriptors. `None` where it may not be read.
     pub handles: Option<u64>,
+    /// Linux: what reached or left a disk for it; `None` where it may not be read. Windows: all of its I/O.
     pub read_bytes: Option<u64>,
     pub written_bytes: Option<u64>,
 }

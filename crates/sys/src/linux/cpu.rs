@@ -1,10 +1,43 @@
-//! `/proc/stat`: the `cpu` line, the number of `cpuN` lines, `ctxt` and `intr`; and `/proc/loadavg`.
+//! `/proc/stat`: the `cpu` line, the `cpuN` lines, `ctxt`, `intr` and `procs_running`.
 //!
-//! Kernels differ in how many columns the `cpu` line has (4 in 2.4, 7 in 2.6, 8 with steal, 9 with guest, 10 since
+//! Kernels differ in how many columns the `cpu` lines have (4 in 2.4, 7 in 2.6, 8 with steal, 9 with guest, 10 since
 //! 2.6.33): absent ones are 0. Values may step back between readings; nothing here compares readings.
 
-use super::text::{lines, numbers};
-use crate::types::{CpuStat, CpuTimes, LoadAvg};
+use super::Host;
+use super::text::{lines, number, numbers};
+use crate::types::{CoreTimes, CpuStat, CpuTimes};
+use std::io;
+
+const FILE: &str = "proc/stat";
+
+/// No kernel is built for more processors.
+const MAX_CORES: usize = 8192;
+
+impl Host {
+    /// `/proc/stat`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has no `cpu` line ([`io::ErrorKind::InvalidData`]).
+    pub fn cpu_stat(&mut self) -> io::Result<CpuStat> {
+        self.parse(FILE, parse_stat)
+    }
+
+    /// The `cpuN` lines of `/proc/stat`: the processors that are online.
+    ///
+    /// # Errors
+    /// The file cannot be read, or has no such line ([`io::ErrorKind::InvalidData`]).
+    pub fn cpu_cores(&mut self, into: &mut Vec<CoreTimes>) -> io::Result<()> {
+        self.parse(FILE, |bytes| parse_cores(bytes, into))
+    }
+
+    /// Threads that run or wait for a processor now, the reader's own among them (`procs_running` of `/proc/stat`).
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not tell ([`io::ErrorKind::InvalidData`]).
+    pub fn run_queue(&mut self) -> io::Result<u64> {
+        self.parse(FILE, parse_running)
+    }
+}
 
 pub(super) fn parse_stat(bytes: &[u8]) -> Result<CpuStat, &'static str> {
     let mut times = None;
@@ -29,34 +62,39 @@ fn is_one_processor(word: &str) -> bool {
     word.strip_prefix("cpu").is_some_and(|n| !n.is_empty() && n.bytes().all(|b| b.is_ascii_digit()))
 }
 
-fn parse_times<'a>(words: impl Iterator<Item = &'a str>) -> Option<CpuTimes> {
-    let columns = numbers(words)?;
-    let [user, nice, system, idle, later @ ..] = columns.as_slice() else { return None };
-    let later = |i: usize| later.get(i).copied().unwrap_or(0);
-    Some(CpuTimes {
-        user: *user,
-        nice: *nice,
-        system: *system,
-        idle: *idle,
-        iowait: later(0),
-        irq: later(1),
-        softirq: later(2),
-        steal: later(3),
-        guest: later(4),
-        guest_nice: later(5),
-    })
+fn parse_times<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<CpuTimes> {
+    let [user, nice, system, idle] = numbers(&mut words)?;
+    let mut later = [0; 6];
+    for (slot, word) in later.iter_mut().zip(words) {
+        *slot = word.parse().ok()?;
+    }
+    let [iowait, irq, softirq, steal, guest, guest_nice] = later;
+    Some(CpuTimes { user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice })
 }
 
-pub(super) fn parse_loadavg(bytes: &[u8]) -> Result<LoadAvg, &'static str> {
-    let mut words = lines(bytes).next().unwrap_or("").split_ascii_whitespace();
-    let mut load = || {
-        let load: f64 = words.next()?.parse().ok()?;
-        (load.is_finite() && load >= 0.0).then_some(load)
-    };
-    match (load(), load(), load()) {
-        (Some(one), Some(five), Some(fifteen)) => Ok(LoadAvg { one, five, fifteen }),
-        _ => Err("not three load averages"),
-    }
+fn parse_cores(bytes: &[u8], into: &mut Vec<CoreTimes>) -> Result<(), &'static str> {
+    into.clear();
+    into.extend(lines(bytes).filter_map(parse_core).take(MAX_CORES));
+    if into.is_empty() { Err("no usable `cpuN` line") } else { Ok(()) }
+}
+
+fn parse_core(line: &str) -> Option<CoreTimes> {
+    let mut words = line.split_ascii_whitespace();
+    let name = words.next().filter(|word| is_one_processor(word))?;
+    let number = name.strip_prefix("cpu")?.parse().ok()?;
+    let times = parse_times(words)?;
+    // As the shares of all processors have it: waiting for disks is idle, and guests' time is part of user and nice.
+    let idle = times.idle.saturating_add(times.iowait);
+    let busy = [times.user, times.nice, times.system, times.irq, times.softirq, times.steal];
+    Some(CoreTimes { group: 0, number, idle, total: busy.into_iter().fold(idle, u64::saturating_add) })
+}
+
+fn parse_running(bytes: &[u8]) -> Result<u64, &'static str> {
+    let running = lines(bytes).find_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        (words.next()? == "procs_running").then(|| number(&mut words))?
+    });
+    running.ok_or("no usable `procs_running` line")
 }
 
 #[cfg(test)]
@@ -116,16 +154,47 @@ mod tests {
     #[test]
     fn every_truncation_is_survived() {
         for end in 0..KERNEL_6.len() {
-            let _ = parse_stat(&KERNEL_6[..end]);
+            let file = &KERNEL_6[..end];
+            let _ = (parse_stat(file), parse_cores(file, &mut Vec::new()), parse_running(file));
         }
     }
 
     #[test]
-    fn load_averages_are_three_finite_numbers() {
-        let load = parse_loadavg(b"0.20 1.18 12.75 1/80 11206\n").unwrap();
-        assert_eq!(load, LoadAvg { one: 0.20, five: 1.18, fifteen: 12.75 });
-        for file in ["", "1 2", "1 2 x", "nan 1 1", "1 inf 1", "1 1 -1"] {
-            assert!(parse_loadavg(file.as_bytes()).is_err(), "{file:?}");
+    fn each_processor_has_its_idle_share() {
+        let mut cores = vec![CoreTimes::default(); 5];
+        parse_cores(KERNEL_6, &mut cores).unwrap();
+        let total = 1_393_280 + 32_966 + 572_056 + 13_343_292 + 6130 + 17_875;
+        assert_eq!(cores[0], CoreTimes { group: 0, number: 0, idle: 13_343_292 + 6130, total });
+        assert_eq!((cores.len(), cores[1].number, cores[1].idle), (2, 1, 13_359_219 + 4120));
+        // Kernel 2.6.18 has no guest, and steal counts.
+        parse_cores(b"cpu  9 9 9 9\ncpu7 1 2 3 4 5 6 7 8\n", &mut cores).unwrap();
+        assert_eq!(cores, [CoreTimes { group: 0, number: 7, idle: 9, total: 36 }]);
+    }
+
+    #[test]
+    fn processors_that_are_offline_or_damaged_cost_only_themselves() {
+        let rows: String = (0..128).map(|n| format!("cpu{n} {n} 0 0 1000 0 0 0 0 0 0\n")).collect();
+        let rows = rows.replace("cpu5 5 0", "cpu5 5 -1").replace("cpu9 9 0", "cpu9 \u{fffd}");
+        let mut cores = Vec::new();
+        parse_cores(format!("cpu 1 2 3 4\n{rows}cpu99999999999 1 2 3 4\ncpu1").as_bytes(), &mut cores).unwrap();
+        assert_eq!(cores.len(), 126);
+        assert_eq!((cores[125].number, cores[125].idle, cores[125].total), (127, 1000, 1127));
+        let max = u64::MAX;
+        parse_cores(format!("cpu0 {max} {max} {max} {max} {max}\n").as_bytes(), &mut cores).unwrap();
+        assert_eq!((cores[0].idle, cores[0].total), (max, max));
+        for file in ["", "cpu 1 2 3 4", "cpu0 1 2 3", "cpufreq 1 2 3 4"] {
+            assert!(parse_cores(file.as_bytes(), &mut cores).is_err() && cores.is_empty(), "{file:?}");
+        }
+        let many: String = (0..9000).map(|n| format!("cpu{n} 1 2 3 4\n")).collect();
+        parse_cores(many.as_bytes(), &mut cores).unwrap();
+        assert_eq!(cores.len(), MAX_CORES);
+    }
+
+    #[test]
+    fn waiting_threads_are_told_or_refused() {
+        assert_eq!(parse_running(b"ctxt 5\nprocs_running 3\nprocs_blocked 1\n"), Ok(3));
+        for file in ["", "procs_running", "procs_running x", "procs_running -1", "procs_blocked 1"] {
+            assert!(parse_running(file.as_bytes()).is_err(), "{file:?}");
         }
     }
 }

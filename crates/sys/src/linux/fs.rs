@@ -3,6 +3,7 @@
 //! The table is all the kernel lists, unfiltered, and asks nothing of the file systems; only [`volume_usage`] does, and
 //! may never come back (a dead NFS server).
 
+use super::Host;
 use crate::types::{Inodes, Mount, VolumeUsage};
 use std::ffi::OsStr;
 use std::io;
@@ -12,8 +13,23 @@ use std::path::{Path, PathBuf};
 /// A host that mounts more than this is not read further.
 const MAX_MOUNTS: usize = 4096;
 
+impl Host {
+    /// Every mount the kernel lists, at most 4096; nothing is asked of the file systems themselves.
+    ///
+    /// Below a root prefix the table is that of process 1: `/proc/mounts` is the reader's own, the container's.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub fn mounts(&mut self) -> io::Result<Vec<Mount>> {
+        if self.root.is_plain() || self.read("proc/1/mounts").is_err() {
+            self.parse("proc/mounts", |_| Ok(()))?;
+        }
+        Ok(parse_mounts(&self.file, self.root.path()))
+    }
+}
+
 /// All usable lines of the table; `root` is the prefix under which the host's files are seen.
-pub(super) fn parse_mounts(bytes: &[u8], root: &Path) -> Vec<Mount> {
+fn parse_mounts(bytes: &[u8], root: &Path) -> Vec<Mount> {
     bytes.split(|&b| b == b'\n').filter_map(|line| parse_line(line, root)).take(MAX_MOUNTS).collect()
 }
 
@@ -44,7 +60,7 @@ fn lossy(bytes: &[u8]) -> String {
 }
 
 /// Turns `\` and three octal digits into the byte they name; everything else stays as it is.
-fn unescape(field: &[u8]) -> Vec<u8> {
+pub(super) fn unescape(field: &[u8]) -> Vec<u8> {
     let mut plain = Vec::with_capacity(field.len());
     let mut rest = field;
     while let Some((&first, tail)) = rest.split_first() {

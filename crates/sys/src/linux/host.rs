@@ -1,131 +1,103 @@
-//! The one reader of files that belong to the host. Every path is below one root, so that a container sees the host
-//! (`NUX_ROOTFS` of the Go agent) and a test sees a fixture.
+//! The host as the collectors ask it. Every path is below one root, so that a container sees the host (`NUX_ROOTFS` of
+//! the Go agent) and a test sees a fixture. What is asked stands beside what is parsed: `cpu`, `disk`, `net`, ...
 //!
-//! A file is read to its end, for the kernel may answer a read short, but never past [`MAX_FILE`]; and only if it is a
-//! regular file, which all of `/proc` and `/sys` are: a pipe left under the root would hold the reader for ever.
+//! A host owns the buffers it reads into, so that asking it again and again takes no memory. It is cheap to clone, and
+//! a clone has buffers of its own.
 
-use super::{cpu, fs, mem, net};
-use crate::types::{CpuStat, LoadAvg, MemInfo, Mount, NetIf, SwapInfo};
-use std::fs::OpenOptions;
-use std::io::{self, Read};
-use std::os::unix::fs::OpenOptionsExt;
-use std::path::{Path, PathBuf};
+use super::files::{self, Root};
+use std::fmt;
+use std::io;
+use std::path::PathBuf;
 use std::sync::Arc;
 
-/// Bytes of a file that are read; what lies behind is ignored. `/proc/stat` of 4096 processors has about 1 MiB.
-const MAX_FILE: usize = 4 << 20;
-
-/// Room for what nearly every such file holds on nearly every host.
-const FIRST_READ: usize = 8 << 10;
-
 /// The host whose files lie below a root.
-#[derive(Clone, Debug)]
 pub struct Host {
-    root: Arc<Path>,
+    pub(super) root: Arc<Root>,
+    /// The file that was read last.
+    pub(super) file: Vec<u8>,
+    /// The path of a file whose name is put together.
+    pub(super) path: String,
+    /// A name while it is asked about.
+    pub(super) name: String,
 }
 
 impl Host {
     /// `/` is the plain host; anything else is a prefix of every path below `/proc` and `/sys`, and of every mount
     /// point. Windows ignores it.
     pub fn new(root: impl Into<PathBuf>) -> Host {
-        Host { root: root.into().into() }
+        Host::below(Arc::new(Root::new(root.into())))
     }
 
-    /// `/proc/stat`.
-    ///
-    /// # Errors
-    /// The file cannot be read, or has no `cpu` line ([`io::ErrorKind::InvalidData`]).
-    pub fn cpu_stat(&mut self) -> io::Result<CpuStat> {
-        self.parse("proc/stat", cpu::parse_stat)
+    fn below(root: Arc<Root>) -> Host {
+        Host { root, file: Vec::new(), path: String::new(), name: String::new() }
     }
 
-    /// `/proc/meminfo`.
-    ///
-    /// # Errors
-    /// The file cannot be read, or does not tell the memory ([`io::ErrorKind::InvalidData`]).
-    pub fn mem_info(&mut self) -> io::Result<MemInfo> {
-        self.parse("proc/meminfo", mem::parse_mem)
+    /// Reads a file into `self.file`. Its error names no file and takes no memory.
+    pub(super) fn read(&mut self, file: &str) -> io::Result<()> {
+        files::read(self.root.dir()?, file, &mut self.file)
     }
 
-    /// `/proc/meminfo`.
-    ///
-    /// # Errors
-    /// The file cannot be read, or does not tell the swap ([`io::ErrorKind::InvalidData`]).
-    pub fn swap_info(&mut self) -> io::Result<SwapInfo> {
-        self.parse("proc/meminfo", mem::parse_swap)
+    /// What `parse` makes of a file.
+    pub(super) fn parse<T>(
+        &mut self,
+        file: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, &'static str>,
+    ) -> io::Result<T> {
+        self.read(file).map_err(|e| self.root.name(file, &e))?;
+        parse(&self.file).map_err(|what| self.root.damaged(file, what))
     }
 
-    /// `/proc/loadavg`.
+    /// Reads a file of `/proc/net` into `self.file`, and leaves in `self.path` which one it was.
     ///
-    /// # Errors
-    /// The file cannot be read, or has no three averages ([`io::ErrorKind::InvalidData`]). Windows: always
-    /// [`io::ErrorKind::Unsupported`].
-    pub fn load_avg(&mut self) -> io::Result<LoadAvg> {
-        self.parse("proc/loadavg", cpu::parse_loadavg)
-    }
-
-    /// Every mount the kernel lists, at most 4096; nothing is asked of the file systems themselves.
-    ///
-    /// Below a root prefix the table is that of process 1: `/proc/mounts` is the reader's own, the container's.
-    ///
-    /// # Errors
-    /// The table cannot be read.
-    pub fn mounts(&mut self) -> io::Result<Vec<Mount>> {
-        let hosts = if *self.root == *Path::new("/") { None } else { self.read("proc/1/mounts").ok() };
-        let table = hosts.map_or_else(|| self.read("proc/mounts"), Ok)?;
-        Ok(fs::parse_mounts(&table, &self.root))
-    }
-
-    /// `/proc/net/dev` and `/sys/class/net/<interface>/speed`.
-    ///
-    /// # Errors
-    /// The table cannot be read; an interface without a readable speed is no error.
-    pub fn net_ifs(&mut self, into: &mut Vec<NetIf>) -> io::Result<()> {
-        *into = net::parse_dev(&self.read("proc/net/dev")?);
-        for row in into {
-            row.speed_bits_per_s = net::speed_file(&row.name)
-                .and_then(|file| self.read(&file).ok())
-                .and_then(|speed| net::parse_speed(&speed));
+    /// `/proc/net` is the reader's own network namespace, also below a root prefix: there process 1 shows the host's.
+    pub(super) fn read_net(&mut self, file: &str) -> io::Result<()> {
+        if !self.root.is_plain() {
+            self.set_path(&["proc/1/net/", file]);
+            if files::read(self.root.dir()?, &self.path, &mut self.file).is_ok() {
+                return Ok(());
+            }
         }
-        Ok(())
+        self.set_path(&["proc/net/", file]);
+        files::read(self.root.dir()?, &self.path, &mut self.file)
     }
 
-    fn parse<T>(&self, file: &str, parse: fn(&[u8]) -> Result<T, &'static str>) -> io::Result<T> {
-        parse(&self.read(file)?).map_err(|what| {
-            io::Error::new(io::ErrorKind::InvalidData, format!("{}: {what}", self.root.join(file).display()))
-        })
+    /// What `parse` makes of a file of `/proc/net`.
+    pub(super) fn parse_net<T>(
+        &mut self,
+        file: &str,
+        parse: impl FnOnce(&[u8]) -> Result<T, &'static str>,
+    ) -> io::Result<T> {
+        self.read_net(file).map_err(|e| self.root.name(&self.path, &e))?;
+        parse(&self.file).map_err(|what| self.root.damaged(&self.path, what))
     }
 
-    fn read(&self, file: &str) -> io::Result<Vec<u8>> {
-        let path = self.root.join(file);
-        read_bounded(&path).map_err(|e| io::Error::new(e.kind(), format!("{}: {e}", path.display())))
+    pub(super) fn set_path(&mut self, parts: &[&str]) {
+        self.path.clear();
+        self.path.extend(parts.iter().copied());
     }
 }
 
-fn read_bounded(path: &Path) -> io::Result<Vec<u8>> {
-    // O_NONBLOCK: opening a pipe would wait for its other end.
-    let file = OpenOptions::new().read(true).custom_flags(libc::O_NONBLOCK).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
+impl Clone for Host {
+    fn clone(&self) -> Host {
+        Host::below(self.root.clone())
     }
-    let mut bytes = Vec::with_capacity(FIRST_READ);
-    file.take(MAX_FILE as u64).read_to_end(&mut bytes)?;
-    if bytes.len() == MAX_FILE {
-        // The last line may have been cut inside a number.
-        let end = bytes.iter().rposition(|&b| b == b'\n').unwrap_or(0);
-        bytes.truncate(end);
+}
+
+// The buffers would fill pages.
+impl fmt::Debug for Host {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Host").field("root", &self.root.path()).finish_non_exhaustive()
     }
-    Ok(bytes)
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
+pub(super) mod fixture {
+    use super::Host;
     use std::fs::{create_dir_all, write};
     use tempfile::TempDir;
 
-    /// A root with the given files below it.
-    fn root(files: &[(&str, &str)]) -> (TempDir, Host) {
+    /// A host whose root has the given files below it.
+    pub(in crate::linux) fn host(files: &[(&str, &str)]) -> (TempDir, Host) {
         let dir = tempfile::tempdir().unwrap();
         for (file, text) in files {
             let path = dir.path().join(file);
@@ -135,10 +107,16 @@ mod tests {
         let host = Host::new(dir.path());
         (dir, host)
     }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::types::{MemInfo, SwapInfo};
 
     #[test]
     fn every_file_is_below_the_root() {
-        let (dir, mut host) = root(&[
+        let (dir, mut host) = fixture::host(&[
             ("proc/stat", "cpu  1 2 3 4 5 6 7 8 9 10\ncpu0 1 2 3 4\nctxt 77\n"),
             ("proc/meminfo", "MemTotal: 10 kB\nMemAvailable: 4 kB\nSwapTotal: 2 kB\nSwapFree: 1 kB\n"),
             ("proc/loadavg", "1.00 2.00 3.00 1/1 1\n"),
@@ -154,64 +132,71 @@ mod tests {
         let mounts = host.mounts().unwrap();
         assert_eq!((mounts[0].mount.as_str(), &mounts[0].path), ("/data", &dir.path().join("data")));
         let mut ifs = Vec::new();
-        host.net_ifs(&mut ifs).unwrap();
+        host.clone().net_ifs(&mut ifs).unwrap();
         assert_eq!(ifs.iter().map(|i| i.speed_bits_per_s).collect::<Vec<_>>(), [Some(10_000_000_000), None]);
     }
 
-    // In a container /proc/mounts below the root lists the container's own mounts, whatever procfs it is.
+    // In a container /proc/mounts and /proc/net below the root are the container's own, whatever procfs it is.
     #[test]
-    fn below_a_prefix_the_mounts_are_those_of_process_1() {
-        let (_dir, mut host) = root(&[
+    fn below_a_prefix_mounts_and_network_are_those_of_process_1() {
+        let (dir, mut host) = fixture::host(&[
             ("proc/mounts", "overlay / overlay rw 0 0\n"),
             ("proc/1/mounts", "/dev/vda1 / ext4 rw 0 0\n/dev/vdb1 /data xfs rw 0 0\n"),
+            ("proc/net/dev", "eth0:1 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0\n"),
+            ("proc/1/net/dev", "bond0:1 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0\n"),
+            ("proc/net/sockstat", "TCP: inuse 1 orphan 2 tw 3 alloc 4 mem 5\n"),
         ]);
         let mounts = host.mounts().unwrap();
         assert_eq!(mounts.iter().map(|m| m.fstype.as_str()).collect::<Vec<_>>(), ["ext4", "xfs"]);
-    }
-
-    // Link-local IPv6 only, no lo: the table has the same form, and the host is not empty.
-    #[test]
-    fn an_ipv6_only_host_has_interfaces() {
-        let (_dir, mut host) = root(&[
-            (
-                "proc/net/dev",
-                "Inter-|   Receive |  Transmit\n face |bytes |bytes\n  ens3: 9 1 0 0 0 0 0 3 8 1 0 0 0 0 0 0\n",
-            ),
-            ("proc/net/if_inet6", "fe80000000000000505400fffe123456 02 40 20 80 ens3\n"),
-        ]);
         let mut ifs = Vec::new();
         host.net_ifs(&mut ifs).unwrap();
-        assert_eq!((ifs.len(), ifs[0].name.as_str(), ifs[0].in_multicast), (1, "ens3", 3));
+        assert_eq!(ifs.iter().map(|i| i.name.as_str()).collect::<Vec<_>>(), ["bond0"]);
+        // Each file alone: one that process 1 does not show is the reader's own.
+        host.read_net("sockstat").unwrap();
+        assert!(host.file.starts_with(b"TCP: inuse 1"));
+        std::fs::write(dir.path().join("proc/1/net/sockstat"), "TCP: inuse 9\n").unwrap();
+        host.read_net("sockstat").unwrap();
+        assert_eq!(host.file, b"TCP: inuse 9\n");
     }
 
     #[test]
     fn errors_name_the_file() {
-        let (dir, mut host) = root(&[("proc/stat", "garbage\n")]);
+        let (dir, mut host) = fixture::host(&[("proc/stat", "garbage\n"), ("proc/1/net/snmp", "garbage\n")]);
         let damaged = host.cpu_stat().unwrap_err();
         assert_eq!(damaged.kind(), io::ErrorKind::InvalidData);
         assert!(damaged.to_string().contains(&*dir.path().join("proc/stat").to_string_lossy()), "{damaged}");
         let missing = host.mem_info().unwrap_err();
         assert_eq!(missing.kind(), io::ErrorKind::NotFound);
         assert!(missing.to_string().contains("proc/meminfo"), "{missing}");
+        let damaged = host.tcp_stats().unwrap_err();
+        assert!(damaged.to_string().contains("proc/1/net/snmp"), "{damaged}");
+        let missing = host.net_ifs(&mut Vec::new()).unwrap_err();
+        assert!(missing.to_string().contains("proc/net/dev"), "{missing}");
+    }
+
+    #[test]
+    fn a_root_that_is_gone_is_an_error_with_the_files_name() {
+        let (dir, _) = fixture::host(&[]);
+        let mut host = Host::new(dir.path().join("gone"));
+        let missing = host.cpu_stat().unwrap_err();
+        assert_eq!(missing.kind(), io::ErrorKind::NotFound);
+        assert!(missing.to_string().contains("gone/proc/stat"), "{missing}");
     }
 
     #[test]
     fn a_pipe_in_the_place_of_a_file_does_not_hold_the_reader() {
-        let (dir, mut host) = root(&[("proc/stat", "")]);
+        let (dir, mut host) = fixture::host(&[("proc/stat", "")]);
         let fifo = dir.path().join("proc/loadavg");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         assert_eq!(host.load_avg().unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 
     #[test]
-    fn an_endless_file_is_cut_at_a_whole_line() {
-        let (dir, host) = root(&[]);
-        let line = "/dev/vda1 /data ext4 rw,relatime 0 0\n";
-        let path = dir.path().join("mounts");
-        write(&path, line.repeat(2 * MAX_FILE / line.len())).unwrap();
-        let bytes = read_bounded(&path).unwrap();
-        assert!(bytes.len() < MAX_FILE && bytes.len() > MAX_FILE - 2 * line.len(), "{}", bytes.len());
-        assert!(bytes.ends_with(line.trim_end().as_bytes()));
-        drop(host);
+    fn a_clone_begins_with_empty_buffers() {
+        let (_dir, mut host) = fixture::host(&[("proc/loadavg", "1 2 3 1/1 1\n")]);
+        host.load_avg().unwrap();
+        let clone = host.clone();
+        assert_eq!((clone.file.capacity(), clone.path.capacity(), clone.name.capacity()), (0, 0, 0));
+        assert!(host.file.capacity() > 0);
     }
 }

@@ -1,10 +1,57 @@
-//! `/proc/meminfo`. A line counts only with exactly three words (`MemTotal: 123 kB`), as in the Go agent, which leaves
-//! out the page counts of huge pages; values are kibibytes.
+//! `/proc/meminfo` and `/proc/swaps`. A line of the former counts only with exactly three words (`MemTotal: 123 kB`), as
+//! in the Go agent, which leaves out the page counts of huge pages; values are kibibytes in both.
 
-use super::text::lines;
-use crate::types::{MemInfo, SwapInfo};
+use super::Host;
+use super::fs::unescape;
+use super::text::{lines, numbers};
+use crate::types::{MemInfo, PageFile, SwapInfo};
+use std::io;
 
-pub(super) fn parse_mem(bytes: &[u8]) -> Result<MemInfo, &'static str> {
+/// A host that swaps to more than this is not read further; the kernel allows 32.
+const MAX_SWAPS: usize = 64;
+
+impl Host {
+    /// `/proc/meminfo`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not tell the memory ([`io::ErrorKind::InvalidData`]).
+    pub fn mem_info(&mut self) -> io::Result<MemInfo> {
+        self.parse("proc/meminfo", parse_mem)
+    }
+
+    /// `/proc/meminfo`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not tell the swap ([`io::ErrorKind::InvalidData`]).
+    pub fn swap_info(&mut self) -> io::Result<SwapInfo> {
+        self.parse("proc/meminfo", parse_swap)
+    }
+}
+
+/// Each file and device of `/proc/swaps`; always the plain `/proc`, for no namespace has swap of its own.
+///
+/// # Errors
+/// The file cannot be read; a host without swap is no error.
+pub fn page_files() -> io::Result<Vec<PageFile>> {
+    Host::new("/").parse("proc/swaps", |bytes| Ok(parse_swaps(bytes)))
+}
+
+/// Name, type, KiB, KiB used, priority. The name is escaped like those of `/proc/mounts`.
+fn parse_swaps(bytes: &[u8]) -> Vec<PageFile> {
+    let rows = lines(bytes).filter_map(|line| {
+        let mut words = line.split_ascii_whitespace();
+        let (name, _kind) = (words.next()?, words.next()?);
+        let [total_kib, used_kib] = numbers(&mut words)?;
+        Some(PageFile {
+            name: String::from_utf8_lossy(&unescape(name.as_bytes())).into_owned(),
+            total_bytes: total_kib.saturating_mul(1024),
+            used_bytes: used_kib.saturating_mul(1024),
+        })
+    });
+    rows.take(MAX_SWAPS).collect()
+}
+
+fn parse_mem(bytes: &[u8]) -> Result<MemInfo, &'static str> {
     let total_bytes = value(bytes, "MemTotal").ok_or("no usable MemTotal line")?;
     // MemAvailable came with Linux 3.14; before, this sum is the customary estimate.
     let available_bytes = match value(bytes, "MemAvailable") {
@@ -18,7 +65,7 @@ pub(super) fn parse_mem(bytes: &[u8]) -> Result<MemInfo, &'static str> {
     Ok(MemInfo { total_bytes, available_bytes })
 }
 
-pub(super) fn parse_swap(bytes: &[u8]) -> Result<SwapInfo, &'static str> {
+fn parse_swap(bytes: &[u8]) -> Result<SwapInfo, &'static str> {
     match (value(bytes, "SwapTotal"), value(bytes, "SwapFree")) {
         (Some(total_bytes), Some(free_bytes)) => Ok(SwapInfo { total_bytes, free_bytes }),
         _ => Err("no usable SwapTotal and SwapFree lines"),
@@ -78,6 +125,23 @@ mod tests {
         assert!(parse_mem(b"MemTotal: -1 kB\nMemFree: 1 kB\n").is_err());
         let mem = parse_mem(b"MemTotal: x kB\n\xff\nMemTotal: 3 kB\nMemFree: 1 kB").unwrap();
         assert_eq!(mem, MemInfo { total_bytes: 3072, available_bytes: 1024 });
+    }
+
+    #[test]
+    fn each_swap_is_a_page_file() {
+        let table = b"Filename\t\t\t\tType\t\tSize\t\tUsed\t\tPriority\n\
+            /dev/dm-1                               partition\t2097148\t8\t-2\n\
+            /swap\\040file\\040(deleted)        file 1048572 18446744073709551615 -3\n\
+            /dev/sdb partition -1 0 -2\n/dev/sdc partition 5\n\xff partition 1 1 1\n";
+        let swaps = parse_swaps(table);
+        assert_eq!(swaps[0], PageFile { name: "/dev/dm-1".into(), total_bytes: 2_097_148 * 1024, used_bytes: 8192 });
+        assert_eq!((swaps[1].name.as_str(), swaps[1].used_bytes), ("/swap file (deleted)", u64::MAX));
+        assert_eq!(swaps.len(), 2);
+        assert!(parse_swaps(b"").is_empty());
+        assert_eq!(parse_swaps("/a file 1 1 1\n".repeat(99).as_bytes()).len(), MAX_SWAPS);
+        for end in 0..table.len() {
+            assert!(parse_swaps(&table[..end]).len() <= 2);
+        }
     }
 
     #[test]

@@ -1,35 +1,37 @@
 //! The Linux side: `/proc` and `/sys` as text, and a handful of system calls.
 //!
-//! Everything read from a file is parsed by pure functions (`cpu`, `mem`, `fs`, `net`) that skip what they do not
-//! understand; `host` is the only reader of files that belong to the host, and bounds what it reads.
+//! Everything read from a file is parsed by pure functions that skip what they do not understand, beside the method of
+//! [`Host`] that asks for it; `files` is the only reader, and bounds what it reads.
 //! Sources: proc(5), the kernel's Documentation/filesystems/proc.rst, and the calls' own manual pages.
 
+mod absent;
 mod cpu;
+mod diag;
+mod disk;
+mod files;
+mod freq;
 mod fs;
 mod host;
+mod kernel;
 mod mem;
 mod net;
-mod pending;
+mod own;
 mod process;
+mod rows;
+mod snmp;
+mod sock;
 mod text;
 
+pub use absent::{commit_info, disk_io, memory_lists, ntp_servers};
 pub use fs::volume_usage;
 pub use host::Host;
-pub use pending::*;
-pub use process::{limit_heap_growth, self_usage};
+pub use mem::page_files;
+pub use own::{limit_heap_growth, self_usage};
 
 use crate::civil;
-use crate::types::{CommitInfo, LocalTime};
+use crate::types::LocalTime;
 use std::io;
 use std::mem::MaybeUninit;
-
-/// Linux has no commit charge in the sense of Windows.
-///
-/// # Errors
-/// Always [`io::ErrorKind::Unsupported`].
-pub fn commit_info() -> io::Result<CommitInfo> {
-    Err(io::ErrorKind::Unsupported.into())
-}
 
 /// The node name of uname(2), which is what gethostname(2) gives.
 ///

@@ -3,72 +3,104 @@
 //! A row is an interface name up to the first colon and exactly 16 numbers; anything else is skipped. Old kernels leave
 //! no blank behind the colon.
 
+use super::rows::{Rows, renamed};
 use super::text::{lines, numbers};
+use super::{Host, files};
 use crate::types::NetIf;
+use std::io;
+use std::os::fd::AsFd;
 
 /// A host that shows more rows than this is not read further.
 const MAX_ROWS: usize = 4096;
 
-pub(super) fn parse_dev(bytes: &[u8]) -> Vec<NetIf> {
-    lines(bytes).filter_map(parse_row).take(MAX_ROWS).collect()
+impl Host {
+    /// `/proc/net/dev` and `/sys/class/net/<interface>/speed`. Below a root prefix the table is that of process 1.
+    ///
+    /// # Errors
+    /// The table cannot be read; an interface without a readable speed is no error.
+    pub fn net_ifs(&mut self, into: &mut Vec<NetIf>) -> io::Result<()> {
+        self.parse_net("dev", |bytes| {
+            parse_dev(bytes, into);
+            Ok(())
+        })?;
+        // Opened once for all of them: hundreds of interfaces are walked to from here.
+        let Ok(class) = self.root.dir().and_then(|root| files::open_dir(root, "sys/class/net")) else { return Ok(()) };
+        for row in into {
+            if is_file_name(&row.name) {
+                self.set_path(&[&row.name, "/speed"]);
+                let read = files::read(class.as_fd(), &self.path, &mut self.file);
+                row.speed_bits_per_s = read.ok().and_then(|()| parse_speed(&self.file));
+            }
+        }
+        Ok(())
+    }
 }
 
-fn parse_row(line: &str) -> Option<NetIf> {
+fn parse_dev(bytes: &[u8], into: &mut Vec<NetIf>) {
+    let mut rows = Rows::new(into, MAX_ROWS);
+    for (name, columns) in lines(bytes).filter_map(parse_row) {
+        let Some(row) = rows.next_row() else { break };
+        let [
+            in_bytes,
+            in_packets,
+            in_errors,
+            in_dropped,
+            in_fifo_errors,
+            in_frame_errors,
+            in_compressed,
+            in_multicast,
+            out_bytes,
+            out_packets,
+            out_errors,
+            out_dropped,
+            out_fifo_errors,
+            out_collisions,
+            out_carrier_errors,
+            out_compressed,
+        ] = columns;
+        *row = NetIf {
+            name: renamed(&mut row.name, name),
+            in_bytes,
+            in_packets,
+            in_errors,
+            in_dropped,
+            in_fifo_errors,
+            in_frame_errors,
+            in_compressed,
+            in_multicast,
+            out_bytes,
+            out_packets,
+            out_errors,
+            out_dropped,
+            out_fifo_errors,
+            out_collisions,
+            out_carrier_errors,
+            out_compressed,
+            speed_bits_per_s: None,
+            up: None,
+            hardware: true,
+            id: 0,
+            out_queue: None,
+        };
+    }
+}
+
+fn parse_row(line: &str) -> Option<(&str, [u64; 16])> {
     let (name, columns) = line.split_once(':')?;
-    let columns = numbers(columns.split_ascii_whitespace())?;
-    let [
-        in_bytes,
-        in_packets,
-        in_errors,
-        in_dropped,
-        in_fifo_errors,
-        in_frame_errors,
-        in_compressed,
-        in_multicast,
-        out_bytes,
-        out_packets,
-        out_errors,
-        out_dropped,
-        out_fifo_errors,
-        out_collisions,
-        out_carrier_errors,
-        out_compressed,
-    ] = <[u64; 16]>::try_from(columns).ok()?;
+    let mut words = columns.split_ascii_whitespace();
+    let columns = numbers(&mut words)?;
     let name = name.trim();
-    (!name.is_empty()).then(|| NetIf {
-        name: name.to_owned(),
-        in_bytes,
-        in_packets,
-        in_errors,
-        in_dropped,
-        in_fifo_errors,
-        in_frame_errors,
-        in_compressed,
-        in_multicast,
-        out_bytes,
-        out_packets,
-        out_errors,
-        out_dropped,
-        out_fifo_errors,
-        out_collisions,
-        out_carrier_errors,
-        out_compressed,
-        speed_bits_per_s: None,
-        up: None,
-        hardware: true,
-        ..NetIf::default()
-    })
+    (!name.is_empty() && words.next().is_none()).then_some((name, columns))
 }
 
-/// The file that tells the speed of an interface, for a name that can be a directory below `/sys/class/net`.
-pub(super) fn speed_file(name: &str) -> Option<String> {
-    let is_file_name = !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0']);
-    is_file_name.then(|| format!("sys/class/net/{name}/speed"))
+/// Whether an interface of that name can be a directory below `/sys/class/net`.
+fn is_file_name(name: &str) -> bool {
+    !name.is_empty() && name != "." && name != ".." && !name.contains(['/', '\0'])
 }
 
 /// Mbit/s to bit/s. Virtual interfaces say -1 or 0, or do not answer at all: unknown. Old kernels print that -1 as a
 /// number without sign, of 16 or 32 bits.
-pub(super) fn parse_speed(bytes: &[u8]) -> Option<u64> {
+fn parse_speed(bytes: &[u8]) -> Option<u64> {
     let mbit: u64 = std::str::from_utf8(bytes).ok()?.trim().parse().ok()?;
     let known = ![0, u64::from(u16::MAX), u64::from(u32::MAX)].contains(&mbit);
     known.then(|| mbit.saturating_mul(1_000_000))
@@ -77,6 +109,13 @@ pub(super) fn parse_speed(bytes: &[u8]) -> Option<u64> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::linux::host::fixture;
+
+    fn rows(bytes: &[u8]) -> Vec<NetIf> {
+        let mut into = Vec::new();
+        parse_dev(bytes, &mut into);
+        into
+    }
 
     const HEADER: &str = "Inter-|   Receive                                                |  Transmit\n \
         face |bytes    packets errs drop fifo frame compressed multicast|bytes    packets errs drop fifo colls carrier compressed\n";
@@ -86,7 +125,7 @@ mod tests {
         let file = format!(
             "{HEADER}  eth0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\n    lo: 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n"
         );
-        let rows = parse_dev(file.as_bytes());
+        let rows = rows(file.as_bytes());
         assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["eth0", "lo"]);
         let eth0 = NetIf {
             name: "eth0".into(),
@@ -116,7 +155,7 @@ mod tests {
 
     #[test]
     fn no_blank_behind_the_colon() {
-        let rows = parse_dev(b"eth0:123 1 0 0 0 0 0 0 18446744073709551615 1 0 0 0 0 0 0\n");
+        let rows = rows(b"eth0:123 1 0 0 0 0 0 0 18446744073709551615 1 0 0 0 0 0 0\n");
         assert_eq!((rows[0].in_bytes, rows[0].out_bytes), (123, u64::MAX));
     }
 
@@ -126,14 +165,14 @@ mod tests {
             "{HEADER}: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\na: 1 2 3\nb: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 -16\n\
              c: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16 17\nwlan0: 1 2 3 4 5 6 7 8 9 10 11 12 13 14 15 16\nd: 1 2 3 4"
         );
-        let rows = parse_dev(&[b"\xff\xfe: 1\n", file.as_bytes()].concat());
+        let rows = rows(&[b"\xff\xfe: 1\n", file.as_bytes()].concat());
         assert_eq!(rows.iter().map(|row| row.name.as_str()).collect::<Vec<_>>(), ["wlan0"]);
     }
 
     #[test]
     fn a_host_of_nothing_but_interfaces_is_bounded() {
         let file: String = (0..5000).map(|i| format!("veth{i}:0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n")).collect();
-        assert_eq!(parse_dev(file.as_bytes()).len(), MAX_ROWS);
+        assert_eq!(rows(file.as_bytes()).len(), MAX_ROWS);
     }
 
     #[test]
@@ -147,9 +186,38 @@ mod tests {
 
     #[test]
     fn a_name_never_leads_out_of_the_directory() {
-        assert_eq!(speed_file("eth0.100").as_deref(), Some("sys/class/net/eth0.100/speed"));
+        assert!(is_file_name("eth0.100"));
         for name in ["", ".", "..", "../../etc", "a/b", "a\0b"] {
-            assert_eq!(speed_file(name), None, "{name:?}");
+            assert!(!is_file_name(name), "{name:?}");
         }
+    }
+
+    // A row that is used again must not show the speed, or the tail of the name, of what stood in it before.
+    #[test]
+    fn rows_are_used_again_without_what_they_held() {
+        let (dir, mut host) = fixture::host(&[
+            ("proc/net/dev", "enp0s31f6:1 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0\nlo: 3 0 0 0 0 0 0 0 4 0 0 0 0 0 0 0\n"),
+            ("sys/class/net/enp0s31f6/speed", "1000\n"),
+        ]);
+        let mut ifs = Vec::new();
+        host.net_ifs(&mut ifs).unwrap();
+        assert_eq!((ifs[0].speed_bits_per_s, ifs[1].speed_bits_per_s), (Some(1_000_000_000), None));
+        let memory = ifs[0].name.as_ptr();
+        std::fs::write(dir.path().join("proc/net/dev"), "wg0: 5 0 0 0 0 0 0 0 6 0 0 0 0 0 0 0\n").unwrap();
+        host.net_ifs(&mut ifs).unwrap();
+        assert_eq!((ifs.len(), ifs[0].name.as_str(), ifs[0].in_bytes, ifs[0].speed_bits_per_s), (1, "wg0", 5, None));
+        assert_eq!(ifs[0].name.as_ptr(), memory);
+    }
+
+    // Link-local IPv6 only, no lo: the table has the same form, and the host is not empty.
+    #[test]
+    fn an_ipv6_only_host_has_interfaces() {
+        let (_dir, mut host) = fixture::host(&[
+            ("proc/net/dev", &format!("{HEADER}  ens3: 9 1 0 0 0 0 0 3 8 1 0 0 0 0 0 0\n")),
+            ("proc/net/if_inet6", "fe80000000000000505400fffe123456 02 40 20 80 ens3\n"),
+        ]);
+        let mut ifs = Vec::new();
+        host.net_ifs(&mut ifs).unwrap();
+        assert_eq!((ifs.len(), ifs[0].name.as_str(), ifs[0].in_multicast), (1, "ens3", 3));
     }
 }

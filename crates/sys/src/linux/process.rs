@@ -1,92 +1,153 @@
-//! The agent's own process: what it uses, and how its heap behaves. Always the plain `/proc`, never below a prefix.
+//! The processes of the host: `/proc/PID/stat` of each, and `io` and `fd` of those somebody wants to know more about.
+//!
+//! A process that ends while it is looked at is absent, and so is one that has ended and is not yet waited for. Whose
+//! `io` and `fd` may not be read has neither, and is counted all the same. Source: proc_pid_stat(5), proc_pid_io(5).
 
-use crate::types::SelfUsage;
-use std::{fs, io};
+use super::rows::{Rows, renamed};
+use super::text::lines;
+use super::{Host, files};
+use crate::types::Proc;
+use std::fmt::Write;
+use std::io;
+use std::os::fd::{AsFd, BorrowedFd};
 
-/// Resident memory, CPU time, open files and threads of this process.
-///
-/// # Errors
-/// `/proc/self` cannot be read or understood.
-pub fn self_usage() -> io::Result<SelfUsage> {
-    let stat = parse_stat(&fs::read("/proc/self/stat")?)
-        .ok_or_else(|| io::Error::new(io::ErrorKind::InvalidData, "/proc/self/stat: no threads and pages"))?;
-    let cpu = rustix::time::clock_gettime(rustix::time::ClockId::ProcessCPUTime);
-    // The listing holds one descriptor of its own.
-    let files = fs::read_dir("/proc/self/fd")?.count().saturating_sub(1);
-    Ok(SelfUsage {
-        rss_bytes: stat.rss_pages.saturating_mul(rustix::param::page_size() as u64),
-        cpu_us: microseconds(cpu.tv_sec, cpu.tv_nsec),
-        handles: files as u64,
-        threads: Some(stat.threads),
-    })
-}
+/// More processes than this are not told of.
+const MAX_PROCESSES: usize = 1 << 17;
 
-fn microseconds(s: i64, ns: i64) -> u64 {
-    u64::try_from(s.saturating_mul(1_000_000).saturating_add(ns / 1_000)).unwrap_or(0)
-}
-
-struct Stat {
-    threads: u64,
-    rss_pages: u64,
-}
-
-/// Fields 20 and 24 of proc_pid_stat(5). Field 2, the name, is in parentheses and may contain some.
-fn parse_stat(bytes: &[u8]) -> Option<Stat> {
-    let name_end = bytes.iter().rposition(|&b| b == b')')?;
-    let mut fields = std::str::from_utf8(bytes.get(name_end + 1..)?).ok()?.split_ascii_whitespace();
-    let threads = fields.nth(20 - 3)?.parse().ok()?;
-    let rss_pages = fields.nth(24 - 21)?.parse().ok()?;
-    Some(Stat { threads, rss_pages })
-}
-
-/// Keeps a burst from staying in the heap (mallopt(3)): large blocks come from their own mapping and go back at once,
-/// free memory at the top goes back from 128 KiB on, and threads share two arenas. Call once, before threads start.
-#[cfg(target_env = "gnu")]
-pub fn limit_heap_growth() {
-    const KEEP_BYTES: libc::c_int = 128 << 10;
-    for (parameter, value) in
-        [(libc::M_MMAP_THRESHOLD, KEEP_BYTES), (libc::M_TRIM_THRESHOLD, KEEP_BYTES), (libc::M_ARENA_MAX, 2)]
-    {
-        // SAFETY: mallopt takes two integers and locks its own state. Its answer is not needed: a refused parameter
-        // leaves the default.
-        unsafe { libc::mallopt(parameter, value) };
+impl Host {
+    /// The processes whose name `wanted` accepts. It is asked once for every process, with the name that [`Proc::name`]
+    /// shows; bytes that are not UTF-8 are replaced.
+    ///
+    /// # Errors
+    /// `/proc` cannot be listed, or `/proc/uptime` not be read.
+    pub fn processes(&mut self, wanted: &mut dyn FnMut(&str) -> bool, into: &mut Vec<Proc>) -> io::Result<()> {
+        let uptime_s = self.uptime_s()?;
+        let units = Units::new(rustix::param::clock_ticks_per_second(), rustix::param::page_size());
+        let Host { root, file, path, name } = self;
+        let proc = root.dir().and_then(|dir| files::open_dir(dir, "proc")).map_err(|e| root.name("proc", &e))?;
+        let mut rows = Rows::new(into, MAX_PROCESSES);
+        files::each_entry(&proc, |entry| {
+            let Some(pid) = files::numbered(entry, "") else { return };
+            if read_of(proc.as_fd(), pid, "stat", path, file).is_err() {
+                return;
+            }
+            let Some(stat) = parse_stat(file).filter(Stat::lives) else { return };
+            name.clear();
+            for chunk in stat.name.utf8_chunks() {
+                name.push_str(chunk.valid());
+                if !chunk.invalid().is_empty() {
+                    name.push(char::REPLACEMENT_CHARACTER);
+                }
+            }
+            if !wanted(name) {
+                return;
+            }
+            let Some(row) = rows.next_row() else { return };
+            let rss_bytes = units.bytes(stat.rss_pages);
+            *row = Proc {
+                pid,
+                name: renamed(&mut row.name, name),
+                created: stat.start_ticks,
+                age_s: (uptime_s - units.seconds(stat.start_ticks)).max(0.0),
+                user_us: units.microseconds(stat.user_ticks),
+                kernel_us: units.microseconds(stat.kernel_ticks),
+                memory_bytes: rss_bytes,
+                working_set_bytes: rss_bytes,
+                threads: stat.threads,
+                handles: None,
+                read_bytes: None,
+                written_bytes: None,
+            };
+            row.handles = count_files(proc.as_fd(), pid, path).ok();
+            if read_of(proc.as_fd(), pid, "io", path, file).is_ok() {
+                row.read_bytes = parse_io(file, "read_bytes");
+                row.written_bytes = parse_io(file, "write_bytes");
+            }
+        })
+        .map_err(|e| root.name("proc", &e))
     }
 }
 
-/// Only glibc's heap keeps what a burst took.
-#[cfg(not(target_env = "gnu"))]
-pub fn limit_heap_growth() {}
+fn set_path(path: &mut String, pid: u32, file: &str) {
+    path.clear();
+    // Writing to a String does not fail.
+    let _ = write!(path, "{pid}/{file}");
+}
+
+fn read_of(proc: BorrowedFd<'_>, pid: u32, file: &str, path: &mut String, into: &mut Vec<u8>) -> io::Result<()> {
+    set_path(path, pid, file);
+    files::read(proc, path, into)
+}
+
+fn count_files(proc: BorrowedFd<'_>, pid: u32, path: &mut String) -> io::Result<u64> {
+    set_path(path, pid, "fd");
+    files::count_numbered(proc, path)
+}
+
+/// What the kernel's units are on this host.
+struct Units {
+    ticks_per_s: u64,
+    page_bytes: u64,
+}
+
+impl Units {
+    fn new(ticks_per_s: u64, page_bytes: usize) -> Units {
+        Units { ticks_per_s: ticks_per_s.max(1), page_bytes: page_bytes as u64 }
+    }
+
+    fn microseconds(&self, ticks: u64) -> u64 {
+        let us = u128::from(ticks) * 1_000_000 / u128::from(self.ticks_per_s);
+        u64::try_from(us).unwrap_or(u64::MAX)
+    }
+
+    fn seconds(&self, ticks: u64) -> f64 {
+        ticks as f64 / self.ticks_per_s as f64
+    }
+
+    fn bytes(&self, pages: u64) -> u64 {
+        pages.saturating_mul(self.page_bytes)
+    }
+}
+
+/// What `/proc/PID/stat` tells.
+pub(super) struct Stat<'a> {
+    name: &'a [u8],
+    state: &'a str,
+    user_ticks: u64,
+    kernel_ticks: u64,
+    pub(super) threads: u64,
+    start_ticks: u64,
+    pub(super) rss_pages: u64,
+}
+
+impl Stat<'_> {
+    /// Z is a process that has ended, X one that is just going.
+    fn lives(&self) -> bool {
+        !["Z", "X", "x"].contains(&self.state)
+    }
+}
+
+/// Fields 2, 3, 14, 15, 20, 22 and 24 of proc_pid_stat(5). Field 2, the name, is in parentheses and may contain some.
+pub(super) fn parse_stat(bytes: &[u8]) -> Option<Stat<'_>> {
+    let name_begin = bytes.iter().position(|&b| b == b'(')? + 1;
+    let name_end = bytes.iter().rposition(|&b| b == b')')?;
+    let name = bytes.get(name_begin..name_end)?;
+    let mut fields = std::str::from_utf8(bytes.get(name_end + 1..)?).ok()?.split_ascii_whitespace();
+    let state = fields.next()?;
+    let user_ticks = fields.nth(14 - 4)?.parse().ok()?;
+    let kernel_ticks = fields.next()?.parse().ok()?;
+    let threads = fields.nth(20 - 16)?.parse().ok()?;
+    let start_ticks = fields.nth(22 - 21)?.parse().ok()?;
+    let rss_pages = fields.nth(24 - 23)?.parse().ok()?;
+    // Without a field behind it, the last number may be cut.
+    fields.next()?;
+    Some(Stat { name, state, user_ticks, kernel_ticks, threads, start_ticks, rss_pages })
+}
+
+fn parse_io(bytes: &[u8], name: &str) -> Option<u64> {
+    let (_, value) = lines(bytes).filter_map(|line| line.split_once(':')).find(|(key, _)| *key == name)?;
+    value.trim().parse().ok()
+}
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_name_may_contain_anything() {
-        let line = b"42 (a) S 9) R 1 42 42 0 -1 4194560 1213 0 0 0 15 7 0 0 20 0 13 0 7000 22380544 991 18446744073709551615 1\n";
-        let stat = parse_stat(line).unwrap();
-        assert_eq!((stat.threads, stat.rss_pages), (13, 991));
-        for end in 0..line.len() - 30 {
-            let _ = parse_stat(&line[..end]);
-        }
-        assert!(parse_stat(b"42 (a) S 1 2").is_none());
-    }
-
-    #[test]
-    fn open_files_are_counted() {
-        let before = self_usage().unwrap();
-        let files: Vec<_> = (0..100).map(|_| fs::File::open("/proc/self/stat").unwrap()).collect();
-        // Other tests open and close a few at the same time.
-        let after = self_usage().unwrap();
-        assert!(after.handles >= before.handles + 50, "{before:?} {after:?}");
-        drop(files);
-        assert!(after.rss_bytes > 100 << 10 && after.threads.is_some_and(|n| n >= 1), "{after:?}");
-    }
-
-    #[test]
-    fn cpu_time_is_in_microseconds() {
-        assert_eq!(microseconds(2, 345_678_901), 2_345_678);
-        assert_eq!(microseconds(-1, 0), 0);
-        assert_eq!(microseconds(i64::MAX, 0), i64::MAX as u64);
-    }
-}
+mod tests;

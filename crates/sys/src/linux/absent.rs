@@ -1,0 +1,63 @@
+//! What only Windows has, or only Windows is asked for. Nothing here reads anything.
+
+use super::Host;
+use crate::types::{CommitInfo, DiskIo, Drive, MemoryLists, Paging};
+use std::io;
+
+impl Host {
+    /// Linux is not asked for its paging.
+    ///
+    /// # Errors
+    /// Always [`io::ErrorKind::Unsupported`].
+    pub fn paging(&mut self) -> io::Result<Paging> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Linux does not count exceptions.
+    ///
+    /// # Errors
+    /// Always [`io::ErrorKind::Unsupported`].
+    pub fn exceptions(&mut self) -> io::Result<u64> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// All devices of Linux stand in one table: [`Host::disk_stats`].
+    ///
+    /// # Errors
+    /// Always [`io::ErrorKind::Unsupported`].
+    pub fn drives(&mut self) -> io::Result<Vec<Drive>> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+/// Linux has no commit charge in the sense of Windows.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn commit_info() -> io::Result<CommitInfo> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// All devices of Linux stand in one table: [`Host::disk_stats`].
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn disk_io(_name: &str) -> io::Result<DiskIo> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no page lists in the sense of Windows.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn memory_lists() -> io::Result<MemoryLists> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no one place that names the time servers.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn ntp_servers() -> io::Result<Vec<String>> {
+    Err(io::ErrorKind::Unsupported.into())
+}

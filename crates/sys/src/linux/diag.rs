@@ -1,0 +1,203 @@
+//! How many TCP sockets are in which state, asked of the kernel through NETLINK_SOCK_DIAG, as ss(8) does: the table of
+//! `/proc/net/tcp` costs a line of text for every connection, of which a busy host has a hundred thousand.
+//!
+//! Established sockets and those in time wait are left out: there are too many of them, and [`Host::sock_stat`] knows
+//! their number. The kernel dumps a family in messages of some kilobytes, of which nothing is kept but the counts.
+//! Sources: sock_diag(7), netlink(7), the kernel's include/uapi/linux/inet_diag.h and include/net/tcp_states.h.
+
+use super::Host;
+use crate::types::TcpStates;
+use rustix::io::{Errno, retry_on_intr};
+use rustix::net::netlink::{SOCK_DIAG, SocketAddrNetlink};
+use rustix::net::{self, AddressFamily, RecvFlags, SendFlags, SocketFlags, SocketType, sockopt};
+use std::io;
+use std::os::fd::OwnedFd;
+use std::time::Duration;
+
+/// The kernel answers at once or not at all.
+const PATIENCE: Duration = Duration::from_secs(2);
+
+/// The kernel's messages of a dump have at most 8 KiB where a reader has not offered more; one that is longer is an error.
+const RECEIVE: usize = 32 << 10;
+
+/// Bytes of one family's dump that are read, about half a million sockets. Nothing is kept, so this bounds the time.
+const MAX_DUMP: usize = 64 << 20;
+
+/// struct nlmsghdr.
+const HEADER: usize = 16;
+/// struct inet_diag_req_v2.
+const REQUEST: usize = 56;
+/// struct inet_diag_msg; attributes follow.
+const SOCKET: usize = 72;
+
+const NLMSG_ERROR: u16 = 2;
+const NLMSG_DONE: u16 = 3;
+const NLMSG_OVERRUN: u16 = 4;
+const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const NLM_F_REQUEST: u16 = 0x1;
+const NLM_F_DUMP: u16 = 0x300;
+const IPPROTO_TCP: u8 = 6;
+
+/// The states of tcp_states.h by their number, as numbers of MIB_TCP_STATE. Those that are not asked for are `None`.
+const STATES: [Option<usize>; 13] = [
+    None,
+    None,     // ESTABLISHED
+    Some(3),  // SYN_SENT
+    Some(4),  // SYN_RECV
+    Some(6),  // FIN_WAIT1
+    Some(7),  // FIN_WAIT2
+    None,     // TIME_WAIT
+    Some(1),  // CLOSE
+    Some(8),  // CLOSE_WAIT
+    Some(10), // LAST_ACK
+    Some(2),  // LISTEN
+    Some(9),  // CLOSING
+    Some(4),  // NEW_SYN_RECV, which is asked for by SYN_RECV
+];
+
+impl Host {
+    /// TCP sockets of both families by state, without those that are established or in time wait, which stay 0.
+    ///
+    /// # Errors
+    /// [`io::ErrorKind::Unsupported`] where the kernel has no such dump, and below a root prefix unless the reader shares
+    /// the network namespace of the host's process 1; [`io::ErrorKind::TimedOut`] where no answer comes in 2 s; what
+    /// the kernel says.
+    pub fn tcp_states(&mut self) -> io::Result<TcpStates> {
+        if !self.root.is_plain() && !self.shares_network() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let mut states = TcpStates::default();
+        let socket = open().map_err(named)?;
+        match dump(&socket, AddressFamily::INET, &mut states) {
+            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(io::ErrorKind::Unsupported.into()),
+            told => told.map_err(named)?,
+        }
+        match dump(&socket, AddressFamily::INET6, &mut states) {
+            // A kernel without IPv6 has no sockets of it.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            told => told.map_err(named)?,
+        }
+        Ok(states)
+    }
+
+    /// Whether the sockets that this process sees are those of the host below the prefix.
+    fn shares_network(&self) -> bool {
+        let no_flags = rustix::fs::AtFlags::empty();
+        let own = rustix::fs::stat("/proc/self/ns/net");
+        let hosts = self.root.dir().map(|root| rustix::fs::statat(root, "proc/1/ns/net", no_flags));
+        matches!((own, hosts), (Ok(a), Ok(Ok(b))) if (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino))
+    }
+}
+
+fn named(e: io::Error) -> io::Error {
+    io::Error::new(e.kind(), format!("TCP sockets by state (NETLINK_SOCK_DIAG): {e}"))
+}
+
+fn open() -> io::Result<OwnedFd> {
+    let socket = net::socket_with(AddressFamily::NETLINK, SocketType::DGRAM, SocketFlags::CLOEXEC, Some(SOCK_DIAG))?;
+    sockopt::set_socket_timeout(&socket, sockopt::Timeout::Recv, Some(PATIENCE))?;
+    // Connected to the kernel, which is port 0, the socket takes no message of another process.
+    net::connect(&socket, &SocketAddrNetlink::new(0, 0))?;
+    Ok(socket)
+}
+
+fn dump(socket: &OwnedFd, family: AddressFamily, states: &mut TcpStates) -> io::Result<()> {
+    let sequence = u32::from(family.as_raw());
+    retry_on_intr(|| net::send(socket, &request(family), SendFlags::empty()))?;
+    let mut buffer = [0; RECEIVE];
+    let mut received = 0_usize;
+    loop {
+        // TRUNC: the length that the message has, and not only what there is room for.
+        let (_, bytes) = match retry_on_intr(|| net::recv(socket, &mut buffer, RecvFlags::TRUNC)) {
+            Err(Errno::AGAIN) => return Err(io::Error::new(io::ErrorKind::TimedOut, "no answer")),
+            other => other?,
+        };
+        let messages =
+            buffer.get(..bytes).filter(|messages| !messages.is_empty()).ok_or_else(|| damaged("its length"))?;
+        if count(messages, sequence, states)? == Dump::Done {
+            return Ok(());
+        }
+        received = received.saturating_add(bytes);
+        if received > MAX_DUMP {
+            return Err(damaged("too many sockets"));
+        }
+    }
+}
+
+/// struct nlmsghdr and struct inet_diag_req_v2; the socket id behind them is all zeroes, which is every socket.
+fn request(family: AddressFamily) -> [u8; HEADER + REQUEST] {
+    let asked = STATES.iter().enumerate().filter(|(_, mib)| mib.is_some());
+    let states = asked.fold(0_u32, |mask, (state, _)| mask | 1 << state);
+    let mut request = [0; HEADER + REQUEST];
+    let fields: [&[u8]; 8] = [
+        &((HEADER + REQUEST) as u32).to_ne_bytes(),
+        &SOCK_DIAG_BY_FAMILY.to_ne_bytes(),
+        &(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes(),
+        &u32::from(family.as_raw()).to_ne_bytes(),
+        &0_u32.to_ne_bytes(),
+        &[family.as_raw() as u8, IPPROTO_TCP],
+        // No attributes are asked for, and one byte of padding.
+        &[0, 0],
+        &states.to_ne_bytes(),
+    ];
+    for (slot, byte) in request.iter_mut().zip(fields.into_iter().flatten()) {
+        *slot = *byte;
+    }
+    request
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Dump {
+    More,
+    Done,
+}
+
+/// Counts the sockets of one answer of the kernel, which is any number of whole messages. Messages that do not answer
+/// the request of that sequence number are skipped.
+fn count(mut bytes: &[u8], sequence: u32, states: &mut TcpStates) -> io::Result<Dump> {
+    while !bytes.is_empty() {
+        let header = bytes.first_chunk::<HEADER>().ok_or_else(|| damaged("a cut header"))?;
+        let [l0, l1, l2, l3, t0, t1, _, _, s0, s1, s2, s3, ..] = *header;
+        let length = usize::try_from(u32::from_ne_bytes([l0, l1, l2, l3])).unwrap_or(usize::MAX);
+        let payload = bytes.get(HEADER..length).ok_or_else(|| damaged("a length that is not its own"))?;
+        if u32::from_ne_bytes([s0, s1, s2, s3]) == sequence {
+            match u16::from_ne_bytes([t0, t1]) {
+                SOCK_DIAG_BY_FAMILY => count_one(payload, states)?,
+                NLMSG_DONE => return result(payload).map(|()| Dump::Done),
+                NLMSG_ERROR => {
+                    result(payload)?;
+                    // An error of 0 is a receipt, which was not asked for.
+                }
+                NLMSG_OVERRUN => return Err(damaged("lost messages")),
+                _ => {}
+            }
+        }
+        // Messages begin at multiples of 4; the last one need not end there.
+        bytes = bytes.get(length.next_multiple_of(4)..).unwrap_or_default();
+    }
+    Ok(Dump::More)
+}
+
+fn count_one(payload: &[u8], states: &mut TcpStates) -> io::Result<()> {
+    let [_family, state, ..] = *payload.first_chunk::<SOCKET>().ok_or_else(|| damaged("a cut socket"))?;
+    let mib = STATES.get(usize::from(state)).copied().flatten();
+    if let Some(count) = mib.and_then(|mib| states.count.get_mut(mib)) {
+        *count = count.saturating_add(1);
+    }
+    Ok(())
+}
+
+/// What NLMSG_ERROR and NLMSG_DONE carry: 0 or a negative errno. Old kernels end a dump without.
+fn result(payload: &[u8]) -> io::Result<()> {
+    match payload.first_chunk().map_or(0, |bytes| i32::from_ne_bytes(*bytes)) {
+        0.. => Ok(()),
+        negative => Err(io::Error::from_raw_os_error(negative.checked_neg().unwrap_or(i32::MAX))),
+    }
+}
+
+fn damaged(what: &'static str) -> io::Error {
+    io::Error::new(io::ErrorKind::InvalidData, what)
+}
+
+#[cfg(test)]
+mod tests;
