@@ -18,6 +18,8 @@ use crate::child::Run;
 
 const INTERFACES: usize = 200;
 const MOUNTS: usize = 1000;
+/// Of them, those that become rows: with more the agent's page, of 10,000 series, would not show everything.
+const SIZED: usize = 250;
 const PROCESSES: usize = 5000;
 /// Each has two sockets here.
 const CONNECTIONS: usize = 25_000;
@@ -62,23 +64,24 @@ fn interfaces(folder: &Path) -> Result<String> {
     Ok(format!("{INTERFACES} {} interfaces", if dummies { "dummy" } else { "veth" }))
 }
 
-/// File systems that hold nothing and are no kind that the agent leaves out. Where the kernel has hugetlbfs each has a size
-/// and becomes rows; the agent asks a ramfs as well, and leaves it out because its size is 0.
+/// File systems that hold nothing and are no kind that the agent leaves out unasked. Where the kernel has hugetlbfs some
+/// have a size and become rows; a ramfs is asked as well, and then left out because its size is 0.
 fn mounts(folder: &Path) -> Result<String> {
     let base = folder.join("mounts");
     fs::create_dir_all(&base)?;
     mount("base", &base, "ramfs", MountFlags::empty(), None).context("ramfs")?;
-    let huge = has_hugetlbfs(&fs::read_to_string("/proc/filesystems")?);
+    let sized = if has_hugetlbfs(&fs::read_to_string("/proc/filesystems")?) { SIZED } else { 0 };
     for n in 0..MOUNTS {
         let (point, source) = (base.join(n.to_string()), format!("crowd-{n}"));
         fs::create_dir(&point)?;
-        let mounted = match huge {
-            true => mount(source, &point, "hugetlbfs", MountFlags::empty(), Some(c"size=4M")),
-            false => mount(source, &point, "ramfs", MountFlags::empty(), None),
+        let mounted = if n < sized {
+            mount(source, &point, "hugetlbfs", MountFlags::empty(), Some(c"size=4M"))
+        } else {
+            mount(source, &point, "ramfs", MountFlags::empty(), None)
         };
         mounted.with_context(|| format!("mount {n}"))?;
     }
-    Ok(format!("{MOUNTS} {} mounts", if huge { "hugetlbfs" } else { "ramfs" }))
+    Ok(format!("{MOUNTS} mounts, {sized} of them with a size"))
 }
 
 fn has_hugetlbfs(filesystems: &str) -> bool {

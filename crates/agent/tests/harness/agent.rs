@@ -3,12 +3,14 @@
 use std::collections::BTreeSet;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::host::Host;
 use super::http::{self, Answer};
 use super::process::{Ended, Process, program};
 use super::{is_windows, until};
@@ -25,19 +27,33 @@ pub struct Agent {
 impl Agent {
     /// Starts it with this `cfg.json` (its `http` section is set here) and waits until it answers.
     pub fn start(config: &Value) -> Agent {
-        let agent = Agent::launch(config);
-        agent.wait("/health", || http::get(agent.http, "/health").ok().filter(|answer| answer.body == b"ok"));
-        agent
+        Agent::launch(config).answering()
+    }
+
+    /// The same for the host below a root.
+    pub fn start_on(host: &Host, config: &Value) -> Agent {
+        Agent::launch_with(config, |command| _ = command.env("NUX_ROOTFS", host.root())).answering()
+    }
+
+    fn answering(self) -> Agent {
+        self.wait("/health", || http::get(self.http, "/health").ok().filter(|answer| answer.body == b"ok"));
+        self
     }
 
     /// Starts it without waiting.
     pub fn launch(config: &Value) -> Agent {
+        Agent::launch_with(config, |_| {})
+    }
+
+    fn launch_with(config: &Value, change: impl FnOnce(&mut Command)) -> Agent {
         let dir = tempfile::tempdir().expect("a directory");
         let http = free_address();
         let mut config = config.clone();
         config["http"] = json!({ "enabled": true, "listen": http.to_string() });
         fs::write(dir.path().join("cfg.json"), config.to_string()).expect("a file");
-        let process = Process::start(program(dir.path(), &["run"]));
+        let mut command = program(dir.path(), &["run"]);
+        change(&mut command);
+        let process = Process::start(command);
         Agent { process, http, dir }
     }
 
