@@ -240,10 +240,10 @@ pub struct DiskIo {
     pub splits: u64,
 }
 
-/// One drive or volume of Windows that can be asked for its [`DiskIo`].
+/// One physical drive of Windows. It, and each of its letters, can be asked for its [`DiskIo`].
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Drive {
-    /// `PhysicalDrive0`; `C:` for a volume.
+    /// `PhysicalDrive0`.
     pub name: String,
     /// Drive letters on this disk, in the order of letters: `C:`, `D:`.
     pub letters: Vec<String>,

@@ -5,6 +5,11 @@ use falcon_sys::types::{CpuTimes, Mount, SelfUsage};
 use falcon_sys::{Host, commit_info, hostname, limit_heap_growth, local_time, self_usage, volume_usage};
 use std::io::ErrorKind;
 
+#[cfg(windows)]
+#[cfg(test)]
+#[path = "host/windows.rs"]
+mod windows;
+
 fn host() -> Host {
     Host::new("/")
 }

@@ -1,10 +1,13 @@
 //! `cpu.*`: shares of the processors' time over the whole interval, from two readings of the kernel's totals.
 //!
 //! Linux: `/proc/stat`. Windows: SYSTEM_PROCESSOR_PERFORMANCE_INFORMATION over every processor group. A kernel counter
-//! that steps back (idle and iowait do) counts as no progress, never as a giant one.
+//! that steps back (idle and iowait do) counts as no progress, never as a giant one. What is off by default is asked for
+//! apart, so that its failure costs itself only.
+
+use std::collections::HashMap;
 
 use falcon_sys::Host;
-use falcon_sys::types::{CpuStat, CpuTimes};
+use falcon_sys::types::{CoreTimes, CpuStat, CpuTimes};
 
 use super::{Collector, Context, Cx, Lane, Spec, float, percent};
 use crate::model::{Metric, On, Platform, Sets, Tags};
@@ -36,8 +39,13 @@ const NICE_ZERO: Metric = Metric::gauge("cpu.nice", "%", Sets::LEONZYANG, ZERO).
 const IOWAIT_ZERO: Metric = Metric::gauge("cpu.iowait", "%", Sets::LEONZYANG, ZERO).on(On::Windows).help("always 0");
 const STEAL_ZERO: Metric = Metric::gauge("cpu.steal", "%", Sets::LEONZYANG, ZERO).on(On::Windows).help("always 0");
 const GUEST_ZERO: Metric = Metric::gauge("cpu.guest", "%", Sets::LEONZYANG, ZERO).on(On::Windows).help("always 0");
-const SWITCHES: Metric =
-    Metric::counter("cpu.switches", "switches", Sets::FALCON, "/proc/stat ctxt").on(On::Linux).help("context switches");
+const SWITCHES: Metric = Metric::counter(
+    "cpu.switches",
+    "switches",
+    Sets::FALCON,
+    "/proc/stat ctxt; SYSTEM_INTERRUPT_INFORMATION.ContextSwitches",
+)
+.help("context switches, all processors");
 const COUNT: Metric = Metric::gauge(
     "cpu.cnt",
     "processors",
@@ -52,6 +60,31 @@ const INTERRUPTS: Metric = Metric::counter(
     "/proc/stat intr; SYSTEM_PROCESSOR_PERFORMANCE_INFORMATION.InterruptCount",
 )
 .help("hardware interrupts, all processors");
+
+const DPCS: Metric = Metric::counter("cpu.dpcs", "calls", Sets::EXTENDED, "SYSTEM_INTERRUPT_INFORMATION.DpcCount")
+    .on(On::Windows)
+    .help("deferred procedure calls, all processors");
+const CORE_BUSY: Metric = Metric::gauge(
+    "cpu.core.busy",
+    "%",
+    Sets::EXTENDED,
+    "/proc/stat cpuN; NtQuerySystemInformationEx(SystemProcessorPerformanceInformation)",
+)
+.tags(&["core"])
+.option("cores")
+.help("100 - idle of one logical processor, by its group and number (Linux: group 0)");
+const MHZ: Metric = Metric::gauge(
+    "cpu.mhz",
+    "MHz",
+    Sets::EXTENDED,
+    "/proc/cpuinfo, cpufreq/scaling_cur_freq; CallNtPowerInformation(ProcessorInformation)",
+)
+.option("frequency")
+.help("present clock frequency, mean of all processors");
+const SQL_BUSY: Metric =
+    Metric::gauge("sqlserver.processor_info.total.processor_time", "%", Sets::WINDOWS_AGENT, SHARES)
+        .on(On::Windows)
+        .help("100 - cpu.idle");
 
 pub(super) const SPEC: Spec = Spec {
     name: "cpu",
@@ -76,14 +109,24 @@ pub(super) const SPEC: Spec = Spec {
         SWITCHES,
         COUNT,
         INTERRUPTS,
+        DPCS,
+        CORE_BUSY,
+        MHZ,
+        SQL_BUSY,
     ],
     options: &[],
-    open: |cx: &Context| Ok(Some(Box::new(Cpu { host: cx.host.clone(), before: None }))),
+    open: |cx: &Context| {
+        let cores = Cores::default();
+        Ok(Some(Box::new(Cpu { host: cx.host.clone(), before: None, table: Vec::new(), cores })))
+    },
 };
 
 struct Cpu {
     host: Host,
     before: Option<CpuTimes>,
+    /// Read into again and again.
+    table: Vec<CoreTimes>,
+    cores: Cores,
 }
 
 impl Collector for Cpu {
@@ -93,8 +136,61 @@ impl Collector for Cpu {
             emit_shares(cx, &before, &stat.times, Platform::CURRENT);
         }
         emit_totals(cx, &stat);
+        if cx.wants(&CORE_BUSY) {
+            match self.host.cpu_cores(&mut self.table) {
+                Ok(()) => self.cores.emit(cx, &self.table),
+                Err(error) => cx.problem("times of each processor", error),
+            }
+        }
+        if cx.wants(&MHZ) {
+            match self.host.cpu_mhz() {
+                Ok(mhz) => cx.emit(&MHZ, &Tags::NONE, mhz),
+                Err(error) => cx.problem("clock frequency", error),
+            }
+        }
         Ok(())
     }
+}
+
+/// The processors by group and number.
+#[derive(Default)]
+struct Cores {
+    seen: HashMap<(u16, u32), Core>,
+    cycle: u64,
+}
+
+struct Core {
+    tags: Tags,
+    before: CoreTimes,
+    /// The cycle in which it was last there.
+    cycle: u64,
+}
+
+impl Cores {
+    /// Says those that were there before; one that went offline is forgotten.
+    fn emit(&mut self, cx: &mut Cx<'_>, table: &[CoreTimes]) {
+        self.cycle += 1;
+        for now in table {
+            let core = self.seen.entry((now.group, now.number)).or_insert_with(|| Core {
+                tags: Tags::of(&[("core", &format!("{}_{}", now.group, now.number))]),
+                before: *now,
+                cycle: 0,
+            });
+            core.cycle = self.cycle;
+            if let Some(busy) = core_busy(&core.before, now) {
+                cx.emit(&CORE_BUSY, &core.tags, busy);
+            }
+            core.before = *now;
+        }
+        self.seen.retain(|_, core| core.cycle == self.cycle);
+    }
+}
+
+/// `None` where no time has passed, or it stepped back.
+fn core_busy(before: &CoreTimes, now: &CoreTimes) -> Option<f64> {
+    let total = now.total.checked_sub(before.total).filter(|total| *total > 0)?;
+    let idle = now.idle.saturating_sub(before.idle).min(total);
+    Some(percent(float(total - idle), float(total)))
 }
 
 fn emit_totals(cx: &mut Cx<'_>, stat: &CpuStat) {
@@ -104,6 +200,9 @@ fn emit_totals(cx: &mut Cx<'_>, stat: &CpuStat) {
     }
     if let Some(interrupts) = stat.interrupts {
         cx.emit(&INTERRUPTS, &Tags::NONE, float(interrupts));
+    }
+    if let Some(dpcs) = stat.dpcs {
+        cx.emit(&DPCS, &Tags::NONE, float(dpcs));
     }
 }
 
@@ -117,9 +216,11 @@ fn emit_shares(cx: &mut Cx<'_>, before: &CpuTimes, now: &CpuTimes, platform: Pla
         Platform::Windows => user + system + idle,
     };
     let idle_share = percent(idle, total);
+    let busy_share = if total > 0.0 { 100.0 - idle_share } else { 0.0 };
     let shares = [
         (&IDLE, idle_share),
-        (&BUSY, if total > 0.0 { 100.0 - idle_share } else { 0.0 }),
+        (&BUSY, busy_share),
+        (&SQL_BUSY, busy_share),
         (&USER, percent(user, total)),
         (&SYSTEM, percent(system, total)),
         (&IRQ, percent(irq, total)),
@@ -139,63 +240,4 @@ fn emit_shares(cx: &mut Cx<'_>, before: &CpuTimes, now: &CpuTimes, platform: Pla
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::collect::tests::with_cx;
-    use std::collections::BTreeMap;
-
-    fn shares(before: CpuTimes, now: CpuTimes, sets: Sets, platform: Platform) -> BTreeMap<String, f64> {
-        let (_, said) = with_cx(sets, platform, |cx| emit_shares(cx, &before, &now, platform));
-        said.samples.into_iter().map(|s| (s.metric.into_owned(), s.value.get())).collect()
-    }
-
-    #[test]
-    fn linux_shares_add_up_and_guest_is_not_counted_twice() {
-        let before = CpuTimes::default();
-        let now = CpuTimes {
-            user: 30,
-            nice: 10,
-            system: 10,
-            idle: 40,
-            iowait: 4,
-            irq: 1,
-            softirq: 2,
-            steal: 3,
-            guest: 20,
-            guest_nice: 5,
-        };
-        let said = shares(before, now, Sets::FALCON, Platform::Linux);
-        assert_eq!(said["cpu.idle"], 40.0);
-        assert_eq!(said["cpu.busy"], 60.0);
-        assert_eq!(said["cpu.user"], 30.0);
-        assert_eq!(said["cpu.guest"], 20.0);
-        assert_eq!(said["cpu.steal"], 3.0);
-        assert_eq!(said.len(), 10, "{said:?}");
-    }
-
-    #[test]
-    fn windows_counts_interrupts_within_system() {
-        let now = CpuTimes { user: 20, system: 30, idle: 50, irq: 5, softirq: 10, ..CpuTimes::default() };
-        let said = shares(CpuTimes::default(), now, Sets::FALCON, Platform::Windows);
-        assert_eq!((said["cpu.system"], said["cpu.irq"], said["cpu.softirq"]), (30.0, 5.0, 10.0));
-        assert_eq!(said["cpu.user"] + said["cpu.system"] + said["cpu.idle"], 100.0);
-        assert!(!said.contains_key("cpu.iowait"));
-        let zeros = shares(CpuTimes::default(), now, Sets::LEONZYANG, Platform::Windows);
-        assert_eq!(zeros["cpu.iowait"], 0.0);
-    }
-
-    /// The Go agent subtracts unsigned: iowait going back by one tick made it say 1.8e19 percent.
-    #[test]
-    fn a_counter_that_steps_back_is_no_progress() {
-        let before = CpuTimes { user: 100, idle: 1000, iowait: 50, ..CpuTimes::default() };
-        let now = CpuTimes { user: 150, idle: 1050, iowait: 49, ..CpuTimes::default() };
-        let said = shares(before, now, Sets::FALCON, Platform::Linux);
-        assert_eq!((said["cpu.iowait"], said["cpu.idle"], said["cpu.user"]), (0.0, 50.0, 50.0));
-    }
-
-    #[test]
-    fn two_equal_readings_are_all_zero() {
-        let times = CpuTimes { user: 1, idle: 2, ..CpuTimes::default() };
-        assert!(shares(times, times, Sets::FALCON, Platform::Linux).values().all(|share| *share == 0.0));
-    }
-}
+mod tests;

@@ -1,10 +1,10 @@
-//! `mem.*`: physical memory and swap; on Windows also the commit charge and the kernel's own memory.
+//! `mem.*`: physical memory and swap; on Windows also the commit charge, the kernel's own memory and paging.
 //!
-//! Linux: `/proc/meminfo`. Windows: GlobalMemoryStatusEx, EnumPageFilesW, GetPerformanceInfo. What cannot be read is
-//! absent, never 0.
+//! Linux: `/proc/meminfo`, `/proc/swaps`. Windows: GlobalMemoryStatusEx, EnumPageFilesW, GetPerformanceInfo,
+//! NtQuerySystemInformation. What cannot be read is absent, never 0, and costs nothing else.
 
 use falcon_sys::Host;
-use falcon_sys::types::{CommitInfo, MemInfo, SwapInfo};
+use falcon_sys::types::{CommitInfo, MemInfo, MemoryLists, PageFile, Paging, SwapInfo};
 
 use super::{Collector, Context, Cx, Lane, Spec, float, percent};
 use crate::model::{Metric, On, Platform, Sets, Tags};
@@ -12,6 +12,10 @@ use crate::model::{Metric, On, Platform, Sets, Tags};
 const MEM: &str = "/proc/meminfo; GlobalMemoryStatusEx";
 const SWAP: &str = "/proc/meminfo; EnumPageFilesW";
 const PERF: &str = "GetPerformanceInfo";
+const PAGING: &str = "NtQuerySystemInformation(SystemPerformanceInformation)";
+const LISTS: &str = "NtQuerySystemInformation(SystemMemoryListInformation)";
+/// Page lists and what goes with them; they ask for a privilege.
+const MEMORY_LISTS: &str = "memoryLists";
 const SWAP_PERCENT_SETS: Sets = Sets::FALCON.and(Sets::WINDOWS_AGENT);
 
 const TOTAL: Metric = Metric::gauge("mem.memtotal", "B", Sets::GO, MEM).help("physical memory");
@@ -42,6 +46,32 @@ const POOL_PAGED: Metric =
 const POOL_NONPAGED: Metric =
     Metric::gauge("mem.pool.nonpaged", "B", Sets::EXTENDED, PERF).on(On::Windows).help("kernel's non-paged pool");
 
+const fn paging(name: &'static str, unit: &'static str, help: &'static str) -> Metric {
+    Metric::counter(name, unit, Sets::EXTENDED, PAGING).on(On::Windows).help(help)
+}
+const fn list(name: &'static str, help: &'static str) -> Metric {
+    Metric::gauge(name, "B", Sets::EXTENDED, LISTS).on(On::Windows).option(MEMORY_LISTS).help(help)
+}
+
+const FAULTS: Metric = paging("mem.page.faults", "faults", "page faults, also those that need no disk");
+const PAGES_IN: Metric = paging("mem.page.in", "pages", "read from disk to resolve faults");
+const PAGES_OUT: Metric = paging("mem.page.out", "pages", "written to disk to free memory");
+const READS: Metric = paging("mem.page.reads", "reads", "disk reads that resolve faults");
+const WRITES: Metric = paging("mem.page.writes", "writes", "disk writes that free memory");
+const PAGES: Metric = paging("mem.page.total", "pages", "mem.page.in + mem.page.out").option(MEMORY_LISTS);
+const FREE_PTES: Metric = Metric::gauge("mem.ptes.free", "entries", Sets::EXTENDED, PAGING)
+    .on(On::Windows)
+    .option(MEMORY_LISTS)
+    .help("system page table entries left");
+const STANDBY: Metric = list("mem.standby", "cached pages that are free to be used otherwise");
+const MODIFIED: Metric = list("mem.modified", "pages to be written before they are free");
+const FREE_ZERO: Metric = list("mem.freezero", "free and zeroed pages");
+const PAGE_FILE_USED: Metric =
+    Metric::gauge("mem.pagefile.used.percent", "%", Sets::EXTENDED, "/proc/swaps; EnumPageFilesW")
+        .tags(&["pagefile"])
+        .option("pageFiles")
+        .help("used of one page file, or of one swap area");
+
 pub(super) const SPEC: Spec = Spec {
     name: "mem",
     check: "memory",
@@ -65,6 +95,17 @@ pub(super) const SPEC: Spec = Spec {
         CACHE,
         POOL_PAGED,
         POOL_NONPAGED,
+        FAULTS,
+        PAGES_IN,
+        PAGES_OUT,
+        READS,
+        WRITES,
+        PAGES,
+        FREE_PTES,
+        STANDBY,
+        MODIFIED,
+        FREE_ZERO,
+        PAGE_FILE_USED,
     ],
     options: &[],
     open: |cx: &Context| Ok(Some(Box::new(Mem { host: cx.host.clone() }))),
@@ -85,6 +126,24 @@ impl Collector for Mem {
             match falcon_sys::commit_info() {
                 Ok(commit) => emit_commit(cx, &commit),
                 Err(error) => cx.problem("commit charge", error),
+            }
+        }
+        if [&FAULTS, &PAGES_IN, &PAGES_OUT, &READS, &WRITES, &PAGES, &FREE_PTES].iter().any(|metric| cx.wants(metric)) {
+            match self.host.paging() {
+                Ok(paging) => emit_paging(cx, &paging),
+                Err(error) => cx.problem("paging", error),
+            }
+        }
+        if [&STANDBY, &MODIFIED, &FREE_ZERO].iter().any(|metric| cx.wants(metric)) {
+            match falcon_sys::memory_lists() {
+                Ok(lists) => emit_lists(cx, &lists),
+                Err(error) => cx.problem("page lists", error),
+            }
+        }
+        if cx.wants(&PAGE_FILE_USED) {
+            match falcon_sys::page_files() {
+                Ok(files) => emit_page_files(cx, &files),
+                Err(error) => cx.problem("page files", error),
             }
         }
         Ok(())
@@ -121,35 +180,34 @@ fn emit_commit(cx: &mut Cx<'_>, commit: &CommitInfo) {
     cx.emit(&POOL_NONPAGED, &Tags::NONE, float(commit.pool_nonpaged_bytes));
 }
 
-#[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::collect::tests::with_cx;
-    use std::collections::BTreeMap;
-
-    fn said(emit: impl FnOnce(&mut Cx<'_>), platform: Platform) -> BTreeMap<String, f64> {
-        let (_, said) = with_cx(Sets::FALCON.and(Sets::EXTENDED), platform, emit);
-        said.samples.into_iter().map(|s| (s.metric.into_owned(), s.value.get())).collect()
-    }
-
-    #[test]
-    fn a_host_without_swap_says_zero_percent_used_and_free() {
-        let said = said(|cx| emit_swap(cx, &SwapInfo::default()), Platform::Linux);
-        assert_eq!((said["mem.swapused.percent"], said["mem.swapfree.percent"]), (0.0, 0.0));
-        assert_eq!(said["mem.swaptotal"], 0.0);
-    }
-
-    #[test]
-    fn used_is_never_negative() {
-        let mem = MemInfo { total_bytes: 100, available_bytes: 130 };
-        let said = said(|cx| emit_memory(cx, &mem), Platform::Linux);
-        assert_eq!((said["mem.memused"], said["mem.memused.percent"], said["mem.memfree"]), (0.0, 0.0, 100.0));
-    }
-
-    #[test]
-    fn the_commit_charge_is_told_on_windows_only() {
-        let commit = CommitInfo { total_bytes: 90, limit_bytes: 100, ..CommitInfo::default() };
-        assert_eq!(said(|cx| emit_commit(cx, &commit), Platform::Windows)["mem.commit.percent"], 90.0);
-        assert!(said(|cx| emit_commit(cx, &commit), Platform::Linux).is_empty());
+fn emit_paging(cx: &mut Cx<'_>, paging: &Paging) {
+    let counts = [
+        (&FAULTS, paging.faults),
+        (&PAGES_IN, paging.pages_in),
+        (&PAGES_OUT, paging.pages_out),
+        (&READS, paging.reads),
+        (&WRITES, paging.writes),
+        (&PAGES, paging.pages_in.saturating_add(paging.pages_out)),
+        (&FREE_PTES, paging.free_ptes),
+    ];
+    for (metric, count) in counts {
+        cx.emit(metric, &Tags::NONE, float(count));
     }
 }
+
+fn emit_lists(cx: &mut Cx<'_>, lists: &MemoryLists) {
+    cx.emit(&STANDBY, &Tags::NONE, float(lists.standby_bytes));
+    cx.emit(&MODIFIED, &Tags::NONE, float(lists.modified_bytes));
+    cx.emit(&FREE_ZERO, &Tags::NONE, float(lists.free_zero_bytes));
+}
+
+/// A page file without a size says nothing: none of it can be used.
+fn emit_page_files(cx: &mut Cx<'_>, files: &[PageFile]) {
+    for file in files.iter().filter(|file| file.total_bytes > 0) {
+        let used = percent(float(file.used_bytes.min(file.total_bytes)), float(file.total_bytes));
+        cx.emit(&PAGE_FILE_USED, &Tags::of(&[("pagefile", &file.name)]), used);
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -2,14 +2,15 @@
 //!
 //! A collector is opened once, then asked every step. It reads through [`falcon_sys::Host`], keeps its own earlier
 //! readings, and says numbers with [`Cx::emit`]; what is not declared in its [`Spec::metrics`] cannot be said. It never
-//! asks for the time, never starts a thread that is not an [`crate::isolate`] job, and answers an error only when all of
-//! it failed: a part that cannot be read (one mount, one adapter) is left out and reported with [`Cx::problem`]. Things a
+//! asks for the time, never starts a thread that is not an [`crate::isolate`] job (`load` samples between cycles: it does
+//! both), and answers an error only when all of it failed: a part that cannot be read (one mount, one adapter) is left out and reported with [`Cx::problem`]. Things a
 //! host may have any number of pass through a [`Guard`]. What is made once (tags, buffers) is kept: a steady cycle of a
 //! collector in [`Lane::Host`] allocates nothing but the list of its samples.
 
 mod agent;
 mod cpu;
 mod df;
+mod diskio;
 mod guard;
 mod kernel;
 mod load;
@@ -44,6 +45,7 @@ pub static ALL: &[Spec] = &[
     netstat::SPEC,
     ss::SPEC,
     df::SPEC,
+    diskio::SPEC,
 ];
 
 /// What a collector is, apart from its code.
@@ -275,6 +277,7 @@ mod tests {
     use crate::config::NameSet;
     use crate::model::Kind;
     use std::collections::{BTreeMap, BTreeSet};
+    use std::time::Duration;
 
     const SETS: [NameSet; 5] =
         [NameSet::Falcon, NameSet::WindowsAgent, NameSet::FreedomKk, NameSet::LeonZYang, NameSet::Extended];
@@ -283,6 +286,19 @@ mod tests {
     pub(super) fn with_cx<T>(sets: Sets, platform: Platform, run: impl FnOnce(&mut Cx<'_>) -> T) -> (T, Collected) {
         let plan = plan(sets, platform);
         let mut cx = Cx::new(Tick { at: 0, step: 60, elapsed: None }, &plan, 0);
+        let result = run(&mut cx);
+        (result, cx.finish())
+    }
+
+    /// The same with everything that is off by default switched on, so long after the cycle before.
+    pub(super) fn with_all<T>(
+        sets: Sets,
+        platform: Platform,
+        elapsed: Option<Duration>,
+        run: impl FnOnce(&mut Cx<'_>) -> T,
+    ) -> (T, Collected) {
+        let plan = Plan::new(ALL, sets, platform, &with_all_options());
+        let mut cx = Cx::new(Tick { at: 0, step: 60, elapsed }, &plan, 0);
         let result = run(&mut cx);
         (result, cx.finish())
     }
@@ -321,11 +337,10 @@ mod tests {
         }
     }
 
-    /// Collectors whose metrics every agent before this one had in some form.
-    const BASE: [&str; 5] = ["agent", "cpu", "mem", "netif", "df"];
-
     #[test]
     fn every_set_has_the_base_metrics() {
+        const BASE: [&str; 5] = ["agent", "cpu", "mem", "netif", "df"];
+        assert!(BASE.iter().all(|name| ALL.iter().any(|spec| spec.name == *name)));
         for platform in [Platform::Linux, Platform::Windows] {
             for set in SETS.into_iter().filter(|set| *set != NameSet::Extended) {
                 let plan = plan(Sets::NONE.with(set), platform);

@@ -1,10 +1,10 @@
 //! Volumes: which there are, and what one of them holds.
 //!
-//! Only fixed ones are listed: a network drive can hold the asker for minutes, and an empty drive can raise a dialog.
-//! A volume is one row: its drive letters, or, if it has none, the shortest of the folders it is mounted in.
+//! Network drives are not listed, for one can hold the asker for minutes. Removable drives are, but only by their letter:
+//! an empty one can raise a dialog when its medium is asked for. A volume is one row: its drive letters, or, if it has none, the shortest of the folders it is mounted in.
 
 use super::ffi::{Answer, check, fill, last_error, len_u32, wide};
-use crate::layout::{strings, text};
+use crate::layout::text::{strings, text};
 use crate::types::{Mount, VolumeUsage};
 use std::ffi::OsString;
 use std::os::windows::ffi::OsStringExt;
@@ -16,7 +16,7 @@ use windows_sys::Win32::Storage::FileSystem::{
     GetVolumeInformationW, GetVolumePathNamesForVolumeNameW,
 };
 use windows_sys::Win32::System::Diagnostics::Debug::{SEM_FAILCRITICALERRORS, SetThreadErrorMode, THREAD_ERROR_MODE};
-use windows_sys::Win32::System::WindowsProgramming::DRIVE_FIXED;
+use windows_sys::Win32::System::WindowsProgramming::{DRIVE_FIXED, DRIVE_REMOVABLE};
 
 /// A host that mounts more than this is not read further.
 const MAX_MOUNTS: usize = 4096;
@@ -27,8 +27,9 @@ const MAX_PATHS: usize = 64 << 10;
 /// Every path this module asks with or gets back has this form: UTF-16, a backslash at the end, no NUL.
 type Path = [u16];
 
-pub(super) fn mounts() -> io::Result<Vec<Mount>> {
-    let drives = fill(128, 4096, |buffer: &mut [u16]| {
+/// The roots of all drive letters, as a list of strings.
+pub(super) fn drive_roots() -> io::Result<Vec<u16>> {
+    fill(128, 4096, |buffer: &mut [u16]| {
         // SAFETY: the buffer has as many units as the call is told.
         let len = unsafe { GetLogicalDriveStringsW(len_u32(buffer), buffer.as_mut_ptr()) } as usize;
         match len {
@@ -36,23 +37,37 @@ pub(super) fn mounts() -> io::Result<Vec<Mount>> {
             _ if len > buffer.len() => Answer::TooSmall(len),
             _ => Answer::Filled(len),
         }
-    })?;
-    let drives = strings(&drives).filter(|drive| is_fixed(drive)).map(drive);
+    })
+}
+
+pub(super) fn mounts() -> io::Result<Vec<Mount>> {
+    let drives = drive_roots()?;
+    let drives = strings(&drives).filter_map(|root| drive(root, drive_type(root)));
     // Volumes that cannot be listed cost the folder mounts, not the drives.
     let volumes = Volumes::find().into_iter().flatten().take(MAX_MOUNTS).filter(|volume| is_fixed(volume));
     let folders = volumes.filter_map(|volume| folder(&volume, strings(&paths(&volume).ok()?)));
     Ok(drives.chain(folders).take(MAX_MOUNTS).collect())
 }
 
-fn is_fixed(root: &Path) -> bool {
-    let root: Vec<u16> = root.iter().copied().chain([0]).collect();
-    // SAFETY: the text ends with a NUL.
-    unsafe { GetDriveTypeW(root.as_ptr()) == DRIVE_FIXED }
+pub(super) fn is_fixed(root: &Path) -> bool {
+    drive_type(root) == DRIVE_FIXED
 }
 
-fn drive(root: &Path) -> Mount {
+fn drive_type(root: &Path) -> u32 {
+    let root: Vec<u16> = root.iter().copied().chain([0]).collect();
+    // SAFETY: the text ends with a NUL.
+    unsafe { GetDriveTypeW(root.as_ptr()) }
+}
+
+/// The row of a drive letter, if its drive is fixed or removable.
+fn drive(root: &Path, drive_type: u32) -> Option<Mount> {
+    let removable = match drive_type {
+        DRIVE_FIXED => false,
+        DRIVE_REMOVABLE => true,
+        _ => return None,
+    };
     let letter = text(root).trim_end_matches('\\').to_owned();
-    Mount { device: letter.clone(), mount: letter, path: path(root), fstype: String::new(), removable: false }
+    Some(Mount { device: letter.clone(), mount: letter, path: path(root), fstype: String::new(), removable })
 }
 
 /// The row of a volume that is mounted in folders only.
@@ -179,10 +194,10 @@ pub fn volume_usage(mount: &Mount) -> io::Result<VolumeUsage> {
 }
 
 /// While it lives, an empty or broken drive is an error for this thread and not a dialog.
-struct NoDialogs(Option<THREAD_ERROR_MODE>);
+pub(super) struct NoDialogs(Option<THREAD_ERROR_MODE>);
 
 impl NoDialogs {
-    fn begin() -> NoDialogs {
+    pub(super) fn begin() -> NoDialogs {
         let mut before = 0;
         // SAFETY: a pointer to a live number.
         let set = unsafe { SetThreadErrorMode(SEM_FAILCRITICALERRORS, &raw mut before) } != 0;
@@ -209,6 +224,10 @@ mod tests {
         text.encode_utf16().collect()
     }
 
+    fn fixed(root: &str) -> Mount {
+        drive(&units(root), DRIVE_FIXED).unwrap()
+    }
+
     fn folder_of(mounted_at: &[&str]) -> Option<Mount> {
         let paths: Vec<_> = mounted_at.iter().map(|at| units(at)).collect();
         folder(&units(VOLUME), paths.iter().map(Vec::as_slice))
@@ -223,7 +242,17 @@ mod tests {
             fstype: String::new(),
             removable: false,
         };
-        assert_eq!(drive(&units("C:\\")), expected);
+        assert_eq!(fixed("C:\\"), expected);
+    }
+
+    #[test]
+    fn a_removable_drive_is_marked_and_others_are_not_listed() {
+        let removable = drive(&units("E:\\"), DRIVE_REMOVABLE).unwrap();
+        assert_eq!((removable.mount.as_str(), removable.removable), ("E:", true));
+        // Unknown, no root, remote, optical, RAM disk.
+        for other in [0, 1, 4, 5, 6] {
+            assert_eq!(drive(&units("E:\\"), other), None);
+        }
     }
 
     #[test]
@@ -256,8 +285,8 @@ mod tests {
         let system = volumes.iter().find(|volume| strings(&paths(volume).unwrap()).any(|at| at == units("C:\\")));
         let system = text(system.unwrap());
         assert!(system.starts_with("\\\\?\\Volume{") && system.ends_with("}\\"), "{system}");
-        let by_volume = volume_usage(&Mount { path: system.into(), ..drive(&units("C:\\")) }).unwrap();
-        let by_letter = volume_usage(&drive(&units("C:\\"))).unwrap();
+        let by_volume = volume_usage(&Mount { path: system.into(), ..fixed("C:\\") }).unwrap();
+        let by_letter = volume_usage(&fixed("C:\\")).unwrap();
         assert_eq!((by_volume.total_bytes, by_volume.fstype), (by_letter.total_bytes, by_letter.fstype));
     }
 

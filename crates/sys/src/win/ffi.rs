@@ -1,9 +1,11 @@
 //! What every call into Windows needs: buffers that grow until the answer fits, errors that are errors, and text.
 
-use std::ffi::OsStr;
-use std::io;
+use std::ffi::{OsStr, c_void};
 use std::os::windows::ffi::OsStrExt;
-use windows_sys::Win32::Foundation::FILETIME;
+use std::{fmt, io, slice};
+use windows_sys::Win32::Foundation::{FARPROC, FILETIME};
+use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
+use windows_sys::core::{PCSTR, PCWSTR};
 
 /// How often a buffer grows before the caller is told that the answer never fits.
 const MAX_TRIES: usize = 8;
@@ -25,21 +27,86 @@ pub(super) enum Answer {
 pub(super) fn fill<T: Copy + Default>(
     first: usize,
     most: usize,
-    mut call: impl FnMut(&mut [T]) -> Answer,
+    call: impl FnMut(&mut [T]) -> Answer,
 ) -> io::Result<Vec<T>> {
-    let mut buffer = vec![T::default(); first.min(most)];
+    let mut buffer = Vec::new();
+    let len = grow(&mut buffer, first, most, call)?;
+    buffer.truncate(len);
+    Ok(buffer)
+}
+
+/// [`fill`] in a buffer that has been used before; tells how many elements were written.
+fn grow<T: Copy + Default>(
+    buffer: &mut Vec<T>,
+    first: usize,
+    most: usize,
+    mut call: impl FnMut(&mut [T]) -> Answer,
+) -> io::Result<usize> {
+    buffer.resize(buffer.len().max(first).min(most), T::default());
     for _ in 0..MAX_TRIES {
-        match call(&mut buffer) {
-            Answer::Filled(len) => {
-                buffer.truncate(len);
-                return Ok(buffer);
-            }
+        match call(buffer) {
+            Answer::Filled(len) => return Ok(len.min(buffer.len())),
             Answer::Failed(e) => return Err(e),
             Answer::TooSmall(_) if buffer.len() == most => break,
             Answer::TooSmall(need) => buffer.resize(need.max(buffer.len() * 2).min(most), T::default()),
         }
     }
     Err(io::Error::new(io::ErrorKind::OutOfMemory, "the answer fits no buffer"))
+}
+
+/// Memory that calls of the same kind write to again and again, aligned to 8. A clone begins with none of its own.
+#[derive(Default)]
+pub(super) struct Buffer(Vec<u64>);
+
+impl Buffer {
+    /// [`fill`] in bytes: `call` is told an address and how many bytes lie there.
+    ///
+    /// # Errors
+    /// Those of [`fill`].
+    pub(super) fn fill(
+        &mut self,
+        first_bytes: usize,
+        most_bytes: usize,
+        mut call: impl FnMut(*mut c_void, u32) -> Answer,
+    ) -> io::Result<&[u8]> {
+        const WORD: usize = size_of::<u64>();
+        let mut written = 0;
+        let words = grow(&mut self.0, first_bytes.div_ceil(WORD), most_bytes.div_ceil(WORD), |words| {
+            let bytes = u32::try_from(size_of_val(words)).unwrap_or(u32::MAX);
+            match call(words.as_mut_ptr().cast(), bytes) {
+                Answer::Filled(bytes) => {
+                    written = bytes;
+                    Answer::Filled(bytes.div_ceil(WORD))
+                }
+                Answer::TooSmall(bytes) => Answer::TooSmall(bytes.div_ceil(WORD)),
+                failed @ Answer::Failed(_) => failed,
+            }
+        })?;
+        // SAFETY: `grow` tells no more words than the vector has; all of them are initialised, a byte needs no alignment,
+        // and the vector stays borrowed as long as the bytes are.
+        Ok(unsafe { slice::from_raw_parts(self.0.as_ptr().cast(), written.min(words * WORD)) })
+    }
+}
+
+impl Clone for Buffer {
+    fn clone(&self) -> Buffer {
+        Buffer::default()
+    }
+}
+
+impl fmt::Debug for Buffer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Buffer({} words)", self.0.len())
+    }
+}
+
+/// A function that this Windows may have or not, of a library that is loaded anyway. Both names end with a NUL.
+///
+/// The caller gives the address the function's own type, which its documentation tells.
+pub(super) fn procedure(library: PCWSTR, name: PCSTR) -> FARPROC {
+    // SAFETY: both names end with a NUL, as every caller writes them with `w!` and `s!`; the libraries asked for are
+    // imported, or ntdll: they are never unloaded, so neither is what they export.
+    unsafe { GetProcAddress(GetModuleHandleW(library), name) }
 }
 
 /// A length as Windows counts it.
@@ -84,6 +151,7 @@ pub(super) fn ticks(time: FILETIME) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use windows_sys::{s, w};
 
     #[test]
     fn a_buffer_grows_to_what_is_needed() {
@@ -116,6 +184,37 @@ mod tests {
     #[test]
     fn a_length_beyond_the_buffer_is_not_believed() {
         assert_eq!(fill::<u16>(4, 4, |_| Answer::Filled(usize::MAX)).unwrap(), [0; 4]);
+    }
+
+    #[test]
+    fn a_buffer_is_used_again_and_tells_its_bytes() {
+        let mut buffer = Buffer::default();
+        let mut sizes = Vec::new();
+        let bytes = buffer.fill(9, 1 << 10, |at, bytes| {
+            sizes.push(bytes);
+            if bytes < 100 {
+                return Answer::TooSmall(101);
+            }
+            // SAFETY: `bytes` bytes lie there.
+            unsafe { at.write_bytes(7, bytes as usize) };
+            Answer::Filled(13)
+        });
+        assert_eq!(bytes.unwrap(), [7; 13]);
+        // No smaller the next time, and what it says it wrote is believed as far as it reaches.
+        let bytes = buffer.fill(9, 1 << 10, |_, bytes| {
+            sizes.push(bytes);
+            Answer::Filled(usize::MAX)
+        });
+        assert_eq!(bytes.unwrap(), [7; 104]);
+        assert_eq!(sizes, [16, 104, 104]);
+        assert_eq!(buffer.clone().fill(8, 8, |_, bytes| Answer::Filled(bytes as usize)).unwrap(), [0; 8]);
+    }
+
+    #[test]
+    fn a_function_that_is_not_there_is_none() {
+        assert!(procedure(w!("ntdll.dll"), s!("NtQuerySystemInformation")).is_some());
+        assert!(procedure(w!("ntdll.dll"), s!("NtNoSuchFunction")).is_none());
+        assert!(procedure(w!("no-such-library.dll"), s!("NtQuerySystemInformation")).is_none());
     }
 
     #[test]

@@ -1,30 +1,76 @@
-//! The Windows host: one value that remembers the processors' 32-bit interrupt counts, so that their sum never steps back.
+//! The Windows host: one value that remembers every 32-bit counter, so that no sum steps back when one wraps, and the
+//! memory its calls write to.
 
-use super::{cpu, disk, mem, net};
-use crate::layout::Widened;
-use crate::types::{CpuStat, LoadAvg, MemInfo, Mount, NetIf, SwapInfo};
+use super::ffi::Buffer;
+use super::{cpu, disk, drive, mem, net, paging, process, socket};
+use crate::types::{
+    CoreTimes, CpuStat, DiskIo, Drive, KernelLimits, LoadAvg, MemInfo, Mount, NetCounters, NetIf, Paging, Proc,
+    SockStat, SwapInfo, SysInfo, TcpStates, TcpStats, UdpCounts,
+};
 use std::io;
 use std::path::PathBuf;
-use std::sync::{Arc, Mutex};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The host the agent runs on. Clones share what is remembered.
+/// The host the agent runs on. Clones share the counters that are remembered, and nothing else.
 #[derive(Clone, Debug)]
 pub struct Host {
-    interrupts: Arc<Mutex<Widened>>,
+    counts: Arc<Counts>,
+    /// Answers of a few records.
+    small: Buffer,
+    processes: Buffer,
+    sockets: Buffer,
+}
+
+#[derive(Debug, Default)]
+struct Counts {
+    cpu: Mutex<cpu::Counts>,
+    paging: Mutex<paging::Counts>,
+    exceptions: Mutex<paging::Exceptions>,
+    tcp: Mutex<socket::TcpFamilies>,
+    udp: Mutex<socket::UdpFamilies>,
+}
+
+/// Taken before the system is asked, and held until its answer is counted: of two clones, the one that asked first counts
+/// first, for a later count followed by an earlier one would look like a counter that began anew.
+fn lock<T>(counts: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere leaves the counts whole: each is a single assignment.
+    counts.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Host {
     /// The root is of no meaning on Windows.
     pub fn new(_root: impl Into<PathBuf>) -> Host {
-        Host { interrupts: Arc::default() }
+        Host {
+            counts: Arc::default(),
+            small: Buffer::default(),
+            processes: Buffer::default(),
+            sockets: Buffer::default(),
+        }
     }
 
-    /// NtQuerySystemInformationEx(SystemProcessorPerformanceInformation) of every processor group.
+    /// NtQuerySystemInformationEx of every processor group: SystemProcessorPerformanceInformation, and
+    /// SystemInterruptInformation for context switches and DPCs, which are `None` where that class is not served.
+    ///
+    /// # Errors
+    /// The first call's own.
+    pub fn cpu_stat(&mut self) -> io::Result<CpuStat> {
+        cpu::stat(&mut lock(&self.counts.cpu), &mut self.small)
+    }
+
+    /// Every processor of every group: SystemProcessorPerformanceInformation.
     ///
     /// # Errors
     /// The call's own.
-    pub fn cpu_stat(&mut self) -> io::Result<CpuStat> {
-        cpu::stat(&self.interrupts)
+    pub fn cpu_cores(&mut self, into: &mut Vec<CoreTimes>) -> io::Result<()> {
+        cpu::cores(&mut self.small, into)
+    }
+
+    /// The mean clock of the processors now (CallNtPowerInformation, ProcessorInformation: CurrentMhz).
+    ///
+    /// # Errors
+    /// The call's own; [`io::ErrorKind::InvalidData`] where no processor tells its clock.
+    pub fn cpu_mhz(&mut self) -> io::Result<f64> {
+        cpu::mhz(&mut self.small)
     }
 
     /// GlobalMemoryStatusEx.
@@ -43,6 +89,22 @@ impl Host {
         mem::swap_info()
     }
 
+    /// SystemPerformanceInformation.
+    ///
+    /// # Errors
+    /// The call's own; [`io::ErrorKind::Unsupported`] where the system does not count them.
+    pub fn paging(&mut self) -> io::Result<Paging> {
+        paging::paging(&mut lock(&self.counts.paging), &mut self.small)
+    }
+
+    /// Exceptions dispatched since boot (SystemExceptionInformation).
+    ///
+    /// # Errors
+    /// The call's own.
+    pub fn exceptions(&mut self) -> io::Result<u64> {
+        paging::exceptions(&mut lock(&self.counts.exceptions), &mut self.small)
+    }
+
     /// Windows has no load average.
     ///
     /// # Errors
@@ -51,8 +113,42 @@ impl Host {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Fixed drives, and fixed volumes mounted in a folder only; nothing is asked of the file systems, and network drives
-    /// are never touched.
+    /// Threads that could run and have no processor: the processor queue length. From SystemProcessInformation, without
+    /// the idle process.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub fn run_queue(&mut self) -> io::Result<u64> {
+        process::run_queue(&mut self.processes)
+    }
+
+    /// The processes whose image name (`sqlservr.exe`) is wanted, in the system's order; the idle process and those that
+    /// have ended but are still held by a handle are none. From SystemProcessInformation.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub fn processes(&mut self, wanted: &mut dyn FnMut(&str) -> bool, into: &mut Vec<Proc>) -> io::Result<()> {
+        process::processes(&mut self.processes, wanted, into)
+    }
+
+    /// GetPerformanceInfo and GetTickCount64.
+    ///
+    /// # Errors
+    /// The first call's own.
+    pub fn sys_info(&mut self) -> io::Result<SysInfo> {
+        mem::sys_info()
+    }
+
+    /// Linux only.
+    ///
+    /// # Errors
+    /// Always [`io::ErrorKind::Unsupported`].
+    pub fn kernel_limits(&mut self) -> io::Result<KernelLimits> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Fixed drives, and fixed volumes mounted in a folder only; removable drives are marked. Nothing is asked of the file
+    /// systems or of a medium, and network drives are never touched.
     ///
     /// # Errors
     /// The drives cannot be listed.
@@ -60,12 +156,74 @@ impl Host {
         disk::mounts()
     }
 
+    /// The physical drives that can be opened, with the letters of the volumes on them. May take long where a disk is
+    /// dying: ask rarely, and on a thread that may be lost.
+    ///
+    /// # Errors
+    /// None today; a drive that cannot be opened is not listed.
+    pub fn drives(&mut self) -> io::Result<Vec<Drive>> {
+        Ok(drive::drives())
+    }
+
+    /// Linux only: Windows asks each drive ([`disk_io`](crate::disk_io)).
+    ///
+    /// # Errors
+    /// Always [`io::ErrorKind::Unsupported`].
+    pub fn disk_stats(&mut self, _into: &mut Vec<DiskIo>) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
     /// GetIfTable2 without the rows that repeat another's bytes.
     ///
     /// # Errors
     /// The call's own.
     pub fn net_ifs(&mut self, into: &mut Vec<NetIf>) -> io::Result<()> {
-        *into = net::net_ifs()?;
-        Ok(())
+        net::net_ifs(into)
+    }
+
+    /// GetTcpStatisticsEx2 where this Windows has it, else GetTcpStatisticsEx; `v6` is `None` on a host without IPv6.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub fn tcp_stats(&mut self) -> io::Result<TcpStats> {
+        socket::tcp_stats(&mut lock(&self.counts.tcp))
+    }
+
+    /// GetUdpStatisticsEx2 where this Windows has it, else GetUdpStatisticsEx: both families together.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub fn udp_stats(&mut self) -> io::Result<UdpCounts> {
+        socket::udp_stats(&mut lock(&self.counts.udp))
+    }
+
+    /// GetExtendedTcpTable of both families.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub fn tcp_states(&mut self) -> io::Result<TcpStates> {
+        socket::tcp_states(&mut self.sockets)
+    }
+
+    /// Linux only.
+    ///
+    /// # Errors
+    /// Always [`io::ErrorKind::Unsupported`].
+    pub fn protocol_counts(
+        &mut self,
+        _file: NetCounters,
+        _protocol: &str,
+        _names: &[&str],
+        _into: &mut Vec<Option<u64>>,
+    ) -> io::Result<()> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Linux only: Windows counts by state ([`Host::tcp_states`]).
+    ///
+    /// # Errors
+    /// Always [`io::ErrorKind::Unsupported`].
+    pub fn sock_stat(&mut self) -> io::Result<SockStat> {
+        Err(io::ErrorKind::Unsupported.into())
     }
 }

@@ -3,9 +3,9 @@
 //! The table repeats every adapter once per filter bound to it, with the same bytes: those rows are left out, and so are
 //! loopback and tunnels, and what is down and never carried anything.
 
-use crate::layout::text;
+use crate::layout::text::text_into;
 use crate::types::NetIf;
-use std::{io, ptr, slice};
+use std::{io, mem, ptr, slice};
 use windows_sys::Win32::Foundation::NO_ERROR;
 use windows_sys::Win32::NetworkManagement::IpHelper::{
     FreeMibTable, GetIfTable2, IF_TYPE_SOFTWARE_LOOPBACK, IF_TYPE_TUNNEL, MIB_IF_ROW2, MIB_IF_TABLE2,
@@ -19,9 +19,21 @@ const MAX_ROWS: usize = 4096;
 const HARDWARE_INTERFACE: u8 = 1;
 const FILTER_INTERFACE: u8 = 2;
 
-pub(super) fn net_ifs() -> io::Result<Vec<NetIf>> {
+/// The rows of `into` are used again, names and all: a host whose interfaces stay costs no memory.
+pub(super) fn net_ifs(into: &mut Vec<NetIf>) -> io::Result<()> {
     let table = Table::read()?;
-    Ok(table.rows().iter().filter(|row| is_wanted(row)).map(net_if).collect())
+    let mut len = 0;
+    for row in table.rows().iter().filter(|row| is_wanted(row)) {
+        if len == into.len() {
+            into.push(NetIf::default());
+        }
+        if let Some(net_if) = into.get_mut(len) {
+            fill(row, net_if);
+        }
+        len += 1;
+    }
+    into.truncate(len);
+    Ok(())
 }
 
 /// The table as Windows allocated it.
@@ -65,11 +77,15 @@ fn is_wanted(row: &MIB_IF_ROW2) -> bool {
         && (row.OperStatus == IfOperStatusUp || row.InOctets > 0 || row.OutOctets > 0)
 }
 
-fn net_if(row: &MIB_IF_ROW2) -> NetIf {
-    let alias = text(&row.Alias);
-    NetIf {
-        // A tag must not be empty.
-        name: if alias.trim().is_empty() { text(&row.Description) } else { alias },
+fn fill(row: &MIB_IF_ROW2, into: &mut NetIf) {
+    let mut name = mem::take(&mut into.name);
+    text_into(&row.Alias, &mut name);
+    // A tag must not be empty.
+    if name.trim().is_empty() {
+        text_into(&row.Description, &mut name);
+    }
+    *into = NetIf {
+        name,
         in_bytes: row.InOctets,
         in_packets: row.InUcastPkts.saturating_add(row.InNUcastPkts),
         in_errors: row.InErrors,
@@ -83,13 +99,17 @@ fn net_if(row: &MIB_IF_ROW2) -> NetIf {
         speed_bits_per_s: Some(row.TransmitLinkSpeed).filter(|&speed| speed != 0 && speed != u64::MAX),
         up: Some(row.OperStatus == IfOperStatusUp),
         hardware: row.InterfaceAndOperStatusFlags._bitfield & HARDWARE_INTERFACE != 0,
+        // SAFETY: both views of a NET_LUID_LH are one number of 64 bits, for which any bits are valid.
+        id: unsafe { row.InterfaceLuid.Value },
+        out_queue: Some(row.OutQLen),
         ..NetIf::default()
-    }
+    };
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use windows_sys::Win32::NetworkManagement::Ndis::NET_LUID_LH;
 
     fn row(alias: &str) -> MIB_IF_ROW2 {
         let mut row = MIB_IF_ROW2 { Type: 6, OperStatus: IfOperStatusUp, ..Default::default() };
@@ -98,6 +118,12 @@ mod tests {
             *to = from;
         }
         row
+    }
+
+    fn net_if(row: &MIB_IF_ROW2) -> NetIf {
+        let mut net_if = NetIf { name: "before".into(), in_fifo_errors: 5, ..NetIf::default() };
+        fill(row, &mut net_if);
+        net_if
     }
 
     #[test]
@@ -128,6 +154,8 @@ mod tests {
             OutDiscards: 4,
             OutErrors: 5,
             TransmitLinkSpeed: 10_000_000_000,
+            OutQLen: 6,
+            InterfaceLuid: NET_LUID_LH { Value: 0x0006_0080_0100_0000 },
             ..row("\u{4EE5}\u{592A}\u{7F51} 2")
         };
         let expected = NetIf {
@@ -144,9 +172,21 @@ mod tests {
             speed_bits_per_s: Some(10_000_000_000),
             up: Some(true),
             hardware: true,
+            id: 0x0006_0080_0100_0000,
+            out_queue: Some(6),
             ..NetIf::default()
         };
         assert_eq!(net_if(&row), expected);
+    }
+
+    #[test]
+    fn rows_are_used_again_and_none_is_left_over() {
+        let mut first = Vec::new();
+        net_ifs(&mut first).unwrap();
+        let mut again = vec![NetIf { name: "gone".into(), ..NetIf::default() }; first.len() + 3];
+        net_ifs(&mut again).unwrap();
+        let names = |rows: &[NetIf]| rows.iter().map(|row| (row.id, row.name.clone())).collect::<Vec<_>>();
+        assert_eq!(names(&again), names(&first));
     }
 
     #[test]

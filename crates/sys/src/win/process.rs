@@ -1,11 +1,58 @@
-//! The agent's own process.
+//! Processes: the agent's own, and all of them in one call (SystemProcessInformation).
 
-use super::ffi::{check, size_u32, ticks};
-use crate::types::SelfUsage;
+use super::ffi::{Buffer, check, size_u32, ticks};
+use super::ntdll::{Class, query};
+use crate::layout::process::{Entry, entries};
+use crate::types::{Proc, SelfUsage};
 use std::io;
 use windows_sys::Win32::Foundation::FILETIME;
 use windows_sys::Win32::System::ProcessStatus::{K32GetProcessMemoryInfo, PROCESS_MEMORY_COUNTERS};
+use windows_sys::Win32::System::SystemInformation::GetSystemTimeAsFileTime;
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessHandleCount, GetProcessTimes};
+
+/// A host at rest has 100 processes with 2,000 threads, in 200 KB; one with 5,000 and 100,000 needs 10 MB.
+const FIRST_BYTES: usize = 256 << 10;
+const MOST_BYTES: usize = 64 << 20;
+
+pub(super) fn run_queue(buffer: &mut Buffer) -> io::Result<u64> {
+    Ok(list(buffer)?.map(|entry| entry.ready_threads()).sum())
+}
+
+pub(super) fn processes(
+    buffer: &mut Buffer,
+    wanted: &mut dyn FnMut(&str) -> bool,
+    into: &mut Vec<Proc>,
+) -> io::Result<()> {
+    let mut name = String::new();
+    let mut len = 0;
+    let all = list(buffer)?;
+    let mut now = FILETIME::default();
+    // SAFETY: a pointer to a live structure.
+    unsafe { GetSystemTimeAsFileTime(&raw mut now) };
+    // What has no thread any more has ended, and is listed only as long as somebody has a handle to it.
+    for entry in all.filter(|entry| entry.threads() > 0) {
+        entry.name_into(&mut name);
+        if !wanted(&name) {
+            continue;
+        }
+        if len == into.len() {
+            into.push(Proc::default());
+        }
+        if let Some(proc) = into.get_mut(len) {
+            proc.name.clone_from(&name);
+            entry.fill(ticks(now), proc);
+        }
+        len += 1;
+    }
+    into.truncate(len);
+    Ok(())
+}
+
+fn list(buffer: &mut Buffer) -> io::Result<impl Iterator<Item = Entry<'_>>> {
+    let bytes = query(Class::Processes, buffer, FIRST_BYTES, MOST_BYTES)?;
+    // The names are pointers into the same memory.
+    Ok(entries(bytes, bytes.as_ptr().addr() as u64))
+}
 
 /// Working set, CPU time and handles of this process. The number of threads would take a snapshot of all processes.
 ///

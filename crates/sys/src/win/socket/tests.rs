@@ -1,0 +1,112 @@
+//! Counts as both generations of calls tell them, and sockets of this very process.
+
+use super::*;
+use std::net::{TcpListener, TcpStream, UdpSocket};
+
+#[test]
+fn both_generations_of_tcp_counts_mean_the_same() {
+    let mut old = MIB_TCPSTATS_LH {
+        dwActiveOpens: 1,
+        dwPassiveOpens: 2,
+        dwAttemptFails: 3,
+        dwEstabResets: 4,
+        dwCurrEstab: 5,
+        dwInSegs: u32::MAX,
+        dwOutSegs: 7,
+        dwRetransSegs: u32::MAX,
+        dwInErrs: 9,
+        dwOutRsts: 10,
+        dwNumConns: 99,
+        dwMaxConn: 99,
+        ..Default::default()
+    };
+    let new = MIB_TCPSTATS2 {
+        dwActiveOpens: 1,
+        dwPassiveOpens: 2,
+        dwAttemptFails: 3,
+        dwEstabResets: 4,
+        dwCurrEstab: 5,
+        dw64InSegs: u32::MAX.into(),
+        dw64OutSegs: 7,
+        dwRetransSegs: u32::MAX,
+        dwInErrs: 9,
+        dwOutRsts: 10,
+        dwNumConns: 99,
+        dwMaxConn: 99,
+        ..Default::default()
+    };
+    let expected = TcpCounts {
+        active_opens: 1,
+        passive_opens: 2,
+        attempt_fails: 3,
+        estab_resets: 4,
+        established: 5,
+        in_segs: u32::MAX.into(),
+        out_segs: 7,
+        retrans_segs: u32::MAX.into(),
+        in_errs: 9,
+        out_rsts: 10,
+    };
+    let mut counts = Tcp::default();
+    assert_eq!((counts.add_32(&old), Tcp::default().add(&new)), (expected, expected));
+    // Two of them wrap, and the level falls.
+    (old.dwInSegs, old.dwRetransSegs, old.dwCurrEstab) = (1, 0, 0);
+    let max = u64::from(u32::MAX);
+    let wrapped = TcpCounts { in_segs: max + 2, retrans_segs: max + 1, established: 0, ..expected };
+    assert_eq!(counts.add_32(&old), wrapped);
+}
+
+#[test]
+fn both_generations_of_udp_counts_mean_the_same() {
+    let mut old = MIB_UDPSTATS { dwInDatagrams: 1, dwNoPorts: 2, dwInErrors: 3, dwOutDatagrams: 4, dwNumAddrs: 5 };
+    let new = MIB_UDPSTATS2 { dw64InDatagrams: 1, dwNoPorts: 2, dwInErrors: 3, dw64OutDatagrams: 4, dwNumAddrs: 5 };
+    let expected = UdpCounts { in_datagrams: 1, no_ports: 2, in_errors: 3, out_datagrams: 4 };
+    let mut counts = Udp::default();
+    assert_eq!((counts.add_32(&old), Udp::default().add(&new)), (expected, expected));
+    // `netsh` may reset the protocol: no spike of 2^32.
+    old = MIB_UDPSTATS { dwInDatagrams: 0, dwOutDatagrams: 6, ..old };
+    assert_eq!(counts.add_32(&old), UdpCounts { out_datagrams: 6, ..expected });
+}
+
+#[test]
+fn a_family_that_is_not_there_is_none_and_another_error_is_one() {
+    assert_eq!(if_supported(Ok(1)).unwrap(), Some(1));
+    assert_eq!(if_supported(succeeded(ERROR_NOT_SUPPORTED)).unwrap(), None);
+    assert_eq!(if_supported(succeeded(87)).unwrap_err().raw_os_error(), Some(87));
+    let invalid = tcp(77, &mut Tcp::default()).unwrap_err();
+    assert!(invalid.raw_os_error().is_some_and(|code| code != 0), "{invalid:?}");
+}
+
+#[test]
+fn sockets_of_this_process_are_counted_by_state() {
+    let before = tcp_states(&mut Buffer::default()).unwrap();
+    let listeners: Vec<_> = (0..20).map(|_| TcpListener::bind("127.0.0.1:0").unwrap()).collect();
+    let streams: Vec<_> = listeners
+        .iter()
+        .map(|listener| (TcpStream::connect(listener.local_addr().unwrap()).unwrap(), listener.accept().unwrap()))
+        .collect();
+    let mut buffer = Buffer::default();
+    let now = tcp_states(&mut buffer).unwrap();
+    // Other programs of the host come and go meanwhile, by fewer.
+    assert!(now.count[2] >= before.count[2] + 15, "{before:?} {now:?}");
+    assert!(now.count[5] >= before.count[5] + 35, "{before:?} {now:?}");
+    assert!(now.ephemeral_used_percent.is_some_and(|percent| (0.0..=100.0).contains(&percent)), "{now:?}");
+    drop(streams);
+    assert!(tcp_states(&mut buffer).unwrap().count[5] < now.count[5]);
+}
+
+#[test]
+fn connections_and_datagrams_of_this_process_are_counted() {
+    let (mut families, mut datagrams) = (TcpFamilies::default(), UdpFamilies::default());
+    let (before, sent_before) = (tcp_stats(&mut families).unwrap(), udp_stats(&mut datagrams).unwrap());
+    let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+    let _stream = TcpStream::connect(listener.local_addr().unwrap()).unwrap();
+    let receiver = UdpSocket::bind("127.0.0.1:0").unwrap();
+    let sender = UdpSocket::bind("127.0.0.1:0").unwrap();
+    sender.send_to(b"x", receiver.local_addr().unwrap()).unwrap();
+    receiver.recv(&mut [0; 8]).unwrap();
+    let (now, sent) = (tcp_stats(&mut families).unwrap(), udp_stats(&mut datagrams).unwrap());
+    assert!(now.v4.active_opens > before.v4.active_opens && now.v4.in_segs > before.v4.in_segs, "{before:?} {now:?}");
+    assert!(sent.out_datagrams > sent_before.out_datagrams, "{sent_before:?} {sent:?}");
+    assert!(sent.in_datagrams > sent_before.in_datagrams, "{sent_before:?} {sent:?}");
+}
