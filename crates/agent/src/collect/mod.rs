@@ -17,6 +17,7 @@ mod load;
 mod mem;
 mod netif;
 mod netstat;
+mod process;
 mod snmp;
 mod ss;
 mod sys;
@@ -44,6 +45,7 @@ pub static ALL: &[Spec] = &[
     snmp::SPEC,
     netstat::SPEC,
     ss::SPEC,
+    process::SPEC,
     df::SPEC,
     diskio::SPEC,
 ];
@@ -53,7 +55,7 @@ pub static ALL: &[Spec] = &[
 pub struct Spec {
     /// Short name: `--only`, `collector.intervals`, log lines.
     pub name: &'static str,
-    /// The word that the Go agent's `-check` prints for it.
+    /// The word that the Go agent's `-check` prints for it; empty: no line, as it works only where it is configured.
     pub check: &'static str,
     pub lane: Lane,
     /// Needs an earlier reading before it can say anything: the first cycle is preceded by one.
