@@ -18,8 +18,8 @@ pub(crate) struct Performance {
     pub syscalls: u32,
 }
 
-/// `None` where the answer ends too early, or where neither faults nor calls were ever counted, as under Wine: a running
-/// system has had both.
+/// `None` where the answer ends too early, or where neither faults nor calls were ever counted, as under Wine: a
+/// running system has had both.
 pub(crate) fn performance(bytes: &[u8]) -> Option<Performance> {
     let performance = Performance {
         faults: u32_at(bytes, 60)?,

@@ -1,8 +1,8 @@
 //! The list of all processes with their threads: SYSTEM_PROCESS_INFORMATION and SYSTEM_THREAD_INFORMATION (winternl.h;
 //! the reserved fields have the names of the kernel's headers).
 //!
-//! An entry is 256 bytes, its threads of 80 bytes each, and its name somewhere in the same memory, to which the entry has
-//! a pointer. Entries follow each other by NextEntryOffset; 0 ends the list.
+//! An entry is 256 bytes, its threads of 80 bytes each, and its name somewhere in the same memory, to which the entry
+//! has a pointer. Entries follow each other by NextEntryOffset; 0 ends the list.
 
 use super::text::{MAX_NAME, decode_into};
 use super::{positive_at, u16_at, u32_at, u64_at};

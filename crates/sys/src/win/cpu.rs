@@ -3,9 +3,9 @@
 //! Where no NT call answers, GetSystemTimes is the last resort, which sees one group only. Which of them answers never
 //! changes while a system runs, so differences stay meaningful.
 //!
-//! Context switches come from the processors' own counts, as DPCs do: the system's total in SystemPerformanceInformation
-//! is their sum in 32 bits, which 64 busy processors wrap within the hour. There is no falling back from one to the
-//! other, for a source that changes is a counter that jumps.
+//! Context switches come from the processors' own counts, as DPCs do: the system's total in
+//! SystemPerformanceInformation is their sum in 32 bits, which 64 busy processors wrap within the hour. There is no
+//! falling back from one to the other, for a source that changes is a counter that jumps.
 
 use super::ffi::{Buffer, check, ticks};
 use super::ntdll::{Class, processor_power, query_groups};

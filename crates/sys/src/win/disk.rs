@@ -1,7 +1,8 @@
 //! Volumes: which there are, and what one of them holds.
 //!
-//! Network drives are not listed, for one can hold the asker for minutes. Removable drives are, but only by their letter:
-//! an empty one can raise a dialog when its medium is asked for. A volume is one row: its drive letters, or, if it has none, the shortest of the folders it is mounted in.
+//! Network drives are not listed, for one can hold the asker for minutes. Removable drives are, but only by their
+//! letter: an empty one can raise a dialog when its medium is asked for. A volume is one row: its drive letters, or, if
+//! it has none, the shortest of the folders it is mounted in.
 
 use super::ffi::{Answer, check, fill, last_error, len_u32, wide};
 use crate::layout::text::{strings, text};

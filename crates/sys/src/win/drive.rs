@@ -152,7 +152,8 @@ mod tests {
         assert!(drives.iter().all(|drive| is_device(&drive.name) && drive.letters.is_sorted()), "{drives:?}");
     }
 
-    // Wine opens the drive and refuses the question; a Windows whose counters are off says 1. Neither is a disk at rest.
+    // Wine opens the drive and refuses the question; a Windows whose counters are off says 1. Neither is a disk at
+    // rest.
     #[test]
     fn a_drive_counts_or_says_why_not() {
         match disk_io("C:") {

@@ -82,8 +82,8 @@ impl Buffer {
                 failed @ Answer::Failed(_) => failed,
             }
         })?;
-        // SAFETY: `grow` tells no more words than the vector has; all of them are initialised, a byte needs no alignment,
-        // and the vector stays borrowed as long as the bytes are.
+        // SAFETY: `grow` tells no more words than the vector has; all of them are initialised, a byte needs no
+        // alignment, and the vector stays borrowed as long as the bytes are.
         Ok(unsafe { slice::from_raw_parts(self.0.as_ptr().cast(), written.min(words * WORD)) })
     }
 }

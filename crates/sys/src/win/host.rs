@@ -30,8 +30,8 @@ struct Counts {
     udp: Mutex<socket::UdpFamilies>,
 }
 
-/// Taken before the system is asked, and held until its answer is counted: of two clones, the one that asked first counts
-/// first, for a later count followed by an earlier one would look like a counter that began anew.
+/// Taken before the system is asked, and held until its answer is counted: of two clones, the one that asked first
+/// counts first, for a later count followed by an earlier one would look like a counter that began anew.
 fn lock<T>(counts: &Mutex<T>) -> MutexGuard<'_, T> {
     // A panic elsewhere leaves the counts whole: each is a single assignment.
     counts.lock().unwrap_or_else(PoisonError::into_inner)
@@ -122,8 +122,8 @@ impl Host {
         process::run_queue(&mut self.processes)
     }
 
-    /// The processes whose image name (`sqlservr.exe`) is wanted, in the system's order; the idle process and those that
-    /// have ended but are still held by a handle are none. From SystemProcessInformation.
+    /// The processes whose image name (`sqlservr.exe`) is wanted, in the system's order; the idle process and those
+    /// that have ended but are still held by a handle are none. From SystemProcessInformation.
     ///
     /// # Errors
     /// The call's own.
@@ -147,8 +147,8 @@ impl Host {
         Err(io::ErrorKind::Unsupported.into())
     }
 
-    /// Fixed drives, and fixed volumes mounted in a folder only; removable drives are marked. Nothing is asked of the file
-    /// systems or of a medium, and network drives are never touched.
+    /// Fixed drives, and fixed volumes mounted in a folder only; removable drives are marked. Nothing is asked of the
+    /// file systems or of a medium, and network drives are never touched.
     ///
     /// # Errors
     /// The drives cannot be listed.

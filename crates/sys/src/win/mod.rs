@@ -1,8 +1,8 @@
 //! The Windows side: Win32 and NT calls, no performance counters, no WMI; of the registry only who sets the clock.
 //!
-//! Sources: Microsoft's reference of each call; structures and constants are those of windows-sys. Only calls of Windows 7
-//! are imported. `ffi` grows buffers and turns refusals into errors; a value that could not be read is an error, never 0.
-//! What a call lays out as bytes is read by `layout`.
+//! Sources: Microsoft's reference of each call; structures and constants are those of windows-sys. Only calls of
+//! Windows 7 are imported. `ffi` grows buffers and turns refusals into errors; a value that could not be read is an
+//! error, never 0. What a call lays out as bytes is read by `layout`.
 
 mod cpu;
 mod disk;
@@ -36,7 +36,8 @@ use windows_sys::Win32::System::SystemInformation::{ComputerNamePhysicalDnsHostn
 // The layouts are those of 64 bits, and no other agent is shipped.
 const _: () = assert!(size_of::<usize>() == 8);
 
-/// The DNS host name of this machine, also on a node of a cluster (GetComputerNameExW, ComputerNamePhysicalDnsHostname).
+/// The DNS host name of this machine, also on a node of a cluster (GetComputerNameExW,
+/// ComputerNamePhysicalDnsHostname).
 ///
 /// # Errors
 /// The call's own; [`io::ErrorKind::InvalidData`] where the host has no name.

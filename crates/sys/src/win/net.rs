@@ -1,7 +1,7 @@
 //! Network interfaces: GetIfTable2, whose counters are all 64 bits wide.
 //!
-//! The table repeats every adapter once per filter bound to it, with the same bytes: those rows are left out, and so are
-//! loopback and tunnels, and what is down and never carried anything.
+//! The table repeats every adapter once per filter bound to it, with the same bytes: those rows are left out, and so
+//! are loopback and tunnels, and what is down and never carried anything.
 
 use crate::layout::text::text_into;
 use crate::types::NetIf;

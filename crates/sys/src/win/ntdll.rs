@@ -48,8 +48,8 @@ pub(super) fn query(class: Class, buffer: &mut Buffer, first: usize, most: usize
     })
 }
 
-/// What the system tells of each processor group, in order: every call that is not asked for a group answers for the one
-/// of the calling thread, and a host with more than 64 processors has several.
+/// What the system tells of each processor group, in order: every call that is not asked for a group answers for the
+/// one of the calling thread, and a host with more than 64 processors has several.
 ///
 /// Where the system does not know the call for groups, the plain one answers if there is one group only (Wine).
 ///

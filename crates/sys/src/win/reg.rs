@@ -12,8 +12,8 @@ use windows_sys::core::PCWSTR;
 /// Units of the longest text that is read.
 const MOST_UNITS: usize = 64 << 10;
 
-/// A text value below HKEY_LOCAL_MACHINE, as it stands there; `None` where there is no such key or value. Both names end
-/// with a NUL, as `w!` writes them. The call opens and closes the key itself, so there is no handle to lose.
+/// A text value below HKEY_LOCAL_MACHINE, as it stands there; `None` where there is no such key or value. Both names
+/// end with a NUL, as `w!` writes them. The call opens and closes the key itself, so there is no handle to lose.
 ///
 /// # Errors
 /// The call's own, also where the value is no text.
@@ -22,7 +22,8 @@ pub(super) fn text_value(key: PCWSTR, name: PCWSTR) -> io::Result<Option<String>
         let mut bytes = u32::try_from(size_of_val(buffer)).unwrap_or(u32::MAX);
         let flags = RRF_RT_REG_SZ | RRF_RT_REG_EXPAND_SZ | RRF_NOEXPAND;
         let to = buffer.as_mut_ptr().cast();
-        // SAFETY: both names end with a NUL; the buffer has as many bytes as the call is told; the type is not asked for.
+        // SAFETY: both names end with a NUL; the buffer has as many bytes as the call is told; the type is not asked
+        // for.
         let code = unsafe { RegGetValueW(HKEY_LOCAL_MACHINE, key, name, flags, ptr::null_mut(), to, &raw mut bytes) };
         match code {
             NO_ERROR => Answer::Filled(bytes as usize / 2),

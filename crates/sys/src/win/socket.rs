@@ -1,7 +1,7 @@
 //! TCP and UDP: totals of each address family, and the sockets by state.
 //!
-//! The calls with 64 bits are of Windows 10 1709 and only for segments and datagrams; all else has 32 bits. Which of them
-//! answers never changes while a system runs.
+//! The calls with 64 bits are of Windows 10 1709 and only for segments and datagrams; all else has 32 bits. Which of
+//! them answers never changes while a system runs.
 
 use super::ffi::{Answer, Buffer, procedure};
 use crate::layout::socket::{V4, V6, add_states};

@@ -10,8 +10,8 @@ use windows_sys::Win32::Security::{
 };
 use windows_sys::Win32::System::Threading::{GetCurrentProcess, OpenProcessToken};
 
-/// Enables SeProfileSingleProcessPrivilege, which allows to look at how all processes use memory and at nothing else. It
-/// stays enabled: to ask again costs more than it guards against.
+/// Enables SeProfileSingleProcessPrivilege, which allows to look at how all processes use memory and at nothing else.
+/// It stays enabled: to ask again costs more than it guards against.
 ///
 /// # Errors
 /// Those of the calls; ERROR_NOT_ALL_ASSIGNED where this account does not hold it.
