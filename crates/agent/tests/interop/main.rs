@@ -16,7 +16,9 @@ mod harness;
 
 mod bad_servers;
 mod hostile;
+mod load;
 mod metrics;
+mod names;
 mod outage;
 mod push;
 mod stop;
