@@ -1,7 +1,7 @@
 //! The Linux side: `/proc` and `/sys` as text, and a handful of system calls.
 //!
 //! Everything read from a file is parsed by pure functions that skip what they do not understand, beside the method of
-//! [`Host`] that asks for it; `files` is the only reader, and bounds what it reads.
+//! [`Host`] that asks for it; `files` is the only reader of files that belong to the host, and bounds what it reads.
 //! Sources: proc(5), the kernel's Documentation/filesystems/proc.rst, and the calls' own manual pages.
 
 mod absent;

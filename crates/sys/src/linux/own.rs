@@ -11,10 +11,12 @@ use std::io;
 /// # Errors
 /// `/proc/self` cannot be read or understood.
 pub fn self_usage() -> io::Result<SelfUsage> {
+    let mut line = [0; 1024];
     let file = rustix::fs::open("/proc/self/stat", OFlags::RDONLY | OFlags::CLOEXEC, Mode::empty())?;
     // One read, for the kernel has the line ready at the first; what is asked of it stands in its first half.
-    let mut line = [0; 1024];
     let read = rustix::io::retry_on_intr(|| rustix::io::read(&file, &mut line))?;
+    // It would be counted below.
+    drop(file);
     let stat = line
         .get(..read)
         .and_then(parse_stat)
