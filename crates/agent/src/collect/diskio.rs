@@ -10,7 +10,7 @@ mod rows;
 
 use falcon_sys::types::DiskIo;
 
-use super::{Context, Cx, Guard, Guarded, Lane, Spec, float};
+use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec, float};
 use crate::model::{Platform, Tags};
 use device::{Device, Interval, mean};
 use metrics::*;
@@ -24,10 +24,12 @@ pub(super) const SPEC: Spec = Spec {
     options: &[],
     open: |cx: &Context| {
         let guard = Guard::new(Guarded::Disks, &cx.config, &cx.stats);
-        Ok(Some(match Platform::CURRENT {
-            Platform::Linux => Box::new(rows::Rows::new(cx.host.clone(), guard)),
-            Platform::Windows => Box::new(drives::Drives::new(&cx.host, guard, cx.stats.clone())),
-        }))
+        Ok(match Platform::CURRENT {
+            Platform::Linux => {
+                rows::Rows::open(cx.host.clone(), guard).map(|rows| -> Box<dyn Collector> { Box::new(rows) })
+            }
+            Platform::Windows => Some(Box::new(drives::Drives::new(&cx.host, guard, cx.stats.clone()))),
+        })
     },
 };
 

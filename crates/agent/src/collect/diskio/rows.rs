@@ -1,6 +1,7 @@
 //! Linux: the rows of `/proc/diskstats`, chosen as the Go agent chooses them (falcon-plus, `funcs/diskstats.go`).
 
 use std::collections::HashMap;
+use std::io;
 
 use falcon_sys::Host;
 use falcon_sys::types::DiskIo;
@@ -22,7 +23,14 @@ pub struct Rows {
 }
 
 impl Rows {
-    pub fn new(host: Host, guard: Guard) -> Rows {
+    /// `None` on a kernel without block devices, as in some containers.
+    pub fn open(mut host: Host, guard: Guard) -> Option<Rows> {
+        // One that is there and cannot be read is told by the cycles.
+        let none = host.disk_stats(&mut Vec::new()).is_err_and(|error| error.kind() == io::ErrorKind::NotFound);
+        (!none).then(|| Rows::new(host, guard))
+    }
+
+    fn new(host: Host, guard: Guard) -> Rows {
         Rows { host, guard, table: Vec::new(), shown: Vec::new(), devices: HashMap::new(), cycle: 0 }
     }
 

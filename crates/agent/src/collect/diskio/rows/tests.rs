@@ -56,3 +56,16 @@ fn more_disks_than_the_limit_are_counted() {
     assert_eq!(devices(&said), ["device=sda", "device=sdb"].into());
     assert_eq!((stats.series_dropped[Guarded::Disks as usize].get(), said.remarks.len()), (1, 1));
 }
+
+#[test]
+fn a_kernel_without_block_devices_has_nothing_to_collect() {
+    let dir = tempfile::tempdir().expect("a directory");
+    let stats = Arc::new(Stats::default());
+    let open = || Rows::open(Host::new(dir.path()), Guard::new(Guarded::Disks, &Config::standalone(), &stats));
+    if Platform::CURRENT == Platform::Linux {
+        assert!(open().is_none());
+        std::fs::create_dir(dir.path().join("proc")).expect("a directory");
+        std::fs::write(dir.path().join("proc/diskstats"), "").expect("a file");
+    }
+    assert!(open().is_some());
+}
