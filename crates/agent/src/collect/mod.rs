@@ -17,6 +17,7 @@ mod load;
 mod mem;
 mod netif;
 mod netstat;
+mod ntp;
 mod process;
 mod snmp;
 mod ss;
@@ -48,6 +49,7 @@ pub static ALL: &[Spec] = &[
     process::SPEC,
     df::SPEC,
     diskio::SPEC,
+    ntp::SPEC,
 ];
 
 /// What a collector is, apart from its code.

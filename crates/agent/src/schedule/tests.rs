@@ -21,9 +21,9 @@ struct TestClock {
 }
 
 impl WallClock for TestClock {
-    fn now_ms(&self) -> i64 {
+    fn now_us(&self) -> i64 {
         let gone = i64::try_from(self.started.elapsed().as_millis()).expect("fits");
-        self.base_ms + gone + self.moved_ms.load(SeqCst)
+        (self.base_ms + gone + self.moved_ms.load(SeqCst)) * 1000
     }
 }
 

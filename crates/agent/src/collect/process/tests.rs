@@ -95,7 +95,7 @@ fn a_name_that_does_not_run_is_told_as_none_and_goes_on_where_it_was() {
     let mut host = Host::new("nginx", Platform::Linux);
     assert_eq!(host.cycle(&[], None), BTreeMap::from([("count".to_owned(), 0.0)]));
     let mut young = Proc { age_s: 10.0, ..old(5, "nginx") };
-    assert_eq!(host.cycle(&[young.clone()], MINUTE)["io.read_bytes"], 1000.0);
+    assert_eq!(host.cycle(std::slice::from_ref(&young), MINUTE)["io.read_bytes"], 1000.0);
     assert_eq!(host.cycle(&[], MINUTE).len(), 1);
     (young.pid, young.created) = (6, 999);
     assert_eq!(host.cycle(&[young], MINUTE)["io.read_bytes"], 2000.0, "it never steps back");
@@ -135,7 +135,7 @@ fn a_cycle_without_a_list_makes_the_interval_longer() {
     host.cycle(&[old(1, "nginx")], None);
     host.seen.pass(MINUTE);
     let busy = Proc { user_us: 61_000_000, ..old(1, "nginx") };
-    assert_eq!(host.cycle(&[busy.clone()], MINUTE)["cpu.all"], 50.0);
+    assert_eq!(host.cycle(std::slice::from_ref(&busy), MINUTE)["cpu.all"], 50.0);
     assert_eq!(host.cycle(&[busy], MINUTE)["cpu.all"], 0.0);
 }
 
