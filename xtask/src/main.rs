@@ -2,6 +2,8 @@
 
 #![forbid(unsafe_code)]
 
+mod agent;
+mod bench;
 mod child;
 mod dist;
 mod ledger;
@@ -32,6 +34,7 @@ cargo xtask VERB
 
   test [--long] [--only NAME,...]   run every check of the project, or the named steps
   test --list                       name the steps
+  bench [NAME]                      measure the agent and print figures; without a name: which there are
   dist                              build both executables and pack target/dist/
   imports                           print what the Windows executable imports
   wine [ARGS...]                    run the Windows executable under Wine
@@ -59,6 +62,18 @@ fn main() -> ExitCode {
             Ok(args) => test(&args),
             Err(error) => return usage(&error.to_string()),
         },
+        Some("bench") => match rest.as_slice() {
+            [] => {
+                bench::list();
+                Ok(())
+            }
+            [name] => match bench::find(name) {
+                Some(chosen) => bench(chosen),
+                None => return usage(&format!("there is no bench {name:?}")),
+            },
+            _ => return usage("bench takes one name"),
+        },
+        Some(bench::INSIDE) => bench::inside(&rest),
         Some("dist") if rest.is_empty() => dist(),
         Some("imports") if rest.is_empty() => imports(),
         Some("wine") => wine(&rest),
@@ -129,6 +144,16 @@ fn test(args: &TestArgs) -> Result<()> {
         thread::park();
     }
     result
+}
+
+fn bench(chosen: &bench::Bench) -> Result<()> {
+    let ws = Workspace::find()?;
+    let _lock = ws.lock()?;
+    ctrlc::set_handler(|| {
+        child::end_children();
+        std::process::exit(STOPPED);
+    })?;
+    bench::run(chosen, &ws)
 }
 
 fn dist() -> Result<()> {

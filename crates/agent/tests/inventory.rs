@@ -15,8 +15,8 @@ mod harness;
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::path::Path;
 
+use harness::golden::{compare, series};
 use harness::host::Host;
 use harness::items::Item;
 use serde_json::{Value, json};
@@ -37,35 +37,6 @@ fn tag<'a>(item: &'a Item, key: &str) -> &'a str {
         .split(',')
         .find_map(|pair| pair.strip_prefix(key)?.strip_prefix('='))
         .unwrap_or_else(|| panic!("{item:?}"))
-}
-
-fn series(items: &[Item]) -> BTreeSet<String> {
-    items.iter().map(Item::series).collect()
-}
-
-/// Compares the series of a cycle with `fixtures/inventory/NAME.txt`.
-fn compare(name: &str, host: &Host, items: &[Item]) {
-    let seen = series(items);
-    assert_eq!(seen.len(), items.len(), "{name}: a series came twice");
-    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/inventory/{name}.txt"));
-    if std::env::var_os("FALCON_BLESS").is_some() {
-        let text: String = seen.iter().map(|line| format!("{line}\n")).collect();
-        fs::write(&path, text).expect("writable");
-        return;
-    }
-    let golden = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
-    // The fake mounts are directories of the file system that holds temporary files, and not every one has inodes.
-    let inodes = rustix::fs::statvfs(host.root()).expect("it exists").f_files > 0;
-    let golden: BTreeSet<String> =
-        golden.lines().filter(|line| inodes || !line.starts_with("df.inodes.")).map(str::to_owned).collect();
-    let gone = golden.difference(&seen).map(|line| format!("- {line}\n"));
-    let new = seen.difference(&golden).map(|line| format!("+ {line}\n"));
-    let difference: String = gone.chain(new).collect();
-    assert!(
-        difference.is_empty(),
-        "{} is not what the agent collects:\n{difference}If that is meant: FALCON_BLESS=1 cargo test --test inventory",
-        path.display()
-    );
 }
 
 #[test]

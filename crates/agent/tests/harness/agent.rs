@@ -4,12 +4,14 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 use tempfile::TempDir;
 
+use super::host::Host;
 use super::http::{self, Answer};
 use super::process::{Ended, Process, program};
 use super::{is_windows, until};
@@ -26,29 +28,37 @@ pub struct Agent {
 impl Agent {
     /// Starts it with this `cfg.json` (its `http` section is set here) and waits until it answers.
     pub fn start(config: &Value) -> Agent {
-        Agent::start_with(config, &[])
+        Agent::launch(config).answering()
     }
 
     /// The same, with this added to its environment.
     pub fn start_with(config: &Value, environment: &[(&str, &OsStr)]) -> Agent {
-        let agent = Agent::launch_with(config, environment);
-        agent.wait("/health", || http::get(agent.http, "/health").ok().filter(|answer| answer.body == b"ok"));
-        agent
+        Agent::launch_with(config, |command| _ = command.envs(environment.iter().copied())).answering()
+    }
+
+    /// The same for the host below a root.
+    pub fn start_on(host: &Host, config: &Value) -> Agent {
+        Agent::start_with(config, &[("NUX_ROOTFS", host.root().as_os_str())])
+    }
+
+    fn answering(self) -> Agent {
+        self.wait("/health", || http::get(self.http, "/health").ok().filter(|answer| answer.body == b"ok"));
+        self
     }
 
     /// Starts it without waiting.
     pub fn launch(config: &Value) -> Agent {
-        Agent::launch_with(config, &[])
+        Agent::launch_with(config, |_| {})
     }
 
-    fn launch_with(config: &Value, environment: &[(&str, &OsStr)]) -> Agent {
+    fn launch_with(config: &Value, change: impl FnOnce(&mut Command)) -> Agent {
         let dir = tempfile::tempdir().expect("a directory");
         let http = free_address();
         let mut config = config.clone();
         config["http"] = json!({ "enabled": true, "listen": http.to_string() });
         fs::write(dir.path().join("cfg.json"), config.to_string()).expect("a file");
         let mut command = program(dir.path(), &["run"]);
-        command.envs(environment.iter().copied());
+        change(&mut command);
         let process = Process::start(command);
         Agent { process, http, dir }
     }

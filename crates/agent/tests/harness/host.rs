@@ -9,15 +9,25 @@ use tempfile::TempDir;
 use super::items::Item;
 use super::process::{Ended, program, run};
 
-/// A copy of `fixtures/host-typical` that a test may change.
+/// A copy of a fixture that a test may change.
 pub struct Host {
     dir: TempDir,
 }
 
 impl Host {
     pub fn typical() -> Host {
+        Host::copy_of("host-typical")
+    }
+
+    /// One of `fixtures/kernels`.
+    pub fn with_kernel(version: &str) -> Host {
+        Host::copy_of(&format!("kernels/{version}"))
+    }
+
+    fn copy_of(fixture: &str) -> Host {
         let dir = tempfile::tempdir().expect("a directory");
-        copy(&Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/host-typical"), &dir.path().join("root"));
+        let fixtures = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures");
+        copy(&fixtures.join(fixture), &dir.path().join("root"));
         let host = Host { dir };
         host.mount_all();
         host
@@ -29,19 +39,34 @@ impl Host {
 
     /// Rewrites one file of the tree.
     pub fn change(self, file: &str, change: impl Fn(&str) -> String) -> Host {
-        let path = self.root().join(file);
-        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
-        fs::write(&path, change(&text)).expect("writable");
+        self.rewrite(file, change);
         self.mount_all();
         self
     }
 
+    /// The same under the eyes of an agent that reads it: the file is replaced as a whole.
+    pub fn rewrite(&self, file: &str, change: impl Fn(&str) -> String) {
+        let path = self.root().join(file);
+        let text = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{file}: {error}"));
+        let new = self.dir.path().join("new");
+        fs::write(&new, change(&text)).expect("writable");
+        fs::rename(new, path).expect("in one directory tree");
+    }
+
+    pub fn remove(&self, file: &str) {
+        let path = self.root().join(file);
+        let gone = if path.is_dir() { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+        gone.unwrap_or_else(|error| panic!("{file}: {error}"));
+    }
+
     /// Every mount point that is listed exists below the root, where the agent looks at it.
     fn mount_all(&self) {
-        let table = fs::read_to_string(self.root().join("proc/mounts")).expect("a mount table");
-        for mount in table.lines().filter_map(|line| line.split(' ').nth(1)) {
-            let path = mount.replace("\\040", " ");
-            fs::create_dir_all(self.root().join(path.trim_start_matches('/'))).expect("a directory");
+        for table in ["proc/mounts", "proc/1/mounts"] {
+            let table = fs::read_to_string(self.root().join(table)).unwrap_or_default();
+            for mount in table.lines().filter_map(|line| line.split(' ').nth(1)) {
+                let path = mount.replace("\\040", " ");
+                fs::create_dir_all(self.root().join(path.trim_start_matches('/'))).expect("a directory");
+            }
         }
     }
 

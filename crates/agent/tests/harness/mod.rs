@@ -9,6 +9,7 @@
 #![allow(dead_code, reason = "each test target uses a part of it")]
 
 pub mod agent;
+pub mod golden;
 pub mod host;
 pub mod http;
 pub mod items;
@@ -18,7 +19,7 @@ pub mod servers;
 
 use std::path::PathBuf;
 use std::thread::sleep;
-use std::time::{Duration, Instant};
+use std::time::{Duration, Instant, SystemTime, UNIX_EPOCH};
 
 /// Far more than anything here takes on a busy machine.
 pub const PATIENCE: Duration = Duration::from_secs(60);
@@ -50,4 +51,9 @@ pub fn is_windows() -> bool {
 /// The executable under test.
 pub fn exe() -> PathBuf {
     std::env::var_os("FALCON_AGENT_EXE").map_or_else(|| env!("CARGO_BIN_EXE_falcon-agent").into(), PathBuf::from)
+}
+
+/// Unix seconds.
+pub fn now() -> i64 {
+    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()).expect("small")
 }

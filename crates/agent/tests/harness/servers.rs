@@ -9,6 +9,8 @@ use std::thread::spawn;
 use serde_json::Value;
 use socket2::{Domain, SockAddr, Socket, Type};
 
+use super::items::Item;
+
 /// What a bad server does with a call: writes this, then closes; `None`: neither writes nor closes.
 pub type Fault = Option<Vec<u8>>;
 
@@ -26,6 +28,13 @@ struct State {
 }
 
 impl Server {
+    /// A transfer that takes everything.
+    pub fn good() -> Server {
+        let server = Server::start(None);
+        server.turn_good();
+        server
+    }
+
     /// Starts out bad.
     pub fn start(fault: Fault) -> Server {
         let listener = TcpListener::bind("127.0.0.1:0").expect("a port");
@@ -53,6 +62,15 @@ impl Server {
 
     pub fn calls(&self) -> Vec<String> {
         self.state.calls.lock().unwrap().clone()
+    }
+
+    /// Every point of the calls that were answered well.
+    pub fn items(&self) -> Vec<Item> {
+        let items = |call: &String| -> Vec<Item> {
+            let call: Value = serde_json::from_str(call).expect("it was read once");
+            Item::parse_all(&call["params"][0])
+        };
+        self.calls().iter().flat_map(items).collect()
     }
 }
 

@@ -18,14 +18,11 @@ mod nvml;
 
 mod bad_servers;
 mod hostile;
+mod load;
 mod metrics;
+mod names;
 mod outage;
 mod push;
 mod stop;
 
-use std::time::{SystemTime, UNIX_EPOCH};
-
-/// Unix seconds.
-fn now() -> i64 {
-    i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH).expect("after 1970").as_secs()).expect("small")
-}
+use harness::now;

@@ -1,0 +1,192 @@
+//! What one cycle of host metrics costs: processor time, memory, series. First on the host as it is, then on one with far
+//! more of everything (see [`super::crowd`]), without and with processes to watch.
+//!
+//! The shipped executable collects every second and sends nothing; its processor time is read from `/proc/PID/stat` over
+//! [`CYCLES`] cycles. Where a cycle costs more than [`DEAR`], each collector is measured alone.
+
+use std::fs;
+use std::path::Path;
+use std::process::Stdio;
+use std::thread;
+use std::time::{Duration, Instant};
+
+use anyhow::{Context, Result, bail, ensure};
+use serde_json::{Map, Value, json};
+
+use super::INSIDE;
+use super::crowd::Crowd;
+use crate::agent::{Agent, free_address, get};
+use crate::child::Run;
+use crate::steps::build_linux;
+use crate::toolchain::in_path;
+use crate::workspace::Workspace;
+
+const CYCLES: u32 = 30;
+/// Of one collector alone: there are many.
+const CYCLES_ALONE: u32 = 10;
+/// The step: a second.
+const STEP: Duration = Duration::from_secs(1);
+/// Of starting: the first cycles open, allocate and learn.
+const WARM_UP: Duration = Duration::from_secs(3);
+/// What a cycle on the full host should stay below.
+const DEAR: Duration = Duration::from_millis(100);
+const PATIENCE: Duration = Duration::from_secs(60);
+
+/// # Errors
+/// When it is not root or a tool is missing.
+pub fn run(ws: &Workspace) -> Result<()> {
+    ensure!(
+        rustix::process::geteuid().is_root(),
+        "this bench makes namespaces, interfaces and mounts of its own, which only root may; nothing was done"
+    );
+    for (tool, package) in [("unshare", "util-linux"), ("ip", "iproute2")] {
+        ensure!(in_path(tool), "{tool} is missing (Debian: {package})");
+    }
+    build_linux(ws)?;
+    let folder = ws.target("bench");
+    fs::create_dir_all(&folder)?;
+    println!("\n{:<36} {:>8} {:>10} {:>7} {:>8}  longest lane", "", "ms CPU", "", "", "");
+    println!("{:<36} {:>8} {:>10} {:>7} {:>8}  ms", "", "a cycle", "its own %", "series", "RSS kB");
+    measure("this host", &ws.linux_exe(), &folder, json!({}), CYCLES)?;
+    // The standard input ends with this program, and with it the world that it made.
+    let mut command = Run::new("unshare")
+        .args(["--net", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc"])
+        .arg(std::env::current_exe()?)
+        .args([INSIDE, "crowd"])
+        .arg(ws.linux_exe())
+        .arg(&folder)
+        .into_command();
+    let mut child = command.stdin(Stdio::piped()).spawn().context("unshare")?;
+    let input = child.stdin.take();
+    let status = child.wait()?;
+    drop(input);
+    ensure!(status.success(), "the full host: {status}");
+    Ok(())
+}
+
+/// The part that runs in namespaces of its own, as their first process: all others end with it.
+///
+/// # Errors
+/// Names what could not be made or measured.
+pub fn in_the_crowd(exe: &Path, folder: &Path) -> Result<()> {
+    thread::spawn(|| {
+        let _ended = std::io::copy(&mut std::io::stdin(), &mut std::io::sink());
+        std::process::exit(1);
+    });
+    let crowd = Crowd::gather(folder)?;
+    let plain = measure("full host", exe, folder, json!({}), CYCLES)?;
+    let one = json!({ "process": ["falcon-agent"] });
+    let watching = measure("full host, one process watched", exe, folder, one, CYCLES)?;
+    // What nobody asks for: it shows what a watched process costs.
+    measure("full host, 5,000 processes watched", exe, folder, json!({ "process": ["sleep"] }), CYCLES)?;
+    if plain.max(watching) > DEAR {
+        println!("\neach collector alone, the agent's own metrics and what it costs to be there included:");
+        let names = collectors(&Run::new(exe).args(["collect", "--help"]).output()?)?;
+        for only in &names {
+            let others = names.iter().filter(|name| *name != only && *name != "agent");
+            let mut switches: Map<String, Value> = others.map(|name| (name.clone(), json!(false))).collect();
+            if only == "process" {
+                switches.insert("process".to_owned(), json!(["falcon-agent"]));
+            }
+            measure(only, exe, folder, Value::Object(switches), CYCLES_ALONE)?;
+        }
+    }
+    drop(crowd);
+    Ok(())
+}
+
+/// Prints a row; answers the processor time of a cycle.
+fn measure(name: &str, exe: &Path, folder: &Path, collector: Value, cycles: u32) -> Result<Duration> {
+    let http = free_address()?;
+    let config = folder.join("cfg.json");
+    let text = json!({
+        "hostname": "bench",
+        "heartbeat": { "enabled": false },
+        "transfer": { "enabled": false, "interval": STEP.as_secs() },
+        "http": { "enabled": true, "listen": http.to_string() },
+        "collector": collector,
+    });
+    fs::write(&config, text.to_string())?;
+    let mut agent = Agent::start(Run::new(exe).arg("-c").arg(&config), folder)?;
+    agent.until_healthy(http, Instant::now() + PATIENCE)?;
+    thread::sleep(WARM_UP);
+    let (from, before) = (Instant::now(), agent.cpu()?);
+    thread::sleep(STEP * cycles);
+    let (elapsed, after) = (from.elapsed(), agent.cpu()?);
+    let usage = agent.usage()?;
+    // Asked once and last: the page is work too.
+    let page = Page::parse(&get(http, "/")?)?;
+    agent.interrupt()?;
+    let cycle = (after - before).div_f64(elapsed.as_secs_f64() / STEP.as_secs_f64());
+    println!(
+        "{name:<36} {:>8.1} {:>10.1} {:>7} {:>8}  {}",
+        cycle.as_secs_f64() * 1000.0,
+        page.own_percent,
+        page.series,
+        usage.rss_kb,
+        page.longest_lane_ms
+    );
+    if page.longest_lane_ms >= STEP.as_secs_f64() * 1000.0 {
+        println!("  a lane takes longer than the step: there were fewer cycles than the figures suppose");
+    }
+    Ok(cycle)
+}
+
+/// What the agent says of itself on its page.
+#[derive(Debug, PartialEq)]
+struct Page {
+    series: u64,
+    own_percent: f64,
+    longest_lane_ms: f64,
+}
+
+impl Page {
+    fn parse(html: &str) -> Result<Self> {
+        let series = html.split_once(" series</p>").and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok());
+        let values = |metric: &str| -> Vec<f64> {
+            let row = format!("<tr><td>{metric}</td>");
+            let value = |rest: &str| rest.split("</td><td>").nth(1)?.parse().ok();
+            html.split(&row).skip(1).filter_map(value).collect()
+        };
+        let lanes = values("agent.collect.ms");
+        ensure!(!lanes.is_empty(), "the page has no agent.collect.ms");
+        Ok(Self {
+            series: series.context("the page does not say how many series it has")?,
+            own_percent: *values("agent.cpu.percent").first().context("the page has no agent.cpu.percent")?,
+            longest_lane_ms: lanes.into_iter().fold(0.0, f64::max),
+        })
+    }
+}
+
+/// The values of `--only`, as the help lists them.
+fn collectors(help: &str) -> Result<Vec<String>> {
+    let names = help
+        .split_once("--only")
+        .and_then(|(_, rest)| rest.split_once("[possible values: "))
+        .and_then(|(_, rest)| rest.split_once(']'));
+    let Some((names, _)) = names else { bail!("the help lists no collectors:\n{help}") };
+    Ok(names.split(", ").map(|name| name.trim().to_owned()).collect())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn figures_are_found_on_the_page() {
+        let html = "<p>up 3 s; 12 series</p><table><tbody>\
+            <tr><td>agent.collect.ms</td><td>group=df</td><td>31</td><td>GAUGE</td></tr>\n\
+            <tr><td>agent.collect.ms</td><td>group=host</td><td>7.5</td><td>GAUGE</td></tr>\n\
+            <tr><td>agent.cpu.percent</td><td></td><td>4.25</td><td>GAUGE</td></tr>\n";
+        let page = Page::parse(html).unwrap();
+        assert_eq!(page, Page { series: 12, own_percent: 4.25, longest_lane_ms: 31.0 });
+        assert!(Page::parse("<p>12 series</p>").is_err());
+    }
+
+    #[test]
+    fn collectors_are_those_of_the_help() {
+        let help = "  --format <F>  [possible values: json]\n  --only <NAME>  One [possible values: agent, cpu, df]\n";
+        assert_eq!(collectors(help).unwrap(), ["agent", "cpu", "df"]);
+        assert!(collectors("no list").is_err());
+    }
+}
