@@ -134,9 +134,11 @@ pub fn names() -> Vec<&'static str> {
     ALL.iter().filter(|spec| spec.exists_on(Platform::CURRENT)).map(|spec| spec.name).collect()
 }
 
-/// This platform's collectors that a configuration leaves on.
+/// This platform's collectors that a configuration leaves on and that one of its name sets has something of.
 pub fn active(config: &Config) -> impl Iterator<Item = &'static Spec> {
-    ALL.iter().filter(|spec| spec.exists_on(Platform::CURRENT) && config.collector.is_on(spec.name, true))
+    let sets: Sets = config.collector.names.iter().copied().collect();
+    let is_asked = move |metric: &Metric| metric.on.includes(Platform::CURRENT) && metric.sets.intersects(sets);
+    ALL.iter().filter(move |spec| config.collector.is_on(spec.name, true) && spec.metrics.iter().any(is_asked))
 }
 
 /// What a configuration may name, of both platforms: one file serves a fleet of both.
