@@ -37,7 +37,7 @@ cargo xtask VERB
   bench [NAME]                      measure the agent and print figures; without a name: which there are
   dist                              build both executables and pack target/dist/
   imports                           print what the Windows executable imports
-  wine [ARGS...]                    run the Windows executable under Wine
+  wine [ARGS...]                    build the Windows executable and run it under Wine
 ";
 
 /// Exit status for a command line that makes no sense, as clap has it.
@@ -170,7 +170,9 @@ fn imports() -> Result<()> {
 fn wine(args: &[&str]) -> Result<()> {
     let ws = Workspace::find()?;
     let _lock = ws.lock()?;
-    tools::ensure(&ws, &BTreeSet::from([Need::Wine]))?;
+    tools::ensure(&ws, &BTreeSet::from([Need::Wine, Need::WindowsRust, Need::Mingw]))?;
+    // An executable of yesterday would answer for the sources of today.
+    steps::build_windows(&ws, WindowsRust::find().context("no compiler for Windows")?)?;
     let session = wine::Session::start(&ws)?;
     // Ctrl-C is for the agent; this program stays to end the session.
     ctrlc::set_handler(|| {})?;

@@ -8,7 +8,7 @@ use crate::app::Identity;
 use crate::config::Config;
 use crate::falcon::wire;
 use crate::log::Repeats;
-use crate::model::{Fit, Sample, Tags};
+use crate::model::{Fit, Sample};
 use crate::queue::Queue;
 use crate::stats::Stats;
 
@@ -130,9 +130,12 @@ impl Hub {
         kept
     }
 
+    /// Once for a thing, whatever it has of metrics.
     fn tell(&self, sample: &Sample, what: &str) {
+        const SHOWN: usize = 100;
+        let tags: String = sample.tags.as_str().chars().take(SHOWN).collect();
         let mut told = self.told.lock().unwrap_or_else(PoisonError::into_inner);
-        told.once("points", &format!("{}/{}", sample.metric, sample.tags.as_str()), what);
+        told.once("points", &tags, &format!("{what} (first seen with {})", sample.metric));
     }
 
     /// Every series with its newest point, in the order of names.
@@ -168,9 +171,10 @@ fn fresh(latest: &Latest, now: i64) -> bool {
     now - latest.seen <= lasts
 }
 
+/// As they are written: the Go agent appends them so.
 fn default_tags(config: &Config) -> String {
-    let pairs: Vec<(&str, &str)> = config.default_tags.iter().map(|(k, v)| (k.as_str(), v.as_str())).collect();
-    Tags::of(&pairs).as_str().to_owned()
+    let pairs: Vec<String> = config.default_tags.iter().map(|(key, value)| format!("{key}={value}")).collect();
+    pairs.join(",")
 }
 
 /// One line a series, aligned: for people.

@@ -116,38 +116,60 @@ pub fn init(debug: bool) {
     }));
 }
 
-/// Problems that last: each is logged when it begins or changes, and once more when it is over.
+/// Problems that last: each is logged when it begins or changes, and once more when it is over: when it did not come back
+/// for some cycles, so that one that comes and goes is not told for ever.
 #[derive(Debug, Default)]
-pub struct Repeats(BTreeMap<String, String>);
+pub struct Repeats(BTreeMap<String, Told>);
+
+#[derive(Debug)]
+struct Told {
+    why: String,
+    /// Cycles since it was last there.
+    calm: u8,
+}
 
 impl Repeats {
     /// Bounded: a source that invents new names of problems for ever must not grow this.
     const MOST: usize = 256;
+    /// After so many cycles without it a problem is over.
+    pub const CALM: u8 = 3;
 
     /// Whether it is news; if so it is logged.
     pub fn warn(&mut self, who: &str, what: &str, why: &str) -> bool {
-        let news = self.0.get(what).is_none_or(|said| said != why);
-        if news && (self.0.contains_key(what) || self.0.len() < Self::MOST) {
-            tracing::warn!("{who}: {what}: {why}");
-            self.0.insert(what.to_owned(), why.to_owned());
-            return true;
+        let full = self.0.len() >= Self::MOST;
+        match self.0.get_mut(what) {
+            Some(told) if told.why == why => {
+                told.calm = 0;
+                return false;
+            }
+            None if full => return false,
+            _ => {}
         }
-        false
+        tracing::warn!("{who}: {what}: {why}");
+        self.0.insert(what.to_owned(), Told { why: why.to_owned(), calm: 0 });
+        true
     }
 
     /// Tells a thing whose words change (a list of names) only when it begins.
     pub fn once(&mut self, who: &str, what: &str, why: &str) -> bool {
-        !self.0.contains_key(what) && self.warn(who, what, why)
+        match self.0.get_mut(what) {
+            Some(told) => {
+                told.calm = 0;
+                false
+            }
+            None => self.warn(who, what, why),
+        }
     }
 
-    /// Forgets the problems that no longer hold, with a line each.
+    /// A cycle went by: forgets the problems that have not held for [`Self::CALM`] cycles, with a line each.
     pub fn resolve(&mut self, who: &str, holds: impl Fn(&str) -> bool) {
-        self.0.retain(|what, _| {
-            let still = holds(what);
-            if !still {
+        self.0.retain(|what, told| {
+            told.calm = if holds(what) { 0 } else { told.calm + 1 };
+            let over = told.calm >= Self::CALM;
+            if over {
                 tracing::info!("{who}: {what}: over");
             }
-            still
+            !over
         });
     }
 }
@@ -163,8 +185,21 @@ mod tests {
         assert!(!repeats.warn("df", "mount /a", "does not answer"));
         assert!(repeats.warn("df", "mount /a", "Stale file handle"));
         assert!(!repeats.once("df", "mount /a", "does not answer again"));
-        repeats.resolve("df", |_| false);
+        (0..Repeats::CALM).for_each(|_| repeats.resolve("df", |_| false));
         assert!(repeats.once("df", "mount /a", "does not answer"));
+    }
+
+    /// A table that could be read every other time filled the log with warnings and all-clears.
+    #[test]
+    fn what_comes_and_goes_is_told_once() {
+        let mut repeats = Repeats::default();
+        let told = (0..100).filter(|cycle| {
+            let fails = cycle % 2 == 0;
+            let news = fails && repeats.warn("ss", "states", "bad address");
+            repeats.resolve("ss", |_| fails);
+            news
+        });
+        assert_eq!(told.count(), 1);
     }
 
     /// A Go agent was seen at 781 MB because nobody read its pipe.

@@ -217,8 +217,10 @@ impl Tags {
 
 /// Bytes of a metric's name and its tags that a transfer takes together.
 pub const MAX_NAME: usize = 510;
-/// Characters of `metric/tags` that fit the column of graph's index.
-const MAX_COUNTER: usize = 255;
+/// Bytes that the names of the agent's own metrics stay within.
+pub const MAX_METRIC: usize = 64;
+/// Characters that are left for tags in the column of graph's index, which holds 255 of `metric/tags`.
+const MAX_TAGS: usize = 255 - 1 - MAX_METRIC;
 /// Bytes of `_` and eight hexadecimal digits.
 const HASH: usize = 9;
 /// Of a value that is cut, at least so many bytes stay readable.
@@ -234,43 +236,38 @@ pub enum Fit {
 }
 
 impl Tags {
-    /// Whether these tags fit beside the metric's name: `metric` and tags within [`MAX_NAME`] bytes, and, for the agent's
-    /// own series (`own`), `metric/tags` within [`MAX_COUNTER`] characters. The longest value of own tags gives way first:
-    /// its end becomes `_` and a hash of all of it, the same on every host and at every start.
+    /// Whether these tags fit: `metric` and tags within [`MAX_NAME`] bytes, and the agent's `own` within [`MAX_TAGS`]
+    /// characters, whatever the metric, so that all series of a thing have the same tags. The longest value of own tags gives
+    /// way first: its end becomes `_` and a hash of all of it, the same on every host and at every start.
     pub fn fit(&self, metric: &str, own: bool) -> Fit {
-        let fits = |tags: &str| {
-            let bytes = metric.len() + tags.len();
-            bytes <= MAX_NAME
-                && (!own || bytes < MAX_COUNTER || metric.chars().count() + tags.chars().count() < MAX_COUNTER)
-        };
-        if fits(self.as_str()) {
+        let tags = self.as_str();
+        let fits = |bytes: usize, chars: usize| bytes <= MAX_NAME - MAX_METRIC && chars <= MAX_TAGS;
+        let (mut bytes, mut chars) = (tags.len(), tags.chars().count());
+        if metric.len() + bytes <= MAX_NAME && (!own || fits(bytes, chars)) {
             return Fit::AsItIs;
         }
-        if !own {
+        if !own || metric.len() > MAX_METRIC {
             return Fit::TooLong;
         }
-        let mut parts: Vec<String> = self.as_str().split(',').map(str::to_owned).collect();
-        let mut cut = vec![false; parts.len()];
-        loop {
-            let text = parts.join(",");
-            if fits(&text) {
-                return Fit::Cut(Tags::raw(text));
-            }
-            let longest = parts.iter_mut().zip(&mut cut).filter(|(_, cut)| !**cut).max_by_key(|(part, _)| part.len());
+        let mut parts: Vec<(String, bool)> = tags.split(',').map(|part| (part.to_owned(), false)).collect();
+        while !fits(bytes, chars) {
+            let longest = parts.iter_mut().filter(|(_, cut)| !cut).max_by_key(|(part, _)| part.len());
             let Some((part, cut)) = longest else { return Fit::TooLong };
             *cut = true;
             let Some(value) = part.find('=').map(|equals| equals + 1) else { continue };
-            let over = (metric.len() + text.len()).saturating_sub(MAX_COUNTER - 1);
             let hash = fnv1a(part.get(value..).unwrap_or_default());
-            let mut end = part.len().saturating_sub(over + HASH).max(value + READABLE);
-            while !part.is_char_boundary(end) {
-                end -= 1;
+            let (bytes_before, chars_before) = (part.len(), part.chars().count());
+            let (others_bytes, others_chars) = (bytes - bytes_before, chars - chars_before);
+            let mut left = chars_before;
+            while part.len() > value + READABLE && !fits(others_bytes + part.len() + HASH, others_chars + left + HASH) {
+                part.pop();
+                left -= 1;
             }
-            if end + HASH < part.len() {
-                part.truncate(end);
-                part.push_str(&format!("_{hash:08x}"));
-            }
+            part.push_str(&format!("_{hash:08x}"));
+            (bytes, chars) = (others_bytes + part.len(), others_chars + left + HASH);
         }
+        let parts: Vec<String> = parts.into_iter().map(|(part, _)| part).collect();
+        Fit::Cut(Tags::raw(parts.join(",")))
     }
 }
 
@@ -284,9 +281,21 @@ fn fnv1a(text: &str) -> u32 {
 pub fn clean(value: &str, into: &mut String) {
     into.extend(value.chars().map(|c| match c {
         ',' | '=' | '\'' | '"' | '>' | '\u{FFFD}' => '_',
-        c if c.is_control() || matches!(c, '\u{2028}' | '\u{2029}') => '_',
-        c => c,
+        c if is_printable(c) => c,
+        _ => '_',
     }));
+}
+
+/// What graph takes for printable: no controls, no formats as a zero-width space, no blanks but U+0020.
+fn is_printable(c: char) -> bool {
+    if c.is_ascii() {
+        return !c.is_ascii_control();
+    }
+    // The standard library's table of it shows in what it escapes; behind another character it leaves combining marks alone.
+    let mut bytes = [b'a'; 5];
+    let len = bytes.get_mut(1..).map_or(0, |rest| c.encode_utf8(rest).len());
+    let text = bytes.get(..=len).and_then(|bytes| std::str::from_utf8(bytes).ok());
+    text.is_some_and(|text| text.escape_debug().count() == 2)
 }
 
 /// A number that JSON can carry.

@@ -26,6 +26,9 @@ Generated from the declarations in `crates/agent/src/collect`, collector by coll
 * **on**: the platforms that have it.
 * **source**: of Linux; of Windows.
 * **default**: `on`, or the option of `collector` that switches it on. What cannot be read is absent, never 0.
+
+No counter provider is asked for a metric of the host: what only one could tell on Windows (`% Processor Utility`,
+`% Processor Performance`, the offset that the Windows Time service computes) is not sent.
 ";
 
 /// Compares with a file of this repository, or rewrites it.

@@ -152,6 +152,7 @@ pub fn known() -> Known {
         collectors: ALL.iter().map(|spec| spec.name).collect(),
         options,
         limits: Guarded::ALL.iter().map(|kind| (kind.name(), kind.default_limit())).collect(),
+        tags: ALL.iter().flat_map(|spec| spec.metrics).flat_map(|metric| metric.tags).copied().collect(),
     }
 }
 

@@ -39,6 +39,8 @@ pub struct Known {
     pub options: Vec<&'static str>,
     /// Keys of `collector.limits`, each with its default.
     pub limits: Vec<(&'static str, u32)>,
+    /// Tag keys of collected metrics.
+    pub tags: Vec<&'static str>,
 }
 
 impl Known {

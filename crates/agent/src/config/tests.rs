@@ -7,7 +7,7 @@ use crate::gojson::{Member, Node, Value};
 const EXAMPLE: &str = include_str!("../../../../cfg.example.json");
 
 fn known() -> Known {
-    Known { collectors: vec!["cpu", "df"], options: vec!["cores"], limits: vec![("volumes", 128)] }
+    Known { collectors: vec!["cpu", "df"], options: vec!["cores"], limits: vec![("volumes", 128)], tags: vec!["mount"] }
 }
 
 fn read(text: &str) -> Result<(Config, Vec<String>), String> {
@@ -298,6 +298,11 @@ fn numbers_in_default_tags_become_text() {
     assert_eq!(config.default_tags, expected.into());
     assert_eq!(warnings.len(), 3, "{warnings:?}");
     assert!(read("{\"default_tags\":{\"rack\":7e2}}").is_err());
+    let (_, warnings) = read("{\"default_tags\":{\"mount\":\"same\",\"q\":\"a>b\"}}").unwrap();
+    assert!(
+        warnings[0].contains("the agent's own metrics have this tag") && warnings[1].contains("graph"),
+        "{warnings:?}"
+    );
 }
 
 #[test]

@@ -25,7 +25,7 @@ pub(super) fn validate(raw: Raw, known: &Known, report: &mut Report<'_>) -> Resu
         heartbeat: heartbeat(raw.heartbeat, default.heartbeat, report),
         http: http(raw.http, default.http, report),
         collector: collector(raw.collector, dialect, known, steps, report)?,
-        default_tags: tags(raw.default_tags, report),
+        default_tags: tags(raw.default_tags, known, report),
         ignore: ignored(raw.ignore),
         logfile: raw.logfile.map(|logfile| {
             if !logfile.value.is_empty() {
@@ -302,7 +302,7 @@ fn processes(raw: Option<Vec<Spot<String>>>, report: &mut Report<'_>) -> Vec<Str
 }
 
 /// The tags of a series are one text, `k=v,k=v`: what would change its meaning is told, and sent as the Go agent does.
-fn tags(raw: Vec<Spot<RawTag>>, report: &mut Report<'_>) -> BTreeMap<String, String> {
+fn tags(raw: Vec<Spot<RawTag>>, known: &Known, report: &mut Report<'_>) -> BTreeMap<String, String> {
     let mut tags = BTreeMap::new();
     for Spot { value: RawTag { key, value, is_number }, at } in raw {
         let path = format!("default_tags[\"{}\"]", shortened(&key).escape_debug());
@@ -313,8 +313,16 @@ fn tags(raw: Vec<Spot<RawTag>>, report: &mut Report<'_>) -> BTreeMap<String, Str
         if is_number {
             report.warn(at, &path, format!("expected a string; the number {value} is read as one"));
         }
-        if key.contains([',', '=']) || value.contains([',', '=']) {
+        if key.contains([',', '=']) || value.contains(',') {
             report.warn(at, &path, "servers take a comma or an equals sign for the end of a tag's name or value");
+        }
+        if [&key, &value].into_iter().any(|text| text.contains(|c: char| c.is_control() || "'\">".contains(c))) {
+            report.warn(at, &path, "graph does not take a series with a quote, `>` or control character in its tags");
+        }
+        if known.tags.contains(&key.as_str()) {
+            let text =
+                "the agent's own metrics have this tag too; this value takes its place, and their series become one";
+            report.warn(at, &path, text);
         }
         tags.insert(key, value);
     }

@@ -125,10 +125,10 @@ impl Unit {
                 for (what, why) in &collected.remarks {
                     self.problems.once(self.spec.name, what, why);
                 }
-                let failed = result.is_err().then_some("collect");
+                // One that failed as a whole says nothing of its parts.
+                let failed = result.is_err();
                 self.problems.resolve(self.spec.name, |what| {
-                    let mut said = collected.problems.iter().chain(&collected.remarks);
-                    failed == Some(what) || said.any(|(seen, _)| seen == what)
+                    failed || collected.problems.iter().chain(&collected.remarks).any(|(seen, _)| seen == what)
                 });
                 self.said = collected.samples.len();
                 collected.samples
