@@ -1,8 +1,8 @@
 //! `cpu.*`: shares of the processors' time over the whole interval, from two readings of the kernel's totals.
 //!
 //! Linux: `/proc/stat`. Windows: SYSTEM_PROCESSOR_PERFORMANCE_INFORMATION over every processor group. A kernel counter
-//! that steps back (idle and iowait do) counts as no progress, never as a giant one. What is off by default is asked for
-//! apart, so that its failure costs itself only.
+//! that steps back (idle and iowait do) counts as no progress, never as a giant one. What is off by default is asked
+//! for apart, so that its failure costs itself only.
 
 use std::collections::HashMap;
 

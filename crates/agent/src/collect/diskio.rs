@@ -1,7 +1,8 @@
 //! `disk.io.*`: what block devices do.
 //!
-//! Linux: `/proc/diskstats`, the devices that the Go agent shows. Windows: IOCTL_DISK_PERFORMANCE of every physical drive
-//! (of every drive letter for LeonZYang's names). Means are over the whole interval; counts are wider than the kernel's.
+//! Linux: `/proc/diskstats`, the devices that the Go agent shows. Windows: IOCTL_DISK_PERFORMANCE of every physical
+//! drive (of every drive letter for LeonZYang's names). Means are over the whole interval; counts are wider than the
+//! kernel's.
 
 mod device;
 mod drives;

@@ -1,6 +1,6 @@
-//! `load.*`: Linux: the kernel's load averages (`/proc/loadavg`). Windows has none: they are emulated by [`sampler`]. Also
-//! `sys.proc.queue`, the run queue as it is at the reading. Of the agents that ran on Windows one sent constant zeros,
-//! which its name set brings back.
+//! `load.*`. Linux: the kernel's load averages (`/proc/loadavg`). Windows has none: they are emulated by [`sampler`].
+//! Also `sys.proc.queue`, the run queue as it is at the reading. Of the agents that ran on Windows one sent constant
+//! zeros, which its name set brings back.
 
 mod average;
 mod sampler;

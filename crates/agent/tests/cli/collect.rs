@@ -42,7 +42,8 @@ fn json_is_the_array_that_a_transfer_would_get() {
 fn only_one_collector_is_asked() {
     let host = Host::typical();
     let names = |only: &str| -> BTreeSet<String> {
-        let out = host.run(&json!({}), &["collect", "--format", "json", "--only", only]).success();
+        let config = json!({ "collector": { "names": ["falcon"] } });
+        let out = host.run(&config, &["collect", "--format", "json", "--only", only]).success();
         let items: Value = serde_json::from_str(&out).expect("JSON");
         Item::parse_all(&items).into_iter().map(|item| item.metric).collect()
     };
@@ -136,9 +137,10 @@ fn prometheus_reads_every_line() {
 #[test]
 fn a_host_that_tells_nothing_gives_an_empty_array() {
     let host = Host::typical().change("proc/loadavg", |_| String::new());
-    let ended = host.run(&json!({}), &["collect", "--format", "json", "--only", "load"]);
+    let config = json!({ "collector": { "names": ["falcon"] } });
+    let ended = host.run(&config, &["collect", "--format", "json", "--only", "load"]);
     assert!(ended.err.contains("load") && ended.err.contains("proc/loadavg"), "{}", ended.err);
     assert_eq!(ended.success(), "[]\n");
     let dir = empty();
-    assert_eq!(call(dir.path(), &["collect", "--only", "load"]).success().lines().count(), 4);
+    assert_eq!(call(dir.path(), &["collect", "--only", "load"]).success().lines().count(), 5);
 }

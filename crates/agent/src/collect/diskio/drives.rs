@@ -1,7 +1,7 @@
 //! Windows: which drives there are, and what each answers.
 //!
-//! Every drive is asked apart, on a thread that may be lost: a disk that dies keeps those who ask it. The list of drives
-//! is made anew every ten minutes, and at once when one of them is gone; while that fails the old list serves.
+//! Every drive is asked apart, on a thread that may be lost: a disk that dies keeps those who ask it. The list of
+//! drives is made anew every ten minutes, and at once when one of them is gone; while that fails the old list serves.
 
 use std::collections::HashMap;
 use std::io;
