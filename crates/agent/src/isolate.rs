@@ -163,7 +163,7 @@ mod tests {
     fn a_job_that_hangs_costs_only_itself_and_is_not_started_again() {
         let mut jobs = Isolated::new("test");
         let (release, dead) = hanging("dead");
-        let answers = jobs.run_all(vec![quick("a", 1), dead, quick("b", 2)], SOON, 2 * SOON);
+        let answers = jobs.run_all(vec![quick("a", 1), dead, quick("b", 2)], SOON, 50 * SOON);
         assert_eq!(answers[0].1, Outcome::Done(1));
         assert_eq!(answers[1].1, Outcome::Late { newly: true });
         assert_eq!(answers[2].1, Outcome::Done(2));

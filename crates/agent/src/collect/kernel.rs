@@ -38,7 +38,9 @@ struct Kernel {
 
 impl Collector for Kernel {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
-        emit(cx, &self.host.kernel_limits()?);
+        if SPEC.metrics.iter().any(|metric| cx.wants(metric)) {
+            emit(cx, &self.host.kernel_limits()?);
+        }
         Ok(())
     }
 }

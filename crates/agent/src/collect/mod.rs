@@ -2,10 +2,11 @@
 //!
 //! A collector is opened once, then asked every step. It reads through [`falcon_sys::Host`], keeps its own earlier
 //! readings, and says numbers with [`Cx::emit`]; what is not declared in its [`Spec::metrics`] cannot be said. It never
-//! asks for the time, never starts a thread that is not an [`crate::isolate`] job (`load` samples between cycles: it
-//! does both), and answers an error only when all of it failed: a part that cannot be read (one mount, one adapter) is left out and reported with [`Cx::problem`]. Things a
-//! host may have any number of pass through a [`Guard`]. What is made once (tags, buffers) is kept: a steady cycle of a
-//! collector in [`Lane::Host`] allocates nothing but the list of its samples.
+//! asks for the time (`ntp` does, which measures it), never starts a thread that is not an [`crate::isolate`] job (`load`
+//! does, which samples between cycles), and answers an error only when all of it failed: a part that cannot be read (one
+//! mount, one adapter) is left out and reported with [`Cx::problem`]. Things a host may have any number of pass through a
+//! [`Guard`]. What is made once (tags, buffers) is kept: a steady cycle of a collector in [`Lane::Host`] allocates nothing
+//! but the list of its samples.
 
 mod agent;
 mod cpu;

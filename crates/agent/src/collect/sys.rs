@@ -4,6 +4,8 @@
 //! Linux: `/proc`, `/proc/loadavg`, `/proc/uptime`. Windows: GetPerformanceInfo, GetTickCount64, and the system's own
 //! counts by NtQuerySystemInformation.
 
+use std::io;
+
 use falcon_sys::Host;
 use falcon_sys::types::SysInfo;
 
@@ -65,18 +67,21 @@ impl Collector for Sys {
             }
         }
         if cx.wants(&SYSCALLS) {
-            match self.host.paging() {
-                Ok(paging) => cx.emit(&SYSCALLS, &Tags::NONE, float(paging.syscalls)),
-                Err(error) => cx.problem("system calls", error),
-            }
+            emit_count(cx, &SYSCALLS, "system calls", self.host.paging().map(|paging| paging.syscalls));
         }
         if cx.wants(&EXCEPTIONS) {
-            match self.host.exceptions() {
-                Ok(exceptions) => cx.emit(&EXCEPTIONS, &Tags::NONE, float(exceptions)),
-                Err(error) => cx.problem("exceptions", error),
-            }
+            emit_count(cx, &EXCEPTIONS, "exceptions", self.host.exceptions());
         }
         Ok(())
+    }
+}
+
+/// A system that does not count this is no failure.
+fn emit_count(cx: &mut Cx<'_>, metric: &'static Metric, what: &str, count: io::Result<u64>) {
+    match count {
+        Ok(count) => cx.emit(metric, &Tags::NONE, float(count)),
+        Err(error) if error.kind() == io::ErrorKind::Unsupported => {}
+        Err(error) => cx.problem(what, error),
     }
 }
 
@@ -99,6 +104,15 @@ mod tests {
     fn said(info: SysInfo, platform: Platform) -> Vec<(String, f64)> {
         let (_, said) = with_cx(Sets::EXTENDED, platform, |cx| emit(cx, &info));
         said.samples.into_iter().map(|s| (s.metric.into_owned(), s.value.get())).collect()
+    }
+
+    #[test]
+    fn a_count_that_the_system_does_not_keep_is_no_problem_and_one_that_fails_is() {
+        let said = |count| with_cx(Sets::EXTENDED, Platform::Windows, |cx| emit_count(cx, &SYSCALLS, "x", count)).1;
+        assert_eq!(said(Ok(u64::MAX)).samples.len(), 1);
+        let absent = said(Err(io::ErrorKind::Unsupported.into()));
+        assert!(absent.samples.is_empty() && absent.problems.is_empty());
+        assert_eq!(said(Err(io::ErrorKind::PermissionDenied.into())).problems.len(), 1);
     }
 
     #[test]

@@ -94,7 +94,9 @@ fn the_self_check_has_a_line_for_every_collector() {
     for flag in ["-check", "--check", "-check=true"] {
         let out = host.run(&json!({}), &[flag]).success();
         let lines: Vec<&str> = out.lines().collect();
-        let expected = ["agent", "cpustat", "memory", "loadavg", "net.if", "df.bytes"];
+        let expected = [
+            "agent", "cpustat", "memory", "loadavg", "kernel", "sys", "net.if", "snmp", "netstat", "ss -s", "df.bytes",
+        ];
         assert_eq!(lines, expected.map(|name| format!("{name:<8} ... ok")), "{out}");
     }
     let host = host.change("proc/stat", |_| "btime 1\n".to_owned());

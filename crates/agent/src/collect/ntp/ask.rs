@@ -32,7 +32,8 @@ pub(super) fn ask(server: &str, wait: Duration, clock: &dyn WallClock) -> Result
     let mut refusal = Refusal::Silent("the name has no address".to_owned());
     for address in addresses.take(ADDRESSES) {
         match ask_one(address, wait, clock) {
-            Err(Refusal::Silent(why)) => refusal = Refusal::Silent(why),
+            Err(Refusal::Silent(why)) if address.to_string() == server => refusal = Refusal::Silent(why),
+            Err(Refusal::Silent(why)) => refusal = Refusal::Silent(format!("{address}: {why}")),
             answered => return answered,
         }
     }
@@ -40,7 +41,7 @@ pub(super) fn ask(server: &str, wait: Duration, clock: &dyn WallClock) -> Result
 }
 
 fn ask_one(server: SocketAddr, wait: Duration, clock: &dyn WallClock) -> Result<Reading, Refusal> {
-    let silent = |error: std::io::Error| Refusal::Silent(format!("{server}: {error}"));
+    let silent = |error: std::io::Error| Refusal::Silent(error.to_string());
     let any: SocketAddr = match server {
         SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
         SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
@@ -51,7 +52,7 @@ fn ask_one(server: SocketAddr, wait: Duration, clock: &dyn WallClock) -> Result<
     let nonce = RandomState::new().hash_one(server);
     let (asked_us, asked) = (clock.now_us(), Instant::now());
     socket.send(&packet::request(nonce)).map_err(silent)?;
-    let mut refusal = format!("{server}: no answer in {} ms", wait.as_millis());
+    let mut refusal = format!("no answer in {} ms", wait.as_millis());
     let mut buffer = [0; 1024];
     for _ in 0..PACKETS {
         let left = wait.saturating_sub(asked.elapsed());
@@ -72,7 +73,7 @@ fn ask_one(server: SocketAddr, wait: Duration, clock: &dyn WallClock) -> Result<
             }
             Reply::Kiss(code) => return Err(Refusal::Kiss(code)),
             Reply::Unsynchronised(why) => return Err(Refusal::Unsynchronised(why)),
-            Reply::Foreign(what) => refusal = format!("{server}: {what}"),
+            Reply::Foreign(what) => what.clone_into(&mut refusal),
         }
     }
     Err(Refusal::Silent(refusal))

@@ -1,6 +1,8 @@
 use super::*;
 use crate::collect::tests::with_cx;
+use crate::config::Config;
 use std::collections::BTreeMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 const MINUTE: Option<Duration> = Some(Duration::from_secs(60));
@@ -24,15 +26,15 @@ fn old(pid: u32, name: &str) -> Proc {
 }
 
 /// One name over several cycles.
-struct Host {
+struct Name {
     watched: Watched,
     seen: Seen,
     platform: Platform,
 }
 
-impl Host {
-    fn new(name: &str, platform: Platform) -> Host {
-        Host { watched: Watched::new(name, platform), seen: Seen::default(), platform }
+impl Name {
+    fn new(name: &str, platform: Platform) -> Name {
+        Name { watched: Watched::new(name, platform), seen: Seen::default(), platform }
     }
 
     fn cycle(&mut self, table: &[Proc], elapsed: Option<Duration>) -> BTreeMap<String, f64> {
@@ -52,7 +54,7 @@ impl Host {
 
 #[test]
 fn sums_of_all_that_fit_and_shares_of_one_processor() {
-    let mut host = Host::new("java", Platform::Linux);
+    let mut host = Name::new("java", Platform::Linux);
     let first = host.cycle(&[old(1, "java"), old(2, "sh"), old(3, "java")], None);
     let expected: BTreeMap<_, _> = [
         ("count", 2.0),
@@ -77,7 +79,7 @@ fn sums_of_all_that_fit_and_shares_of_one_processor() {
 
 #[test]
 fn a_process_that_ends_lowers_nothing_and_a_new_one_counts_from_its_start() {
-    let mut host = Host::new("worker", Platform::Windows);
+    let mut host = Name::new("worker", Platform::Windows);
     host.cycle(&[old(1, "worker.exe"), old(2, "worker.exe")], None);
     // The pid of the one that ended is given again, to one that began within the interval.
     let mut young = Proc { created: 77, age_s: 3.0, ..old(2, "WORKER.EXE") };
@@ -92,7 +94,7 @@ fn a_process_that_ends_lowers_nothing_and_a_new_one_counts_from_its_start() {
 
 #[test]
 fn a_name_that_does_not_run_is_told_as_none_and_goes_on_where_it_was() {
-    let mut host = Host::new("nginx", Platform::Linux);
+    let mut host = Name::new("nginx", Platform::Linux);
     assert_eq!(host.cycle(&[], None), BTreeMap::from([("count".to_owned(), 0.0)]));
     let mut young = Proc { age_s: 10.0, ..old(5, "nginx") };
     assert_eq!(host.cycle(std::slice::from_ref(&young), MINUTE)["io.read_bytes"], 1000.0);
@@ -104,7 +106,7 @@ fn a_name_that_does_not_run_is_told_as_none_and_goes_on_where_it_was() {
 /// It was there all the time under another name: what it did before is not what it does now.
 #[test]
 fn a_process_that_is_seen_late_is_no_spike() {
-    let mut host = Host::new("nginx", Platform::Linux);
+    let mut host = Name::new("nginx", Platform::Linux);
     host.cycle(&[], None);
     let seen = host.cycle(&[old(5, "nginx")], MINUTE);
     assert!(!seen.contains_key("cpu.all"));
@@ -115,7 +117,7 @@ fn a_process_that_is_seen_late_is_no_spike() {
 
 #[test]
 fn what_one_process_keeps_to_itself_leaves_no_sum() {
-    let mut host = Host::new("nginx", Platform::Linux);
+    let mut host = Name::new("nginx", Platform::Linux);
     let mut dark = old(2, "nginx");
     (dark.handles, dark.read_bytes) = (None, None);
     host.cycle(&[old(1, "nginx"), dark.clone()], None);
@@ -131,7 +133,7 @@ fn what_one_process_keeps_to_itself_leaves_no_sum() {
 
 #[test]
 fn a_cycle_without_a_list_makes_the_interval_longer() {
-    let mut host = Host::new("nginx", Platform::Linux);
+    let mut host = Name::new("nginx", Platform::Linux);
     host.cycle(&[old(1, "nginx")], None);
     host.seen.pass(MINUTE);
     let busy = Proc { user_us: 61_000_000, ..old(1, "nginx") };
@@ -141,7 +143,7 @@ fn a_cycle_without_a_list_makes_the_interval_longer() {
 
 #[test]
 fn odd_values_make_no_odd_numbers() {
-    let mut host = Host::new("x", Platform::Linux);
+    let mut host = Name::new("x", Platform::Linux);
     let most = Proc {
         user_us: u64::MAX,
         kernel_us: u64::MAX,
@@ -187,4 +189,38 @@ fn sql_servers_first_two_processes() {
     assert_eq!(both[0].1, 100.0, "150 is cut");
     assert_eq!(both[1], ("sqlserver.proc.sqlservr.1.processor_time".to_owned(), 100.0));
     assert!(said(&[], MINUTE).is_empty());
+}
+
+#[test]
+fn without_names_nobody_lists_processes() {
+    let mut config = Config::standalone();
+    let opens = |config: &Config| {
+        let context = Context { host: Host::new("/"), config: Arc::new(config.clone()), stats: Arc::default() };
+        (SPEC.open)(&context).expect("no failure").is_some()
+    };
+    assert!(!opens(&config));
+    config.collector.names = vec![NameSet::WindowsAgent];
+    assert_eq!(opens(&config), Platform::CURRENT == Platform::Windows, "SQL Server's are asked for by the name set");
+    (config.collector.names, config.collector.process) = (vec![NameSet::Falcon], vec!["sshd".to_owned()]);
+    assert!(opens(&config));
+}
+
+/// This very test, on this very host.
+#[test]
+fn this_process_is_found() {
+    let name = std::env::current_exe().expect("a path").file_name().expect("a name").to_string_lossy().into_owned();
+    let mut config = Config::standalone();
+    config.collector.process = vec![name.clone(), "no such program".to_owned()];
+    let context = Context { host: Host::new("/"), config: Arc::new(config), stats: Arc::default() };
+    let mut collector = (SPEC.open)(&context).expect("no failure").expect("there are names");
+    let (result, said) = with_cx(Sets::EXTENDED, Platform::CURRENT, |cx| collector.collect(cx));
+    result.expect("listed");
+    let value = |metric: &str, name: &str| {
+        let tags = Tags::of(&[("name", name)]);
+        said.samples.iter().find(|s| s.metric == metric && s.tags == tags).map(|s| s.value.get())
+    };
+    assert!(value("process.count", &name).is_some_and(|count| count >= 1.0), "{name}: {:?}", said.samples);
+    assert!(value("process.threads", &name).is_some_and(|threads| threads >= 1.0));
+    assert_eq!(value("process.cpu.all", &name), None, "there is one reading only");
+    assert_eq!(value("process.count", "no such program"), Some(0.0));
 }
