@@ -2,7 +2,7 @@
 //!
 //! Linux: established, closed, orphaned and time-wait by the arithmetic of `ss -s` of iproute2 from `/proc/net/sockstat`,
 //! `sockstat6` and `snmp`, which counts close-wait as established; the other states from a netlink dump that leaves these
-//! out. Windows: the rows of GetExtendedTcpTable by state.
+//! out. Windows: the rows of GetTcpTable and GetTcp6Table by state.
 
 use falcon_sys::Host;
 use falcon_sys::types::{SockStat, TcpStates};
@@ -10,9 +10,9 @@ use falcon_sys::types::{SockStat, TcpStates};
 use super::{Collector, Context, Cx, Lane, Spec, float};
 use crate::model::{Metric, On, Platform, Sets, Tags};
 
-const COUNTED: &str = "/proc/net/sockstat, sockstat6, snmp; GetExtendedTcpTable";
+const COUNTED: &str = "/proc/net/sockstat, sockstat6, snmp; GetTcpTable, GetTcp6Table";
 const SOCKSTAT: &str = "/proc/net/sockstat, sockstat6";
-const STATES: &str = "netlink inet_diag; GetExtendedTcpTable";
+const STATES: &str = "netlink inet_diag; GetTcpTable, GetTcp6Table";
 
 const fn falcon(name: &'static str, source: &'static str, help: &'static str) -> Metric {
     Metric::gauge(name, "sockets", Sets::FALCON, source).help(help)
@@ -44,7 +44,7 @@ const PORTS: Metric = Metric::gauge(
     "ss.ports.ephemeral.used.percent",
     "%",
     Sets::EXTENDED,
-    "local ports of GetExtendedTcpTable from 49152 on",
+    "local ports of GetTcpTable and GetTcp6Table from 49152 on",
 )
 .on(On::Windows)
 .help("of the ports for outgoing connections, in the family that uses more: at 100 no connection can be made");

@@ -47,6 +47,8 @@ fn faulty_transfers_are_told_once_and_cost_no_point() {
         (has("pushed") && has("agent.alive")).then_some(items)
     });
     assert_eq!(items.iter().filter(|item| item.metric == "pushed").count(), 1);
+    // The answer comes after the points, and the line after the answer.
+    agent.wait_for_lines("points are being sent", 1);
     assert_eq!(agent.lines("WARN transfer").len(), 1, "{}", agent.state());
     assert_eq!(agent.lines("points are being sent").len(), 1, "{}", agent.state());
     assert!(agent.rss_kb() < RSS_LIMIT_KB, "{} kB", agent.rss_kb());

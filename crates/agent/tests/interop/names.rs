@@ -19,7 +19,12 @@ fn kind(item: &Item) -> String {
 
 fn collect(set: &str) -> BTreeSet<String> {
     let dir = tempfile::tempdir().expect("a directory");
-    let config = json!({ "hostname": "h", "collector": { "names": [set], "process": ["falcon-agent"] } });
+    // A step of a minute: a collector of a busy machine has 5 s.
+    let config = json!({
+        "hostname": "h",
+        "transfer": { "interval": 60 },
+        "collector": { "names": [set], "process": ["falcon-agent"] },
+    });
     fs::write(dir.path().join("cfg.json"), config.to_string()).expect("a file");
     let out = run(program(dir.path(), &["collect", "--format", "json"])).success();
     Item::parse_all(&serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}")))

@@ -1,4 +1,4 @@
-//! TCP sockets of one address family: MIB_TCPTABLE_OWNER_PID and MIB_TCP6TABLE_OWNER_PID (tcpmib.h).
+//! TCP sockets of one address family: MIB_TCPTABLE and MIB_TCP6TABLE (tcpmib.h).
 
 use super::u32_at;
 use crate::types::TcpStates;
@@ -18,11 +18,11 @@ pub(crate) struct Row {
     local_port: usize,
 }
 
-/// MIB_TCPROW_OWNER_PID: state, local address, local port, remote address, remote port, pid.
-pub(crate) const V4: Row = Row { bytes: 24, state: 0, local_port: 8 };
+/// MIB_TCPROW: state, local address, local port, remote address, remote port.
+pub(crate) const V4: Row = Row { bytes: 20, state: 0, local_port: 8 };
 
-/// MIB_TCP6ROW_OWNER_PID: local address of 16 bytes, scope, port, the same of the remote, state, pid.
-pub(crate) const V6: Row = Row { bytes: 56, state: 48, local_port: 20 };
+/// MIB_TCP6ROW: state, local address of 16 bytes, scope, port, the same of the remote.
+pub(crate) const V6: Row = Row { bytes: 52, state: 0, local_port: 24 };
 
 /// Adds the sockets of one family to `states`. A row in a state that is not known counts nowhere.
 pub(crate) fn add_states(table: &[u8], row: Row, states: &mut TcpStates) {
@@ -59,7 +59,7 @@ mod tests {
     fn v4(rows: &[(u32, u16)]) -> Vec<u8> {
         let mut table = (rows.len() as u32).to_le_bytes().to_vec();
         for &(state, local) in rows {
-            let row = [state, 0x0100_007F, port(local), 0x0100_007F, port(60_000), 4711];
+            let row = [state, 0x0100_007F, port(local), 0x0100_007F, port(60_000)];
             table.extend(row.into_iter().flat_map(u32::to_le_bytes));
         }
         table
@@ -68,8 +68,8 @@ mod tests {
     fn v6(rows: &[(u32, u16)]) -> Vec<u8> {
         let mut table = (rows.len() as u32).to_le_bytes().to_vec();
         for &(state, local) in rows {
-            let mut row = [5_u32; 14];
-            (row[5], row[11], row[12]) = (port(local), port(60_000), state);
+            let mut row = [5_u32; 13];
+            (row[0], row[6], row[12]) = (state, port(local), port(60_000));
             table.extend(row.into_iter().flat_map(u32::to_le_bytes));
         }
         table
@@ -117,7 +117,7 @@ mod tests {
     fn rows_beyond_the_table_are_not_read() {
         let table = v4(&[(5, 80), (5, 80), (5, 80)]);
         for cut in 0..=table.len() {
-            assert_eq!(states(&table[..cut], V4).count[5], (cut.saturating_sub(4) / 24) as u64);
+            assert_eq!(states(&table[..cut], V4).count[5], (cut.saturating_sub(4) / 20) as u64);
         }
         // A count that is too large, and one that leaves rows out.
         let mut absurd = table.clone();

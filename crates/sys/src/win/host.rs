@@ -197,7 +197,7 @@ impl Host {
         socket::udp_stats(&mut lock(&self.counts.udp))
     }
 
-    /// GetExtendedTcpTable of both families.
+    /// GetTcpTable and GetTcp6Table.
     ///
     /// # Errors
     /// The call's own.

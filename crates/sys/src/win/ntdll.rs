@@ -134,7 +134,7 @@ mod tests {
     use super::*;
     use crate::layout::processor;
     use std::mem::offset_of;
-    use windows_sys::Win32::NetworkManagement::IpHelper::{MIB_TCP6ROW_OWNER_PID, MIB_TCPROW_OWNER_PID};
+    use windows_sys::Win32::NetworkManagement::IpHelper::{MIB_TCP6ROW, MIB_TCPROW_LH};
     use windows_sys::Win32::System::WindowsProgramming::{
         SYSTEM_EXCEPTION_INFORMATION, SYSTEM_INTERRUPT_INFORMATION, SYSTEM_PERFORMANCE_INFORMATION,
         SYSTEM_PROCESS_INFORMATION, SYSTEM_PROCESSOR_PERFORMANCE_INFORMATION, SYSTEM_THREAD_INFORMATION,
@@ -162,11 +162,11 @@ mod tests {
         assert_eq!(offset_of!(SYSTEM_PROCESS_INFORMATION, Reserved7), 208);
         assert_eq!(size_of::<SYSTEM_THREAD_INFORMATION>(), 80);
         assert_eq!(offset_of!(SYSTEM_THREAD_INFORMATION, ThreadState), 68);
-        assert_eq!(size_of::<MIB_TCPROW_OWNER_PID>(), 24);
-        assert_eq!(offset_of!(MIB_TCPROW_OWNER_PID, dwLocalPort), 8);
-        assert_eq!(size_of::<MIB_TCP6ROW_OWNER_PID>(), 56);
-        assert_eq!(offset_of!(MIB_TCP6ROW_OWNER_PID, dwLocalPort), 20);
-        assert_eq!(offset_of!(MIB_TCP6ROW_OWNER_PID, dwState), 48);
+        assert_eq!(size_of::<MIB_TCPROW_LH>(), 20);
+        assert_eq!(offset_of!(MIB_TCPROW_LH, dwLocalPort), 8);
+        assert_eq!(size_of::<MIB_TCP6ROW>(), 52);
+        assert_eq!(offset_of!(MIB_TCP6ROW, dwLocalPort), 24);
+        assert_eq!(offset_of!(MIB_TCP6ROW, State), 0);
     }
 
     #[test]

@@ -7,11 +7,12 @@ use super::ffi::{Answer, Buffer, procedure};
 use crate::layout::socket::{V4, V6, add_states};
 use crate::layout::widened::Wide;
 use crate::types::{TcpCounts, TcpStates, TcpStats, UdpCounts};
+use std::ffi::c_void;
 use std::{io, mem};
 use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, ERROR_NOT_SUPPORTED, NO_ERROR};
 use windows_sys::Win32::NetworkManagement::IpHelper::{
-    GetExtendedTcpTable, GetTcpStatisticsEx, GetUdpStatisticsEx, MIB_TCPSTATS_LH, MIB_TCPSTATS2, MIB_UDPSTATS,
-    MIB_UDPSTATS2, TCP_TABLE_OWNER_PID_ALL,
+    GetTcp6Table, GetTcpStatisticsEx, GetTcpTable, GetUdpStatisticsEx, MIB_TCPSTATS_LH, MIB_TCPSTATS2, MIB_UDPSTATS,
+    MIB_UDPSTATS2,
 };
 use windows_sys::{s, w};
 
@@ -162,20 +163,31 @@ impl Udp {
     }
 }
 
+/// By the tables without owners: nobody asks for those here, and to find them can take longer than all else.
 pub(super) fn tcp_states(buffer: &mut Buffer) -> io::Result<TcpStates> {
     let mut states = TcpStates::default();
-    add_states(table(AF_INET, buffer)?, V4, &mut states);
-    if let Some(table) = if_supported(table(AF_INET6, buffer))? {
+    add_states(v4_table(buffer)?, V4, &mut states);
+    if let Some(table) = if_supported(v6_table(buffer))? {
         add_states(table, V6, &mut states);
     }
     Ok(states)
 }
 
-fn table(family: u32, buffer: &mut Buffer) -> io::Result<&[u8]> {
+fn v4_table(buffer: &mut Buffer) -> io::Result<&[u8]> {
+    // SAFETY: so many bytes as `size` says lie at `at`, aligned to 8.
+    table(buffer, |at, size| unsafe { GetTcpTable(at.cast(), size, 0) })
+}
+
+fn v6_table(buffer: &mut Buffer) -> io::Result<&[u8]> {
+    // SAFETY: so many bytes as `size` says lie at `at`, aligned to 8.
+    table(buffer, |at, size| unsafe { GetTcp6Table(at.cast(), size, 0) })
+}
+
+/// What `ask` writes at a pointer to as many bytes as the size says.
+fn table(buffer: &mut Buffer, ask: impl Fn(*mut c_void, &mut u32) -> u32) -> io::Result<&[u8]> {
     buffer.fill(FIRST_BYTES, MOST_BYTES, |at, bytes| {
         let mut size = bytes;
-        // SAFETY: `size` bytes lie at `at`, aligned to 8.
-        match unsafe { GetExtendedTcpTable(at, &raw mut size, 0, family, TCP_TABLE_OWNER_PID_ALL, 0) } {
+        match ask(at, &mut size) {
             // The table says itself how many rows it has.
             NO_ERROR => Answer::Filled(bytes as usize),
             ERROR_INSUFFICIENT_BUFFER => Answer::TooSmall(size as usize),

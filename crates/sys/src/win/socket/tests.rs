@@ -90,9 +90,9 @@ fn in_the_end<T>(mut ask: impl FnMut() -> io::Result<T>) -> T {
 
 /// The states of this host's sockets of IPv4 on one local port.
 fn states_on(port: u16) -> Vec<u32> {
-    let table = in_the_end(|| table(AF_INET, &mut Buffer::default()).map(<[u8]>::to_vec));
+    let table = in_the_end(|| v4_table(&mut Buffer::default()).map(<[u8]>::to_vec));
     let word = |bytes: &[u8]| u32::from_le_bytes(bytes.try_into().unwrap());
-    let rows = table[4..].chunks_exact(24).take(word(&table[..4]) as usize);
+    let rows = table[4..].chunks_exact(20).take(word(&table[..4]) as usize);
     let on_port = rows.filter(|row| row[8..10] == port.to_be_bytes());
     let mut states: Vec<_> = on_port.map(|row| word(&row[..4])).collect();
     states.sort_unstable();
