@@ -51,7 +51,7 @@ pub struct CoreTimes {
     pub group: u16,
     /// Number within the group; on Linux the N of `cpuN`.
     pub number: u32,
-    /// Linux: with iowait.
+    /// Linux: without iowait.
     pub idle: u64,
     /// All time, idle included. Linux: guests' time once, for `user` and `nice` contain it.
     pub total: u64,
