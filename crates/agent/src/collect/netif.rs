@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use falcon_sys::Host;
-use falcon_sys::types::NetIf;
+use falcon_sys::types::{Extent, NetIf};
 
 use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec, float};
 use crate::config::Config;
@@ -165,7 +165,9 @@ impl NetIfs {
 impl Collector for NetIfs {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
         let NetIfs { host, filter, guard, table, shown, links, cycle } = self;
-        host.net_ifs(table)?;
+        if host.net_ifs(table)? == Extent::Cut {
+            cx.problem("interfaces", format!("only the first {} are read", table.len()));
+        }
         filter.apply(table, shown, cx);
         let name = |place: &usize| table.get(*place).map_or_else(String::new, |interface| interface.name.clone());
         // An adapter that somebody plugged in before the thousandth virtual one.
