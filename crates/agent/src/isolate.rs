@@ -1,14 +1,21 @@
 //! Threads that may be lost: the way to call what can hang for ever (a dead NFS mount, a driver, a provider).
 //!
 //! A job runs on a thread of its own pool, never on the runtime's, which resolves names. One that does not answer in time
-//! is left behind with its thread and its key is remembered: it is not started again until it has come back. So the
-//! number of lost threads is bounded by the number of keys.
+//! is left behind with its thread and its key is remembered: it is not started again until it has come back. Where
+//! [`MOST_OUT`] threads are lost, only jobs that answered when they were last asked are started: so their number is
+//! bounded also where keys come and go.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
+
+/// Threads that may be lost before what is new, or has not answered, is no longer asked.
+const MOST_OUT: usize = 64;
+
+/// What even a late job is waited for before the next one gets a thread of its own.
+const LEAST_PATIENCE: Duration = Duration::from_millis(10);
 
 type Job = Box<dyn FnOnce() + Send>;
 
@@ -47,7 +54,7 @@ pub enum Outcome<T> {
     Late {
         newly: bool,
     },
-    /// The system gave no thread to run it on.
+    /// The system gave no thread to run it on, or too many are lost.
     NoThread(String),
 }
 
@@ -55,11 +62,13 @@ pub enum Outcome<T> {
 pub struct Isolated<T> {
     name: &'static str,
     out: BTreeMap<String, Receiver<std::thread::Result<T>>>,
+    /// Keys of the last run that came back.
+    answered: BTreeSet<String>,
 }
 
 impl<T: Send + 'static> Isolated<T> {
     pub fn new(name: &'static str) -> Isolated<T> {
-        Isolated { name, out: BTreeMap::new() }
+        Isolated { name, out: BTreeMap::new(), answered: BTreeSet::new() }
     }
 
     /// Runs all jobs and answers in their order. One thread serves them all while they answer; a job that takes longer
@@ -71,13 +80,19 @@ impl<T: Send + 'static> Isolated<T> {
         mut patience: Duration,
         deadline: Duration,
     ) -> Vec<(String, Outcome<T>)> {
+        self.forget_returned();
         let end = Instant::now() + deadline;
         let mut worker: Option<Worker> = None;
         let mut answers: Vec<(String, Outcome<T>)> = Vec::with_capacity(jobs.len());
         let mut waiting: Vec<(usize, Receiver<std::thread::Result<T>>)> = Vec::new();
         for (key, job) in jobs {
-            if self.still_out(&key) {
+            if self.out.contains_key(&key) {
                 answers.push((key, Outcome::Late { newly: false }));
+                continue;
+            }
+            if self.out.len() + waiting.len() >= MOST_OUT && !self.answered.contains(&key) {
+                let why = format!("{MOST_OUT} others have not come back");
+                answers.push((key, Outcome::NoThread(why)));
                 continue;
             }
             let thread = match worker.take().map_or_else(|| Worker::spawn(self.name), Ok) {
@@ -101,7 +116,7 @@ impl<T: Send + 'static> Isolated<T> {
                 Err(RecvTimeoutError::Disconnected) => answers.push((key, Outcome::Panicked)),
                 Err(RecvTimeoutError::Timeout) => {
                     // A second dead mount of the same server will not answer either: do not spend the same time on it.
-                    patience /= 4;
+                    patience = (patience / 4).max(LEAST_PATIENCE);
                     waiting.push((answers.len(), answer));
                     answers.push((key, Outcome::Late { newly: true }));
                 }
@@ -118,19 +133,14 @@ impl<T: Send + 'static> Isolated<T> {
                 }
             }
         }
+        let came_back = |outcome: &Outcome<T>| matches!(outcome, Outcome::Done(_) | Outcome::Panicked);
+        self.answered = answers.iter().filter(|(_, outcome)| came_back(outcome)).map(|(key, _)| key.clone()).collect();
         answers
     }
 
-    /// Whether the job of an earlier run is still out; one that came back since is forgotten, its answer is too old.
-    fn still_out(&mut self, key: &str) -> bool {
-        match self.out.get(key).map(Receiver::try_recv) {
-            None => false,
-            Some(Err(TryRecvError::Empty)) => true,
-            Some(Ok(_) | Err(TryRecvError::Disconnected)) => {
-                self.out.remove(key);
-                false
-            }
-        }
+    /// Jobs of earlier runs that came back since are no longer out, asked for or not; their answers are too old.
+    fn forget_returned(&mut self) {
+        self.out.retain(|_, answer| matches!(answer.try_recv(), Err(TryRecvError::Empty)));
     }
 }
 
@@ -177,12 +187,40 @@ mod tests {
 
         drop(release);
         // The lost thread answers now; as soon as it has, the key is free again.
-        while jobs.still_out("dead") {
+        while !jobs.out.is_empty() {
+            jobs.forget_returned();
             std::thread::yield_now();
         }
         let answers = jobs.run_all(vec![quick("dead", 4)], LONG, LONG);
         assert_eq!(answers[0].1, Outcome::Done(4));
         assert!(jobs.out.is_empty());
+    }
+
+    // Every remount of a dead share is a new key: threads were lost without end.
+    #[test]
+    fn the_number_of_lost_threads_is_bounded_and_what_answers_goes_on() {
+        let mut jobs = Isolated::new("test");
+        let short = Duration::from_millis(1);
+        let mut releases = Vec::new();
+        for n in 1..MOST_OUT {
+            let (release, dead) = hanging(&n.to_string());
+            releases.push(release);
+            assert_eq!(jobs.run_all(vec![dead], LONG, short)[0].1, Outcome::Late { newly: true });
+        }
+        let (release, dead) = hanging("last");
+        releases.push(release);
+        let answers = jobs.run_all(vec![quick("good", 2), dead], SOON, 2 * SOON);
+        assert_eq!((&answers[0].1, &answers[1].1), (&Outcome::Done(2), &Outcome::Late { newly: true }));
+        let answers = jobs.run_all(vec![quick("good", 3), quick("new", 4)], LONG, LONG);
+        assert_eq!(answers[0].1, Outcome::Done(3));
+        assert!(matches!(&answers[1].1, Outcome::NoThread(why) if why.contains("64 others")), "{answers:?}");
+        // Nobody asks for the old keys any more: they are forgotten all the same.
+        drop(releases);
+        while !jobs.out.is_empty() {
+            jobs.forget_returned();
+            std::thread::yield_now();
+        }
+        assert_eq!(jobs.run_all(vec![quick("new", 5)], LONG, LONG)[0].1, Outcome::Done(5));
     }
 
     #[test]

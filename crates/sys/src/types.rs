@@ -2,6 +2,22 @@
 
 use std::path::PathBuf;
 
+/// How much of one of the system's tables a reading holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[must_use]
+pub enum Extent {
+    Whole,
+    /// There is more than is read.
+    Cut,
+}
+
+impl Extent {
+    /// `Whole` if both are.
+    pub fn and(self, other: Extent) -> Extent {
+        if self == Extent::Whole { other } else { self }
+    }
+}
+
 /// CPU time since boot, summed over all processors, in a unit of the platform: only shares of differences mean anything.
 /// Single times may step back between readings.
 ///
@@ -51,7 +67,7 @@ pub struct CoreTimes {
     pub group: u16,
     /// Number within the group; on Linux the N of `cpuN`.
     pub number: u32,
-    /// Linux: with iowait.
+    /// Linux: without iowait.
     pub idle: u64,
     /// All time, idle included. Linux: guests' time once, for `user` and `nice` contain it.
     pub total: u64,
@@ -338,7 +354,8 @@ pub struct TcpStates {
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Proc {
     pub pid: u32,
-    /// Linux: `comm`, at most 15 bytes (kernel threads: 63). Windows: image name (`sqlservr.exe`).
+    /// Linux: `comm`, at most 15 bytes (kernel threads: 63); where it is cut there and the command line begins with it, the
+    /// whole name. Windows: image name (`sqlservr.exe`).
     pub name: String,
     /// Start time in a unit of the platform.
     pub created: u64,

@@ -44,7 +44,7 @@ fn a_steady_cycle_takes_no_memory() {
         host.cpu_mhz().unwrap();
         host.mem_info().unwrap();
         host.sys_info().unwrap();
-        host.net_ifs(&mut interfaces).unwrap();
+        let _ = host.net_ifs(&mut interfaces).unwrap();
         host.tcp_stats().unwrap();
         host.udp_stats().unwrap();
         host.run_queue().unwrap();

@@ -2,7 +2,7 @@
 #![cfg(unix)]
 
 use falcon_sys::Host;
-use falcon_sys::types::NetCounters;
+use falcon_sys::types::{Extent, NetCounters};
 use std::io::ErrorKind;
 use std::net::{TcpListener, TcpStream, UdpSocket};
 
@@ -45,7 +45,7 @@ fn the_kernel_tells_of_itself() {
 #[test]
 fn disks_have_names_of_their_own() {
     let mut disks = Vec::new();
-    host().disk_stats(&mut disks).unwrap();
+    assert_eq!(host().disk_stats(&mut disks).unwrap(), Extent::Whole);
     let mut names: Vec<_> = disks.iter().map(|disk| disk.name.as_str()).collect();
     names.sort_unstable();
     names.dedup();

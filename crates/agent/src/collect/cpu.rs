@@ -72,7 +72,7 @@ const CORE_BUSY: Metric = Metric::gauge(
 )
 .tags(&["core"])
 .option("cores")
-.help("100 - idle of one logical processor, by its group and number (Linux: group 0)");
+.help("100 - idle of one logical processor as in cpu.busy, by its group and number (Linux: group 0)");
 const MHZ: Metric = Metric::gauge(
     "cpu.mhz",
     "MHz",

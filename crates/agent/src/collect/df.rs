@@ -3,18 +3,20 @@
 //! Linux: `/proc/mounts` and statvfs. Windows: fixed volumes and GetDiskFreeSpaceExW. Every mount is a unit of its own:
 //! one that does not answer (a dead NFS server) is given up alone and not asked again until it has come back.
 
-use std::collections::BTreeMap;
+mod choice;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use falcon_sys::Host;
-use falcon_sys::types::{Mount, VolumeUsage};
+use falcon_sys::types::{Extent, Mount, VolumeUsage};
 
 use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec, float, percent};
 use crate::config::Config;
 use crate::isolate::{Isolated, Outcome};
 use crate::model::{Metric, On, Platform, Sets, Tags};
 use crate::stats::Stats;
+use choice::{leave_out_namesakes, named, shown_on_linux, wanted};
 
 /// A healthy mount answers in microseconds; one slower than this no longer holds up the others.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -112,7 +114,10 @@ struct Df {
 
 impl Collector for Df {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
-        let mounts = self.host.mounts()?;
+        let mut mounts = Vec::new();
+        if self.host.mounts(&mut mounts)? == Extent::Cut {
+            cx.problem("mounts", format!("only the first {} are read", mounts.len()));
+        }
         let mounts = match Platform::CURRENT {
             Platform::Linux => shown_on_linux(mounts),
             Platform::Windows => mounts,
@@ -120,10 +125,13 @@ impl Collector for Df {
         let mut mounts = wanted(mounts, &self.config.collector.mount_point, Platform::CURRENT, cx);
         let removable = self.config.collector.is_on(REMOVABLE, false);
         mounts.retain(|mount| removable || !mount.removable);
+        leave_out_namesakes(cx, &mut mounts);
         self.guard.apply(cx, &mut mounts, |mount| mount.mount.clone(), |_| 0);
         let jobs = mounts.iter().map(|mount| {
             let asked = mount.clone();
-            (mount.mount.clone(), move || falcon_sys::volume_usage(&asked))
+            // Another file system on the same point is not the one that hangs.
+            let key = format!("{}\0{}\0{}", mount.device, mount.mount, mount.fstype);
+            (key, move || falcon_sys::volume_usage(&asked))
         });
         let answers = self.probes.run_all(jobs.collect(), PATIENCE, DEADLINE);
         report(cx, &mounts, answers, &self.stats);
@@ -131,71 +139,9 @@ impl Collector for Df {
     }
 }
 
-/// The Linux agent's choice of mounts: no pseudo file systems, and of several mounts of one device the shortest path.
-fn shown_on_linux(all: Vec<Mount>) -> Vec<Mount> {
-    const DEVICES: [&str; 5] = ["none", "nodev", "proc", "hugetlbfs", "mqueue"];
-    const TYPES: [&str; 10] =
-        ["cgroup", "debugfs", "devpts", "devtmpfs", "iso9660", "rpc_pipefs", "rootfs", "overlay", "tmpfs", "squashfs"];
-    const PATHS: [&str; 5] = ["/sys", "/net", "/misc", "/proc", "/lib"];
-    let mut by_device: BTreeMap<String, usize> = BTreeMap::new();
-    let mut shown: Vec<Mount> = Vec::new();
-    for mount in topmost(all) {
-        if DEVICES.contains(&mount.device.as_str())
-            || TYPES.contains(&mount.fstype.as_str())
-            || mount.fstype.starts_with("fuse")
-            || PATHS.iter().any(|path| mount.mount.starts_with(path))
-        {
-            continue;
-        }
-        if !mount.device.starts_with("/dev") {
-            shown.push(mount);
-            continue;
-        }
-        match by_device.get(&mount.device).and_then(|place| shown.get_mut(*place)) {
-            Some(first) if mount.mount.len() < first.mount.len() => {
-                (first.mount, first.path) = (mount.mount, mount.path);
-            }
-            Some(_) => {}
-            None => {
-                by_device.insert(mount.device.clone(), shown.len());
-                shown.push(mount);
-            }
-        }
-    }
-    shown
-}
-
-/// Of several mounts on one point only the last can be reached: the others would be asked through it, and say its figures
-/// a second time.
-fn topmost(all: Vec<Mount>) -> Vec<Mount> {
-    let last: BTreeMap<String, usize> = all.iter().enumerate().map(|(n, mount)| (mount.mount.clone(), n)).collect();
-    all.into_iter().enumerate().filter(|(n, mount)| last.get(&mount.mount) == Some(n)).map(|(_, mount)| mount).collect()
-}
-
-/// `collector.mountPoint`: an exact list on both systems. On Windows `C:`, `c:\` and `C:/data/` are understood, and a list
-/// that matches no volume (it was written for Linux) is ignored with a warning.
-fn wanted(all: Vec<Mount>, list: &[String], platform: Platform, cx: &mut Cx<'_>) -> Vec<Mount> {
-    if list.is_empty() {
-        return all;
-    }
-    let same = |mount: &Mount, text: &String| match platform {
-        Platform::Linux => mount.mount == *text,
-        Platform::Windows => mount.mount.eq_ignore_ascii_case(text.replace('\\', "/").trim_end_matches('/')),
-    };
-    let chosen: Vec<Mount> = all.iter().filter(|mount| list.iter().any(|text| same(mount, text))).cloned().collect();
-    if chosen.is_empty() && platform == Platform::Windows && !all.is_empty() {
-        let names: Vec<_> = all.iter().map(|mount| mount.mount.as_str()).collect();
-        let why = format!("matches no volume of this host ({}); it is ignored", names.join(", "));
-        cx.remark("collector.mountPoint", why);
-        return all;
-    }
-    chosen
-}
-
 fn report(cx: &mut Cx<'_>, mounts: &[Mount], answers: Vec<(String, Outcome<Answer>)>, stats: &Stats) {
     let (mut total, mut used) = (0.0, 0.0);
     for (mount, (_, outcome)) in mounts.iter().zip(answers) {
-        let what = || format!("mount {}", mount.mount);
         let ready = matches!(outcome, Outcome::Done(Ok(_)));
         cx.emit(&READY, &Tags::of(&[("mount", &mount.mount)]), f64::from(u8::from(ready)));
         match outcome {
@@ -207,14 +153,14 @@ fn report(cx: &mut Cx<'_>, mounts: &[Mount], answers: Vec<(String, Outcome<Answe
             }
             // A volume that BitLocker holds locked, or a drive without a medium, is no fault of this host.
             Outcome::Done(Err(error)) if is_quiet(&error) => {}
-            Outcome::Done(Err(error)) => cx.problem(what(), error),
-            Outcome::Panicked => cx.problem(what(), "the reader failed by a defect"),
-            Outcome::NoThread(why) => cx.problem(what(), format!("no thread to ask on: {why}")),
+            Outcome::Done(Err(error)) => cx.problem(named(mount), error),
+            Outcome::Panicked => cx.problem(named(mount), "the reader failed by a defect"),
+            Outcome::NoThread(why) => cx.problem(named(mount), format!("not asked: {why}")),
             Outcome::Late { newly } => {
                 if newly {
                     stats.collect_hung.add(1);
                 }
-                cx.problem(what(), "does not answer; it is left alone until it does");
+                cx.problem(named(mount), "does not answer; it is left alone until it does");
             }
         }
     }

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use falcon_sys::Host;
-use falcon_sys::types::NetIf;
+use falcon_sys::types::{Extent, NetIf};
 
 use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec, float};
 use crate::config::Config;
@@ -165,7 +165,9 @@ impl NetIfs {
 impl Collector for NetIfs {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
         let NetIfs { host, filter, guard, table, shown, links, cycle } = self;
-        host.net_ifs(table)?;
+        if host.net_ifs(table)? == Extent::Cut {
+            cx.problem("interfaces", format!("only the first {} are read", table.len()));
+        }
         filter.apply(table, shown, cx);
         let name = |place: &usize| table.get(*place).map_or_else(String::new, |interface| interface.name.clone());
         // An adapter that somebody plugged in before the thousandth virtual one.
@@ -216,8 +218,8 @@ impl Filter {
 /// What is kept of an interface from cycle to cycle.
 ///
 /// The share of the link's speed is a growing number. It starts where the Go agent's formula puts it (all bytes since
-/// boot over the speed) and then grows by what came since, at the speed of that time: a link that changes its speed makes
-/// no jump.
+/// boot over the speed) and then grows by what came since, at the speed of that time: a link that changes its speed, or
+/// whose speed becomes known, makes no jump.
 #[derive(Debug, Default)]
 struct Link {
     id: u64,
@@ -238,16 +240,21 @@ impl Link {
 
     fn advance(&mut self, now: &NetIf, cycle: u64) {
         self.cycle = cycle;
+        let seen = self.seen.replace((now.in_bytes, now.out_bytes));
         let Some(speed) = now.speed_bits_per_s else { return };
         let share = |bytes: u64| float(bytes) * 8.0 * 100.0 / float(speed);
-        match self.seen {
+        match seen {
+            None => (self.in_percent, self.out_percent) = (share(now.in_bytes), share(now.out_bytes)),
             Some((in_bytes, out_bytes)) if now.in_bytes >= in_bytes && now.out_bytes >= out_bytes => {
                 self.in_percent += share(now.in_bytes - in_bytes);
                 self.out_percent += share(now.out_bytes - out_bytes);
             }
-            _ => (self.in_percent, self.out_percent) = (share(now.in_bytes), share(now.out_bytes)),
+            // Counters that restart, restart; at a speed lower than before that could be above what was said.
+            Some(_) => {
+                self.in_percent = self.in_percent.min(share(now.in_bytes));
+                self.out_percent = self.out_percent.min(share(now.out_bytes));
+            }
         }
-        self.seen = Some((now.in_bytes, now.out_bytes));
     }
 }
 

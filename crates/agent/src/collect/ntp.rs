@@ -29,11 +29,12 @@ const PERIOD: Duration = Duration::from_secs(59);
 const FRESH: Duration = Duration::from_secs(180);
 /// After a kiss-o'-death.
 const LEFT_ALONE: Duration = Duration::from_secs(3600);
-/// For one answer.
+/// For all addresses of a server together: the last server is asked after [`PATIENCE`] and a bit, and has to be through
+/// before [`DEADLINE`].
 const WAIT: Duration = Duration::from_secs(2);
 /// A server slower than this no longer holds up the others.
 const PATIENCE: Duration = Duration::from_secs(1);
-/// After this a server (its name) counts as hung.
+/// After this a server counts as hung: its name is not resolved.
 const DEADLINE: Duration = Duration::from_secs(5);
 /// Of NTP, for the servers of Windows Time, which are names alone.
 const PORT: u16 = 123;
@@ -171,9 +172,11 @@ impl Server {
                 Some(why)
             }
             Outcome::Done(Err(Refusal::Silent(why))) => Some(why),
-            Outcome::Late { .. } => Some("its name is not resolved in time; left alone until it is".to_owned()),
+            Outcome::Late { .. } => {
+                Some("no answer in time, or its name is not resolved; left alone until the question ends".to_owned())
+            }
             Outcome::Panicked => Some("the client failed by a defect".to_owned()),
-            Outcome::NoThread(why) => Some(format!("no thread to ask on: {why}")),
+            Outcome::NoThread(why) => Some(format!("not asked: {why}")),
         };
     }
 }

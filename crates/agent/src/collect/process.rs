@@ -1,10 +1,10 @@
 //! `process.*`: what the processes of a configured name use together; and of SQL Server's first two processes what the
 //! Python agent said.
 //!
-//! Linux: `/proc/PID/stat`, `io` and `fd`. Windows: one SYSTEM_PROCESS_INFORMATION snapshot. All processes are listed once a
-//! cycle, whatever is asked. Names: `collector.process`, compared on Linux with the kernel's own name of the process (its
-//! first 15 bytes), on Windows with the image's name, without regard to case and to `.exe`. Several names may fit one
-//! process.
+//! Linux: `/proc/PID/comm`, `stat`, `io`, `fd` and `cmdline`. Windows: one SYSTEM_PROCESS_INFORMATION snapshot. All processes are listed once a
+//! cycle, whatever is asked. Names: `collector.process`, compared on Linux with the kernel's own name of the process,
+//! which the command line completes where it is cut at 15 bytes, on Windows with the image's name; see [`pattern`].
+//! Several names may fit one process.
 //!
 //! What runs is accounted by process, see [`gains`]; so one that ends takes nothing away. A sum of which one process cannot
 //! be read is absent.

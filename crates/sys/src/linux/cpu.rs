@@ -1,7 +1,7 @@
 //! `/proc/stat`: the `cpu` line, the `cpuN` lines, `ctxt`, `intr` and `procs_running`.
 //!
 //! Kernels differ in how many columns the `cpu` lines have (4 in 2.4, 7 in 2.6, 8 with steal, 9 with guest, 10 since
-//! 2.6.33): absent ones are 0. Values may step back between readings; nothing here compares readings.
+//! 2.6.33): absent ones are 0, and so is one of the later columns that is no number. Values may step back between readings; nothing here compares readings.
 
 use super::Host;
 use super::text::{lines, number, numbers};
@@ -66,7 +66,7 @@ fn parse_times<'a>(mut words: impl Iterator<Item = &'a str>) -> Option<CpuTimes>
     let [user, nice, system, idle] = numbers(&mut words)?;
     let mut later = [0; 6];
     for (slot, word) in later.iter_mut().zip(words) {
-        *slot = word.parse().ok()?;
+        *slot = word.parse().unwrap_or(0);
     }
     let [iowait, irq, softirq, steal, guest, guest_nice] = later;
     Some(CpuTimes { user, nice, system, idle, iowait, irq, softirq, steal, guest, guest_nice })
@@ -83,10 +83,10 @@ fn parse_core(line: &str) -> Option<CoreTimes> {
     let name = words.next().filter(|word| is_one_processor(word))?;
     let number = name.strip_prefix("cpu")?.parse().ok()?;
     let times = parse_times(words)?;
-    // As the shares of all processors have it: waiting for disks is idle, and guests' time is part of user and nice.
-    let idle = times.idle.saturating_add(times.iowait);
-    let busy = [times.user, times.nice, times.system, times.irq, times.softirq, times.steal];
-    Some(CoreTimes { group: 0, number, idle, total: busy.into_iter().fold(idle, u64::saturating_add) })
+    // As the shares of all processors have it: waiting for disks is not idle, and guests' time is part of user and nice.
+    let busy = [times.user, times.nice, times.system, times.iowait, times.irq, times.softirq, times.steal];
+    let total = busy.into_iter().fold(times.idle, u64::saturating_add);
+    Some(CoreTimes { group: 0, number, idle: times.idle, total })
 }
 
 fn parse_running(bytes: &[u8]) -> Result<u64, &'static str> {
@@ -164,11 +164,11 @@ mod tests {
         let mut cores = vec![CoreTimes::default(); 5];
         parse_cores(KERNEL_6, &mut cores).unwrap();
         let total = 1_393_280 + 32_966 + 572_056 + 13_343_292 + 6130 + 17_875;
-        assert_eq!(cores[0], CoreTimes { group: 0, number: 0, idle: 13_343_292 + 6130, total });
-        assert_eq!((cores.len(), cores[1].number, cores[1].idle), (2, 1, 13_359_219 + 4120));
+        assert_eq!(cores[0], CoreTimes { group: 0, number: 0, idle: 13_343_292, total });
+        assert_eq!((cores.len(), cores[1].number, cores[1].idle), (2, 1, 13_359_219));
         // Kernel 2.6.18 has no guest, and steal counts.
         parse_cores(b"cpu  9 9 9 9\ncpu7 1 2 3 4 5 6 7 8\n", &mut cores).unwrap();
-        assert_eq!(cores, [CoreTimes { group: 0, number: 7, idle: 9, total: 36 }]);
+        assert_eq!(cores, [CoreTimes { group: 0, number: 7, idle: 4, total: 36 }]);
     }
 
     #[test]
@@ -188,6 +188,16 @@ mod tests {
         let many: String = (0..9000).map(|n| format!("cpu{n} 1 2 3 4\n")).collect();
         parse_cores(many.as_bytes(), &mut cores).unwrap();
         assert_eq!(cores.len(), MAX_CORES);
+    }
+
+    // A kernel that printed a negative iowait had no cpu metrics at all.
+    #[test]
+    fn one_later_column_that_is_no_number_costs_itself() {
+        let of = |line: &str| parse_stat(line.as_bytes()).unwrap().times;
+        assert_eq!(of("cpu 1 2 3 4 -5 6 x 8 18446744073709551616 10\n"), of("cpu 1 2 3 4 0 6 0 8 0 10\n"));
+        let mut cores = Vec::new();
+        parse_cores(b"cpu0 1 2 3 4 -5 6\n", &mut cores).unwrap();
+        assert_eq!(cores, [CoreTimes { group: 0, number: 0, idle: 4, total: 16 }]);
     }
 
     #[test]

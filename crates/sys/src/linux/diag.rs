@@ -2,8 +2,9 @@
 //! `/proc/net/tcp` costs a line of text for every connection, of which a busy host has a hundred thousand.
 //!
 //! Established sockets and those in time wait are left out: there are too many of them, and [`Host::sock_stat`] knows
-//! their number. The kernel dumps a family in messages of some kilobytes, of which nothing is kept but the counts.
-//! Sources: sock_diag(7), netlink(7), the kernel's include/uapi/linux/inet_diag.h and include/net/tcp_states.h.
+//! their number. The kernel walks all of its tables whatever is asked for, so both families are asked for at once, which
+//! only the older of its two requests can. It answers in messages of some kilobytes, of which nothing is kept but the
+//! counts. Sources: sock_diag(7), netlink(7), the kernel's include/uapi/linux/inet_diag.h and include/net/tcp_states.h.
 
 use super::Host;
 use crate::types::TcpStates;
@@ -20,23 +21,26 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// The kernel's messages of a dump have at most 8 KiB where a reader has not offered more; one that is longer is an error.
 const RECEIVE: usize = 32 << 10;
 
-/// Bytes of one family's dump that are read, about half a million sockets. Nothing is kept, so this bounds the time.
+/// Bytes of a dump that are read, about half a million sockets. Nothing is kept, so this bounds the time.
 const MAX_DUMP: usize = 64 << 20;
 
 /// struct nlmsghdr.
 const HEADER: usize = 16;
-/// struct inet_diag_req_v2.
-const REQUEST: usize = 56;
+/// struct inet_diag_req.
+const REQUEST: usize = 60;
+/// The socket id within it, all zeroes: every socket.
+const ID: usize = 48;
 /// struct inet_diag_msg; attributes follow.
 const SOCKET: usize = 72;
 
 const NLMSG_ERROR: u16 = 2;
 const NLMSG_DONE: u16 = 3;
 const NLMSG_OVERRUN: u16 = 4;
-const SOCK_DIAG_BY_FAMILY: u16 = 20;
+const TCPDIAG_GETSOCK: u16 = 18;
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_DUMP: u16 = 0x300;
-const IPPROTO_TCP: u8 = 6;
+/// Nothing else is asked on a socket.
+const SEQUENCE: u32 = 1;
 
 /// The states of tcp_states.h by their number, as numbers of MIB_TCP_STATE. Those that are not asked for are `None`.
 const STATES: [Option<usize>; 13] = [
@@ -67,17 +71,11 @@ impl Host {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let mut states = TcpStates::default();
-        let socket = open().map_err(named)?;
-        match dump(&socket, AddressFamily::INET, &mut states) {
-            Err(e) if e.kind() == io::ErrorKind::NotFound => return Err(io::ErrorKind::Unsupported.into()),
-            told => told.map_err(named)?,
+        match open().and_then(|socket| dump(&socket, &mut states)) {
+            Ok(()) => Ok(states),
+            Err(e) if is_without(&e) => Err(io::ErrorKind::Unsupported.into()),
+            Err(e) => Err(io::Error::new(e.kind(), format!("TCP sockets by state (NETLINK_SOCK_DIAG): {e}"))),
         }
-        match dump(&socket, AddressFamily::INET6, &mut states) {
-            // A kernel without IPv6 has no sockets of it.
-            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
-            told => told.map_err(named)?,
-        }
-        Ok(states)
     }
 
     /// Whether the sockets that this process sees are those of the host below the prefix.
@@ -89,8 +87,9 @@ impl Host {
     }
 }
 
-fn named(e: io::Error) -> io::Error {
-    io::Error::new(e.kind(), format!("TCP sockets by state (NETLINK_SOCK_DIAG): {e}"))
+/// Whether that is the answer of a kernel that does not have the dump.
+fn is_without(e: &io::Error) -> bool {
+    matches!(e.raw_os_error(), Some(libc::ENOENT | libc::EOPNOTSUPP))
 }
 
 fn open() -> io::Result<OwnedFd> {
@@ -101,9 +100,8 @@ fn open() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn dump(socket: &OwnedFd, family: AddressFamily, states: &mut TcpStates) -> io::Result<()> {
-    let sequence = u32::from(family.as_raw());
-    retry_on_intr(|| net::send(socket, &request(family), SendFlags::empty()))?;
+fn dump(socket: &OwnedFd, states: &mut TcpStates) -> io::Result<()> {
+    retry_on_intr(|| net::send(socket, &request(), SendFlags::empty()))?;
     let mut buffer = [0; RECEIVE];
     let mut received = 0_usize;
     loop {
@@ -114,7 +112,7 @@ fn dump(socket: &OwnedFd, family: AddressFamily, states: &mut TcpStates) -> io::
         };
         let messages =
             buffer.get(..bytes).filter(|messages| !messages.is_empty()).ok_or_else(|| damaged("its length"))?;
-        if count(messages, sequence, states)? == Dump::Done {
+        if count(messages, states)? == Dump::Done {
             return Ok(());
         }
         received = received.saturating_add(bytes);
@@ -124,20 +122,20 @@ fn dump(socket: &OwnedFd, family: AddressFamily, states: &mut TcpStates) -> io::
     }
 }
 
-/// struct nlmsghdr and struct inet_diag_req_v2; the socket id behind them is all zeroes, which is every socket.
-fn request(family: AddressFamily) -> [u8; HEADER + REQUEST] {
+/// struct nlmsghdr and struct inet_diag_req.
+fn request() -> [u8; HEADER + REQUEST] {
     let asked = STATES.iter().enumerate().filter(|(_, mib)| mib.is_some());
     let states = asked.fold(0_u32, |mask, (state, _)| mask | 1 << state);
     let mut request = [0; HEADER + REQUEST];
     let fields: [&[u8]; 8] = [
         &((HEADER + REQUEST) as u32).to_ne_bytes(),
-        &SOCK_DIAG_BY_FAMILY.to_ne_bytes(),
+        &TCPDIAG_GETSOCK.to_ne_bytes(),
         &(NLM_F_REQUEST | NLM_F_DUMP).to_ne_bytes(),
-        &u32::from(family.as_raw()).to_ne_bytes(),
+        &SEQUENCE.to_ne_bytes(),
         &0_u32.to_ne_bytes(),
-        &[family.as_raw() as u8, IPPROTO_TCP],
-        // No attributes are asked for, and one byte of padding.
-        &[0, 0],
+        // A family, two lengths and the attributes asked for: of these a dump looks at the last alone.
+        &[0; 4],
+        &[0; ID],
         &states.to_ne_bytes(),
     ];
     for (slot, byte) in request.iter_mut().zip(fields.into_iter().flatten()) {
@@ -153,16 +151,16 @@ enum Dump {
 }
 
 /// Counts the sockets of one answer of the kernel, which is any number of whole messages. Messages that do not answer
-/// the request of that sequence number are skipped.
-fn count(mut bytes: &[u8], sequence: u32, states: &mut TcpStates) -> io::Result<Dump> {
+/// our request are skipped.
+fn count(mut bytes: &[u8], states: &mut TcpStates) -> io::Result<Dump> {
     while !bytes.is_empty() {
         let header = bytes.first_chunk::<HEADER>().ok_or_else(|| damaged("a cut header"))?;
         let [l0, l1, l2, l3, t0, t1, _, _, s0, s1, s2, s3, ..] = *header;
         let length = usize::try_from(u32::from_ne_bytes([l0, l1, l2, l3])).unwrap_or(usize::MAX);
         let payload = bytes.get(HEADER..length).ok_or_else(|| damaged("a length that is not its own"))?;
-        if u32::from_ne_bytes([s0, s1, s2, s3]) == sequence {
+        if u32::from_ne_bytes([s0, s1, s2, s3]) == SEQUENCE {
             match u16::from_ne_bytes([t0, t1]) {
-                SOCK_DIAG_BY_FAMILY => count_one(payload, states)?,
+                TCPDIAG_GETSOCK => count_one(payload, states)?,
                 NLMSG_DONE => return result(payload).map(|()| Dump::Done),
                 NLMSG_ERROR => {
                     result(payload)?;

@@ -5,11 +5,11 @@
 use super::Host;
 use super::rows::{Rows, renamed};
 use super::text::{lines, numbers};
-use crate::types::DiskIo;
+use crate::types::{DiskIo, Extent};
 use std::io;
 
-/// A host that shows more rows than this is not read further; one with thousands of paths to its disks has room.
-const MAX_ROWS: usize = 16_384;
+/// More devices than only a broken host has; they are counted before any is left out.
+const MAX_ROWS: usize = 65_536;
 
 /// The unit of the kernel's counts, whatever the device's own sectors are.
 const SECTOR_BYTES: u64 = 512;
@@ -19,18 +19,16 @@ impl Host {
     ///
     /// # Errors
     /// The file cannot be read; a host without devices is no error. Windows: always [`io::ErrorKind::Unsupported`].
-    pub fn disk_stats(&mut self, into: &mut Vec<DiskIo>) -> io::Result<()> {
-        self.parse("proc/diskstats", |bytes| {
-            parse(bytes, into);
-            Ok(())
-        })
+    pub fn disk_stats(&mut self, into: &mut Vec<DiskIo>) -> io::Result<Extent> {
+        let rows = self.parse("proc/diskstats", |bytes| Ok(parse(bytes, into)))?;
+        Ok(rows.and(self.extent))
     }
 }
 
-fn parse(bytes: &[u8], into: &mut Vec<DiskIo>) {
+fn parse(bytes: &[u8], into: &mut Vec<DiskIo>) -> Extent {
     let mut rows = Rows::new(into, MAX_ROWS);
     for (name, columns) in lines(bytes).filter_map(parse_row) {
-        let Some(row) = rows.next_row() else { break };
+        let Some(row) = rows.next_row() else { return Extent::Cut };
         let [
             reads,
             reads_merged,
@@ -62,6 +60,7 @@ fn parse(bytes: &[u8], into: &mut Vec<DiskIo>) {
             splits: 0,
         };
     }
+    Extent::Whole
 }
 
 fn parse_row(line: &str) -> Option<(&str, [u64; 11])> {
@@ -77,7 +76,7 @@ mod tests {
 
     fn rows(bytes: &[u8]) -> Vec<DiskIo> {
         let mut into = Vec::new();
-        parse(bytes, &mut into);
+        assert_eq!(parse(bytes, &mut into), Extent::Whole);
         into
     }
 
@@ -137,7 +136,8 @@ mod tests {
 
     #[test]
     fn thousands_of_devices_are_bounded() {
-        let table: String = (0..17_000).map(|n| format!("8 {n} sd{n} 1 2 3 4 5 6 7 8 9 10 11\n")).collect();
-        assert_eq!(rows(table.as_bytes()).len(), MAX_ROWS);
+        let table: String = (0..=MAX_ROWS).map(|n| format!("8 {n} sd{n} 1 2 3 4 5 6 7 8 9 10 11\n")).collect();
+        let mut into = Vec::new();
+        assert_eq!((parse(table.as_bytes(), &mut into), into.len()), (Extent::Cut, MAX_ROWS));
     }
 }

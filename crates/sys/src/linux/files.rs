@@ -1,9 +1,11 @@
 //! How files of the host are read: below one root, into a buffer that is used again, without memory of its own.
 //!
 //! A file is read to its end, for the kernel may answer a read short, but never past [`MAX_FILE`]; and only if it is a
-//! regular file, which all of `/proc` and `/sys` are: a pipe left under the root would hold the reader for ever.
+//! regular file, which all of `/proc` and `/sys` are: a pipe left under the root would hold the reader for ever. Files of
+//! processes, of which there are thousands, are read once and not asked what they are ([`read_once`]).
 //! Paths are short and relative to an open directory, so that rustix ends them on its stack.
 
+use crate::types::Extent;
 use rustix::buffer::spare_capacity;
 use rustix::fs::{CWD, FileType, Mode, OFlags, RawDir};
 use rustix::io::retry_on_intr;
@@ -14,8 +16,9 @@ use std::os::fd::{AsFd, BorrowedFd, OwnedFd};
 use std::path::{Path, PathBuf};
 use std::sync::OnceLock;
 
-/// Bytes of a file that are read; what lies behind is ignored. `/proc/stat` of 4096 processors has about 1 MiB.
-const MAX_FILE: usize = 4 << 20;
+/// Bytes of a file that are read. `/proc/stat` of 4096 processors has about 1 MiB; of mounts with long options, such as
+/// those of containers, ten thousand have 10 MiB.
+const MAX_FILE: usize = 32 << 20;
 
 /// Room for what nearly every such file holds on nearly every host.
 const FIRST_READ: usize = 8 << 10;
@@ -74,12 +77,16 @@ pub(super) fn open_dir(below: BorrowedFd<'_>, path: &str) -> io::Result<OwnedFd>
     Ok(retry_on_intr(|| rustix::fs::openat(below, path, flags, Mode::empty()))?)
 }
 
-/// The bytes of a file instead of what `into` holds. An error of the kernel is passed on bare.
-pub(super) fn read(below: BorrowedFd<'_>, path: &str, into: &mut Vec<u8>) -> io::Result<()> {
-    into.clear();
+fn open(below: BorrowedFd<'_>, path: &str) -> io::Result<OwnedFd> {
     // NONBLOCK: opening a pipe would wait for its other end.
     let flags = OFlags::RDONLY | OFlags::CLOEXEC | OFlags::NONBLOCK | OFlags::NOCTTY;
-    let file = retry_on_intr(|| rustix::fs::openat(below, path, flags, Mode::empty()))?;
+    Ok(retry_on_intr(|| rustix::fs::openat(below, path, flags, Mode::empty()))?)
+}
+
+/// The bytes of a file instead of what `into` holds. An error of the kernel is passed on bare.
+pub(super) fn read(below: BorrowedFd<'_>, path: &str, into: &mut Vec<u8>) -> io::Result<Extent> {
+    into.clear();
+    let file = open(below, path)?;
     if FileType::from_raw_mode(rustix::fs::fstat(&file)?.st_mode) != FileType::RegularFile {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "not a regular file"));
     }
@@ -89,13 +96,23 @@ pub(super) fn read(below: BorrowedFd<'_>, path: &str, into: &mut Vec<u8>) -> io:
             into.reserve_exact(into.len().max(FIRST_READ));
         }
         if retry_on_intr(|| rustix::io::read(&file, spare_capacity(into)))? == 0 {
-            return Ok(());
+            return Ok(Extent::Whole);
         }
     }
     into.truncate(MAX_FILE);
     // The last line may have been cut inside a number.
     let end = into.iter().rposition(|&b| b == b'\n').unwrap_or(0);
     into.truncate(end);
+    Ok(Extent::Cut)
+}
+
+/// What one read of a file gives instead of what `into` holds: all of a short file that the kernel makes when it is asked.
+/// Neither a pipe nor a device holds the reader, and neither is told from a file.
+pub(super) fn read_once(below: BorrowedFd<'_>, path: &str, into: &mut Vec<u8>) -> io::Result<()> {
+    into.clear();
+    into.reserve_exact(FIRST_READ);
+    let file = open(below, path)?;
+    retry_on_intr(|| rustix::io::read(&file, spare_capacity(into)))?;
     Ok(())
 }
 
@@ -132,7 +149,7 @@ mod tests {
     use super::*;
     use std::fs::write;
 
-    fn read_once(dir: &Path, file: &str, into: &mut Vec<u8>) -> io::Result<()> {
+    fn read_below(dir: &Path, file: &str, into: &mut Vec<u8>) -> io::Result<Extent> {
         let root = Root::new(dir.to_owned());
         read(root.dir().unwrap(), file, into)
     }
@@ -141,9 +158,9 @@ mod tests {
     fn an_endless_file_is_cut_at_a_whole_line() {
         let dir = tempfile::tempdir().unwrap();
         let line = "/dev/vda1 /data ext4 rw,relatime 0 0\n";
-        write(dir.path().join("mounts"), line.repeat(2 * MAX_FILE / line.len())).unwrap();
+        write(dir.path().join("mounts"), line.repeat(MAX_FILE / line.len() + 2)).unwrap();
         let mut bytes = Vec::new();
-        read_once(dir.path(), "mounts", &mut bytes).unwrap();
+        assert_eq!(read_below(dir.path(), "mounts", &mut bytes).unwrap(), Extent::Cut);
         assert!(bytes.len() < MAX_FILE && bytes.len() > MAX_FILE - 2 * line.len(), "{}", bytes.len());
         assert!(bytes.ends_with(line.trim_end().as_bytes()));
         assert!(bytes.capacity() <= MAX_FILE, "{}", bytes.capacity());
@@ -155,13 +172,13 @@ mod tests {
         write(dir.path().join("long"), "x".repeat(20_000)).unwrap();
         write(dir.path().join("short"), "y").unwrap();
         let mut bytes = Vec::new();
-        read_once(dir.path(), "long", &mut bytes).unwrap();
+        assert_eq!(read_below(dir.path(), "long", &mut bytes).unwrap(), Extent::Whole);
         assert_eq!(bytes.len(), 20_000);
         let (capacity, memory) = (bytes.capacity(), bytes.as_ptr());
-        read_once(dir.path(), "short", &mut bytes).unwrap();
+        assert_eq!(read_below(dir.path(), "short", &mut bytes).unwrap(), Extent::Whole);
         assert_eq!((&bytes[..], bytes.capacity(), bytes.as_ptr()), (&b"y"[..], capacity, memory));
         // What an earlier file said must not be taken for what a missing one says.
-        assert_eq!(read_once(dir.path(), "gone", &mut bytes).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(read_below(dir.path(), "gone", &mut bytes).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert!(bytes.is_empty());
     }
 
@@ -172,9 +189,23 @@ mod tests {
         std::os::unix::fs::symlink("/dev/zero", dir.path().join("zero")).unwrap();
         let mut bytes = Vec::new();
         for file in ["fifo", "zero", "."] {
-            let refused = read_once(dir.path(), file, &mut bytes).unwrap_err();
+            let refused = read_below(dir.path(), file, &mut bytes).unwrap_err();
             assert_eq!(refused.kind(), io::ErrorKind::InvalidInput, "{file}");
         }
+    }
+
+    #[test]
+    fn one_read_waits_for_nothing_and_is_bounded() {
+        let dir = tempfile::tempdir().unwrap();
+        let root = Root::new(dir.path().to_owned());
+        rustix::fs::mknodat(CWD, dir.path().join("fifo"), FileType::Fifo, 0o600.into(), 0).unwrap();
+        std::os::unix::fs::symlink("/dev/zero", dir.path().join("zero")).unwrap();
+        write(dir.path().join("comm"), "bash\n").unwrap();
+        let mut bytes = Vec::new();
+        let mut once = |file: &str| read_once(root.dir().unwrap(), file, &mut bytes).map(|()| bytes.clone());
+        assert!(once("zero").unwrap().len() <= 2 * FIRST_READ);
+        assert_eq!(once("comm").unwrap(), b"bash\n");
+        assert!(once("fifo").is_ok_and(|told| told.is_empty()) && once(".").is_err() && once("gone").is_err());
     }
 
     #[test]

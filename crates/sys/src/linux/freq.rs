@@ -18,7 +18,9 @@ impl Host {
     /// [`io::ErrorKind::Unsupported`] where the kernel does not tell.
     pub fn cpu_mhz(&mut self) -> io::Result<f64> {
         let told = self.read("proc/cpuinfo").ok().and_then(|()| parse_cpuinfo(&self.file));
-        told.or_else(|| self.scaling_mhz()).ok_or_else(|| io::ErrorKind::Unsupported.into())
+        self.release();
+        let untold = || io::Error::new(io::ErrorKind::Unsupported, "neither /proc/cpuinfo nor cpufreq tells it");
+        told.or_else(|| self.scaling_mhz()).ok_or_else(untold)
     }
 
     fn scaling_mhz(&mut self) -> Option<f64> {
@@ -114,6 +116,8 @@ mod tests {
         ]);
         assert_eq!(host.cpu_mhz().unwrap(), 1200.0);
         std::fs::remove_dir_all(dir.path().join("sys")).unwrap();
-        assert_eq!(host.cpu_mhz().unwrap_err().kind(), io::ErrorKind::Unsupported);
+        let untold = host.cpu_mhz().unwrap_err();
+        assert_eq!(untold.kind(), io::ErrorKind::Unsupported);
+        assert_eq!(untold.to_string(), "neither /proc/cpuinfo nor cpufreq tells it");
     }
 }

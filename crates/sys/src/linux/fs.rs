@@ -4,33 +4,38 @@
 //! may never come back (a dead NFS server).
 
 use super::Host;
-use crate::types::{Inodes, Mount, VolumeUsage};
+use crate::types::{Extent, Inodes, Mount, VolumeUsage};
 use std::ffi::OsStr;
 use std::io;
 use std::os::unix::ffi::OsStrExt;
 use std::path::{Path, PathBuf};
 
-/// A host that mounts more than this is not read further.
-const MAX_MOUNTS: usize = 4096;
+/// More mounts than only a broken host has; they are counted before any is left out.
+const MAX_MOUNTS: usize = 65_536;
 
 impl Host {
-    /// Every mount the kernel lists, at most 4096; nothing is asked of the file systems themselves.
+    /// Every mount the kernel lists; nothing is asked of the file systems themselves.
     ///
     /// Below a root prefix the table is that of process 1: `/proc/mounts` is the reader's own, the container's.
     ///
     /// # Errors
     /// The table cannot be read.
-    pub fn mounts(&mut self) -> io::Result<Vec<Mount>> {
+    pub fn mounts(&mut self, into: &mut Vec<Mount>) -> io::Result<Extent> {
         if self.root.is_plain() || self.read("proc/1/mounts").is_err() {
-            self.parse("proc/mounts", |_| Ok(()))?;
+            self.read("proc/mounts").map_err(|e| self.root.name("proc/mounts", &e))?;
         }
-        Ok(parse_mounts(&self.file, self.root.path()))
+        let extent = parse_mounts(&self.file, self.root.path(), into).and(self.extent);
+        self.release();
+        Ok(extent)
     }
 }
 
 /// All usable lines of the table; `root` is the prefix under which the host's files are seen.
-fn parse_mounts(bytes: &[u8], root: &Path) -> Vec<Mount> {
-    bytes.split(|&b| b == b'\n').filter_map(|line| parse_line(line, root)).take(MAX_MOUNTS).collect()
+fn parse_mounts(bytes: &[u8], root: &Path, into: &mut Vec<Mount>) -> Extent {
+    let mut all = bytes.split(|&b| b == b'\n').filter_map(|line| parse_line(line, root));
+    into.clear();
+    into.extend(all.by_ref().take(MAX_MOUNTS));
+    if all.next().is_none() { Extent::Whole } else { Extent::Cut }
 }
 
 fn parse_line(line: &[u8], root: &Path) -> Option<Mount> {
@@ -110,8 +115,14 @@ fn inodes(files: u64, free: u64) -> Option<Inodes> {
 mod tests {
     use super::*;
 
+    fn below(root: &str, table: &[u8]) -> Vec<Mount> {
+        let mut mounts = Vec::new();
+        assert_eq!(parse_mounts(table, Path::new(root), &mut mounts), Extent::Whole);
+        mounts
+    }
+
     fn parse(table: &[u8]) -> Vec<Mount> {
-        parse_mounts(table, Path::new("/"))
+        below("/", table)
     }
 
     #[test]
@@ -158,7 +169,7 @@ mod tests {
     // The Go agent asked for the path inside its container and not for the host's.
     #[test]
     fn only_the_path_has_the_root_prefix() {
-        let mounts = parse_mounts(b"/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /data/a ext4 rw 0 0\n", Path::new("/rootfs"));
+        let mounts = below("/rootfs", b"/dev/sda1 / ext4 rw 0 0\n/dev/sdb1 /data/a ext4 rw 0 0\n");
         assert_eq!((mounts[0].mount.as_str(), mounts[0].path.as_path()), ("/", Path::new("/rootfs")));
         assert_eq!((mounts[1].mount.as_str(), mounts[1].path.as_path()), ("/data/a", Path::new("/rootfs/data/a")));
         assert_eq!(mounts[1].device, "/dev/sdb1");
@@ -173,12 +184,15 @@ mod tests {
         assert_eq!(seen, [("", "/empty", "tmpfs"), ("/dev/sda1", "/", "ext")]);
     }
 
+    // Behind ten thousand mounts of containers, which are left out, the data of the host had no figures.
     #[test]
-    fn hundreds_of_mounts_are_read_and_thousands_are_bounded() {
-        let table = |n: usize| (0..n).map(|i| format!("/dev/mapper/v{i} /srv/{i} xfs rw 0 0\n")).collect::<String>();
-        let mounts = parse(table(300).as_bytes());
-        assert_eq!((mounts.len(), mounts[299].mount.as_str()), (300, "/srv/299"));
-        assert_eq!(parse(table(5000).as_bytes()).len(), MAX_MOUNTS);
+    fn the_last_of_ten_thousand_mounts_is_read_and_a_cut_is_told() {
+        let table = |n: usize| (0..n).map(|i| format!("overlay /srv/{i} overlay rw 0 0\n")).collect::<String>();
+        let mounts = parse((table(10_000) + "/dev/vdb1 /data ext4 rw 0 0\n").as_bytes());
+        assert_eq!((mounts.len(), mounts[10_000].mount.as_str()), (10_001, "/data"));
+        let mut mounts = Vec::new();
+        assert_eq!(parse_mounts(table(MAX_MOUNTS + 1).as_bytes(), Path::new("/"), &mut mounts), Extent::Cut);
+        assert_eq!(mounts.len(), MAX_MOUNTS);
     }
 
     #[test]

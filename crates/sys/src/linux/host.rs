@@ -5,16 +5,22 @@
 //! a clone has buffers of its own.
 
 use super::files::{self, Root};
+use crate::types::Extent;
 use std::fmt;
 use std::io;
 use std::path::PathBuf;
 use std::sync::Arc;
+
+/// Bytes of a buffer that are kept from one file to the next; what a longer file took goes back.
+const KEEP: usize = 1 << 20;
 
 /// The host whose files lie below a root.
 pub struct Host {
     pub(super) root: Arc<Root>,
     /// The file that was read last.
     pub(super) file: Vec<u8>,
+    /// Whether that is all of it.
+    pub(super) extent: Extent,
     /// The path of a file whose name is put together.
     pub(super) path: String,
     /// A name while it is asked about.
@@ -29,12 +35,20 @@ impl Host {
     }
 
     fn below(root: Arc<Root>) -> Host {
-        Host { root, file: Vec::new(), path: String::new(), name: String::new() }
+        Host { root, file: Vec::new(), extent: Extent::Whole, path: String::new(), name: String::new() }
     }
 
     /// Reads a file into `self.file`. Its error names no file and takes no memory.
     pub(super) fn read(&mut self, file: &str) -> io::Result<()> {
-        files::read(self.root.dir()?, file, &mut self.file)
+        self.extent = files::read(self.root.dir()?, file, &mut self.file)?;
+        Ok(())
+    }
+
+    /// Gives back the memory of a file that was uncommonly long.
+    pub(super) fn release(&mut self) {
+        if self.file.capacity() > KEEP {
+            self.file = Vec::new();
+        }
     }
 
     /// What `parse` makes of a file.
@@ -44,7 +58,9 @@ impl Host {
         parse: impl FnOnce(&[u8]) -> Result<T, &'static str>,
     ) -> io::Result<T> {
         self.read(file).map_err(|e| self.root.name(file, &e))?;
-        parse(&self.file).map_err(|what| self.root.damaged(file, what))
+        let told = parse(&self.file).map_err(|what| self.root.damaged(file, what));
+        self.release();
+        told
     }
 
     /// Reads a file of `/proc/net` into `self.file`, and leaves in `self.path` which one it was.
@@ -53,12 +69,14 @@ impl Host {
     pub(super) fn read_net(&mut self, file: &str) -> io::Result<()> {
         if !self.root.is_plain() {
             self.set_path(&["proc/1/net/", file]);
-            if files::read(self.root.dir()?, &self.path, &mut self.file).is_ok() {
+            if let Ok(extent) = files::read(self.root.dir()?, &self.path, &mut self.file) {
+                self.extent = extent;
                 return Ok(());
             }
         }
         self.set_path(&["proc/net/", file]);
-        files::read(self.root.dir()?, &self.path, &mut self.file)
+        self.extent = files::read(self.root.dir()?, &self.path, &mut self.file)?;
+        Ok(())
     }
 
     /// What `parse` makes of a file of `/proc/net`.
@@ -68,7 +86,9 @@ impl Host {
         parse: impl FnOnce(&[u8]) -> Result<T, &'static str>,
     ) -> io::Result<T> {
         self.read_net(file).map_err(|e| self.root.name(&self.path, &e))?;
-        parse(&self.file).map_err(|what| self.root.damaged(&self.path, what))
+        let told = parse(&self.file).map_err(|what| self.root.damaged(&self.path, what));
+        self.release();
+        told
     }
 
     pub(super) fn set_path(&mut self, parts: &[&str]) {
@@ -129,10 +149,11 @@ mod tests {
         assert_eq!(host.mem_info().unwrap(), MemInfo { total_bytes: 10240, available_bytes: 4096 });
         assert_eq!(host.swap_info().unwrap(), SwapInfo { total_bytes: 2048, free_bytes: 1024 });
         assert_eq!(host.load_avg().unwrap().fifteen, 3.0);
-        let mounts = host.mounts().unwrap();
+        let mut mounts = Vec::new();
+        assert_eq!(host.mounts(&mut mounts).unwrap(), Extent::Whole);
         assert_eq!((mounts[0].mount.as_str(), &mounts[0].path), ("/data", &dir.path().join("data")));
         let mut ifs = Vec::new();
-        host.clone().net_ifs(&mut ifs).unwrap();
+        assert_eq!(host.clone().net_ifs(&mut ifs).unwrap(), Extent::Whole);
         assert_eq!(ifs.iter().map(|i| i.speed_bits_per_s).collect::<Vec<_>>(), [Some(10_000_000_000), None]);
     }
 
@@ -146,10 +167,11 @@ mod tests {
             ("proc/1/net/dev", "bond0:1 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0\n"),
             ("proc/net/sockstat", "TCP: inuse 1 orphan 2 tw 3 alloc 4 mem 5\n"),
         ]);
-        let mounts = host.mounts().unwrap();
+        let mut mounts = Vec::new();
+        assert_eq!(host.mounts(&mut mounts).unwrap(), Extent::Whole);
         assert_eq!(mounts.iter().map(|m| m.fstype.as_str()).collect::<Vec<_>>(), ["ext4", "xfs"]);
         let mut ifs = Vec::new();
-        host.net_ifs(&mut ifs).unwrap();
+        assert_eq!(host.net_ifs(&mut ifs).unwrap(), Extent::Whole);
         assert_eq!(ifs.iter().map(|i| i.name.as_str()).collect::<Vec<_>>(), ["bond0"]);
         // Each file alone: one that process 1 does not show is the reader's own.
         host.read_net("sockstat").unwrap();
@@ -189,6 +211,18 @@ mod tests {
         let fifo = dir.path().join("proc/loadavg");
         rustix::fs::mknodat(rustix::fs::CWD, &fifo, rustix::fs::FileType::Fifo, 0o600.into(), 0).unwrap();
         assert_eq!(host.load_avg().unwrap_err().kind(), io::ErrorKind::InvalidInput);
+    }
+
+    #[test]
+    fn an_uncommonly_long_file_leaves_no_large_buffer() {
+        let line = "eth0: 1 0 0 0 0 0 0 0 2 0 0 0 0 0 0 0\n";
+        let long = line.repeat(3 * KEEP / line.len());
+        let (_dir, mut host) = fixture::host(&[("proc/net/dev", &long), ("proc/stat", &long), ("proc/mounts", &long)]);
+        let mut rows = Vec::new();
+        assert_eq!(host.net_ifs(&mut rows).unwrap(), Extent::Cut, "too many rows");
+        assert!(!rows.is_empty() && host.file.capacity() <= KEEP);
+        assert!(host.cpu_stat().is_err() && host.file.capacity() <= KEEP);
+        assert!(host.mounts(&mut Vec::new()).is_ok() && host.file.capacity() <= KEEP);
     }
 
     #[test]

@@ -6,40 +6,40 @@
 use super::rows::{Rows, renamed};
 use super::text::{lines, numbers};
 use super::{Host, files};
-use crate::types::NetIf;
+use crate::types::{Extent, NetIf};
 use std::io;
 use std::os::fd::AsFd;
 
-/// A host that shows more rows than this is not read further.
-const MAX_ROWS: usize = 4096;
+/// More interfaces than only a broken host has; they are counted before any is left out.
+const MAX_ROWS: usize = 65_536;
 
 impl Host {
     /// `/proc/net/dev` and `/sys/class/net/<interface>/speed`. Below a root prefix the table is that of process 1.
     ///
     /// # Errors
     /// The table cannot be read; an interface without a readable speed is no error.
-    pub fn net_ifs(&mut self, into: &mut Vec<NetIf>) -> io::Result<()> {
-        self.parse_net("dev", |bytes| {
-            parse_dev(bytes, into);
-            Ok(())
-        })?;
+    pub fn net_ifs(&mut self, into: &mut Vec<NetIf>) -> io::Result<Extent> {
+        let rows = self.parse_net("dev", |bytes| Ok(parse_dev(bytes, into)))?;
+        let extent = rows.and(self.extent);
         // Opened once for all of them: hundreds of interfaces are walked to from here.
-        let Ok(class) = self.root.dir().and_then(|root| files::open_dir(root, "sys/class/net")) else { return Ok(()) };
+        let Ok(class) = self.root.dir().and_then(|root| files::open_dir(root, "sys/class/net")) else {
+            return Ok(extent);
+        };
         for row in into {
             if is_file_name(&row.name) {
                 self.set_path(&[&row.name, "/speed"]);
                 let read = files::read(class.as_fd(), &self.path, &mut self.file);
-                row.speed_bits_per_s = read.ok().and_then(|()| parse_speed(&self.file));
+                row.speed_bits_per_s = read.ok().and_then(|_| parse_speed(&self.file));
             }
         }
-        Ok(())
+        Ok(extent)
     }
 }
 
-fn parse_dev(bytes: &[u8], into: &mut Vec<NetIf>) {
+fn parse_dev(bytes: &[u8], into: &mut Vec<NetIf>) -> Extent {
     let mut rows = Rows::new(into, MAX_ROWS);
     for (name, columns) in lines(bytes).filter_map(parse_row) {
-        let Some(row) = rows.next_row() else { break };
+        let Some(row) = rows.next_row() else { return Extent::Cut };
         let [
             in_bytes,
             in_packets,
@@ -83,6 +83,7 @@ fn parse_dev(bytes: &[u8], into: &mut Vec<NetIf>) {
             out_queue: None,
         };
     }
+    Extent::Whole
 }
 
 fn parse_row(line: &str) -> Option<(&str, [u64; 16])> {
@@ -113,7 +114,7 @@ mod tests {
 
     fn rows(bytes: &[u8]) -> Vec<NetIf> {
         let mut into = Vec::new();
-        parse_dev(bytes, &mut into);
+        assert_eq!(parse_dev(bytes, &mut into), Extent::Whole);
         into
     }
 
@@ -171,8 +172,11 @@ mod tests {
 
     #[test]
     fn a_host_of_nothing_but_interfaces_is_bounded() {
-        let file: String = (0..5000).map(|i| format!("veth{i}:0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n")).collect();
-        assert_eq!(rows(file.as_bytes()).len(), MAX_ROWS);
+        let file: String = (0..=MAX_ROWS).map(|i| format!("veth{i}:0 0 0 0 0 0 0 0 0 0 0 0 0 0 0 0\n")).collect();
+        let mut into = Vec::new();
+        assert_eq!((parse_dev(file.as_bytes(), &mut into), into.len()), (Extent::Cut, MAX_ROWS));
+        let end = file.trim_end().rfind('\n').unwrap();
+        assert_eq!((parse_dev(&file.as_bytes()[..end], &mut into), into.len()), (Extent::Whole, MAX_ROWS));
     }
 
     #[test]
@@ -200,11 +204,11 @@ mod tests {
             ("sys/class/net/enp0s31f6/speed", "1000\n"),
         ]);
         let mut ifs = Vec::new();
-        host.net_ifs(&mut ifs).unwrap();
+        let _ = host.net_ifs(&mut ifs).unwrap();
         assert_eq!((ifs[0].speed_bits_per_s, ifs[1].speed_bits_per_s), (Some(1_000_000_000), None));
         let memory = ifs[0].name.as_ptr();
         std::fs::write(dir.path().join("proc/net/dev"), "wg0: 5 0 0 0 0 0 0 0 6 0 0 0 0 0 0 0\n").unwrap();
-        host.net_ifs(&mut ifs).unwrap();
+        let _ = host.net_ifs(&mut ifs).unwrap();
         assert_eq!((ifs.len(), ifs[0].name.as_str(), ifs[0].in_bytes, ifs[0].speed_bits_per_s), (1, "wg0", 5, None));
         assert_eq!(ifs[0].name.as_ptr(), memory);
     }
@@ -217,7 +221,7 @@ mod tests {
             ("proc/net/if_inet6", "fe80000000000000505400fffe123456 02 40 20 80 ens3\n"),
         ]);
         let mut ifs = Vec::new();
-        host.net_ifs(&mut ifs).unwrap();
+        let _ = host.net_ifs(&mut ifs).unwrap();
         assert_eq!((ifs.len(), ifs[0].name.as_str(), ifs[0].in_multicast), (1, "ens3", 3));
     }
 }

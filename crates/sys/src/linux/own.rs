@@ -25,10 +25,10 @@ pub fn self_usage() -> io::Result<SelfUsage> {
     // The listing holds one descriptor of its own.
     let handles = count_numbered(CWD, "/proc/self/fd")?.saturating_sub(1);
     Ok(SelfUsage {
-        rss_bytes: stat.rss_pages.saturating_mul(rustix::param::page_size() as u64),
+        rss_bytes: stat.numbers.rss_pages.saturating_mul(rustix::param::page_size() as u64),
         cpu_us: microseconds(cpu.tv_sec, cpu.tv_nsec),
         handles,
-        threads: Some(stat.threads),
+        threads: Some(stat.numbers.threads),
     })
 }
 

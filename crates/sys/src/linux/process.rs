@@ -1,12 +1,15 @@
-//! The processes of the host: `/proc/PID/stat` of each, and `io` and `fd` of those somebody wants to know more about.
+//! The processes of the host: `/proc/PID/comm` of each, and `stat`, `io` and `fd` of those somebody wants to know more
+//! about. `comm` is a fraction of the work that `stat` is, of which the kernel sums up every thread.
 //!
 //! A process that ends while it is looked at is absent, and so is one that has ended and is not yet waited for. Whose
-//! `io` and `fd` may not be read has neither, and is counted all the same. Source: proc_pid_stat(5), proc_pid_io(5).
+//! `io` and `fd` may not be read has neither, and is counted all the same. Source: proc_pid_comm(5), proc_pid_stat(5),
+//! proc_pid_io(5), proc_pid_fd(5).
 
 use super::rows::{Rows, renamed};
 use super::text::lines;
 use super::{Host, files};
 use crate::types::Proc;
+use rustix::fs::AtFlags;
 use std::fmt::Write;
 use std::io;
 use std::os::fd::{AsFd, BorrowedFd};
@@ -14,74 +17,147 @@ use std::os::fd::{AsFd, BorrowedFd};
 /// More processes than this are not told of.
 const MAX_PROCESSES: usize = 1 << 17;
 
+/// What the kernel keeps of a name (TASK_COMM_LEN, less the NUL).
+const COMM: usize = 15;
+
+/// Of a file (NAME_MAX).
+const MAX_NAME: usize = 255;
+
 impl Host {
-    /// The processes whose name `wanted` accepts. It is asked once for every process, with the name that [`Proc::name`]
-    /// shows; bytes that are not UTF-8 are replaced.
+    /// The processes whose name `wanted` accepts. It is asked with what the kernel keeps of the name, once for every
+    /// process and also for those that have just ended; bytes that are not UTF-8 are replaced.
     ///
     /// # Errors
     /// `/proc` cannot be listed, or `/proc/uptime` not be read.
     pub fn processes(&mut self, wanted: &mut dyn FnMut(&str) -> bool, into: &mut Vec<Proc>) -> io::Result<()> {
         let uptime_s = self.uptime_s()?;
         let units = Units::new(rustix::param::clock_ticks_per_second(), rustix::param::page_size());
-        let Host { root, file, path, name } = self;
+        let Host { root, file, path, name, .. } = self;
         let proc = root.dir().and_then(|dir| files::open_dir(dir, "proc")).map_err(|e| root.name("proc", &e))?;
+        // In a fixture the size of a directory is that of the directory.
+        let sizes_count = rustix::fs::fstatfs(&proc).is_ok_and(|fs| fs.f_type == rustix::fs::PROC_SUPER_MAGIC);
         let mut rows = Rows::new(into, MAX_PROCESSES);
         files::each_entry(&proc, |entry| {
             let Some(pid) = files::numbered(entry, "") else { return };
-            if read_of(proc.as_fd(), pid, "stat", path, file).is_err() {
+            let one = Looked { proc: proc.as_fd(), pid };
+            // Kernels before 2.6.33 have no `comm`.
+            let known = one.read("comm", path, file).is_ok();
+            if known {
+                show(file.strip_suffix(b"\n").unwrap_or(file), name);
+                if !wanted(name) {
+                    return;
+                }
+            }
+            if one.read("stat", path, file).is_err() {
                 return;
             }
             let Some(stat) = parse_stat(file).filter(Stat::lives) else { return };
-            name.clear();
-            for chunk in stat.name.utf8_chunks() {
-                name.push_str(chunk.valid());
-                if !chunk.invalid().is_empty() {
-                    name.push(char::REPLACEMENT_CHARACTER);
+            if !known {
+                show(stat.name, name);
+                if !wanted(name) {
+                    return;
                 }
             }
-            if !wanted(name) {
+            let cut: Option<[u8; COMM]> = stat.name.try_into().ok();
+            let Numbers { user_ticks, kernel_ticks, threads, start_ticks, rss_pages } = stat.numbers;
+            let handles = one.handles(sizes_count, path);
+            let io = one.read("io", path, file);
+            // What is missing may be what this kernel does not have; of a process that ended it is nothing.
+            let doubtful =
+                handles.as_ref().map_or_else(is_gone, |count| *count == 0) || io.as_ref().is_err_and(is_gone);
+            let (read_bytes, written_bytes) = match io {
+                Ok(()) => (parse_io(file, "read_bytes"), parse_io(file, "write_bytes")),
+                Err(_) => (None, None),
+            };
+            if doubtful && !one.still_lives(start_ticks, path, file) {
                 return;
             }
+            if let Some(begin) = cut
+                && one.read("cmdline", path, file).is_ok()
+            {
+                complete(name, &begin, file);
+            }
             let Some(row) = rows.next_row() else { return };
-            let rss_bytes = units.bytes(stat.rss_pages);
+            let rss_bytes = units.bytes(rss_pages);
             *row = Proc {
                 pid,
                 name: renamed(&mut row.name, name),
-                created: stat.start_ticks,
-                age_s: (uptime_s - units.seconds(stat.start_ticks)).max(0.0),
-                user_us: units.microseconds(stat.user_ticks),
-                kernel_us: units.microseconds(stat.kernel_ticks),
+                created: start_ticks,
+                age_s: (uptime_s - units.seconds(start_ticks)).max(0.0),
+                user_us: units.microseconds(user_ticks),
+                kernel_us: units.microseconds(kernel_ticks),
                 memory_bytes: rss_bytes,
                 working_set_bytes: rss_bytes,
-                threads: stat.threads,
-                handles: None,
-                read_bytes: None,
-                written_bytes: None,
+                threads,
+                handles: handles.ok(),
+                read_bytes,
+                written_bytes,
             };
-            row.handles = count_files(proc.as_fd(), pid, path).ok();
-            if read_of(proc.as_fd(), pid, "io", path, file).is_ok() {
-                row.read_bytes = parse_io(file, "read_bytes");
-                row.written_bytes = parse_io(file, "write_bytes");
-            }
         })
         .map_err(|e| root.name("proc", &e))
     }
 }
 
-fn set_path(path: &mut String, pid: u32, file: &str) {
-    path.clear();
-    // Writing to a String does not fail.
-    let _ = write!(path, "{pid}/{file}");
+/// A process while it is looked at.
+struct Looked<'a> {
+    proc: BorrowedFd<'a>,
+    pid: u32,
 }
 
-fn read_of(proc: BorrowedFd<'_>, pid: u32, file: &str, path: &mut String, into: &mut Vec<u8>) -> io::Result<()> {
-    set_path(path, pid, file);
-    files::read(proc, path, into)
+impl Looked<'_> {
+    fn read(&self, file: &str, path: &mut String, into: &mut Vec<u8>) -> io::Result<()> {
+        self.set_path(file, path);
+        files::read_once(self.proc, path, into)
+    }
+
+    /// Open files. Linux 6.2 made their number the size of the directory, which one call tells and everybody may ask.
+    fn handles(&self, sizes_count: bool, path: &mut String) -> io::Result<u64> {
+        self.set_path("fd", path);
+        if sizes_count {
+            let size = rustix::fs::statat(self.proc, path.as_str(), AtFlags::empty())?.st_size;
+            if let Some(count) = u64::try_from(size).ok().filter(|count| *count > 0) {
+                return Ok(count);
+            }
+        }
+        files::count_numbered(self.proc, path)
+    }
+
+    fn still_lives(&self, start_ticks: u64, path: &mut String, into: &mut Vec<u8>) -> bool {
+        self.read("stat", path, into).is_ok()
+            && parse_stat(into).is_some_and(|stat| stat.lives() && stat.numbers.start_ticks == start_ticks)
+    }
+
+    fn set_path(&self, file: &str, path: &mut String) {
+        path.clear();
+        // Writing to a String does not fail.
+        let _ = write!(path, "{}/{file}", self.pid);
+    }
 }
 
-fn count_files(proc: BorrowedFd<'_>, pid: u32, path: &mut String) -> io::Result<u64> {
-    set_path(path, pid, "fd");
-    files::count_numbered(proc, path)
+/// Whether an error says that there is no such process, or no such file of it; and not that it is kept from us.
+fn is_gone(error: &io::Error) -> bool {
+    error.kind() == io::ErrorKind::NotFound || error.raw_os_error() == Some(libc::ESRCH)
+}
+
+/// The name as text.
+fn show(bytes: &[u8], name: &mut String) {
+    name.clear();
+    for chunk in bytes.utf8_chunks() {
+        name.push_str(chunk.valid());
+        if !chunk.invalid().is_empty() {
+            name.push(char::REPLACEMENT_CHARACTER);
+        }
+    }
+}
+
+/// Completes a name that the kernel cut with the file name of the first word of `cmdline`, if that begins with it: a
+/// program may write there what it likes.
+fn complete(name: &mut String, begin: &[u8], cmdline: &[u8]) {
+    let word = cmdline.split(|&b| b == 0).next().unwrap_or_default();
+    let file = word.rsplit(|&b| b == b'/').next().unwrap_or_default();
+    if file.len() <= MAX_NAME && file.starts_with(begin) {
+        show(file, name);
+    }
 }
 
 /// What the kernel's units are on this host.
@@ -113,6 +189,10 @@ impl Units {
 pub(super) struct Stat<'a> {
     name: &'a [u8],
     state: &'a str,
+    pub(super) numbers: Numbers,
+}
+
+pub(super) struct Numbers {
     user_ticks: u64,
     kernel_ticks: u64,
     pub(super) threads: u64,
@@ -141,7 +221,8 @@ pub(super) fn parse_stat(bytes: &[u8]) -> Option<Stat<'_>> {
     let rss_pages = fields.nth(24 - 23)?.parse().ok()?;
     // Without a field behind it, the last number may be cut.
     fields.next()?;
-    Some(Stat { name, state, user_ticks, kernel_ticks, threads, start_ticks, rss_pages })
+    let numbers = Numbers { user_ticks, kernel_ticks, threads, start_ticks, rss_pages };
+    Some(Stat { name, state, numbers })
 }
 
 fn parse_io(bytes: &[u8], name: &str) -> Option<u64> {

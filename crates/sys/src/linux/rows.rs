@@ -1,6 +1,9 @@
 //! A list that is filled anew from its beginning: what a row holds, a name above all, keeps its memory from one reading
 //! to the next. Bounded; rows that are not filled again are dropped at the end.
 
+/// Rows whose memory is kept in any case; where there was a burst of more, it goes back.
+const KEEP: usize = 1024;
+
 pub(super) struct Rows<'a, T> {
     rows: &'a mut Vec<T>,
     filled: usize,
@@ -30,6 +33,9 @@ impl<'a, T: Default> Rows<'a, T> {
 impl<T> Drop for Rows<'_, T> {
     fn drop(&mut self) {
         self.rows.truncate(self.filled);
+        if self.rows.capacity() > KEEP && self.filled < self.rows.capacity() / 4 {
+            self.rows.shrink_to(KEEP.max(self.filled));
+        }
     }
 }
 
@@ -64,6 +70,13 @@ mod tests {
         assert_eq!(list[0].as_ptr(), before);
         fill(&mut list, 9, &[]);
         assert!(list.is_empty());
+    }
+
+    #[test]
+    fn a_burst_of_rows_does_not_stay() {
+        let mut list: Vec<String> = vec![String::new(); 60_000];
+        fill(&mut list, 9, &["a", "b"]);
+        assert!(list.capacity() <= 2 * KEEP, "{}", list.capacity());
     }
 
     #[test]

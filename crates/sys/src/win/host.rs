@@ -4,7 +4,7 @@
 use super::ffi::Buffer;
 use super::{cpu, disk, drive, mem, net, paging, process, socket};
 use crate::types::{
-    CoreTimes, CpuStat, DiskIo, Drive, KernelLimits, LoadAvg, MemInfo, Mount, NetCounters, NetIf, Paging, Proc,
+    CoreTimes, CpuStat, DiskIo, Drive, Extent, KernelLimits, LoadAvg, MemInfo, Mount, NetCounters, NetIf, Paging, Proc,
     SockStat, SwapInfo, SysInfo, TcpStates, TcpStats, UdpCounts,
 };
 use std::io;
@@ -152,8 +152,9 @@ impl Host {
     ///
     /// # Errors
     /// The drives cannot be listed.
-    pub fn mounts(&mut self) -> io::Result<Vec<Mount>> {
-        disk::mounts()
+    pub fn mounts(&mut self, into: &mut Vec<Mount>) -> io::Result<Extent> {
+        *into = disk::mounts()?;
+        Ok(Extent::Whole)
     }
 
     /// The physical drives that can be opened, with the letters of the volumes on them. May take long where a disk is
@@ -169,7 +170,7 @@ impl Host {
     ///
     /// # Errors
     /// Always [`io::ErrorKind::Unsupported`].
-    pub fn disk_stats(&mut self, _into: &mut Vec<DiskIo>) -> io::Result<()> {
+    pub fn disk_stats(&mut self, _into: &mut Vec<DiskIo>) -> io::Result<Extent> {
         Err(io::ErrorKind::Unsupported.into())
     }
 
@@ -177,8 +178,9 @@ impl Host {
     ///
     /// # Errors
     /// The call's own.
-    pub fn net_ifs(&mut self, into: &mut Vec<NetIf>) -> io::Result<()> {
-        net::net_ifs(into)
+    pub fn net_ifs(&mut self, into: &mut Vec<NetIf>) -> io::Result<Extent> {
+        net::net_ifs(into)?;
+        Ok(Extent::Whole)
     }
 
     /// GetTcpStatisticsEx2 where this Windows has it, else GetTcpStatisticsEx; `v6` is `None` on a host without IPv6.

@@ -1,3 +1,4 @@
+use super::choice::{listed, topmost};
 use super::*;
 use crate::collect::tests::with_cx;
 use falcon_sys::types::Inodes;
@@ -66,7 +67,54 @@ fn a_mount_list_of_linux_is_ignored_on_windows_with_a_warning() {
     let (kept, said) = with_cx(Sets::FALCON, Platform::Windows, |cx| wanted(all.clone(), &list, Platform::Windows, cx));
     assert_eq!((kept.len(), kept[0].mount.as_str(), said.remarks.len()), (1, "D:", 0));
     let (kept, said) = with_cx(Sets::FALCON, Platform::Linux, |cx| wanted(all, &list, Platform::Linux, cx));
-    assert!(kept.is_empty() && said.remarks.is_empty(), "on Linux the list is meant as it stands");
+    assert!(kept.is_empty(), "on Linux the list is meant as it stands");
+    assert_eq!(said.remarks[0].1, "matches no mount of this host (C:, D:); none is reported");
+}
+
+#[test]
+fn a_list_that_fits_nothing_is_told_with_few_of_many_mounts() {
+    let all: Vec<Mount> = (0..300).map(|n| mount("x", &format!("/m{n}"), "xfs")).collect();
+    let text = listed(&all);
+    assert!(text.starts_with("/m0, /m1") && text.ends_with("/m19 and 280 more"), "{text}");
+    assert_eq!(listed(&all[..20]).matches(", ").count(), 19);
+    assert!(!listed(&all[..20]).contains("more") && listed(&[]).is_empty());
+    let list = ["/m7/".to_owned()];
+    let none = with_cx(Sets::FALCON, Platform::Linux, |cx| wanted(Vec::new(), &list, Platform::Linux, cx));
+    assert!(none.1.remarks.is_empty(), "without mounts there is nothing to say of the list");
+}
+
+// What a later mount covers was asked through it: one file system's figures came under two names, and twice in the sums.
+#[test]
+fn what_lies_below_a_later_mount_is_not_reported() {
+    let all = vec![
+        mount("tmpfs", "/run", "tmpfs"),
+        mount("/dev/sdb1", "/mnt/a", "xfs"),
+        mount("/dev/sdc1", "/mnt/a/deep/er", "xfs"),
+        mount("/dev/sdd1", "/mnt2", "xfs"),
+        mount("/dev/vda1", "/", "ext4"),
+        mount("nas:/x", "/mnt", "nfs4"),
+        mount("/dev/sde1", "/mnt/b", "xfs"),
+    ];
+    let shown: Vec<_> = topmost(all).into_iter().map(|m| m.mount).collect();
+    assert_eq!(shown, ["/run", "/mnt2", "/", "/mnt", "/mnt/b"], "the root comes behind what was moved into it");
+}
+
+// Two mounts that became one series were both in df.statistics.
+#[test]
+fn of_namesakes_the_first_is_reported_and_the_others_are_told() {
+    let mut mounts = vec![
+        mount("a", "/data,1", "xfs"),
+        mount("b", "/data=1", "xfs"),
+        mount("c", "/data 1", "xfs"),
+        mount("d", "/data1", "xfs"),
+        mount("e", "/data_1", "ext4"),
+    ];
+    let (_, said) = with_cx(Sets::FALCON, Platform::Linux, |cx| leave_out_namesakes(cx, &mut mounts));
+    assert_eq!(mounts.iter().map(|m| m.device.as_str()).collect::<Vec<_>>(), ["a", "c", "e"]);
+    assert_eq!(
+        said.problems.iter().map(|p| p.0.as_str()).collect::<Vec<_>>(),
+        ["mount \"/data=1\"", "mount \"/data1\""]
+    );
 }
 
 #[test]
@@ -106,6 +154,6 @@ fn a_dead_mount_costs_only_its_own_series() {
     let (_, said) = with_cx(Sets::FALCON, Platform::Linux, |cx| report(cx, &mounts, answers, &stats));
     assert_eq!(said.samples.len(), 5 + 3);
     let problems: Vec<_> = said.problems.iter().map(|(what, _)| what.as_str()).collect();
-    assert_eq!(problems, ["mount /a", "mount /c"]);
+    assert_eq!(problems, ["mount \"/a\"", "mount \"/c\""]);
     assert_eq!(stats.collect_hung.get(), 1);
 }

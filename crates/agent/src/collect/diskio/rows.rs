@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::io;
 
 use falcon_sys::Host;
-use falcon_sys::types::DiskIo;
+use falcon_sys::types::{DiskIo, Extent};
 
 use super::device::Device;
 use super::emit;
@@ -43,6 +43,8 @@ impl Rows {
         *cycle += 1;
         for row in shown.iter().filter_map(|place| table.get(*place)) {
             let (device, interval) = match devices.get_mut(&row.name) {
+                // A second row of one name: a device that just went, and the one that came in its place.
+                Some(device) if device.cycle == *cycle => continue,
                 Some(device) => {
                     let interval = device.advance(row, cx.tick.elapsed, Platform::Linux);
                     (device, interval)
@@ -61,7 +63,9 @@ impl Rows {
 
 impl Collector for Rows {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
-        self.host.disk_stats(&mut self.table)?;
+        if self.host.disk_stats(&mut self.table)? == Extent::Cut {
+            cx.problem("block devices", format!("only the first {} are read", self.table.len()));
+        }
         self.report(cx);
         Ok(())
     }

@@ -56,6 +56,37 @@ fn a_link_that_changes_its_speed_makes_no_jump() {
     assert_eq!(link.in_percent, 0.0008, "counters that restart, restart");
 }
 
+// The bytes since boot came as one peak in the cycle in which the driver first told the speed.
+#[test]
+fn a_speed_that_becomes_known_late_makes_no_jump() {
+    let mut link = Link::default();
+    let mut now = NetIf { in_bytes: 1 << 40, out_bytes: 1 << 30, ..named("eth0") };
+    link.advance(&now, 1);
+    assert_eq!((link.in_percent, link.out_percent), (0.0, 0.0));
+    now.speed_bits_per_s = Some(1_000_000_000);
+    now.in_bytes += 125_000_000;
+    link.advance(&now, 2);
+    assert_eq!((link.in_percent, link.out_percent), (100.0, 0.0), "one second's worth of the link");
+    now.speed_bits_per_s = None;
+    now.in_bytes += 125_000_000;
+    link.advance(&now, 3);
+    now.speed_bits_per_s = Some(1_000_000_000);
+    link.advance(&now, 4);
+    assert_eq!(link.in_percent, 100.0, "what came at an unknown speed is no share of it");
+}
+
+#[test]
+fn counters_that_step_back_make_no_peak_at_a_lower_speed() {
+    let mut link = Link::default();
+    let mut now = NetIf { in_bytes: 1 << 40, speed_bits_per_s: Some(100_000_000_000), ..named("bond0") };
+    link.advance(&now, 1);
+    let before = link.in_percent;
+    now.in_bytes -= 1;
+    now.speed_bits_per_s = Some(10_000_000);
+    link.advance(&now, 2);
+    assert_eq!(link.in_percent, before);
+}
+
 #[test]
 fn an_unknown_speed_is_zero_on_linux_and_absent_on_windows() {
     let said =

@@ -26,18 +26,35 @@ pub(super) enum Refusal {
     Silent(String),
 }
 
-/// Asks `server` (`host:port`) and waits `wait` for each of its first addresses.
+/// Asks `server` (`host:port`) and waits `wait` for its first addresses together, which are asked in turn.
 pub(super) fn ask(server: &str, wait: Duration, clock: &dyn WallClock) -> Result<Reading, Refusal> {
     let addresses = server.to_socket_addrs().map_err(|error| Refusal::Silent(error.to_string()))?;
+    let addresses: Vec<SocketAddr> = addresses.take(ADDRESSES).collect();
+    ask_all(server, &addresses, wait, clock)
+}
+
+pub(super) fn ask_all(
+    server: &str,
+    addresses: &[SocketAddr],
+    wait: Duration,
+    clock: &dyn WallClock,
+) -> Result<Reading, Refusal> {
+    // An equal share, and not what is left: what is told stays the same from cycle to cycle.
+    let wait = wait / u32::try_from(addresses.len().max(1)).unwrap_or(u32::MAX);
     let mut refusal = Refusal::Silent("the name has no address".to_owned());
-    for address in addresses.take(ADDRESSES) {
-        match ask_one(address, wait, clock) {
-            Err(Refusal::Silent(why)) if address.to_string() == server => refusal = Refusal::Silent(why),
+    for address in addresses {
+        match ask_one(*address, wait, clock) {
+            Err(Refusal::Silent(why)) if is_named(*address, server) => refusal = Refusal::Silent(why),
             Err(Refusal::Silent(why)) => refusal = Refusal::Silent(format!("{address}: {why}")),
             answered => return answered,
         }
     }
     Err(refusal)
+}
+
+/// Whether that is the address which the configuration has, however it is written there.
+fn is_named(address: SocketAddr, server: &str) -> bool {
+    server.parse() == Ok(address)
 }
 
 fn ask_one(server: SocketAddr, wait: Duration, clock: &dyn WallClock) -> Result<Reading, Refusal> {

@@ -1,3 +1,4 @@
+use super::ask::ask_all;
 use super::packet::{Times, answer, at_once};
 use super::*;
 use crate::collect::Collected;
@@ -141,6 +142,40 @@ fn a_silent_server_is_waited_for_and_given_up() {
     assert!(server.is_left_alone(), "once");
     assert!(matches!(ask("", SHORT, &Fixed), Err(Refusal::Silent(_))));
     assert!(matches!(ask("127.0.0.1:0", SHORT, &Fixed), Err(Refusal::Silent(_))));
+}
+
+// Two silent addresses took twice the time, which the third and the fourth server did not have: they were told as names
+// that are not resolved, and counted as hung.
+#[test]
+fn all_addresses_of_a_server_share_its_time() {
+    let (first, second) = (Fake::new(), Fake::new());
+    let addresses = [&first, &second].map(|fake| fake.socket.local_addr().expect("bound"));
+    let Err(Refusal::Silent(why)) = ask_all("ntp:123", &addresses, SHORT, &Fixed) else { panic!("nobody answered") };
+    assert!(!first.is_left_alone() && !second.is_left_alone());
+    assert_eq!(why, format!("{}: no answer in 15 ms", addresses[1]));
+    // Where the first one cannot be reached the second one is asked.
+    let nobody = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
+    let thread = second.tells(0);
+    assert!(ask_all("ntp:123", &[nobody, addresses[1]], LONG, &Fixed).is_ok());
+    thread.join().expect("no panic");
+    let servers = u32::try_from(SERVERS).expect("few");
+    assert!(PATIENCE * servers / (servers - 1) + WAIT < DEADLINE, "the last one asked has its time");
+}
+
+#[test]
+fn an_address_is_not_told_twice() {
+    let nobody = UdpSocket::bind("127.0.0.1:0").and_then(|socket| socket.local_addr()).expect("a port");
+    let told = |server: &str| match ask_all(server, &[nobody], LONG, &Fixed) {
+        Err(Refusal::Silent(why)) => why,
+        other => panic!("{other:?}"),
+    };
+    assert!(!told(&nobody.to_string()).contains("127.0.0.1"));
+    assert!(told("localhost:123").starts_with(&format!("{nobody}: ")));
+    let server = Fake::new();
+    let mut host = Asking::new(&[&server]);
+    host.ntp.servers[0].take(Outcome::Late { newly: true }, host.start);
+    let problem = host.ntp.servers[0].problem.clone().expect("told");
+    assert!(problem.contains("no answer") && problem.contains("not resolved"), "{problem}");
 }
 
 #[test]

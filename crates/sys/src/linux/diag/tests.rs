@@ -4,8 +4,6 @@ use super::*;
 use crate::linux::host::fixture;
 use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream};
 
-const SEQUENCE: u32 = 10;
-
 fn message(kind: u16, sequence: u32, payload: &[u8]) -> Vec<u8> {
     let length = (HEADER + payload.len()) as u32;
     let mut bytes =
@@ -21,7 +19,7 @@ fn socket(state: u8) -> Vec<u8> {
     let mut payload = vec![0; SOCKET];
     payload[1] = state;
     payload.extend([5, 0, 8, 0, 3]);
-    message(SOCK_DIAG_BY_FAMILY, SEQUENCE, &payload)
+    message(TCPDIAG_GETSOCK, SEQUENCE, &payload)
 }
 
 fn done(code: i32) -> Vec<u8> {
@@ -30,7 +28,7 @@ fn done(code: i32) -> Vec<u8> {
 
 fn counted(messages: &[Vec<u8>]) -> (io::Result<Dump>, [u64; 13]) {
     let mut states = TcpStates::default();
-    (count(&messages.concat(), SEQUENCE, &mut states), states.count)
+    (count(&messages.concat(), &mut states), states.count)
 }
 
 #[test]
@@ -48,12 +46,12 @@ fn states_of_linux_become_those_of_the_mib() {
 
 #[test]
 fn only_the_states_that_are_counted_are_asked_for() {
-    let request = request(AddressFamily::INET6);
-    assert_eq!(request[..4], 72_u32.to_ne_bytes());
-    assert_eq!(request[16..20], [10, 6, 0, 0]);
-    let states = u32::from_ne_bytes(request[20..24].try_into().unwrap());
+    let request = request();
+    assert_eq!((request.len(), &request[..4]), (76, &76_u32.to_ne_bytes()[..]));
+    assert_eq!(request[4..6], 18_u16.to_ne_bytes());
+    let states = u32::from_ne_bytes(request[68..72].try_into().unwrap());
     assert_eq!(states, 0b1_1111_1011_1100);
-    assert!(request[24..].iter().all(|&b| b == 0));
+    assert!(request[16..68].iter().chain(&request[72..]).all(|&b| b == 0));
 }
 
 #[test]
@@ -71,13 +69,17 @@ fn what_the_kernel_refuses_is_an_error() {
     assert_eq!(refused(NLMSG_DONE, -libc::EPERM).unwrap_err().kind(), io::ErrorKind::PermissionDenied);
     assert!(refused(NLMSG_ERROR, i32::MIN).is_err() && refused(NLMSG_OVERRUN, 0).is_err());
     assert_eq!(refused(NLMSG_ERROR, 0).unwrap(), Dump::More);
+    assert!(is_without(&refused(NLMSG_ERROR, -libc::ENOENT).unwrap_err()));
+    assert!(is_without(&refused(NLMSG_ERROR, -libc::EOPNOTSUPP).unwrap_err()));
+    assert!(!is_without(&refused(NLMSG_ERROR, -libc::EPERM).unwrap_err()) && !is_without(&damaged("x")));
 }
 
 #[test]
 fn messages_for_others_are_skipped() {
     let foreign = |kind| message(kind, SEQUENCE + 1, &(-libc::EPERM).to_ne_bytes());
     let unknown = message(999, SEQUENCE, b"anything");
-    let (told, states) = counted(&[foreign(NLMSG_ERROR), foreign(NLMSG_DONE), foreign(20), unknown, socket(10)]);
+    let (told, states) =
+        counted(&[foreign(NLMSG_ERROR), foreign(NLMSG_DONE), foreign(TCPDIAG_GETSOCK), unknown, socket(10)]);
     assert_eq!((told.unwrap(), states[2]), (Dump::More, 1));
 }
 
@@ -87,7 +89,7 @@ fn every_cut_is_an_error_or_less_and_never_more() {
     let ends = [0, socket(10).len(), socket(10).len() + socket(8).len()];
     for end in 0..whole.len() {
         let mut states = TcpStates::default();
-        match count(&whole[..end], SEQUENCE, &mut states) {
+        match count(&whole[..end], &mut states) {
             Ok(Dump::Done) => panic!("{end}"),
             // The padding behind a message may be missing.
             Ok(Dump::More) => assert!(ends.iter().any(|&e| e.abs_diff(end) < 4), "{end}"),
@@ -102,13 +104,13 @@ fn absurd_lengths_neither_hang_nor_panic() {
     for length in [0_u32, 1, 15, 17, 1 << 31, u32::MAX] {
         let mut bytes = socket(10);
         bytes[..4].copy_from_slice(&length.to_ne_bytes());
-        assert!(count(&bytes, SEQUENCE, &mut TcpStates::default()).is_err(), "{length}");
+        assert!(count(&bytes, &mut TcpStates::default()).is_err(), "{length}");
     }
     // A header that is nothing but a header.
-    let empty = message(SOCK_DIAG_BY_FAMILY, SEQUENCE, &[]);
-    assert!(count(&empty, SEQUENCE, &mut TcpStates::default()).is_err());
+    let empty = message(TCPDIAG_GETSOCK, SEQUENCE, &[]);
+    assert!(count(&empty, &mut TcpStates::default()).is_err());
     for byte in 0..=255 {
-        let _ = count(&[byte; 200], SEQUENCE, &mut TcpStates::default());
+        let _ = count(&[byte; 200], &mut TcpStates::default());
     }
 }
 

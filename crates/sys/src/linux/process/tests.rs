@@ -76,6 +76,8 @@ fn only_the_wanted_and_the_living_are_told_of() {
         ("proc/5/stat", "5 (cut) S 1 2 3"),
         ("proc/6/stat", &stat(6, "negative", "S").replace(" 24 ", " -24 ")),
         ("proc/7/io", ""),
+        ("proc/9/comm", "sleep\n"),
+        ("proc/9/stat", &stat(9, "sleep", "S")),
         ("proc/self/stat", &stat(4, "link", "S")),
         ("proc/8/stat/x", ""),
     ]);
@@ -85,7 +87,8 @@ fn only_the_wanted_and_the_living_are_told_of() {
         name == "worker"
     });
     asked.sort_unstable();
-    assert_eq!((asked, told), (vec!["init".to_owned(), "worker".to_owned()], vec!["worker".to_owned()]));
+    // What has ended may be asked about where its name is known before its state.
+    assert_eq!((asked, told), (["init", "sleep", "worker"].map(str::to_owned).into(), vec!["worker".to_owned()]));
     // Neither `io` nor `fd`: not permitted, or a kernel without. That is not 0.
     let mut rows = Vec::new();
     host.processes(&mut |name| name == "worker", &mut rows).unwrap();
@@ -118,6 +121,62 @@ fn rows_are_used_again_without_what_they_held() {
     assert!(rows.is_empty());
 }
 
+// Two programs whose names begin with the same 15 bytes were counted as one.
+#[test]
+fn a_name_that_the_kernel_cut_is_completed_from_the_command_line() {
+    let cases: [(&str, &[u8], &str); 8] = [
+        ("systemd-journal", b"/lib/systemd/systemd-journald\0", "systemd-journald"),
+        ("systemd-resolve", b"systemd-resolved\0--x\0", "systemd-resolved"),
+        ("averylongscript", b"/bin/sh\0/opt/averylongscript.sh\0", "averylongscript"),
+        ("exactly-fifteen", b"/bin/exactly-fifteen", "exactly-fifteen"),
+        ("kworker/0:1-eve", b"", "kworker/0:1-eve"),
+        ("nginx", b"nginx: worker\0", "nginx"),
+        ("with-bytes-that-", b"with-bytes-that-not\0", "with-bytes-that-"),
+        (
+            "\u{6d4b}\u{8bd5}\u{7a0b}\u{5e8f}\u{4e00}",
+            "/a/\u{6d4b}\u{8bd5}\u{7a0b}\u{5e8f}\u{4e00}\u{53f7}".as_bytes(),
+            "\u{6d4b}\u{8bd5}\u{7a0b}\u{5e8f}\u{4e00}\u{53f7}",
+        ),
+    ];
+    for (comm, cmdline, expected) in cases {
+        let (dir, mut host) = fixture::host(&[
+            ("proc/uptime", "1.0 1\n"),
+            ("proc/1/comm", &format!("{comm}\n")),
+            ("proc/1/stat", &stat(1, comm, "S")),
+        ]);
+        assert_eq!(names(&mut host, |name| name == comm), [comm], "without a command line");
+        std::fs::write(dir.path().join("proc/1/cmdline"), cmdline).unwrap();
+        assert_eq!(names(&mut host, |name| name == comm), [expected]);
+    }
+    let mut name = "a".repeat(15);
+    complete(&mut name, "a".repeat(15).as_bytes(), &[b'a'; 8000]);
+    assert_eq!(name.len(), 15, "no file has such a name");
+}
+
+// One that ended between its `stat` and its `fd` left a sum without handles and bytes, as if they were kept from us.
+#[test]
+fn a_process_that_ends_while_it_is_looked_at_is_absent() {
+    let (dir, mut host) = fixture::host(&[
+        ("proc/uptime", "1.0 1\n"),
+        ("proc/1/comm", "worker\n"),
+        ("proc/1/stat", &stat(1, "worker", "S")),
+    ]);
+    // A kernel without `io` is no reason to leave it out.
+    assert_eq!(names(&mut host, |_| true), ["worker"]);
+    let root = host.root.clone();
+    let proc = files::open_dir(root.dir().unwrap(), "proc").unwrap();
+    let one = Looked { proc: proc.as_fd(), pid: 1 };
+    let (mut path, mut file) = (String::new(), Vec::new());
+    assert!(one.still_lives(2200, &mut path, &mut file) && !one.still_lives(2201, &mut path, &mut file));
+    std::fs::write(dir.path().join("proc/1/stat"), stat(1, "worker", "Z")).unwrap();
+    assert!(!one.still_lives(2200, &mut path, &mut file));
+    std::fs::remove_file(dir.path().join("proc/1/stat")).unwrap();
+    assert!(!one.still_lives(2200, &mut path, &mut file));
+    let of = |code| io::Error::from_raw_os_error(code);
+    assert!(is_gone(&of(libc::ENOENT)) && is_gone(&of(libc::ESRCH)));
+    assert!(!is_gone(&of(libc::EACCES)) && !is_gone(&of(libc::EPERM)));
+}
+
 #[test]
 fn a_process_that_began_after_the_clock_was_read_is_new() {
     let (_dir, mut host) = fixture::host(&[("proc/uptime", "0.00 1\n"), ("proc/1/stat", &stat(1, "a", "S"))]);
@@ -140,7 +199,7 @@ fn every_truncation_is_survived() {
     let line = stat(42, "a) b", "S");
     let whole = line.find(" 18446744073709551615").unwrap();
     for end in 0..line.len() {
-        let told = parse_stat(&line.as_bytes()[..end]).map(|stat| (stat.threads, stat.rss_pages));
+        let told = parse_stat(&line.as_bytes()[..end]).map(|stat| (stat.numbers.threads, stat.numbers.rss_pages));
         assert_eq!(told, (end > whole + 1).then_some((20, 24)), "{end}");
     }
     assert!(parse_stat(b")(").is_none() && parse_stat(b"").is_none());
@@ -156,6 +215,9 @@ fn this_process_is_among_those_of_the_host() {
     let mut rows = Vec::new();
     Host::new("/").processes(&mut |_| true, &mut rows).unwrap();
     let own = rows.iter().find(|row| row.pid == std::process::id()).unwrap();
+    let listed = files::count_numbered(rustix::fs::CWD, "/proc/self/fd").unwrap();
+    // Other tests open and close files meanwhile.
+    assert!(own.handles.is_some_and(|told| told.abs_diff(listed) < 50), "{listed} {own:?}");
     assert!(own.threads >= 1 && own.memory_bytes > 100 << 10 && own.handles.is_some_and(|n| n >= 3), "{own:?}");
     assert!((0.0..86_400.0).contains(&own.age_s), "{own:?}");
 }

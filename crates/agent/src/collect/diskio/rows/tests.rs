@@ -49,6 +49,18 @@ fn a_disk_that_is_gone_is_forgotten() {
     assert_eq!(rows.devices.len(), 1);
 }
 
+// The second row of one name was taken for the next reading of the first: counts as of a replaced disk, and no time.
+#[test]
+fn a_name_that_stands_twice_in_the_table_is_one_device() {
+    let (mut rows, _) = rows(9);
+    let once = report(&mut rows, vec![row("sda", 7)]).samples.len();
+    let said = report(&mut rows, vec![row("sda", 9), row("sda", 5)]);
+    assert_eq!(devices(&said), ["device=sda"].into());
+    let reads: Vec<_> = said.samples.iter().filter(|s| s.metric == "disk.io.read_requests").collect();
+    assert_eq!((reads.len(), reads[0].value.get()), (1, 9.0));
+    assert!(said.samples.len() >= once);
+}
+
 #[test]
 fn more_disks_than_the_limit_are_counted() {
     let (mut rows, stats) = rows(2);
