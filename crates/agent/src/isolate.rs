@@ -2,13 +2,18 @@
 //!
 //! A job runs on a thread of its own pool, never on the runtime's, which resolves names. One that does not answer in time
 //! is left behind with its thread and its key is remembered: it is not started again until it has come back. So the
-//! number of lost threads is bounded by the number of keys.
+//! number of lost threads is bounded by the number of keys. What is asked for rarely and is good also when it is late is a
+//! [`Single`].
+
+mod single;
 
 use std::collections::BTreeMap;
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
+
+pub use single::Single;
 
 type Job = Box<dyn FnOnce() + Send>;
 

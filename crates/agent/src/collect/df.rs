@@ -3,6 +3,8 @@
 //! Linux: `/proc/mounts` and statvfs. Windows: fixed volumes and GetDiskFreeSpaceExW. Every mount is a unit of its own:
 //! one that does not answer (a dead NFS server) is given up alone and not asked again until it has come back.
 
+mod volumes;
+
 use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
@@ -15,6 +17,7 @@ use crate::config::Config;
 use crate::isolate::{Isolated, Outcome};
 use crate::model::{Metric, On, Platform, Sets, Tags};
 use crate::stats::Stats;
+use volumes::Volumes;
 
 /// A healthy mount answers in microseconds; one slower than this no longer holds up the others.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -92,6 +95,7 @@ pub(super) const SPEC: Spec = Spec {
     open: |cx: &Context| {
         Ok(Some(Box::new(Df {
             host: cx.host.clone(),
+            volumes: Volumes::new(&cx.host, cx.stats.clone()),
             config: cx.config.clone(),
             guard: Guard::new(Guarded::Volumes, &cx.config, &cx.stats),
             stats: cx.stats.clone(),
@@ -104,6 +108,7 @@ type Answer = std::io::Result<VolumeUsage>;
 
 struct Df {
     host: Host,
+    volumes: Volumes,
     config: Arc<Config>,
     guard: Guard,
     stats: Arc<Stats>,
@@ -112,10 +117,9 @@ struct Df {
 
 impl Collector for Df {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
-        let mounts = self.host.mounts()?;
         let mounts = match Platform::CURRENT {
-            Platform::Linux => shown_on_linux(mounts),
-            Platform::Windows => mounts,
+            Platform::Linux => shown_on_linux(self.host.mounts()?),
+            Platform::Windows => self.volumes.list(cx)?,
         };
         let mut mounts = wanted(mounts, &self.config.collector.mount_point, Platform::CURRENT, cx);
         let removable = self.config.collector.is_on(REMOVABLE, false);

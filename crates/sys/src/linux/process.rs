@@ -51,7 +51,7 @@ impl Host {
                 age_s: (uptime_s - units.seconds(stat.start_ticks)).max(0.0),
                 user_us: units.microseconds(stat.user_ticks),
                 kernel_us: units.microseconds(stat.kernel_ticks),
-                memory_bytes: rss_bytes,
+                memory_bytes: Some(rss_bytes),
                 working_set_bytes: rss_bytes,
                 threads: stat.threads,
                 handles: None,
