@@ -3,13 +3,17 @@
 //! A job runs on a thread of its own pool, never on the runtime's, which resolves names. One that does not answer in time
 //! is left behind with its thread and its key is remembered: it is not started again until it has come back. Where
 //! [`MOST_OUT`] threads are lost, only jobs that answered when they were last asked are started: so their number is
-//! bounded also where keys come and go.
+//! bounded also where keys come and go. What is asked for rarely and is good also when it is late is a [`Single`].
+
+mod single;
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
+
+pub use single::Single;
 
 /// Threads that may be lost before what is new, or has not answered, is no longer asked.
 const MOST_OUT: usize = 64;

@@ -1,5 +1,6 @@
 //! Plain data that both platforms answer in: raw readings, no rates, units in the names.
 
+use std::io;
 use std::path::PathBuf;
 
 /// How much of one of the system's tables a reading holds.
@@ -88,15 +89,16 @@ pub struct SwapInfo {
     pub free_bytes: u64,
 }
 
-/// Windows' commit charge and kernel memory, in bytes (PERFORMANCE_INFORMATION).
+/// Windows' commit charge and kernel memory, in bytes (PERFORMANCE_INFORMATION); `None` where it says 0, which none of these
+/// is while a system runs.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct CommitInfo {
     pub total_bytes: u64,
     pub limit_bytes: u64,
-    pub peak_bytes: u64,
-    pub cache_bytes: u64,
-    pub pool_paged_bytes: u64,
-    pub pool_nonpaged_bytes: u64,
+    pub peak_bytes: Option<u64>,
+    pub cache_bytes: Option<u64>,
+    pub pool_paged_bytes: Option<u64>,
+    pub pool_nonpaged_bytes: Option<u64>,
 }
 
 /// Windows' paging since boot (SYSTEM_PERFORMANCE_INFORMATION), 32-bit counts widened by the [`Host`](crate::Host).
@@ -256,12 +258,12 @@ pub struct DiskIo {
     pub splits: u64,
 }
 
-/// One physical drive of Windows. It, and each of its letters, can be asked for its [`DiskIo`].
+/// The names under which Windows can be asked for drives; each can be asked for its [`DiskIo`], and any may hang.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub struct Drive {
-    /// `PhysicalDrive0`.
-    pub name: String,
-    /// Drive letters on this disk, in the order of letters: `C:`, `D:`.
+pub struct Drives {
+    /// `PhysicalDrive0`, by their numbers.
+    pub physical: Vec<String>,
+    /// `C:`, `D:`, in the order of letters: volumes, but also optical and network drives.
     pub letters: Vec<String>,
 }
 
@@ -302,11 +304,12 @@ pub struct TcpCounts {
     pub out_rsts: u64,
 }
 
-/// Windows: both families, apart. Linux: `/proc/net/snmp` counts them together; `v6` is `None`.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+/// Windows: both families, apart. Linux: `/proc/net/snmp` counts them together, in `v4`.
+#[derive(Debug)]
 pub struct TcpStats {
     pub v4: TcpCounts,
-    pub v6: Option<TcpCounts>,
+    /// `None` on a host without IPv6; an error where it could not be read, and with it no sum of both is known.
+    pub v6: io::Result<Option<TcpCounts>>,
 }
 
 /// Datagrams since boot, widened likewise. Linux: those of IPv4.
@@ -363,8 +366,8 @@ pub struct Proc {
     pub age_s: f64,
     pub user_us: u64,
     pub kernel_us: u64,
-    /// Linux: resident set. Windows: PrivatePageCount in bytes (commit).
-    pub memory_bytes: u64,
+    /// Linux: resident set. Windows: PrivatePageCount in bytes (commit); `None` where that is 0 beside a working set.
+    pub memory_bytes: Option<u64>,
     /// Windows: working set. Linux: the resident set again.
     pub working_set_bytes: u64,
     pub threads: u64,
@@ -382,8 +385,8 @@ pub struct SelfUsage {
     pub rss_bytes: u64,
     /// User + kernel time since the process began, in microseconds.
     pub cpu_us: u64,
-    /// Windows: handles. Linux: open file descriptors.
-    pub handles: u64,
+    /// Windows: handles, `None` where the system counts none (Wine). Linux: open file descriptors.
+    pub handles: Option<u64>,
     /// `None` where it cannot be read cheaply.
     pub threads: Option<u64>,
 }

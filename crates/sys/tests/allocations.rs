@@ -3,7 +3,7 @@
 //! Alone in its program, for the allocator counts what every thread takes.
 #![cfg(windows)]
 
-use falcon_sys::Host;
+use falcon_sys::{Host, commit_info, self_usage};
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -37,7 +37,7 @@ static ALLOCATOR: Counting = Counting;
 #[test]
 fn a_steady_cycle_takes_no_memory() {
     let mut host = Host::new("");
-    let (mut interfaces, mut cores) = (Vec::new(), Vec::new());
+    let (mut interfaces, mut cores, mut processes) = (Vec::new(), Vec::new(), Vec::new());
     let mut cycle = || {
         host.cpu_stat().unwrap();
         host.cpu_cores(&mut cores).unwrap();
@@ -48,6 +48,12 @@ fn a_steady_cycle_takes_no_memory() {
         host.tcp_stats().unwrap();
         host.udp_stats().unwrap();
         host.run_queue().unwrap();
+        host.processes(&mut |name| name.ends_with(".exe"), &mut processes).unwrap();
+        commit_info().unwrap();
+        self_usage().unwrap();
+        // Wine gives up where others open sockets faster than it lists them, and reads no page files.
+        host.tcp_states().ok();
+        host.swap_info().ok();
         // Where these are not served (Wine), to be refused must be as cheap.
         host.paging().ok();
         host.exceptions().ok();

@@ -114,7 +114,9 @@ impl Collector for Agent {
         match falcon_sys::self_usage() {
             Ok(usage) => {
                 cx.emit(&RSS, &Tags::NONE, float(usage.rss_bytes));
-                cx.emit(&HANDLES, &Tags::NONE, float(usage.handles));
+                if let Some(handles) = usage.handles {
+                    cx.emit(&HANDLES, &Tags::NONE, float(handles));
+                }
                 if let Some(threads) = usage.threads {
                     cx.emit(&THREADS, &Tags::NONE, float(threads));
                 }

@@ -13,6 +13,7 @@ use super::{Collector, Context, Cx, Lane, Spec, float, percent};
 use crate::model::{Metric, On, Platform, Sets, Tags};
 
 const SHARES: &str = "/proc/stat cpu; NtQuerySystemInformationEx(SystemProcessorPerformanceInformation)";
+const SHARES_WINDOWS: &str = "NtQuerySystemInformationEx(SystemProcessorPerformanceInformation)";
 const LINUX: Sets = Sets::FALCON.and(Sets::LEONZYANG);
 const ZERO: &str = "constant 0: Windows has no such time, and that agent sent it so";
 
@@ -50,7 +51,7 @@ const COUNT: Metric = Metric::gauge(
     "cpu.cnt",
     "processors",
     Sets::EXTENDED,
-    "/proc/stat cpuN; GetActiveProcessorCount(ALL_PROCESSOR_GROUPS)",
+    "/proc/stat cpuN; records of SystemProcessorPerformanceInformation",
 )
 .help("logical processors that are online");
 const INTERRUPTS: Metric = Metric::counter(
@@ -82,7 +83,7 @@ const MHZ: Metric = Metric::gauge(
 .option("frequency")
 .help("present clock frequency, mean of all processors");
 const SQL_BUSY: Metric =
-    Metric::gauge("sqlserver.processor_info.total.processor_time", "%", Sets::WINDOWS_AGENT, SHARES)
+    Metric::gauge("sqlserver.processor_info.total.processor_time", "%", Sets::WINDOWS_AGENT, SHARES_WINDOWS)
         .on(On::Windows)
         .help("100 - cpu.idle");
 

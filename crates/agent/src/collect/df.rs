@@ -4,6 +4,7 @@
 //! one that does not answer (a dead NFS server) is given up alone and not asked again until it has come back.
 
 mod choice;
+mod volumes;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -17,6 +18,7 @@ use crate::isolate::{Isolated, Outcome};
 use crate::model::{Metric, On, Platform, Sets, Tags};
 use crate::stats::Stats;
 use choice::{leave_out_namesakes, named, shown_on_linux, wanted};
+use volumes::Volumes;
 
 /// A healthy mount answers in microseconds; one slower than this no longer holds up the others.
 const PATIENCE: Duration = Duration::from_secs(1);
@@ -94,6 +96,7 @@ pub(super) const SPEC: Spec = Spec {
     open: |cx: &Context| {
         Ok(Some(Box::new(Df {
             host: cx.host.clone(),
+            volumes: Volumes::new(&cx.host, cx.stats.clone()),
             config: cx.config.clone(),
             guard: Guard::new(Guarded::Volumes, &cx.config, &cx.stats),
             stats: cx.stats.clone(),
@@ -106,6 +109,7 @@ type Answer = std::io::Result<VolumeUsage>;
 
 struct Df {
     host: Host,
+    volumes: Volumes,
     config: Arc<Config>,
     guard: Guard,
     stats: Arc<Stats>,
@@ -114,13 +118,15 @@ struct Df {
 
 impl Collector for Df {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
-        let mut mounts = Vec::new();
-        if self.host.mounts(&mut mounts)? == Extent::Cut {
-            cx.problem("mounts", format!("only the first {} are read", mounts.len()));
-        }
         let mounts = match Platform::CURRENT {
-            Platform::Linux => shown_on_linux(mounts),
-            Platform::Windows => mounts,
+            Platform::Linux => {
+                let mut mounts = Vec::new();
+                if self.host.mounts(&mut mounts)? == Extent::Cut {
+                    cx.problem("mounts", format!("only the first {} are read", mounts.len()));
+                }
+                shown_on_linux(mounts)
+            }
+            Platform::Windows => self.volumes.list(cx)?,
         };
         let mut mounts = wanted(mounts, &self.config.collector.mount_point, Platform::CURRENT, cx);
         let removable = self.config.collector.is_on(REMOVABLE, false);

@@ -6,6 +6,7 @@
 
 mod device;
 mod drives;
+mod letters;
 mod metrics;
 mod rows;
 
@@ -116,8 +117,12 @@ fn emit_volume(cx: &mut Cx<'_>, volume: &Device) {
 }
 
 /// All drives together, as the counters of `PhysicalDisk(_Total)` that the Python agent read.
+///
+/// A drive that does not answer leaves no sum, which would be low without a fault; one that was just added has done nothing
+/// that is known, and counts from its second reading on.
 #[derive(Default)]
 struct Sum {
+    is_partial: bool,
     drives: usize,
     read_queue: f64,
     write_queue: f64,
@@ -144,7 +149,7 @@ impl Sum {
     }
 
     fn emit(&self, cx: &mut Cx<'_>) {
-        if self.drives == 0 {
+        if self.drives == 0 || self.is_partial {
             return;
         }
         let values = [

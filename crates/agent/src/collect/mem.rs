@@ -7,15 +7,16 @@ use falcon_sys::Host;
 use falcon_sys::types::{CommitInfo, MemInfo, MemoryLists, PageFile, Paging, SwapInfo};
 
 use super::{Collector, Context, Cx, Lane, Spec, float, percent};
-use crate::model::{Metric, On, Platform, Sets, Tags};
+use crate::model::{Metric, On, Sets, Tags};
 
 const MEM: &str = "/proc/meminfo; GlobalMemoryStatusEx";
 const SWAP: &str = "/proc/meminfo; EnumPageFilesW";
 const PERF: &str = "GetPerformanceInfo";
 const PAGING: &str = "NtQuerySystemInformation(SystemPerformanceInformation)";
 const LISTS: &str = "NtQuerySystemInformation(SystemMemoryListInformation)";
-/// Page lists and what goes with them; they ask for a privilege.
+/// Page lists ask for a privilege.
 const MEMORY_LISTS: &str = "memoryLists";
+const PAGING_DETAILS: &str = "pagingDetails";
 const SWAP_PERCENT_SETS: Sets = Sets::FALCON.and(Sets::WINDOWS_AGENT);
 
 const TOTAL: Metric = Metric::gauge("mem.memtotal", "B", Sets::GO, MEM).help("physical memory");
@@ -58,10 +59,10 @@ const PAGES_IN: Metric = paging("mem.page.in", "pages", "read from disk to resol
 const PAGES_OUT: Metric = paging("mem.page.out", "pages", "written to disk to free memory");
 const READS: Metric = paging("mem.page.reads", "reads", "disk reads that resolve faults");
 const WRITES: Metric = paging("mem.page.writes", "writes", "disk writes that free memory");
-const PAGES: Metric = paging("mem.page.total", "pages", "mem.page.in + mem.page.out").option(MEMORY_LISTS);
+const PAGES: Metric = paging("mem.page.total", "pages", "mem.page.in + mem.page.out").option(PAGING_DETAILS);
 const FREE_PTES: Metric = Metric::gauge("mem.ptes.free", "entries", Sets::EXTENDED, PAGING)
     .on(On::Windows)
-    .option(MEMORY_LISTS)
+    .option(PAGING_DETAILS)
     .help("system page table entries left");
 const STANDBY: Metric = list("mem.standby", "cached pages that are free to be used otherwise");
 const MODIFIED: Metric = list("mem.modified", "pages to be written before they are free");
@@ -118,11 +119,14 @@ struct Mem {
 impl Collector for Mem {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
         emit_memory(cx, &self.host.mem_info()?);
-        match self.host.swap_info() {
-            Ok(swap) => emit_swap(cx, &swap),
-            Err(error) => cx.problem("swap", error),
+        // What nobody wants is not asked for, and then not missed either.
+        if [&SWAP_TOTAL, &SWAP_USED_PERCENT].iter().any(|metric| cx.wants(metric)) {
+            match self.host.swap_info() {
+                Ok(swap) => emit_swap(cx, &swap),
+                Err(error) => cx.problem("swap", error),
+            }
         }
-        if Platform::CURRENT == Platform::Windows {
+        if cx.wants(&COMMIT_TOTAL) {
             match falcon_sys::commit_info() {
                 Ok(commit) => emit_commit(cx, &commit),
                 Err(error) => cx.problem("commit charge", error),
@@ -173,11 +177,18 @@ fn emit_commit(cx: &mut Cx<'_>, commit: &CommitInfo) {
     let (total, limit) = (float(commit.total_bytes), float(commit.limit_bytes));
     cx.emit(&COMMIT_TOTAL, &Tags::NONE, total);
     cx.emit(&COMMIT_LIMIT, &Tags::NONE, limit);
-    cx.emit(&COMMIT_PEAK, &Tags::NONE, float(commit.peak_bytes));
     cx.emit(&COMMIT_PERCENT, &Tags::NONE, percent(total, limit));
-    cx.emit(&CACHE, &Tags::NONE, float(commit.cache_bytes));
-    cx.emit(&POOL_PAGED, &Tags::NONE, float(commit.pool_paged_bytes));
-    cx.emit(&POOL_NONPAGED, &Tags::NONE, float(commit.pool_nonpaged_bytes));
+    let told = [
+        (&COMMIT_PEAK, commit.peak_bytes),
+        (&CACHE, commit.cache_bytes),
+        (&POOL_PAGED, commit.pool_paged_bytes),
+        (&POOL_NONPAGED, commit.pool_nonpaged_bytes),
+    ];
+    for (metric, bytes) in told {
+        if let Some(bytes) = bytes {
+            cx.emit(metric, &Tags::NONE, float(bytes));
+        }
+    }
 }
 
 fn emit_paging(cx: &mut Cx<'_>, paging: &Paging) {

@@ -1,14 +1,15 @@
 //! `sys.ntp.*`: how far this host's clock is from that of time servers.
 //!
 //! An SNTP client of its own ([`packet`], [`ask`]) asks the servers of `collector.ntp`; where the configuration says nothing,
-//! on Windows those that the Windows Time service is set to, on Linux none. It measures and never sets a clock. At most
-//! [`SERVERS`] are asked, each once in [`PERIOD`], whatever the step: in between the last reading is said again. One that
+//! on Windows those that the Windows Time service is set to ([`servers`]), on Linux none. It measures and never sets a clock. At
+//! most [`SERVERS`] are asked, each once in its [`Pace`], whatever the step: in between the last reading is said again. One that
 //! asks to be left alone is. Each is asked on a thread that may be lost: resolving its name may hang.
 //!
 //! This collector asks for the time itself, which no other does: the wall clock is what it measures.
 
 mod ask;
 mod packet;
+mod servers;
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -16,17 +17,26 @@ use std::time::{Duration, Instant};
 use super::{Collector, Context, Cx, Lane, Spec, float};
 use crate::clock::{SystemClock, WallClock};
 use crate::isolate::{Isolated, Outcome};
-use crate::model::{Metric, Sets, Tags};
+use crate::model::{Metric, Platform, Sets, Tags};
 use crate::stats::Stats;
 use ask::{Refusal, ask};
 use packet::Reading;
+use servers::Servers;
 
 /// Servers that are asked; more tell no better time.
 const SERVERS: usize = 4;
-/// A minute, less what a cycle may come early.
-const PERIOD: Duration = Duration::from_secs(59);
-/// So long a reading is said again, also when a server does not answer once.
-const FRESH: Duration = Duration::from_secs(180);
+/// How often a server is asked.
+#[derive(Clone, Copy)]
+struct Pace {
+    period: Duration,
+    /// So long a reading is said again, also when a server does not answer once.
+    fresh: Duration,
+}
+
+/// For servers that an administrator named: a minute, less what a cycle may come early.
+const CONFIGURED: Pace = Pace { period: Duration::from_secs(59), fresh: Duration::from_secs(180) };
+/// For those that Windows came with, which belong to others and serve the whole world.
+const FOUND: Pace = Pace { period: Duration::from_secs(600), fresh: Duration::from_secs(1860) };
 /// After a kiss-o'-death.
 const LEFT_ALONE: Duration = Duration::from_secs(3600);
 /// For all addresses of a server together: the last server is asked after [`PATIENCE`] and a bit, and has to be through
@@ -36,8 +46,6 @@ const WAIT: Duration = Duration::from_secs(2);
 const PATIENCE: Duration = Duration::from_secs(1);
 /// After this a server counts as hung: its name is not resolved.
 const DEADLINE: Duration = Duration::from_secs(5);
-/// Of NTP, for the servers of Windows Time, which are names alone.
-const PORT: u16 = 123;
 
 const SNTP: &str = "SNTP (RFC 4330)";
 
@@ -57,33 +65,24 @@ pub(super) const SPEC: Spec = Spec {
     metrics: &[OFFSET, DELAY, SOURCES],
     options: &[],
     open: |cx: &Context| {
-        let servers = match &cx.config.collector.ntp {
-            Some(servers) => servers.clone(),
-            None => own_servers()?,
-        };
-        if servers.is_empty() {
-            return Ok(None);
-        }
-        Ok(Some(Box::new(Ntp::new(servers, Arc::new(SystemClock), cx.stats.clone()))))
+        let (clock, stats) = (Arc::new(SystemClock), cx.stats.clone());
+        Ok(match &cx.config.collector.ntp {
+            Some(servers) if servers.is_empty() => None,
+            Some(servers) => Some(Box::new(Ntp::new(servers.clone(), clock, stats))),
+            None if Platform::CURRENT == Platform::Windows => {
+                Some(Box::new(Ntp::finding(Servers::of_system(), clock, stats)))
+            }
+            None => None,
+        })
     },
 };
-
-/// What the system itself is set to; nothing where it does not tell (Linux).
-fn own_servers() -> std::io::Result<Vec<String>> {
-    match falcon_sys::ntp_servers() {
-        Ok(names) => Ok(names.iter().map(|name| with_port(name)).collect()),
-        Err(error) if error.kind() == std::io::ErrorKind::Unsupported => Ok(Vec::new()),
-        Err(error) => Err(error),
-    }
-}
-
-fn with_port(name: &str) -> String {
-    if name.contains(':') { format!("[{name}]:{PORT}") } else { format!("{name}:{PORT}") }
-}
 
 type Answer = Result<Reading, Refusal>;
 
 struct Ntp {
+    /// Where the servers come from, if not from the configuration.
+    found: Option<Servers>,
+    pace: Pace,
     servers: Vec<Server>,
     /// Not asked, as there are enough others.
     left_out: usize,
@@ -103,12 +102,34 @@ struct Server {
 }
 
 impl Ntp {
-    fn new(mut servers: Vec<String>, clock: Arc<dyn WallClock>, stats: Arc<Stats>) -> Ntp {
-        let left_out = servers.len().saturating_sub(SERVERS);
-        servers.truncate(SERVERS);
-        let server = |address| Server { address, again: None, reading: None, problem: None };
-        let servers = servers.into_iter().map(server).collect();
-        Ntp { servers, left_out, asks: Isolated::new("ntp"), clock, stats, wait: WAIT }
+    fn new(servers: Vec<String>, clock: Arc<dyn WallClock>, stats: Arc<Stats>) -> Ntp {
+        let asks = Isolated::new("ntp");
+        let mut ntp =
+            Ntp { found: None, pace: CONFIGURED, servers: Vec::new(), left_out: 0, asks, clock, stats, wait: WAIT };
+        ntp.set_servers(servers);
+        ntp
+    }
+
+    fn finding(found: Servers, clock: Arc<dyn WallClock>, stats: Arc<Stats>) -> Ntp {
+        Ntp { found: Some(found), pace: FOUND, ..Ntp::new(Vec::new(), clock, stats) }
+    }
+
+    /// Those that were there before keep their readings.
+    fn set_servers(&mut self, mut addresses: Vec<String>) {
+        self.left_out = addresses.len().saturating_sub(SERVERS);
+        addresses.truncate(SERVERS);
+        let mut before = std::mem::take(&mut self.servers);
+        let server = |address| match before.iter().position(|server| server.address == address) {
+            Some(place) => before.swap_remove(place),
+            None => Server { address, again: None, reading: None, problem: None },
+        };
+        self.servers = addresses.into_iter().map(server).collect();
+    }
+
+    fn find(&mut self, now: Instant) {
+        if let Some(servers) = self.found.as_mut().and_then(|found| found.list(now, &self.stats)) {
+            self.set_servers(servers);
+        }
     }
 
     fn ask(&mut self, now: Instant) {
@@ -123,11 +144,17 @@ impl Ntp {
             if outcome == (Outcome::Late { newly: true }) {
                 self.stats.collect_hung.add(1);
             }
-            server.take(outcome, now);
+            server.take(outcome, now, self.pace.period);
         }
     }
 
     fn report(&self, cx: &mut Cx<'_>, now: Instant) {
+        if let Some(problem) = self.found.as_ref().and_then(Servers::problem) {
+            cx.problem("time servers of this host", problem);
+        }
+        if self.servers.is_empty() {
+            return;
+        }
         for server in &self.servers {
             if let Some(problem) = &server.problem {
                 cx.problem(format!("server {}", server.address), problem);
@@ -137,7 +164,7 @@ impl Ntp {
             let why = format!("the first {SERVERS} servers are asked, {} are not", self.left_out);
             cx.remark("collector.ntp", why);
         }
-        let is_fresh = |read_at: Instant| now.saturating_duration_since(read_at) < FRESH;
+        let is_fresh = |read_at: Instant| now.saturating_duration_since(read_at) < self.pace.fresh;
         let readings = || {
             let readings = self.servers.iter().filter_map(|server| server.reading);
             readings.filter(|(_, read_at)| is_fresh(*read_at)).map(|(reading, _)| reading)
@@ -155,8 +182,8 @@ impl Ntp {
 impl Server {
     /// A server that is silent keeps its reading for as long as that is fresh: a packet may get lost. One that says that it
     /// does not know the time loses it.
-    fn take(&mut self, outcome: Outcome<Answer>, now: Instant) {
-        self.again = now.checked_add(PERIOD);
+    fn take(&mut self, outcome: Outcome<Answer>, now: Instant, period: Duration) {
+        self.again = now.checked_add(period);
         self.problem = match outcome {
             Outcome::Done(Ok(reading)) => {
                 self.reading = Some((reading, now));
@@ -187,6 +214,7 @@ impl Collector for Ntp {
             return Ok(());
         }
         let now = Instant::now();
+        self.find(now);
         self.ask(now);
         self.report(cx, now);
         Ok(())

@@ -187,7 +187,7 @@ impl Watched {
         };
         let is_told = |of: fn(&Proc) -> Option<u64>| fitting().all(|(process, _)| of(process).is_some());
         let values = [
-            (&MEM, sum(|process| Some(process.memory_bytes))),
+            (&MEM, sum(|process| process.memory_bytes)),
             (&WORKING_SET, sum(|process| Some(process.working_set_bytes))),
             (&THREADS, sum(|process| Some(process.threads))),
             (&HANDLES, sum(|process| process.handles)),

@@ -124,14 +124,7 @@ impl Collector for Snmp {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
         if cx.wants(&IN_SEGS) || cx.wants(&V4_ACTIVE) {
             match self.host.tcp_stats() {
-                Ok(stats) => {
-                    let now = both_families(&stats);
-                    emit_tcp(cx, &now);
-                    emit_v4(cx, &stats.v4);
-                    if let Some(before) = self.tcp.replace(now) {
-                        emit_retransmitted(cx, &before, &now);
-                    }
-                }
+                Ok(stats) => self.report(cx, &stats),
                 Err(error) => cx.problem("TCP", error),
             }
         }
@@ -151,8 +144,25 @@ impl Collector for Snmp {
     }
 }
 
-fn both_families(stats: &TcpStats) -> TcpCounts {
-    let (a, b) = (&stats.v4, stats.v6.unwrap_or_default());
+impl Snmp {
+    /// What is of IPv4 alone is said also where IPv6 cannot be read; a sum of one family would be a count that falls.
+    fn report(&mut self, cx: &mut Cx<'_>, stats: &TcpStats) {
+        emit_v4(cx, &stats.v4);
+        if !cx.wants(&IN_SEGS) {
+            return;
+        }
+        let now = match &stats.v6 {
+            Ok(v6) => both_families(&stats.v4, v6.unwrap_or_default()),
+            Err(error) => return cx.problem("TCP over IPv6", error),
+        };
+        emit_tcp(cx, &now);
+        if let Some(before) = self.tcp.replace(now) {
+            emit_retransmitted(cx, &before, &now);
+        }
+    }
+}
+
+fn both_families(a: &TcpCounts, b: TcpCounts) -> TcpCounts {
     TcpCounts {
         active_opens: a.active_opens.saturating_add(b.active_opens),
         passive_opens: a.passive_opens.saturating_add(b.passive_opens),

@@ -47,7 +47,7 @@ const PORTS: Metric = Metric::gauge(
     "local ports of GetTcpTable and GetTcp6Table from 49152 on",
 )
 .on(On::Windows)
-.help("of the ports for outgoing connections, in the family that uses more: at 100 no connection can be made");
+.help("of the default range of ports for outgoing connections, in the family that uses more: at 100 none can be made");
 
 /// Numbers of MIB_TCP_STATE.
 const MIB_CLOSED: usize = 1;

@@ -1,7 +1,8 @@
-//! What a disk counts, and on which disks a volume lies (winioctl.h).
+//! What a disk counts, on which disks a volume lies (winioctl.h), and which of the names of devices are those of drives.
 
+use super::text::text;
 use super::{positive_at, u32_at};
-use crate::types::DiskIo;
+use crate::types::{DiskIo, Drives};
 
 /// Bytes of a DISK_PERFORMANCE.
 pub(crate) const PERFORMANCE_BYTES: usize = 88;
@@ -33,9 +34,60 @@ pub(crate) fn extents(bytes: &[u8]) -> impl Iterator<Item = u32> {
     extents.take(count).filter_map(|extent| u32_at(extent, 0))
 }
 
+const PHYSICAL: &str = "PhysicalDrive";
+
+/// The drives among the names of all devices.
+pub(crate) fn drives<'a>(names: impl Iterator<Item = &'a [u16]>) -> Drives {
+    let mut drives = Drives::default();
+    for name in names.map(text) {
+        if is_drive(&name) {
+            drives.physical.push(name);
+        } else if is_letter(&name) {
+            drives.letters.push(name);
+        }
+    }
+    // Shorter numbers are smaller ones.
+    drives.physical.sort_unstable_by(|a, b| (a.len(), a).cmp(&(b.len(), b)));
+    drives.physical.dedup();
+    drives.letters.sort_unstable();
+    drives.letters.dedup();
+    drives
+}
+
+/// `PhysicalDrive` and a number.
+pub(crate) fn is_drive(name: &str) -> bool {
+    let is_number = |digits: &str| (1..=4).contains(&digits.len()) && digits.bytes().all(|byte| byte.is_ascii_digit());
+    name.strip_prefix(PHYSICAL).is_some_and(is_number)
+}
+
+/// A letter and a colon.
+pub(crate) fn is_letter(name: &str) -> bool {
+    matches!(name.as_bytes(), [letter, b':'] if letter.is_ascii_alphabetic())
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn only_drives_and_letters_are_names() {
+        assert!(["PhysicalDrive0", "PhysicalDrive127"].iter().all(|name| is_drive(name) && !is_letter(name)));
+        assert!(["C:", "z:"].iter().all(|name| is_letter(name) && !is_drive(name)));
+        let refused =
+            ["", "C", "C:\\", "CC:", "1:", "PhysicalDrive", "PhysicalDrive-1", "PhysicalDrive0\\x", "physicaldrive0"];
+        for name in refused.into_iter().chain(["PhysicalDrive00001", "PhysicalDrive\u{661}", "..\\C:", "pipe\\x"]) {
+            assert!(!is_drive(name) && !is_letter(name), "{name}");
+        }
+    }
+
+    #[test]
+    fn drives_come_by_their_numbers_and_other_devices_not_at_all() {
+        let names = ["NUL", "PhysicalDrive10", "D:", "PhysicalDrive2", "C:", "Volume{0}", "PhysicalDrive2", "COM1"];
+        let names = names.map(|name| name.encode_utf16().collect::<Vec<_>>());
+        let seen = drives(names.iter().map(Vec::as_slice));
+        assert_eq!(seen.physical, ["PhysicalDrive2", "PhysicalDrive10"]);
+        assert_eq!(seen.letters, ["C:", "D:"]);
+    }
 
     fn performance_of(times: [i64; 5], counts: [u32; 4], query_time: i64) -> Vec<u8> {
         let mut bytes: Vec<u8> = times.into_iter().flat_map(i64::to_le_bytes).collect();

@@ -90,8 +90,9 @@ impl Entry<'_> {
         into.age_s = now.saturating_sub(into.created) as f64 / 1e7;
         into.user_us = time(40) / 10;
         into.kernel_us = time(48) / 10;
-        into.memory_bytes = size(200);
         into.working_set_bytes = size(144);
+        // Wine fills in one of the two; what is in memory and is no mapped file was promised.
+        into.memory_bytes = Some(size(200)).filter(|private| *private > 0 || into.working_set_bytes == 0);
         into.threads = self.threads().into();
         into.handles = u32_at(self.fields, 96).map(u64::from);
         into.read_bytes = positive_at(self.fields, 232);

@@ -32,13 +32,27 @@ pub(crate) fn tag_path(path: &str) -> String {
 }
 
 /// The servers that the Windows Time service asks, from its values `Type` and `NtpServer`
-/// (`time.windows.com,0x9 10.0.0.1`); none where it takes the time from its domain or from nobody.
+/// (`time.windows.com,0x9 10.0.0.1`); none where it takes the time from its domain alone or from nobody.
 pub(crate) fn ntp_servers(kind: &str, list: &str) -> Vec<String> {
-    if !["NTP", "AllSync"].iter().any(|asks| kind.trim().eq_ignore_ascii_case(asks)) {
+    if !is_one_of(kind, ["NTP", "AllSync"]) {
         return Vec::new();
     }
     let servers = list.split_whitespace().filter_map(|entry| entry.split(',').next());
     servers.filter(|server| !server.is_empty()).map(str::to_owned).collect()
+}
+
+/// Whether the Windows Time service takes the time from its domain, by its value `Type`.
+pub(crate) fn follows_domain(kind: &str) -> bool {
+    is_one_of(kind, ["NT5DS", "AllSync"])
+}
+
+fn is_one_of(kind: &str, kinds: [&str; 2]) -> bool {
+    kinds.iter().any(|other| kind.trim().eq_ignore_ascii_case(other))
+}
+
+/// `dc1.example.cn` of `\\dc1.example.cn`, as a domain controller is named.
+pub(crate) fn domain_controller(name: &str) -> Option<&str> {
+    Some(name.trim_start_matches('\\').trim_end_matches('.')).filter(|name| !name.is_empty())
 }
 
 #[cfg(test)]
@@ -80,5 +94,15 @@ mod tests {
             assert!(ntp_servers(silent, list).is_empty(), "{silent}");
         }
         assert!(ntp_servers("NTP", " ,0x9 ").is_empty());
+    }
+
+    // Most servers are members of a domain: of its clock they were told nothing.
+    #[test]
+    fn members_of_a_domain_ask_its_controller() {
+        let follows = ["NT5DS", "nt5ds ", "AllSync"].map(follows_domain);
+        assert_eq!((follows, ["NTP", "NoSync", ""].map(follows_domain)), ([true; 3], [false; 3]));
+        assert_eq!(domain_controller(r"\\dc1.example.cn"), Some("dc1.example.cn"));
+        assert_eq!(domain_controller("dc1.example.cn."), Some("dc1.example.cn"));
+        assert_eq!((domain_controller(r"\\"), domain_controller("")), (None, None));
     }
 }

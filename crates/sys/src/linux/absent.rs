@@ -1,7 +1,7 @@
 //! What only Windows has, or only Windows is asked for. Nothing here reads anything.
 
 use super::Host;
-use crate::types::{CommitInfo, DiskIo, Drive, MemoryLists, Paging};
+use crate::types::{CommitInfo, DiskIo, Drives, MemoryLists, Paging};
 use std::io;
 
 impl Host {
@@ -25,7 +25,7 @@ impl Host {
     ///
     /// # Errors
     /// Always [`io::ErrorKind::Unsupported`].
-    pub fn drives(&mut self) -> io::Result<Vec<Drive>> {
+    pub fn drives(&mut self) -> io::Result<Drives> {
         Err(io::ErrorKind::Unsupported.into())
     }
 }
@@ -43,6 +43,14 @@ pub fn commit_info() -> io::Result<CommitInfo> {
 /// # Errors
 /// Always [`io::ErrorKind::Unsupported`].
 pub fn disk_io(_name: &str) -> io::Result<DiskIo> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no drive letters.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn letter_disks(_letter: &str) -> io::Result<Vec<u32>> {
     Err(io::ErrorKind::Unsupported.into())
 }
 

@@ -22,7 +22,7 @@ mod snmp;
 mod sock;
 mod text;
 
-pub use absent::{commit_info, disk_io, memory_lists, ntp_servers};
+pub use absent::{commit_info, disk_io, letter_disks, memory_lists, ntp_servers};
 pub use fs::volume_usage;
 pub use host::Host;
 pub use mem::page_files;

@@ -86,7 +86,7 @@ impl Host {
                 age_s: (uptime_s - units.seconds(start_ticks)).max(0.0),
                 user_us: units.microseconds(user_ticks),
                 kernel_us: units.microseconds(kernel_ticks),
-                memory_bytes: rss_bytes,
+                memory_bytes: Some(rss_bytes),
                 working_set_bytes: rss_bytes,
                 threads,
                 handles: handles.ok(),

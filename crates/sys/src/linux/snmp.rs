@@ -39,7 +39,7 @@ impl Host {
     /// # Errors
     /// The file cannot be read, or lacks one of the counters ([`io::ErrorKind::InvalidData`]).
     pub fn tcp_stats(&mut self) -> io::Result<TcpStats> {
-        self.parse_net(SNMP, |bytes| Ok(TcpStats { v4: parse_tcp(bytes)?, v6: None }))
+        self.parse_net(SNMP, |bytes| Ok(TcpStats { v4: parse_tcp(bytes)?, v6: Ok(None) }))
     }
 
     /// The `Udp` lines of `/proc/net/snmp`: IPv4 alone, as the Go agent has it.

@@ -29,7 +29,7 @@ const MAX_PATHS: usize = 64 << 10;
 type Path = [u16];
 
 /// The roots of all drive letters, as a list of strings.
-pub(super) fn drive_roots() -> io::Result<Vec<u16>> {
+fn drive_roots() -> io::Result<Vec<u16>> {
     fill(128, 4096, |buffer: &mut [u16]| {
         // SAFETY: the buffer has as many units as the call is told.
         let len = unsafe { GetLogicalDriveStringsW(len_u32(buffer), buffer.as_mut_ptr()) } as usize;
@@ -42,6 +42,7 @@ pub(super) fn drive_roots() -> io::Result<Vec<u16>> {
 }
 
 pub(super) fn mounts() -> io::Result<Vec<Mount>> {
+    let _quiet = NoDialogs::begin();
     let drives = drive_roots()?;
     let drives = strings(&drives).filter_map(|root| drive(root, drive_type(root)));
     // Volumes that cannot be listed cost the folder mounts, not the drives.

@@ -55,8 +55,20 @@ fn grow<T: Copy + Default>(
 }
 
 /// Memory that calls of the same kind write to again and again, aligned to 8. A clone begins with none of its own.
+///
+/// What one large answer took is given back after so many small ones that it was an exception.
 #[derive(Default)]
-pub(super) struct Buffer(Vec<u64>);
+pub(super) struct Buffer {
+    words: Vec<u64>,
+    /// Answers in a row that used less than a quarter of it.
+    small: u8,
+}
+
+/// A buffer up to this size is not worth making smaller.
+const KEPT_BYTES: usize = 512 << 10;
+
+/// Two minutes and a half of the calls that are made every five seconds.
+const SMALL_ANSWERS: u8 = 30;
 
 impl Buffer {
     /// [`fill`] in bytes: `call` is told an address and how many bytes lie there.
@@ -70,8 +82,14 @@ impl Buffer {
         mut call: impl FnMut(*mut c_void, u32) -> Answer,
     ) -> io::Result<&[u8]> {
         const WORD: usize = size_of::<u64>();
+        // Before the call: an answer may point into itself, so it is not moved.
+        if self.small >= SMALL_ANSWERS && size_of_val(&*self.words) > KEPT_BYTES {
+            self.small = 0;
+            self.words.truncate((self.words.len() / 2).max(KEPT_BYTES / WORD));
+            self.words.shrink_to_fit();
+        }
         let mut written = 0;
-        let words = grow(&mut self.0, first_bytes.div_ceil(WORD), most_bytes.div_ceil(WORD), |words| {
+        let words = grow(&mut self.words, first_bytes.div_ceil(WORD), most_bytes.div_ceil(WORD), |words| {
             let bytes = u32::try_from(size_of_val(words)).unwrap_or(u32::MAX);
             match call(words.as_mut_ptr().cast(), bytes) {
                 Answer::Filled(bytes) => {
@@ -82,9 +100,10 @@ impl Buffer {
                 failed @ Answer::Failed(_) => failed,
             }
         })?;
+        self.small = if words < self.words.len() / 4 { self.small.saturating_add(1) } else { 0 };
         // SAFETY: `grow` tells no more words than the vector has; all of them are initialised, a byte needs no
         // alignment, and the vector stays borrowed as long as the bytes are.
-        Ok(unsafe { slice::from_raw_parts(self.0.as_ptr().cast(), written.min(words * WORD)) })
+        Ok(unsafe { slice::from_raw_parts(self.words.as_ptr().cast(), written.min(words * WORD)) })
     }
 }
 
@@ -96,7 +115,7 @@ impl Clone for Buffer {
 
 impl fmt::Debug for Buffer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "Buffer({} words)", self.0.len())
+        write!(f, "Buffer({} words)", self.words.len())
     }
 }
 
@@ -208,6 +227,30 @@ mod tests {
         assert_eq!(bytes.unwrap(), [7; 104]);
         assert_eq!(sizes, [16, 104, 104]);
         assert_eq!(buffer.clone().fill(8, 8, |_, bytes| Answer::Filled(bytes as usize)).unwrap(), [0; 8]);
+    }
+
+    // A host that had 100,000 threads for a minute held the memory of their list for ever.
+    #[test]
+    fn what_an_exception_took_is_given_back() {
+        let mut buffer = Buffer::default();
+        let mut ask = |wanted: usize| {
+            let mut had = 0;
+            let answer = buffer.fill(8, 64 << 20, |_, bytes| {
+                had = bytes as usize;
+                if had < wanted { Answer::TooSmall(wanted) } else { Answer::Filled(wanted) }
+            });
+            assert_eq!(answer.unwrap().len(), wanted);
+            had
+        };
+        assert_eq!(ask(8 << 20), 8 << 20);
+        assert!((0..SMALL_ANSWERS).all(|_| ask(100 << 10) == 8 << 20));
+        assert_eq!(ask(100 << 10), 4 << 20);
+        // Twice a quarter is needed in between: it is no exception.
+        for _ in 0..4 {
+            assert!((1..SMALL_ANSWERS).all(|_| ask(100 << 10) == 4 << 20));
+            assert_eq!(ask(2 << 20), 4 << 20);
+        }
+        assert_eq!((0..1000).map(|_| ask(100 << 10)).min(), Some(KEPT_BYTES));
     }
 
     #[test]

@@ -4,48 +4,44 @@
 use super::ffi::Buffer;
 use super::{cpu, disk, drive, mem, net, paging, process, socket};
 use crate::types::{
-    CoreTimes, CpuStat, DiskIo, Drive, Extent, KernelLimits, LoadAvg, MemInfo, Mount, NetCounters, NetIf, Paging, Proc,
-    SockStat, SwapInfo, SysInfo, TcpStates, TcpStats, UdpCounts,
+    CoreTimes, CpuStat, DiskIo, Drives, Extent, KernelLimits, LoadAvg, MemInfo, Mount, NetCounters, NetIf, Paging,
+    Proc, SockStat, SwapInfo, SysInfo, TcpStates, TcpStats, UdpCounts,
 };
 use std::io;
 use std::path::PathBuf;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
-/// The host the agent runs on. Clones share the counters that are remembered, and nothing else.
+/// The host the agent runs on. Clones share the counters that are remembered, and the memory into which processes are
+/// listed, which on a large host is megabytes.
 #[derive(Clone, Debug)]
 pub struct Host {
-    counts: Arc<Counts>,
+    shared: Arc<Shared>,
     /// Answers of a few records.
     small: Buffer,
-    processes: Buffer,
     sockets: Buffer,
 }
 
 #[derive(Debug, Default)]
-struct Counts {
+struct Shared {
     cpu: Mutex<cpu::Counts>,
     paging: Mutex<paging::Counts>,
     exceptions: Mutex<paging::Exceptions>,
     tcp: Mutex<socket::TcpFamilies>,
     udp: Mutex<socket::UdpFamilies>,
+    processes: Mutex<process::Snapshot>,
 }
 
 /// Taken before the system is asked, and held until its answer is counted: of two clones, the one that asked first
 /// counts first, for a later count followed by an earlier one would look like a counter that began anew.
-fn lock<T>(counts: &Mutex<T>) -> MutexGuard<'_, T> {
-    // A panic elsewhere leaves the counts whole: each is a single assignment.
-    counts.lock().unwrap_or_else(PoisonError::into_inner)
+fn lock<T>(shared: &Mutex<T>) -> MutexGuard<'_, T> {
+    // A panic elsewhere leaves the counts whole, for each is a single assignment, and a snapshot is taken anew.
+    shared.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 impl Host {
     /// The root is of no meaning on Windows.
     pub fn new(_root: impl Into<PathBuf>) -> Host {
-        Host {
-            counts: Arc::default(),
-            small: Buffer::default(),
-            processes: Buffer::default(),
-            sockets: Buffer::default(),
-        }
+        Host { shared: Arc::default(), small: Buffer::default(), sockets: Buffer::default() }
     }
 
     /// NtQuerySystemInformationEx of every processor group: SystemProcessorPerformanceInformation, and
@@ -54,7 +50,7 @@ impl Host {
     /// # Errors
     /// The first call's own.
     pub fn cpu_stat(&mut self) -> io::Result<CpuStat> {
-        cpu::stat(&mut lock(&self.counts.cpu), &mut self.small)
+        cpu::stat(&mut lock(&self.shared.cpu), &mut self.small)
     }
 
     /// Every processor of every group: SystemProcessorPerformanceInformation.
@@ -94,7 +90,7 @@ impl Host {
     /// # Errors
     /// The call's own; [`io::ErrorKind::Unsupported`] where the system does not count them.
     pub fn paging(&mut self) -> io::Result<Paging> {
-        paging::paging(&mut lock(&self.counts.paging), &mut self.small)
+        paging::paging(&mut lock(&self.shared.paging), &mut self.small)
     }
 
     /// Exceptions dispatched since boot (SystemExceptionInformation).
@@ -102,7 +98,7 @@ impl Host {
     /// # Errors
     /// The call's own.
     pub fn exceptions(&mut self) -> io::Result<u64> {
-        paging::exceptions(&mut lock(&self.counts.exceptions), &mut self.small)
+        paging::exceptions(&mut lock(&self.shared.exceptions), &mut self.small)
     }
 
     /// Windows has no load average.
@@ -119,7 +115,7 @@ impl Host {
     /// # Errors
     /// The call's own.
     pub fn run_queue(&mut self) -> io::Result<u64> {
-        process::run_queue(&mut self.processes)
+        process::run_queue(&mut lock(&self.shared.processes))
     }
 
     /// The processes whose image name (`sqlservr.exe`) is wanted, in the system's order; the idle process and those
@@ -128,7 +124,7 @@ impl Host {
     /// # Errors
     /// The call's own.
     pub fn processes(&mut self, wanted: &mut dyn FnMut(&str) -> bool, into: &mut Vec<Proc>) -> io::Result<()> {
-        process::processes(&mut self.processes, wanted, into)
+        process::processes(&mut lock(&self.shared.processes), wanted, into)
     }
 
     /// GetPerformanceInfo and GetTickCount64.
@@ -148,7 +144,8 @@ impl Host {
     }
 
     /// Fixed drives, and fixed volumes mounted in a folder only; removable drives are marked. Nothing is asked of the
-    /// file systems or of a medium, and network drives are never touched.
+    /// file systems or of a medium, and network drives are never touched. May take long where a disk is dying: ask on a
+    /// thread that may be lost.
     ///
     /// # Errors
     /// The drives cannot be listed.
@@ -157,13 +154,12 @@ impl Host {
         Ok(Extent::Whole)
     }
 
-    /// The physical drives that can be opened, with the letters of the volumes on them. May take long where a disk is
-    /// dying: ask rarely, and on a thread that may be lost.
+    /// The names of physical drives and of letters (QueryDosDeviceW). No drive is touched.
     ///
     /// # Errors
-    /// None today; a drive that cannot be opened is not listed.
-    pub fn drives(&mut self) -> io::Result<Vec<Drive>> {
-        Ok(drive::drives())
+    /// The call's own.
+    pub fn drives(&mut self) -> io::Result<Drives> {
+        drive::drives()
     }
 
     /// Linux only: Windows asks each drive ([`disk_io`](crate::disk_io)).
@@ -183,26 +179,26 @@ impl Host {
         Ok(Extent::Whole)
     }
 
-    /// GetTcpStatisticsEx2 where this Windows has it, else GetTcpStatisticsEx; `v6` is `None` on a host without IPv6.
+    /// GetTcpStatisticsEx2 where this Windows has it, else GetTcpStatisticsEx.
     ///
     /// # Errors
-    /// The call's own.
+    /// The call's own, for IPv4.
     pub fn tcp_stats(&mut self) -> io::Result<TcpStats> {
-        socket::tcp_stats(&mut lock(&self.counts.tcp))
+        socket::tcp_stats(&mut lock(&self.shared.tcp))
     }
 
     /// GetUdpStatisticsEx2 where this Windows has it, else GetUdpStatisticsEx: both families together.
     ///
     /// # Errors
-    /// The call's own.
+    /// The call's own, for either family: the datagrams of one alone would be a count that falls.
     pub fn udp_stats(&mut self) -> io::Result<UdpCounts> {
-        socket::udp_stats(&mut lock(&self.counts.udp))
+        socket::udp_stats(&mut lock(&self.shared.udp))
     }
 
     /// GetTcpTable and GetTcp6Table.
     ///
     /// # Errors
-    /// The call's own.
+    /// The call's own, for either family: the sockets of one alone are no count of this host's.
     pub fn tcp_states(&mut self) -> io::Result<TcpStates> {
         socket::tcp_states(&mut self.sockets)
     }

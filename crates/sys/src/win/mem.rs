@@ -26,16 +26,20 @@ pub(super) fn mem_info() -> io::Result<MemInfo> {
 /// # Errors
 /// The call's own.
 pub fn commit_info() -> io::Result<CommitInfo> {
-    let info = performance()?;
+    Ok(commit(&performance()?))
+}
+
+fn commit(info: &PERFORMANCE_INFORMATION) -> CommitInfo {
     let bytes = |pages| bytes(pages, info.PageSize);
-    Ok(CommitInfo {
+    let told = |pages| Some(bytes(pages)).filter(|bytes| *bytes > 0);
+    CommitInfo {
         total_bytes: bytes(info.CommitTotal),
         limit_bytes: bytes(info.CommitLimit),
-        peak_bytes: bytes(info.CommitPeak),
-        cache_bytes: bytes(info.SystemCache),
-        pool_paged_bytes: bytes(info.KernelPaged),
-        pool_nonpaged_bytes: bytes(info.KernelNonpaged),
-    })
+        peak_bytes: told(info.CommitPeak),
+        cache_bytes: told(info.SystemCache),
+        pool_paged_bytes: told(info.KernelPaged),
+        pool_nonpaged_bytes: told(info.KernelNonpaged),
+    }
 }
 
 fn performance() -> io::Result<PERFORMANCE_INFORMATION> {
@@ -73,9 +77,21 @@ pub(super) fn sys_info() -> io::Result<SysInfo> {
 /// Windows has at most 16.
 const MAX_PAGE_FILES: usize = 64;
 
+/// What the callback of EnumPageFilesW adds to.
 struct PageFiles {
     page_bytes: usize,
-    files: Vec<PageFile>,
+    sum: SwapInfo,
+    /// Each apart, where that is asked for.
+    files: Option<Vec<PageFile>>,
+}
+
+impl PageFiles {
+    fn read(files: Option<Vec<PageFile>>) -> io::Result<PageFiles> {
+        let mut files = PageFiles { page_bytes: performance()?.PageSize, sum: SwapInfo::default(), files };
+        // SAFETY: the callback gets `files` back as its context, and only during this call.
+        check(unsafe { K32EnumPageFilesW(Some(add_page_file), (&raw mut files).cast()) })?;
+        Ok(files)
+    }
 }
 
 /// The page files there are (EnumPageFilesW); a host may have none.
@@ -83,19 +99,11 @@ struct PageFiles {
 /// # Errors
 /// The call's own.
 pub fn page_files() -> io::Result<Vec<PageFile>> {
-    let mut files = PageFiles { page_bytes: performance()?.PageSize, files: Vec::new() };
-    // SAFETY: the callback gets `files` back as its context, and only during this call.
-    check(unsafe { K32EnumPageFilesW(Some(add_page_file), (&raw mut files).cast()) })?;
-    Ok(files.files)
+    Ok(PageFiles::read(Some(Vec::new()))?.files.unwrap_or_default())
 }
 
 pub(super) fn swap_info() -> io::Result<SwapInfo> {
-    let mut swap = SwapInfo::default();
-    for file in page_files()? {
-        swap.total_bytes = swap.total_bytes.saturating_add(file.total_bytes);
-        swap.free_bytes = swap.free_bytes.saturating_add(file.total_bytes.saturating_sub(file.used_bytes));
-    }
-    Ok(swap)
+    Ok(PageFiles::read(None)?.sum)
 }
 
 /// Called for each page file. Nothing in it can panic, for nothing may unwind into Windows.
@@ -104,25 +112,22 @@ unsafe extern "system" fn add_page_file(
     info: *mut ENUM_PAGE_FILE_INFORMATION,
     name: PCWSTR,
 ) -> BOOL {
-    // SAFETY: `page_files` passes its own live `PageFiles`, and is not touching it meanwhile.
+    // SAFETY: `PageFiles::read` passes its own live `PageFiles`, and is not touching it meanwhile.
     let files = unsafe { context.cast::<PageFiles>().as_mut() };
     // SAFETY: the structure is valid while the callback runs.
     let info = unsafe { info.as_ref() };
-    if let (Some(files), Some(info)) = (files, info) {
-        if files.files.len() >= MAX_PAGE_FILES {
-            return 1;
-        }
+    let (Some(PageFiles { page_bytes, sum, files }), Some(info)) = (files, info) else { return 1 };
+    let (total_bytes, used_bytes) = (bytes(info.TotalSize, *page_bytes), bytes(info.TotalInUse, *page_bytes));
+    sum.total_bytes = sum.total_bytes.saturating_add(total_bytes);
+    sum.free_bytes = sum.free_bytes.saturating_add(total_bytes.saturating_sub(used_bytes));
+    if let Some(files) = files.as_mut().filter(|files| files.len() < MAX_PAGE_FILES) {
         let mut path = String::new();
         if !name.is_null() {
             // SAFETY: the name ends with a NUL, behind which nothing is read: `map_while` stops there.
             let units = (0..MAX_NAME).map_while(|at| Some(unsafe { *name.add(at) }).filter(|&unit| unit != 0));
             decode_into(units, &mut path);
         }
-        files.files.push(PageFile {
-            name: tag_path(&path),
-            total_bytes: bytes(info.TotalSize, files.page_bytes),
-            used_bytes: bytes(info.TotalInUse, files.page_bytes),
-        });
+        files.push(PageFile { name: tag_path(&path), total_bytes, used_bytes });
     }
     1
 }
@@ -139,36 +144,66 @@ mod tests {
         unsafe { add_page_file((&raw mut *files).cast(), &raw mut info, name) }
     }
 
+    fn empty(files: Option<Vec<PageFile>>) -> PageFiles {
+        PageFiles { page_bytes: 4096, sum: SwapInfo::default(), files }
+    }
+
     #[test]
     fn page_files_have_names_and_sizes_in_bytes() {
-        let mut files = PageFiles { page_bytes: 4096, files: Vec::new() };
+        let mut files = empty(Some(Vec::new()));
         assert_eq!(add(&mut files, 1000, 250, w!("\\??\\C:\\pagefile.sys")), 1);
+        assert_eq!(files.sum, SwapInfo { total_bytes: 4_096_000, free_bytes: 3_072_000 });
         assert_eq!(add(&mut files, usize::MAX, 1, ptr::null()), 1);
         let expected = [
             PageFile { name: "C:/pagefile.sys".into(), total_bytes: 4_096_000, used_bytes: 1_024_000 },
             PageFile { name: String::new(), total_bytes: u64::MAX, used_bytes: 4096 },
         ];
-        assert_eq!(files.files, expected);
+        assert_eq!((files.files.as_deref(), files.sum.total_bytes), (Some(&expected[..]), u64::MAX));
         // SAFETY: null pointers are what this asks about; the callback dereferences none.
         let nothing = unsafe { add_page_file((&raw mut files).cast(), ptr::null_mut(), ptr::null()) };
-        assert_eq!((nothing, files.files.len()), (1, 2));
+        assert_eq!((nothing, files.files.map(|files| files.len())), (1, Some(2)));
+    }
+
+    // The sum is asked for in every cycle: it once made a text of each name to throw it away.
+    #[test]
+    fn a_sum_needs_no_names_and_never_falls_below_zero() {
+        let mut files = empty(None);
+        assert_eq!((add(&mut files, 2, 1, w!("x")), add(&mut files, 1, 5, w!("y"))), (1, 1));
+        assert_eq!((files.sum, files.files), (SwapInfo { total_bytes: 3 * 4096, free_bytes: 4096 }, None));
     }
 
     #[test]
     fn more_page_files_than_there_may_be_are_not_kept() {
-        let mut files = PageFiles { page_bytes: 4096, files: Vec::new() };
+        let mut files = empty(Some(Vec::new()));
         for _ in 0..1000 {
             assert_eq!(add(&mut files, 1, 1, w!("x")), 1);
         }
-        assert_eq!(files.files.len(), MAX_PAGE_FILES);
+        assert_eq!((files.files.unwrap().len(), files.sum.total_bytes), (MAX_PAGE_FILES, 4_096_000));
     }
 
     #[test]
     fn a_name_without_end_is_cut() {
-        let mut files = PageFiles { page_bytes: 4096, files: Vec::new() };
+        let mut files = empty(Some(Vec::new()));
         let long = [u16::from(b'x'); MAX_NAME + 1];
         add(&mut files, 1, 1, long.as_ptr());
-        assert_eq!(files.files[0].name.len(), MAX_NAME);
+        assert_eq!(files.files.unwrap()[0].name.len(), MAX_NAME);
+    }
+
+    // Wine leaves these at 0: a kernel without any memory of its own.
+    #[test]
+    fn what_the_system_does_not_count_is_absent() {
+        let told = PERFORMANCE_INFORMATION { PageSize: 4096, CommitTotal: 1, CommitLimit: 2, ..Default::default() };
+        let expected = CommitInfo { total_bytes: 4096, limit_bytes: 8192, ..CommitInfo::default() };
+        assert_eq!(commit(&told), expected);
+        let told = PERFORMANCE_INFORMATION { CommitPeak: 3, SystemCache: 4, KernelPaged: 5, KernelNonpaged: 6, ..told };
+        let expected = CommitInfo {
+            peak_bytes: Some(3 * 4096),
+            cache_bytes: Some(4 * 4096),
+            pool_paged_bytes: Some(5 * 4096),
+            pool_nonpaged_bytes: Some(6 * 4096),
+            ..expected
+        };
+        assert_eq!(commit(&told), expected);
     }
 
     #[test]

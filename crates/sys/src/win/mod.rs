@@ -20,7 +20,7 @@ mod time;
 mod token;
 
 pub use disk::volume_usage;
-pub use drive::disk_io;
+pub use drive::{disk_io, letter_disks};
 pub use host::Host;
 pub use mem::{commit_info, page_files};
 pub use paging::memory_lists;

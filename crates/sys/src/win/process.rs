@@ -14,16 +14,24 @@ use windows_sys::Win32::System::Threading::{GetCurrentProcess, GetProcessHandleC
 const FIRST_BYTES: usize = 256 << 10;
 const MOST_BYTES: usize = 64 << 20;
 
-pub(super) fn run_queue(buffer: &mut Buffer) -> io::Result<u64> {
-    Ok(list(buffer)?.map(|entry| entry.ready_threads()).sum())
+/// The memory into which all processes are listed.
+#[derive(Debug, Default)]
+pub(super) struct Snapshot {
+    buffer: Buffer,
+    /// Of the process that is looked at.
+    name: String,
+}
+
+pub(super) fn run_queue(snapshot: &mut Snapshot) -> io::Result<u64> {
+    Ok(list(&mut snapshot.buffer)?.map(|entry| entry.ready_threads()).sum())
 }
 
 pub(super) fn processes(
-    buffer: &mut Buffer,
+    snapshot: &mut Snapshot,
     wanted: &mut dyn FnMut(&str) -> bool,
     into: &mut Vec<Proc>,
 ) -> io::Result<()> {
-    let mut name = String::new();
+    let Snapshot { buffer, name } = snapshot;
     let mut len = 0;
     let all = list(buffer)?;
     let mut now = FILETIME::default();
@@ -31,15 +39,15 @@ pub(super) fn processes(
     unsafe { GetSystemTimeAsFileTime(&raw mut now) };
     // What has no thread any more has ended, and is listed only as long as somebody has a handle to it.
     for entry in all.filter(|entry| entry.threads() > 0) {
-        entry.name_into(&mut name);
-        if !wanted(&name) {
+        entry.name_into(name);
+        if !wanted(name) {
             continue;
         }
         if len == into.len() {
             into.push(Proc::default());
         }
         if let Some(proc) = into.get_mut(len) {
-            proc.name.clone_from(&name);
+            proc.name.clone_from(name);
             entry.fill(ticks(now), proc);
         }
         len += 1;
@@ -74,7 +82,8 @@ pub fn self_usage() -> io::Result<SelfUsage> {
     Ok(SelfUsage {
         rss_bytes: memory.WorkingSetSize as u64,
         cpu_us: ticks(kernel).saturating_add(ticks(user)) / 10,
-        handles: handles.into(),
+        // The process has a handle to whatever it waits on: none is a call that does not count.
+        handles: (handles > 0).then_some(handles.into()),
         threads: None,
     })
 }

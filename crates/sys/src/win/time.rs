@@ -2,10 +2,16 @@
 
 use super::reg::text_value;
 use crate::civil;
-use crate::layout::text;
+use crate::layout::text::{self, MAX_NAME};
 use crate::types::LocalTime;
 use std::{io, ptr};
-use windows_sys::Win32::Foundation::{FILETIME, SYSTEMTIME};
+use windows_sys::Win32::Foundation::{
+    ERROR_CALL_NOT_IMPLEMENTED, ERROR_NO_SUCH_DOMAIN, FILETIME, NO_ERROR, SYSTEMTIME,
+};
+use windows_sys::Win32::NetworkManagement::NetManagement::NetApiBufferFree;
+use windows_sys::Win32::Networking::ActiveDirectory::{
+    DS_AVOID_SELF, DS_RETURN_DNS_NAME, DS_TIMESERV_REQUIRED, DsGetDcNameW,
+};
 use windows_sys::Win32::System::Time::{FileTimeToSystemTime, SystemTimeToTzSpecificLocalTime};
 use windows_sys::core::PCWSTR;
 use windows_sys::w;
@@ -46,10 +52,11 @@ const TIME_KEYS: [PCWSTR; 2] = [
     w!("SYSTEM\\CurrentControlSet\\Services\\W32Time\\Parameters"),
 ];
 
-/// The NTP servers that the Windows Time service is told to ask; none where it follows its domain, or is not there.
+/// The NTP servers that the Windows Time service is told to ask, and the domain controller that it follows; none where it
+/// asks nobody, or is not there. Finding the domain controller may take long: ask on a thread that may be lost.
 ///
 /// # Errors
-/// Those of RegGetValueW.
+/// Those of RegGetValueW and DsGetDcNameW; a host that finds no domain follows none.
 pub fn ntp_servers() -> io::Result<Vec<String>> {
     let value = |name| {
         for key in TIME_KEYS {
@@ -59,5 +66,48 @@ pub fn ntp_servers() -> io::Result<Vec<String>> {
         }
         Ok(String::new())
     };
-    Ok(text::ntp_servers(&value(w!("Type"))?, &value(w!("NtpServer"))?))
+    let kind = value(w!("Type"))?;
+    let mut servers = text::ntp_servers(&kind, &value(w!("NtpServer"))?);
+    if text::follows_domain(&kind) {
+        servers.extend(domain_controller()?);
+    }
+    Ok(servers)
+}
+
+/// One that tells the time, and is not this host itself.
+fn domain_controller() -> io::Result<Option<String>> {
+    let mut info = ptr::null_mut();
+    let flags = DS_TIMESERV_REQUIRED | DS_AVOID_SELF | DS_RETURN_DNS_NAME;
+    // SAFETY: no names mean this computer, its domain and its site; a pointer to a live pointer.
+    let code = unsafe { DsGetDcNameW(ptr::null(), ptr::null(), ptr::null(), ptr::null(), flags, &raw mut info) };
+    match code {
+        NO_ERROR => {}
+        // Wine has the name of the call and no more.
+        ERROR_NO_SUCH_DOMAIN | ERROR_CALL_NOT_IMPLEMENTED => return Ok(None),
+        code => return Err(io::Error::from_raw_os_error(code.cast_signed())),
+    }
+    // SAFETY: the call succeeded, so this is null or its structure, until it is freed below.
+    let name = unsafe { info.as_ref() }.map_or(ptr::null_mut(), |info| info.DomainControllerName);
+    let mut server = String::new();
+    if !name.is_null() {
+        // SAFETY: the name ends with a NUL, behind which nothing is read: `map_while` stops there.
+        let units = (0..MAX_NAME).map_while(|at| Some(unsafe { *name.add(at) }).filter(|&unit| unit != 0));
+        text::decode_into(units, &mut server);
+    }
+    // SAFETY: the buffer is the call's own, and is freed once; its text was copied.
+    unsafe { NetApiBufferFree(info.cast()) };
+    Ok(text::domain_controller(&server).map(str::to_owned))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // A host without a domain has none, which is no error; and a domain's has a name that can be resolved.
+    #[test]
+    fn a_domain_controller_has_a_name_or_there_is_none() {
+        if let Some(name) = domain_controller().unwrap() {
+            assert!(!name.is_empty() && !name.contains(['\\', ' ', '\0']), "{name}");
+        }
+    }
 }

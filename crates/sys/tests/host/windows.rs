@@ -139,10 +139,10 @@ fn what_the_memory_manager_counts_is_told_or_refused() {
 #[test]
 fn drives_are_asked_by_the_names_they_are_listed_with() {
     let drives = host().drives().unwrap();
-    assert!(!drives.is_empty());
-    for drive in drives {
-        if let Some(io) = told_or_refused(disk_io(&drive.name)) {
-            assert_eq!(io.name, drive.name);
+    assert!(!drives.physical.is_empty() && !drives.letters.is_empty(), "{drives:?}");
+    for name in drives.physical.iter().chain(&drives.letters) {
+        if let Some(io) = told_or_refused(disk_io(name)) {
+            assert_eq!(io.name, *name);
         }
     }
 }

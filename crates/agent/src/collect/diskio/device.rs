@@ -27,10 +27,10 @@ impl Device {
         Device { tags: Tags::of(&[("device", &now.name)]), cycle: 0, totals: nameless(&now), before: now }
     }
 
-    /// Takes a reading in. `elapsed`: since the one before, where the reading does not tell it itself (Linux).
+    /// Takes a reading in. `elapsed`: since the one before; on Windows, where the reading tells it too, `None` is unknown.
     pub fn advance(&mut self, now: &DiskIo, elapsed: Option<Duration>, platform: Platform) -> Option<Interval> {
         let now = comparable(now, platform);
-        let grown = growth(&self.before, &now, platform);
+        let grown = growth(&self.before, &now, elapsed, platform);
         match &grown {
             Some(grown) => add(&mut self.totals, grown),
             None => self.totals = nameless(&now),
@@ -58,15 +58,18 @@ fn comparable(io: &DiskIo, platform: Platform) -> DiskIo {
 }
 
 /// What each count grew by; `None` where one stepped back.
-fn growth(before: &DiskIo, now: &DiskIo, platform: Platform) -> Option<DiskIo> {
+fn growth(before: &DiskIo, now: &DiskIo, elapsed: Option<Duration>, platform: Platform) -> Option<DiskIo> {
     let (bytes, time) = match platform {
         Platform::Linux => (Some(512), Some(1000)),
         Platform::Windows => (None, None),
     };
     let grown = |field: fn(&DiskIo) -> u64, unit| grown(field(before), field(now), unit);
     let since = |field: fn(&DiskIo) -> u64| field(now).checked_sub(field(before));
-    // Windows reads the clock of the wall: where that was set back, nothing is known of the time between.
-    let (clock_us, idle_us) = since(|io| io.clock_us).zip(since(|io| io.idle_us)).unwrap_or_default();
+    // Windows reads the clock of the wall: where that was set, nothing is known of the time between.
+    let (clock_us, idle_us) = since(|io| io.clock_us)
+        .zip(since(|io| io.idle_us))
+        .filter(|(clock_us, _)| elapsed.is_none_or(|elapsed| agree(*clock_us, elapsed)))
+        .unwrap_or_default();
     Some(DiskIo {
         name: String::new(),
         reads: grown(|io| io.reads, Some(1))?,
@@ -87,6 +90,13 @@ fn growth(before: &DiskIo, now: &DiskIo, platform: Platform) -> Option<DiskIo> {
         clock_us,
         splits: grown(|io| io.splits, Some(1))?,
     })
+}
+
+/// Whether a clock went on by about what passed: a reading may be a little late in its cycle, or a clock be pulled.
+fn agree(clock_us: u64, elapsed: Duration) -> bool {
+    const LATE_US: u64 = 1_000_000;
+    let elapsed_us = u64::try_from(elapsed.as_micros()).unwrap_or(u64::MAX);
+    clock_us.abs_diff(elapsed_us) <= LATE_US.max(elapsed_us / 10)
 }
 
 /// What one count grew by. `unit`: what the kernel may count in 32 bits.

@@ -1,7 +1,8 @@
 //! Windows: which drives there are, and what each answers.
 //!
-//! Every drive is asked apart, on a thread that may be lost: a disk that dies keeps those who ask it. The list of
-//! drives is made anew every ten minutes, and at once when one of them is gone; while that fails the old list serves.
+//! Every drive is asked apart, on a thread that may be lost: a disk that dies keeps those who ask it. The list of their
+//! names, for which no drive is touched, is made anew every ten minutes, and at once when one of them is gone; while that
+//! fails the old list serves.
 
 use std::collections::HashMap;
 use std::io;
@@ -10,9 +11,10 @@ use std::time::Duration;
 
 use anyhow::bail;
 use falcon_sys::Host;
-use falcon_sys::types::{DiskIo, Drive};
+use falcon_sys::types::{DiskIo, Drives as Names};
 
 use super::device::Device;
+use super::letters::{self, Letters};
 use super::metrics::*;
 use super::{Sum, emit, emit_as_freedomkk, emit_volume};
 use crate::collect::{Collector, Cx, Guard};
@@ -22,8 +24,6 @@ use crate::stats::Stats;
 
 /// How often drives are looked for.
 const LIST_AGAIN: Duration = Duration::from_secs(600);
-/// For the list. With the deadline of the drives it stays within what a lane gives a collector.
-const LIST_DEADLINE: Duration = Duration::from_secs(2);
 /// A healthy drive answers in microseconds; one slower than this no longer holds up the others.
 const PATIENCE: Duration = Duration::from_secs(1);
 /// After this a drive counts as hung.
@@ -34,44 +34,61 @@ const FREEDOMKK: [&Metric; 7] =
 const LEONZYANG: [&Metric; 7] =
     [&LZ_READ_REQUESTS, &LZ_WRITE_REQUESTS, &LZ_READ_BYTES, &LZ_WRITE_BYTES, &LZ_READ_TIME, &LZ_WRITE_TIME, &LZ_IOTIME];
 
-type List = io::Result<Vec<Drive>>;
+type List = io::Result<Names>;
 type Answer = io::Result<DiskIo>;
+
+/// The name of a drive but its number; a volume is its letter.
+const DRIVE: &str = "PhysicalDrive";
 
 /// How the system is asked; a test asks itself.
 struct Asked {
-    list: Arc<dyn Fn() -> List + Send + Sync>,
+    list: Box<dyn FnMut() -> List + Send>,
+    letter: letters::Ask,
     io: Arc<dyn Fn(&str) -> Answer + Send + Sync>,
 }
 
 pub struct Drives {
-    asked: Asked,
+    list: Box<dyn FnMut() -> List + Send>,
+    io: Arc<dyn Fn(&str) -> Answer + Send + Sync>,
     guard: Guard,
     stats: Arc<Stats>,
-    lists: Isolated<List>,
     probes: Isolated<Answer>,
-    /// `None`: not listed yet.
-    known: Option<Vec<Drive>>,
+    letters: Letters,
+    /// Of the drives, as they were listed last; `None`: not listed yet.
+    known: Option<Vec<String>>,
     /// Since `known` was made.
     age: Duration,
     /// One of the known drives is not there any more.
     is_gone: bool,
-    devices: HashMap<String, Device>,
+    devices: HashMap<String, Kept>,
+}
+
+/// A drive or a volume, from cycle to cycle.
+struct Kept {
+    device: Device,
+    /// Since it last answered; `None` where a cycle did not tell.
+    since: Option<Duration>,
 }
 
 impl Drives {
     pub fn new(host: &Host, guard: Guard, stats: Arc<Stats>) -> Drives {
-        let host = host.clone();
-        let asked = Asked { list: Arc::new(move || host.clone().drives()), io: Arc::new(falcon_sys::disk_io) };
+        let mut host = host.clone();
+        let asked = Asked {
+            list: Box::new(move || host.drives()),
+            letter: Arc::new(falcon_sys::letter_disks),
+            io: Arc::new(falcon_sys::disk_io),
+        };
         Drives::asking(asked, guard, stats)
     }
 
-    fn asking(asked: Asked, guard: Guard, stats: Arc<Stats>) -> Drives {
+    fn asking(Asked { list, letter, io }: Asked, guard: Guard, stats: Arc<Stats>) -> Drives {
         Drives {
-            asked,
+            list,
+            io,
             guard,
             stats,
-            lists: Isolated::new("drives"),
             probes: Isolated::new("drive"),
+            letters: Letters::new(letter),
             known: None,
             age: Duration::ZERO,
             is_gone: false,
@@ -85,27 +102,24 @@ impl Drives {
         if self.known.is_some() && self.age < LIST_AGAIN && !self.is_gone {
             return Ok(false);
         }
-        let list = self.asked.list.clone();
-        let job = ("list".to_owned(), move || list());
-        let answer = self.lists.run_all(vec![job], LIST_DEADLINE, LIST_DEADLINE).pop().map(|(_, outcome)| outcome);
-        let why = match answer {
-            Some(Outcome::Done(Ok(drives))) => {
-                (self.known, self.age, self.is_gone) = (Some(drives), Duration::ZERO, false);
-                return Ok(true);
+        match (self.list)() {
+            Ok(names) => {
+                self.letters.list(&names.letters);
+                (self.known, self.age, self.is_gone) = (Some(names.physical), Duration::ZERO, false);
+                Ok(true)
             }
-            Some(outcome) => failure(outcome, &self.stats).to_string(),
-            None => return Ok(false),
-        };
-        if self.known.is_none() {
-            bail!("list of drives: {why}");
+            Err(error) if self.known.is_none() => bail!("list of drives: {error}"),
+            Err(error) => {
+                cx.problem("list of drives", error);
+                Ok(false)
+            }
         }
-        cx.problem("list of drives", why);
-        Ok(false)
     }
 
-    fn report(&mut self, cx: &mut Cx<'_>, drives: &[Drive], answers: Vec<(String, Outcome<Answer>)>, fresh: bool) {
+    fn report(&mut self, cx: &mut Cx<'_>, answers: Vec<(String, Outcome<Answer>)>, fresh: bool) {
         let mut sum = Sum::default();
         for (name, outcome) in answers {
+            let number = name.strip_prefix(DRIVE);
             let now = match outcome {
                 Outcome::Done(Ok(now)) => now,
                 Outcome::Done(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
@@ -113,6 +127,7 @@ impl Drives {
                     self.is_gone = true;
                     if fresh {
                         cx.problem(format!("drive {name}"), error);
+                        sum.is_partial |= number.is_some();
                     }
                     continue;
                 }
@@ -123,26 +138,29 @@ impl Drives {
                 }
                 outcome => {
                     cx.problem(format!("drive {name}"), failure(outcome, &self.stats));
+                    sum.is_partial |= number.is_some();
                     continue;
                 }
             };
             let (device, interval) = match self.devices.get_mut(&name) {
-                Some(device) => {
-                    let interval = device.advance(&now, None, Platform::Windows);
+                Some(Kept { device, since }) => {
+                    let elapsed = since.replace(Duration::ZERO);
+                    let interval = device.advance(&now, elapsed, Platform::Windows);
                     (device, interval)
                 }
                 None => {
                     let device = Device::new(&DiskIo { name: name.clone(), ..now.clone() }, Platform::Windows);
-                    (self.devices.entry(name.clone()).or_insert(device), None)
+                    let kept = Kept { device, since: Some(Duration::ZERO) };
+                    (&mut self.devices.entry(name.clone()).or_insert(kept).device, None)
                 }
             };
-            let Some(drive) = drives.iter().find(|drive| drive.name == name) else {
+            let Some(number) = number else {
                 emit_volume(cx, device);
                 continue;
             };
             emit(cx, device, &now, interval.as_ref());
             if FREEDOMKK.iter().any(|metric| cx.wants(metric)) {
-                emit_as_freedomkk(cx, &wmi_instance(drive), &device.totals, interval.as_ref());
+                emit_as_freedomkk(cx, &wmi_instance(number, &self.letters), &device.totals, interval.as_ref());
             }
             if let Some(interval) = interval {
                 sum.add(&interval);
@@ -155,35 +173,34 @@ impl Drives {
 impl Collector for Drives {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
         let fresh = self.list(cx)?;
-        let mut drives = self.known.clone().unwrap_or_default();
-        self.guard.apply(cx, &mut drives, |drive| drive.name.clone(), |_| 0);
-        let mut names: Vec<String> = drives.iter().map(|drive| drive.name.clone()).collect();
-        if LEONZYANG.iter().any(|metric| cx.wants(metric)) {
-            names.extend(letters(&drives));
+        let names_letters = |metrics: &[&Metric]| metrics.iter().any(|metric| cx.wants(metric));
+        let (by_letters, volumes) = (names_letters(&FREEDOMKK), names_letters(&LEONZYANG));
+        if by_letters || volumes {
+            self.letters.ask(cx, &self.stats);
+        }
+        let mut names = self.known.clone().unwrap_or_default();
+        self.guard.apply(cx, &mut names, String::clone, |_| 0);
+        if volumes {
+            names.extend(self.letters.volumes().map(str::to_owned));
         }
         self.devices.retain(|name, _| names.contains(name));
+        for Kept { since, .. } in self.devices.values_mut() {
+            *since = since.zip(cx.tick.elapsed).map(|(since, elapsed)| since.saturating_add(elapsed));
+        }
         let jobs = names.into_iter().map(|name| {
-            let (io, asked) = (self.asked.io.clone(), name.clone());
+            let (io, asked) = (self.io.clone(), name.clone());
             (name, move || io(&asked))
         });
         let answers = self.probes.run_all(jobs.collect(), PATIENCE, DEADLINE);
-        self.report(cx, &drives, answers, fresh);
+        self.report(cx, answers, fresh);
         Ok(())
     }
 }
 
-/// Every letter once: a volume that spans disks has its letter on each.
-fn letters(drives: &[Drive]) -> Vec<String> {
-    let mut letters: Vec<String> = drives.iter().flat_map(|drive| &drive.letters).cloned().collect();
-    letters.sort_unstable();
-    letters.dedup();
-    letters
-}
-
 /// `0 C: D:` of `PhysicalDrive0`; `0` where it has no letter.
-fn wmi_instance(drive: &Drive) -> Tags {
-    let number = drive.name.trim_start_matches("PhysicalDrive");
-    let parts: Vec<&str> = [number].into_iter().chain(drive.letters.iter().map(String::as_str)).collect();
+fn wmi_instance(number: &str, letters: &Letters) -> Tags {
+    let on_it = number.parse().into_iter().flat_map(|number| letters.on(number));
+    let parts: Vec<&str> = [number].into_iter().chain(on_it).collect();
     Tags::of(&[("device", &parts.join(" "))])
 }
 
@@ -201,7 +218,7 @@ fn is_empty(error: &io::Error) -> bool {
 }
 
 /// Why there is no answer; of those that hang each is counted once.
-fn failure<T>(outcome: Outcome<io::Result<T>>, stats: &Stats) -> io::Error {
+pub fn failure<T>(outcome: Outcome<io::Result<T>>, stats: &Stats) -> io::Error {
     match outcome {
         Outcome::Done(Err(error)) => error,
         Outcome::Done(Ok(_)) | Outcome::Panicked => io::Error::other("the reader failed by a defect"),

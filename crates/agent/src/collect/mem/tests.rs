@@ -1,5 +1,6 @@
 use super::*;
 use crate::collect::tests::{with_all, with_cx};
+use crate::model::Platform;
 use std::collections::BTreeMap;
 
 fn said(emit: impl FnOnce(&mut Cx<'_>), platform: Platform) -> BTreeMap<String, f64> {
@@ -30,6 +31,24 @@ fn the_commit_charge_is_told_on_windows_only() {
     let commit = CommitInfo { total_bytes: 90, limit_bytes: 100, ..CommitInfo::default() };
     assert_eq!(said(|cx| emit_commit(cx, &commit), Platform::Windows)["mem.commit.percent"], 90.0);
     assert!(said(|cx| emit_commit(cx, &commit), Platform::Linux).is_empty());
+    // Pools of 0 bytes were told where the system counts none.
+    let names = |commit: &CommitInfo| said(|cx| emit_commit(cx, commit), Platform::Windows).into_keys().len();
+    assert_eq!((names(&commit), names(&CommitInfo { cache_bytes: Some(1), peak_bytes: Some(2), ..commit })), (3, 5));
+}
+
+/// A host without readable page files was warned of them in every cycle, although no name was asked for.
+#[cfg(unix)]
+#[test]
+fn what_no_name_set_says_is_neither_asked_nor_missed() {
+    let dir = tempfile::tempdir().expect("a directory");
+    std::fs::create_dir(dir.path().join("proc")).expect("made");
+    std::fs::write(dir.path().join("proc/meminfo"), "MemTotal: 10 kB\nMemAvailable: 4 kB\n").expect("written");
+    let mut mem = Mem { host: Host::new(dir.path()) };
+    for (sets, problems) in [(Sets::FREEDOMKK, 0), (Sets::FALCON, 1)] {
+        let (result, said) = with_cx(sets, Platform::Linux, |cx| mem.collect(cx));
+        result.expect("the memory itself");
+        assert_eq!(said.problems.len(), problems, "{:?}", said.problems);
+    }
 }
 
 #[test]

@@ -4,10 +4,9 @@ use super::*;
 use crate::collect::Collected;
 use crate::collect::tests::with_cx;
 use crate::config::Config;
-use crate::model::Platform;
 use falcon_sys::Host;
 use std::collections::BTreeMap;
-use std::net::{SocketAddr, UdpSocket};
+use std::net::UdpSocket;
 use std::thread::JoinHandle;
 
 /// 2023-11-14.
@@ -173,7 +172,7 @@ fn an_address_is_not_told_twice() {
     assert!(told("localhost:123").starts_with(&format!("{nobody}: ")));
     let server = Fake::new();
     let mut host = Asking::new(&[&server]);
-    host.ntp.servers[0].take(Outcome::Late { newly: true }, host.start);
+    host.ntp.servers[0].take(Outcome::Late { newly: true }, host.start, LONG);
     let problem = host.ntp.servers[0].problem.clone().expect("told");
     assert!(problem.contains("no answer") && problem.contains("not resolved"), "{problem}");
 }
@@ -311,12 +310,36 @@ fn the_nearest_of_those_that_know_the_time_is_said() {
     assert_eq!(host.cycle(SECOND).0["sys.ntp.offset"], 8.0);
 }
 
+/// The clock of the whole world was asked every minute by every host that nobody had set up.
 #[test]
-fn servers_of_windows_time_are_names_alone() {
-    assert_eq!(with_port("time.windows.com"), "time.windows.com:123");
-    assert_eq!(with_port("10.0.0.1"), "10.0.0.1:123");
-    assert_eq!(with_port("fd00::1"), "[fd00::1]:123");
-    assert!(with_port("fd00::1").parse::<SocketAddr>().is_ok());
+fn a_server_that_was_found_is_asked_every_ten_minutes() {
+    let server = Fake::new();
+    let address = server.address();
+    let mut host = Asking::new(&[&server]);
+    (host.ntp.pace, host.ntp.wait) = (FOUND, LONG);
+    let thread = server.tells(2_000_000);
+    let (first, _) = host.cycle(Duration::ZERO);
+    thread.join().expect("no panic");
+    for after in [59, 180, 599] {
+        // A new list keeps what the old one knew.
+        host.ntp.set_servers(vec![address.clone()]);
+        assert_eq!(host.cycle(after * SECOND).0, first, "{after} s");
+    }
+    assert!(server.is_left_alone());
+    host.ntp.wait = SHORT;
+    assert_eq!(host.cycle(600 * SECOND).0, first);
+    assert!(!server.is_left_alone(), "it was asked");
+    host.ntp.set_servers(vec![Fake::new().address()]);
+    assert_eq!(sources(&host.cycle(601 * SECOND).0), 0.0, "another server has no reading");
+}
+
+#[test]
+fn a_host_whose_system_asks_nobody_says_nothing() {
+    let found = Servers::asking(Arc::new(|| Ok(Vec::new())));
+    let mut ntp = Ntp::finding(found, Arc::new(Fixed), Arc::default());
+    let sets = Sets::FALCON.and(Sets::EXTENDED);
+    let (result, said) = with_cx(sets, Platform::Windows, |cx| ntp.collect(cx));
+    assert!(result.is_ok() && said.samples.is_empty() && said.problems.is_empty(), "{said:?}");
 }
 
 #[test]

@@ -16,7 +16,7 @@ fn old(pid: u32, name: &str) -> Proc {
         age_s: 9000.0 + f64::from(pid),
         user_us: 1_000_000,
         kernel_us: 500_000,
-        memory_bytes: 100,
+        memory_bytes: Some(100),
         working_set_bytes: 80,
         threads: 4,
         handles: Some(10),
@@ -147,7 +147,7 @@ fn odd_values_make_no_odd_numbers() {
     let most = Proc {
         user_us: u64::MAX,
         kernel_us: u64::MAX,
-        memory_bytes: u64::MAX,
+        memory_bytes: Some(u64::MAX),
         threads: u64::MAX,
         handles: Some(u64::MAX),
         read_bytes: Some(u64::MAX),

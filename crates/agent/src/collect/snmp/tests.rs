@@ -1,9 +1,14 @@
 use super::*;
 use crate::collect::tests::with_cx;
+use std::io;
 
 fn said(sets: Sets, platform: Platform, emit: impl FnOnce(&mut Cx<'_>)) -> Vec<(String, f64)> {
     let (_, said) = with_cx(sets, platform, emit);
     said.samples.into_iter().map(|s| (s.metric.into_owned(), s.value.get())).collect()
+}
+
+fn snmp() -> Snmp {
+    Snmp { host: Host::new("/"), tcp: None, columns: UDP_COLUMNS.map(|(column, _)| column), read: Vec::new() }
 }
 
 fn numbered(from: u64) -> TcpCounts {
@@ -28,15 +33,17 @@ fn expect<const N: usize>(seen: &[(String, f64)], expected: [(&str, f64); N]) {
 
 #[test]
 fn both_families_are_summed_and_freedomkks_names_are_of_ipv4() {
-    let stats = TcpStats { v4: numbered(10), v6: Some(numbered(1000)) };
+    let stats = TcpStats { v4: numbered(10), v6: Ok(Some(numbered(1000))) };
     let sets = Sets::EXTENDED.and(Sets::FREEDOMKK);
-    let seen = said(sets, Platform::Windows, |cx| {
-        emit_tcp(cx, &both_families(&stats));
-        emit_v4(cx, &stats.v4);
-    });
+    let seen = said(sets, Platform::Windows, |cx| snmp().report(cx, &stats));
     expect(
         &seen,
         [
+            ("tcpip.confailures", 12.0),
+            ("tcpip.conactive", 10.0),
+            ("tcpip.conpassive", 11.0),
+            ("tcpip.conreset", 13.0),
+            ("tcpip.conestablished", 14.0),
             ("snmp.Tcp.ActiveOpens", 1010.0),
             ("snmp.Tcp.PassiveOpens", 1012.0),
             ("snmp.Tcp.AttemptFails", 1014.0),
@@ -47,17 +54,32 @@ fn both_families_are_summed_and_freedomkks_names_are_of_ipv4() {
             ("snmp.Tcp.InErrs", 1026.0),
             ("snmp.Tcp.OutRsts", 1028.0),
             ("snmp.Tcp.CurrEstab", 1018.0),
-            ("tcpip.confailures", 12.0),
-            ("tcpip.conactive", 10.0),
-            ("tcpip.conpassive", 11.0),
-            ("tcpip.conreset", 13.0),
-            ("tcpip.conestablished", 14.0),
         ],
     );
     let most = TcpCounts { in_segs: u64::MAX, ..TcpCounts::default() };
-    assert_eq!(both_families(&TcpStats { v4: most, v6: Some(most) }).in_segs, u64::MAX);
-    assert_eq!(both_families(&TcpStats { v4: most, v6: None }), most);
+    assert_eq!(both_families(&most, most).in_segs, u64::MAX);
+    assert_eq!(both_families(&most, TcpCounts::default()), most);
     assert!(said(Sets::FREEDOMKK, Platform::Linux, |cx| emit_v4(cx, &most)).is_empty());
+}
+
+/// A call for IPv6 that failed cost IPv4 as well.
+#[test]
+fn without_ipv6s_answer_there_are_no_sums_and_ipv4s_names_go_on() {
+    let stats = || TcpStats { v4: numbered(10), v6: Err(io::Error::other("no answer")) };
+    let mut snmp = snmp();
+    let (_, all) = with_cx(Sets::EXTENDED.and(Sets::FREEDOMKK), Platform::Windows, |cx| snmp.report(cx, &stats()));
+    assert!(all.samples.len() == 5 && all.samples.iter().all(|s| s.metric.starts_with("tcpip.")), "{:?}", all.samples);
+    assert_eq!(all.problems, [("TCP over IPv6".to_owned(), "no answer".to_owned())]);
+    let (_, few) = with_cx(Sets::FREEDOMKK, Platform::Windows, |cx| snmp.report(cx, &stats()));
+    assert_eq!((few.samples.len(), few.problems.len()), (5, 0), "nobody asked for a sum");
+    // The share is of the time since the last sum, and the next cycle with one says it.
+    for (v4, share) in [((1000, 500), None), ((1200, 505), Some(2.5))] {
+        let counts = TcpCounts { out_segs: v4.0, retrans_segs: v4.1, ..TcpCounts::default() };
+        let stats = TcpStats { v4: counts, v6: Ok(None) };
+        let (_, said) = with_cx(Sets::EXTENDED, Platform::Windows, |cx| snmp.report(cx, &stats));
+        let seen = said.samples.iter().find(|s| s.metric == "snmp.Tcp.retrans.percent").map(|s| s.value.get());
+        assert_eq!((said.problems.len(), seen), (0, share));
+    }
 }
 
 fn retransmitted(before: (u64, u64), now: (u64, u64)) -> Option<f64> {

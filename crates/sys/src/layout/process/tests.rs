@@ -93,7 +93,7 @@ fn every_field_has_its_place() {
         age_s: 0.5,
         user_us: 20,
         kernel_us: 30,
-        memory_bytes: 200,
+        memory_bytes: Some(200),
         working_set_bytes: 144,
         threads: 1,
         handles: Some(96),
@@ -104,6 +104,21 @@ fn every_field_has_its_place() {
     // The clock was set back behind the start.
     entries(&bytes, ADDRESS).nth(1).unwrap().fill(999_999_999, &mut proc);
     assert_eq!(proc.age_s, 0.0);
+}
+
+// Wine does not count private memory: a process that runs would seem to have none.
+#[test]
+fn private_memory_of_zero_beside_a_working_set_is_no_reading() {
+    let mut bytes = list(&[Made { pid: 8, name: "a.exe", states: &[1] }]);
+    let fill = |bytes: &[u8]| {
+        let mut proc = Proc::default();
+        entries(bytes, ADDRESS).next().unwrap().fill(0, &mut proc);
+        (proc.memory_bytes, proc.working_set_bytes)
+    };
+    put(&mut bytes, 200, &[0; 8]);
+    assert_eq!(fill(&bytes), (None, 144));
+    put(&mut bytes, 144, &[0; 8]);
+    assert_eq!(fill(&bytes), (Some(0), 0));
 }
 
 #[test]

@@ -95,6 +95,19 @@ fn a_clock_set_back_costs_the_means_of_one_cycle() {
     assert_eq!((more_idle.util(), drive.totals.busy_us), (0.0, 5_000_000), "never backwards");
 }
 
+#[test]
+fn a_clock_that_disagrees_with_the_time_that_passed_costs_the_means_of_one_cycle() {
+    let at = |clock_s: u64, reads| DiskIo { clock_us: clock_s * 1_000_000, idle_us: 0, ..linux(reads, 0) };
+    for (clock_s, agrees) in [(60, true), (54, true), (66, true), (53, false), (67, false), (3660, false), (0, false)] {
+        let mut drive = Device::new(&at(1000, 1), Platform::Windows);
+        let means = drive.advance(&at(1000 + clock_s, 2), MINUTE, Platform::Windows);
+        assert_eq!((means.is_some(), drive.totals.busy_us > 0, drive.totals.reads), (agrees, agrees, 2), "{clock_s}");
+    }
+    // Of a short step a second is no disagreement.
+    let mut drive = Device::new(&at(1000, 1), Platform::Windows);
+    assert!(drive.advance(&at(1002, 2), Some(Duration::from_secs(1)), Platform::Windows).is_some());
+}
+
 prop_compose! {
     fn any_io()(n in proptest::collection::vec(prop_oneof![any::<u64>(), 0u64..5_000_000_000], 13)) -> DiskIo {
         DiskIo {

@@ -9,8 +9,11 @@ use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
 
 const STEP: Option<Duration> = Some(Duration::from_secs(60));
 
-fn drive(name: &str, letters: &[&str]) -> Drive {
-    Drive { name: name.to_owned(), letters: letters.iter().map(ToString::to_string).collect() }
+/// A drive of a number, and the letters on it.
+type Drive = (u32, &'static [&'static str]);
+
+fn named(number: u32) -> String {
+    format!("{DRIVE}{number}")
 }
 
 /// A host whose drives a test sets, and how often it was asked for their list.
@@ -20,15 +23,22 @@ struct Fake {
     /// Windows' code with which a drive refuses.
     refuses: Arc<Mutex<HashMap<String, i32>>>,
     listed: Arc<AtomicU64>,
+    letters_asked: Arc<AtomicU64>,
     asked: Arc<AtomicU64>,
+    /// Which answer of a drive is next.
+    minutes: Arc<Mutex<HashMap<String, u64>>>,
     list_fails: Arc<AtomicU64>,
 }
 
 impl Fake {
     fn of(drives: &[Drive]) -> (Fake, Drives) {
         let fake = Fake { drives: Arc::new(Mutex::new(drives.to_vec())), ..Fake::default() };
-        let (list, io) = (fake.clone(), fake.clone());
-        let asked = Asked { list: Arc::new(move || list.list()), io: Arc::new(move |name| io.io(name)) };
+        let (list, letter, io) = (fake.clone(), fake.clone(), fake.clone());
+        let asked = Asked {
+            list: Box::new(move || list.list()),
+            letter: Arc::new(move |name| Ok(letter.disks(name))),
+            io: Arc::new(move |name| io.io(name)),
+        };
         let stats = Arc::new(Stats::default());
         let guard = Guard::new(Guarded::Disks, &Config::standalone(), &stats);
         (fake, Drives::asking(asked, guard, stats))
@@ -37,12 +47,25 @@ impl Fake {
     fn list(&self) -> List {
         self.listed.fetch_add(1, Relaxed);
         match self.list_fails.load(Relaxed) {
-            0 => Ok(self.drives.lock().unwrap().clone()),
+            0 => {
+                let drives = self.drives.lock().unwrap();
+                let mut letters: Vec<_> =
+                    drives.iter().flat_map(|(_, on_it)| *on_it).map(ToString::to_string).collect();
+                letters.sort_unstable();
+                letters.dedup();
+                Ok(Names { physical: drives.iter().map(|(number, _)| named(*number)).collect(), letters })
+            }
             _ => Err(io::Error::other("no list")),
         }
     }
 
-    /// Each answer is ten seconds and ten reads after the one before.
+    fn disks(&self, letter: &str) -> Vec<u32> {
+        self.letters_asked.fetch_add(1, Relaxed);
+        let drives = self.drives.lock().unwrap();
+        drives.iter().filter(|(_, on_it)| on_it.contains(&letter)).map(|(number, _)| *number).collect()
+    }
+
+    /// Each answer is a minute, half of it busy, and ten reads after the one before.
     fn io(&self, name: &str) -> Answer {
         if let Some(code) = self.refuses.lock().unwrap().get(name) {
             return Err(match code {
@@ -50,11 +73,15 @@ impl Fake {
                 code => io::Error::from_raw_os_error(*code),
             });
         }
-        let n = self.asked.fetch_add(1, Relaxed);
+        self.asked.fetch_add(1, Relaxed);
+        let mut minutes = self.minutes.lock().unwrap();
+        let next = minutes.entry(name.to_owned()).or_default();
+        let n = *next;
+        *next += 1;
         Ok(DiskIo {
             name: name.to_owned(),
-            clock_us: n * 10_000_000,
-            idle_us: n * 5_000_000,
+            clock_us: n * 60_000_000,
+            idle_us: n * 30_000_000,
             reads: n * 10,
             ..DiskIo::default()
         })
@@ -77,11 +104,7 @@ fn devices(said: &Collected) -> BTreeSet<&str> {
 
 #[test]
 fn each_name_set_knows_a_drive_by_its_own_name() {
-    let (_, mut drives) = Fake::of(&[
-        drive("PhysicalDrive0", &["C:", "D:"]),
-        drive("PhysicalDrive1", &["D:"]),
-        drive("PhysicalDrive12", &[]),
-    ]);
+    let (_, mut drives) = Fake::of(&[(0, &["C:", "D:"]), (1, &["D:"]), (12, &[])]);
     let three = ["device=PhysicalDrive0", "device=PhysicalDrive1", "device=PhysicalDrive12"];
     assert_eq!(devices(&collect(&mut drives, Sets::FALCON, None)), three.into());
     assert_eq!(devices(&collect(&mut drives, Sets::WINDOWS_AGENT, STEP)), three.into());
@@ -100,19 +123,22 @@ fn each_name_set_knows_a_drive_by_its_own_name() {
 }
 
 #[test]
-fn volumes_are_asked_only_for_the_names_that_need_them() {
-    let (fake, mut drives) = Fake::of(&[drive("PhysicalDrive0", &["C:"])]);
+fn letters_and_volumes_are_asked_only_for_the_names_that_need_them() {
+    let (fake, mut drives) = Fake::of(&[(0, &["C:"])]);
+    let asked = || (fake.asked.load(Relaxed), fake.letters_asked.load(Relaxed));
     collect(&mut drives, Sets::FALCON, None);
-    assert_eq!(fake.asked.load(Relaxed), 1);
+    assert_eq!(asked(), (1, 0));
+    collect(&mut drives, Sets::FREEDOMKK, STEP);
+    assert_eq!(asked(), (2, 1));
     collect(&mut drives, Sets::LEONZYANG, STEP);
-    assert_eq!(fake.asked.load(Relaxed), 3);
+    assert_eq!(asked(), (4, 1), "a letter that told its drives is not asked again");
 }
 
 #[test]
 fn drives_are_listed_every_ten_minutes() {
-    let (fake, mut drives) = Fake::of(&[drive("PhysicalDrive0", &[])]);
+    let (fake, mut drives) = Fake::of(&[(0, &[])]);
     collect(&mut drives, Sets::FALCON, None);
-    fake.drives.lock().unwrap().push(drive("PhysicalDrive1", &[]));
+    fake.drives.lock().unwrap().push((1, &[]));
     for minute in 1..10 {
         assert_eq!(devices(&collect(&mut drives, Sets::FALCON, STEP)).len(), 1, "{minute}");
     }
@@ -123,7 +149,7 @@ fn drives_are_listed_every_ten_minutes() {
 
 #[test]
 fn a_drive_that_is_pulled_out_is_forgotten_without_a_word() {
-    let (fake, mut drives) = Fake::of(&[drive("PhysicalDrive0", &[]), drive("PhysicalDrive1", &[])]);
+    let (fake, mut drives) = Fake::of(&[(0, &[]), (1, &[])]);
     collect(&mut drives, Sets::FALCON, None);
     fake.refuse("PhysicalDrive1", 2);
     let said = collect(&mut drives, Sets::FALCON, STEP);
@@ -140,10 +166,9 @@ fn a_drive_that_is_pulled_out_is_forgotten_without_a_word() {
 
 #[test]
 fn a_drive_that_refuses_costs_its_own_figures_only() {
-    let names = ["PhysicalDrive0", "PhysicalDrive1", "PhysicalDrive2", "PhysicalDrive3", "PhysicalDrive4"];
-    let (fake, mut drives) = Fake::of(&names.map(|name| drive(name, &[])));
-    for (name, code) in [(names[0], 1), (names[1], 50), (names[2], 21), (names[3], 5)] {
-        fake.refuse(name, code);
+    let (fake, mut drives) = Fake::of(&[0, 1, 2, 3, 4].map(|number| -> Drive { (number, &[]) }));
+    for (number, code) in [(0, 1), (1, 50), (2, 21), (3, 5)] {
+        fake.refuse(&named(number), code);
     }
     let said = collect(&mut drives, Sets::FALCON, None);
     assert_eq!(devices(&said), ["device=PhysicalDrive4"].into());
@@ -155,7 +180,7 @@ fn a_drive_that_refuses_costs_its_own_figures_only() {
 
 #[test]
 fn while_the_list_fails_the_old_one_serves() {
-    let (fake, mut drives) = Fake::of(&[drive("PhysicalDrive0", &[])]);
+    let (fake, mut drives) = Fake::of(&[(0, &[])]);
     fake.list_fails.store(1, Relaxed);
     let (result, _) = with_cx(Sets::FALCON, Platform::Windows, |cx| drives.collect(cx));
     assert!(result.unwrap_err().to_string().contains("no list"));
@@ -168,14 +193,13 @@ fn while_the_list_fails_the_old_one_serves() {
 
 #[test]
 fn a_drive_that_hangs_is_counted_once_and_the_others_go_on() {
-    let known = [drive("PhysicalDrive0", &[]), drive("PhysicalDrive1", &[])];
-    let (_, mut drives) = Fake::of(&known);
+    let (_, mut drives) = Fake::of(&[(0, &[]), (1, &[])]);
     let answers = |newly| {
         let good = Ok(DiskIo { reads: 5, ..DiskIo::default() });
         vec![("PhysicalDrive0".to_owned(), Outcome::Late { newly }), ("PhysicalDrive1".to_owned(), Outcome::Done(good))]
     };
     for newly in [true, false] {
-        let (_, said) = with_cx(Sets::FALCON, Platform::Windows, |cx| drives.report(cx, &known, answers(newly), false));
+        let (_, said) = with_cx(Sets::FALCON, Platform::Windows, |cx| drives.report(cx, answers(newly), false));
         assert_eq!(devices(&said), ["device=PhysicalDrive1"].into());
         assert_eq!(said.problems[0].0, "drive PhysicalDrive0");
         assert_eq!(drives.stats.collect_hung.get(), 1);
@@ -189,12 +213,53 @@ fn a_host_without_drives_says_nothing() {
     assert!(said.samples.is_empty() && said.problems.is_empty());
 }
 
-/// What a drive did over ten minutes is known when it answers again: by its own clock, not by the agent's.
+fn values(said: &Collected, metric: &str) -> Vec<f64> {
+    said.samples.iter().filter(|s| s.metric == metric).map(|s| s.value.get()).collect()
+}
+
+/// What a drive did over ten minutes is known when it answers again: by its own clock, and by as many cycles.
 #[test]
 fn a_drive_that_answers_again_tells_the_mean_of_the_time_between() {
-    let (_, mut drives) = Fake::of(&[drive("PhysicalDrive0", &[])]);
+    let (fake, mut drives) = Fake::of(&[(0, &[])]);
     collect(&mut drives, Sets::FALCON, None);
-    let said = collect(&mut drives, Sets::FALCON, None);
-    let util: Vec<_> = said.samples.iter().filter(|s| s.metric == "disk.io.util").map(|s| s.value.get()).collect();
-    assert_eq!(util, [50.0]);
+    fake.refuse("PhysicalDrive0", 5);
+    for _ in 1..5 {
+        assert!(values(&collect(&mut drives, Sets::FALCON, STEP), "disk.io.util").is_empty());
+    }
+    fake.refuses.lock().unwrap().clear();
+    fake.minutes.lock().unwrap().insert(named(0), 5);
+    assert_eq!(values(&collect(&mut drives, Sets::FALCON, STEP), "disk.io.util"), [50.0]);
+}
+
+/// An hour that the clock of the wall was put forward was an hour in which the disk was busy.
+#[test]
+fn a_clock_that_is_set_is_no_work_of_the_drive() {
+    let (fake, mut drives) = Fake::of(&[(0, &[])]);
+    collect(&mut drives, Sets::FALCON, None);
+    assert_eq!(values(&collect(&mut drives, Sets::FALCON, STEP), "disk.io.msec_total"), [30_000.0]);
+    fake.minutes.lock().unwrap().insert(named(0), 62);
+    let said = collect(&mut drives, Sets::FALCON, STEP);
+    assert_eq!((values(&said, "disk.io.msec_total"), values(&said, "disk.io.util")), (vec![30_000.0], vec![]));
+    let said = collect(&mut drives, Sets::FALCON, STEP);
+    assert_eq!((values(&said, "disk.io.msec_total"), values(&said, "disk.io.util")), (vec![60_000.0], vec![50.0]));
+}
+
+/// A drive that hung made the sum of the others look like a host at rest.
+#[test]
+fn the_sum_is_of_all_drives_or_absent() {
+    let name = SQL_QUEUE.name;
+    let (fake, mut drives) = Fake::of(&[(0, &[]), (1, &[])]);
+    let mut sums = |refused: &[(u32, i32)]| {
+        *fake.refuses.lock().unwrap() = refused.iter().map(|(number, code)| (named(*number), *code)).collect();
+        values(&collect(&mut drives, Sets::WINDOWS_AGENT, STEP), name).len()
+    };
+    assert_eq!((sums(&[]), sums(&[])), (0, 1));
+    assert_eq!(sums(&[(1, 5)]), 0, "one failed");
+    assert_eq!((sums(&[(1, 21)]), sums(&[(1, 1)])), (1, 1), "an empty card reader, and one that counts nothing");
+    // A third one, found by a later list, counts from its second reading on.
+    fake.drives.lock().unwrap().push((2, &[]));
+    while fake.listed.load(Relaxed) < 2 {
+        assert_eq!(sums(&[]), 1);
+    }
+    assert_eq!((sums(&[]), fake.minutes.lock().unwrap()[&named(2)]), (1, 2));
 }
