@@ -20,12 +20,12 @@ mod mem;
 mod netif;
 mod netstat;
 mod ntp;
+mod plan;
 mod process;
 mod snmp;
 mod ss;
 mod sys;
 
-use std::collections::{BTreeSet, HashMap};
 use std::sync::Arc;
 
 use falcon_sys::Host;
@@ -35,6 +35,7 @@ use crate::model::{Finite, Metric, Platform, Sample, Sets, Tags, Tick};
 use crate::stats::Stats;
 pub(crate) use guard::Guard;
 pub use guard::Guarded;
+pub use plan::Plan;
 
 /// Every collector of this program, in the order in which a cycle asks them.
 pub static ALL: &[Spec] = &[
@@ -156,52 +157,6 @@ pub fn known() -> Known {
     }
 }
 
-/// Which of the declared metrics are said, by the active name sets.
-///
-/// A name that several active sets share is said once: by the declaration of the oldest of these sets, that is of the
-/// agent that wrote the series before this one came (see [`Plan::AGE`]). Declarations of one name differ in tags or source.
-#[derive(Clone, Debug)]
-pub struct Plan {
-    active: Sets,
-    platform: Platform,
-    /// Options that are on.
-    options: BTreeSet<&'static str>,
-    /// Which declaration of a name is said, for the names that are declared more than once.
-    chosen: HashMap<&'static str, &'static Metric>,
-}
-
-impl Plan {
-    /// Name sets from the oldest to the newest as a host sees them: an agent that ran there before, then the Linux
-    /// agent's names, then this program's own.
-    const AGE: [Sets; 5] = [Sets::WINDOWS_AGENT, Sets::LEONZYANG, Sets::FREEDOMKK, Sets::FALCON, Sets::EXTENDED];
-
-    pub fn new(specs: &'static [Spec], active: Sets, platform: Platform, config: &Config) -> Plan {
-        let metrics = || specs.iter().flat_map(|spec| spec.metrics).filter(|metric| metric.on.includes(platform));
-        let options: BTreeSet<&str> =
-            metrics().map(|metric| metric.option).filter(|option| config.collector.is_on(option, false)).collect();
-        let plan = Plan { active, platform, options, chosen: HashMap::new() };
-        let mut chosen = HashMap::new();
-        for set in Plan::AGE.into_iter().filter(|set| set.intersects(active)) {
-            for metric in metrics().filter(|metric| metric.sets.intersects(set) && plan.is_switched_on(metric)) {
-                chosen.entry(metric.name).or_insert(metric);
-            }
-        }
-        chosen.retain(|name, _| metrics().filter(|metric| metric.name == *name).count() > 1);
-        Plan { chosen, ..plan }
-    }
-
-    pub fn says(&self, metric: &Metric) -> bool {
-        metric.on.includes(self.platform)
-            && metric.sets.intersects(self.active)
-            && self.is_switched_on(metric)
-            && self.chosen.get(metric.name).is_none_or(|chosen| *chosen == metric)
-    }
-
-    fn is_switched_on(&self, metric: &Metric) -> bool {
-        metric.option.is_empty() || self.options.contains(metric.option)
-    }
-}
-
 /// One collector's view of one cycle.
 pub struct Cx<'a> {
     pub tick: Tick,
@@ -290,110 +245,4 @@ pub(crate) fn float(value: u64) -> f64 {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::config::NameSet;
-    use crate::model::Kind;
-    use std::collections::{BTreeMap, BTreeSet};
-    use std::time::Duration;
-
-    const SETS: [NameSet; 5] =
-        [NameSet::Falcon, NameSet::WindowsAgent, NameSet::FreedomKk, NameSet::LeonZYang, NameSet::Extended];
-
-    /// What one collector's code says with these sets on this platform.
-    pub(super) fn with_cx<T>(sets: Sets, platform: Platform, run: impl FnOnce(&mut Cx<'_>) -> T) -> (T, Collected) {
-        let plan = plan(sets, platform);
-        let mut cx = Cx::new(Tick { at: 0, step: 60, elapsed: None }, &plan, 0);
-        let result = run(&mut cx);
-        (result, cx.finish())
-    }
-
-    /// The same with everything that is off by default switched on, so long after the cycle before.
-    pub(super) fn with_all<T>(
-        sets: Sets,
-        platform: Platform,
-        elapsed: Option<Duration>,
-        run: impl FnOnce(&mut Cx<'_>) -> T,
-    ) -> (T, Collected) {
-        let plan = Plan::new(ALL, sets, platform, &with_all_options());
-        let mut cx = Cx::new(Tick { at: 0, step: 60, elapsed }, &plan, 0);
-        let result = run(&mut cx);
-        (result, cx.finish())
-    }
-
-    fn plan(sets: Sets, platform: Platform) -> Plan {
-        Plan::new(ALL, sets, platform, &Config::standalone())
-    }
-
-    /// Everything that is off by default, switched on.
-    fn with_all_options() -> Config {
-        let mut config = Config::standalone();
-        config.collector.switches = known().options.into_iter().map(|option| (option, true)).collect();
-        config
-    }
-
-    fn every_choice_of_sets() -> impl Iterator<Item = Sets> {
-        (1u32..1 << SETS.len())
-            .map(|bits| SETS.iter().enumerate().filter(|(n, _)| bits & (1 << n) != 0).map(|(_, set)| *set).collect())
-    }
-
-    #[test]
-    fn on_one_platform_a_name_has_one_type_and_one_set_of_tag_keys() {
-        for platform in [Platform::Linux, Platform::Windows] {
-            let mut kinds: BTreeMap<&str, Kind> = BTreeMap::new();
-            for metric in ALL.iter().flat_map(|spec| spec.metrics).filter(|metric| metric.on.includes(platform)) {
-                let kind = *kinds.entry(metric.name).or_insert(metric.kind);
-                assert_eq!(kind, metric.kind, "{} on {platform:?}", metric.name);
-            }
-            for active in every_choice_of_sets() {
-                let plan = Plan::new(ALL, active, platform, &with_all_options());
-                let mut said = BTreeSet::new();
-                for metric in ALL.iter().flat_map(|spec| spec.metrics).filter(|metric| plan.says(metric)) {
-                    assert!(said.insert(metric.name), "{} is said twice on {platform:?} by {active:?}", metric.name);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn every_set_has_the_base_metrics() {
-        // Those whose metrics every agent before this one had in some form.
-        const BASE: [&str; 5] = ["agent", "cpu", "mem", "netif", "df"];
-        assert!(BASE.iter().all(|name| ALL.iter().any(|spec| spec.name == *name)));
-        for platform in [Platform::Linux, Platform::Windows] {
-            for set in SETS.into_iter().filter(|set| *set != NameSet::Extended) {
-                let plan = plan(Sets::NONE.with(set), platform);
-                for spec in ALL.iter().filter(|spec| BASE.contains(&spec.name)) {
-                    let said = spec.metrics.iter().any(|metric| plan.says(metric));
-                    assert!(said, "{} says nothing in set {set:?} on {platform:?}", spec.name);
-                }
-            }
-        }
-    }
-
-    #[test]
-    fn a_shared_name_keeps_the_tag_keys_of_the_agent_that_was_there_before() {
-        let both = Sets::FALCON.and(Sets::WINDOWS_AGENT);
-        let plan = plan(both, Platform::Windows);
-        let keys: Vec<_> = ALL
-            .iter()
-            .flat_map(|spec| spec.metrics)
-            .filter(|metric| metric.name == "net.if.in.packets" && plan.says(metric))
-            .map(|metric| metric.tags)
-            .collect();
-        assert_eq!(keys, [["interface"].as_slice()]);
-    }
-
-    #[test]
-    fn declarations_are_complete() {
-        let mut names = BTreeSet::new();
-        for spec in ALL {
-            assert!(names.insert(spec.name), "two collectors are called {}", spec.name);
-            for metric in spec.metrics {
-                assert!(!metric.source.is_empty() && !metric.unit.is_empty(), "{} of {}", metric.name, spec.name);
-                assert!(metric.sets != Sets::NONE, "{} is in no name set", metric.name);
-                assert!(!metric.name.contains(|c: char| c.is_whitespace() || "'\">,=".contains(c)), "{}", metric.name);
-            }
-        }
-    }
-}
+mod tests;
