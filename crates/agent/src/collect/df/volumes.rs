@@ -16,7 +16,7 @@ use crate::stats::Stats;
 /// With the deadline of the volumes it stays within what a lane gives a collector.
 const LIST_DEADLINE: Duration = Duration::from_secs(2);
 /// For the first one, without which there is nothing to say: longer, for a host may be busy when the agent starts.
-const FIRST_DEADLINE: Duration = Duration::from_secs(5);
+const FIRST_DEADLINE: Duration = Duration::from_secs(8);
 
 type List = io::Result<Vec<Mount>>;
 
