@@ -6,11 +6,11 @@ use crate::layout::text::{self, MAX_NAME};
 use crate::types::LocalTime;
 use std::{io, ptr};
 use windows_sys::Win32::Foundation::{
-    ERROR_CALL_NOT_IMPLEMENTED, ERROR_NO_SUCH_DOMAIN, FILETIME, NO_ERROR, SYSTEMTIME,
+    DNS_ERROR_RCODE_NAME_ERROR, ERROR_CALL_NOT_IMPLEMENTED, ERROR_NO_SUCH_DOMAIN, FILETIME, NO_ERROR, SYSTEMTIME,
 };
 use windows_sys::Win32::NetworkManagement::NetManagement::NetApiBufferFree;
 use windows_sys::Win32::Networking::ActiveDirectory::{
-    DS_AVOID_SELF, DS_RETURN_DNS_NAME, DS_TIMESERV_REQUIRED, DsGetDcNameW,
+    DOMAIN_CONTROLLER_INFOW, DS_AVOID_SELF, DS_RETURN_DNS_NAME, DS_TIMESERV_REQUIRED, DsGetDcNameW,
 };
 use windows_sys::Win32::System::Time::{FileTimeToSystemTime, SystemTimeToTzSpecificLocalTime};
 use windows_sys::core::PCWSTR;
@@ -82,32 +82,45 @@ fn domain_controller() -> io::Result<Option<String>> {
     let code = unsafe { DsGetDcNameW(ptr::null(), ptr::null(), ptr::null(), ptr::null(), flags, &raw mut info) };
     match code {
         NO_ERROR => {}
-        // Wine has the name of the call and no more.
-        ERROR_NO_SUCH_DOMAIN | ERROR_CALL_NOT_IMPLEMENTED => return Ok(None),
+        // The second where the name servers are asked first, as under Wine.
+        ERROR_NO_SUCH_DOMAIN | DNS_ERROR_RCODE_NAME_ERROR | ERROR_CALL_NOT_IMPLEMENTED => return Ok(None),
         code => return Err(io::Error::from_raw_os_error(code.cast_signed())),
     }
     // SAFETY: the call succeeded, so this is null or its structure, until it is freed below.
-    let name = unsafe { info.as_ref() }.map_or(ptr::null_mut(), |info| info.DomainControllerName);
-    let mut server = String::new();
-    if !name.is_null() {
-        // SAFETY: the name ends with a NUL, behind which nothing is read: `map_while` stops there.
-        let units = (0..MAX_NAME).map_while(|at| Some(unsafe { *name.add(at) }).filter(|&unit| unit != 0));
-        text::decode_into(units, &mut server);
-    }
+    let server = unsafe { info.as_ref().and_then(|info| name_of(info)) };
     // SAFETY: the buffer is the call's own, and is freed once; its text was copied.
     unsafe { NetApiBufferFree(info.cast()) };
-    Ok(text::domain_controller(&server).map(str::to_owned))
+    Ok(server)
+}
+
+/// # Safety
+/// The name is null or ends with a NUL.
+unsafe fn name_of(info: &DOMAIN_CONTROLLER_INFOW) -> Option<String> {
+    let name = info.DomainControllerName;
+    if name.is_null() {
+        return None;
+    }
+    let mut server = String::new();
+    // SAFETY: the name ends with a NUL, behind which nothing is read: `map_while` stops there.
+    let units = (0..MAX_NAME).map_while(|at| Some(unsafe { *name.add(at) }).filter(|&unit| unit != 0));
+    text::decode_into(units, &mut server);
+    text::domain_controller(&server).map(str::to_owned)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    // A host without a domain has none, which is no error; and a domain's has a name that can be resolved.
+    // The call itself would ask the name servers of whoever runs the tests.
     #[test]
     fn a_domain_controller_has_a_name_or_there_is_none() {
-        if let Some(name) = domain_controller().unwrap() {
-            assert!(!name.is_empty() && !name.contains(['\\', ' ', '\0']), "{name}");
-        }
+        let name = |units: *mut u16| {
+            let info = DOMAIN_CONTROLLER_INFOW { DomainControllerName: units, ..Default::default() };
+            // SAFETY: every name below is null or ends with a NUL.
+            unsafe { name_of(&info) }
+        };
+        let mut dc: Vec<u16> = "\\\\dc1.example.cn\0rest".encode_utf16().collect();
+        assert_eq!(name(dc.as_mut_ptr()).as_deref(), Some("dc1.example.cn"));
+        assert_eq!((name(ptr::null_mut()), name([0].as_mut_ptr())), (None, None));
     }
 }

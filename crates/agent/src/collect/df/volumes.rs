@@ -15,6 +15,8 @@ use crate::stats::Stats;
 
 /// With the deadline of the volumes it stays within what a lane gives a collector.
 const LIST_DEADLINE: Duration = Duration::from_secs(2);
+/// For the first one, without which there is nothing to say: longer, for a host may be busy when the agent starts.
+const FIRST_DEADLINE: Duration = Duration::from_secs(8);
 
 type List = io::Result<Vec<Mount>>;
 
@@ -45,7 +47,8 @@ impl Volumes {
     /// # Errors
     /// There is no list yet.
     pub fn list(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<Vec<Mount>> {
-        self.list_within(cx, LIST_DEADLINE)
+        let deadline = if self.known.is_some() { LIST_DEADLINE } else { FIRST_DEADLINE };
+        self.list_within(cx, deadline)
     }
 
     fn list_within(&mut self, cx: &mut Cx<'_>, deadline: Duration) -> anyhow::Result<Vec<Mount>> {
