@@ -13,6 +13,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, TryRecvError};
 use std::time::{Duration, Instant};
 
+use crate::stats::Count;
 pub use single::Single;
 
 /// Threads that may be lost before what is new, or has not answered, is no longer asked.
@@ -60,6 +61,29 @@ pub enum Outcome<T> {
     },
     /// The system gave no thread to run it on, or too many are lost.
     NoThread(String),
+}
+
+/// What is said of a job that is late, where its answer is of no use any more when it comes.
+pub const LEFT_ALONE: &str = "does not answer; it is left alone until it does";
+
+impl<T> Outcome<io::Result<T>> {
+    /// The answer, or why there is none: `late` of one that is out. Of those that hang each is counted once.
+    ///
+    /// # Errors
+    /// The job's own, and what kept it from answering.
+    pub fn answer(self, late: &str, hung: &Count) -> io::Result<T> {
+        match self {
+            Outcome::Done(answer) => answer,
+            Outcome::Panicked => Err(io::Error::other("the reader failed by a defect")),
+            Outcome::NoThread(why) => Err(io::Error::other(format!("not asked: {why}"))),
+            Outcome::Late { newly } => {
+                if newly {
+                    hung.add(1);
+                }
+                Err(io::Error::other(late))
+            }
+        }
+    }
 }
 
 /// Jobs by key, each allowed to hang alone.

@@ -14,7 +14,7 @@ use falcon_sys::types::{Extent, Mount, VolumeUsage};
 
 use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec, float, percent};
 use crate::config::Config;
-use crate::isolate::{Isolated, Outcome};
+use crate::isolate::{Isolated, LEFT_ALONE, Outcome};
 use crate::model::{Metric, On, Platform, Sets, Tags};
 use crate::stats::Stats;
 use choice::{leave_out_namesakes, named, shown_on_linux, wanted};
@@ -148,26 +148,18 @@ impl Collector for Df {
 fn report(cx: &mut Cx<'_>, mounts: &[Mount], answers: Vec<(String, Outcome<Answer>)>, stats: &Stats) {
     let (mut total, mut used) = (0.0, 0.0);
     for (mount, (_, outcome)) in mounts.iter().zip(answers) {
-        let ready = matches!(outcome, Outcome::Done(Ok(_)));
-        cx.emit(&READY, &Tags::of(&[("mount", &mount.mount)]), f64::from(u8::from(ready)));
-        match outcome {
-            Outcome::Done(Ok(usage)) if usage.total_bytes == 0 => {}
-            Outcome::Done(Ok(usage)) => {
+        let answer = outcome.answer(LEFT_ALONE, &stats.collect_hung);
+        cx.emit(&READY, &Tags::of(&[("mount", &mount.mount)]), f64::from(u8::from(answer.is_ok())));
+        match answer {
+            Ok(usage) if usage.total_bytes == 0 => {}
+            Ok(usage) => {
                 total += float(usage.total_bytes);
                 used += float(usage.used_bytes);
                 emit(cx, mount, &usage);
             }
             // A volume that BitLocker holds locked, or a drive without a medium, is no fault of this host.
-            Outcome::Done(Err(error)) if is_quiet(&error) => {}
-            Outcome::Done(Err(error)) => cx.problem(named(mount), error),
-            Outcome::Panicked => cx.problem(named(mount), "the reader failed by a defect"),
-            Outcome::NoThread(why) => cx.problem(named(mount), format!("not asked: {why}")),
-            Outcome::Late { newly } => {
-                if newly {
-                    stats.collect_hung.add(1);
-                }
-                cx.problem(named(mount), "does not answer; it is left alone until it does");
-            }
+            Err(error) if is_quiet(&error) => {}
+            Err(error) => cx.problem(named(mount), error),
         }
     }
     if total > 0.0 {

@@ -10,7 +10,7 @@ use falcon_sys::Host;
 use falcon_sys::types::Mount;
 
 use crate::collect::Cx;
-use crate::isolate::{Outcome, Single};
+use crate::isolate::Single;
 use crate::stats::Stats;
 
 /// With the deadline of the volumes it stays within what a lane gives a collector.
@@ -53,20 +53,13 @@ impl Volumes {
 
     fn list_within(&mut self, cx: &mut Cx<'_>, deadline: Duration) -> anyhow::Result<Vec<Mount>> {
         let ask = self.ask.clone();
-        let why = match self.lists.ask(move || ask(), deadline) {
-            Outcome::Done(Ok(mounts)) => {
+        let late = "not ready in time; it is taken when it comes";
+        let why = match self.lists.ask(move || ask(), deadline).answer(late, &self.stats.collect_hung) {
+            Ok(mounts) => {
                 self.known = Some(mounts.clone());
                 return Ok(mounts);
             }
-            Outcome::Done(Err(error)) => error.to_string(),
-            Outcome::Panicked => "the reader failed by a defect".to_owned(),
-            Outcome::NoThread(why) => format!("no thread to ask on: {why}"),
-            Outcome::Late { newly } => {
-                if newly {
-                    self.stats.collect_hung.add(1);
-                }
-                "not ready in time; it is taken when it comes".to_owned()
-            }
+            Err(error) => error,
         };
         match &self.known {
             Some(known) => {

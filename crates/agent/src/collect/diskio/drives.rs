@@ -18,7 +18,7 @@ use super::letters::{self, Letters};
 use super::metrics::*;
 use super::{Sum, emit, emit_as_freedomkk, emit_volume};
 use crate::collect::{Collector, Cx, Guard};
-use crate::isolate::{Isolated, Outcome};
+use crate::isolate::{Isolated, LEFT_ALONE, Outcome};
 use crate::model::{Metric, Platform, Tags};
 use crate::stats::Stats;
 
@@ -120,9 +120,9 @@ impl Drives {
         let mut sum = Sum::default();
         for (name, outcome) in answers {
             let number = name.strip_prefix(DRIVE);
-            let now = match outcome {
-                Outcome::Done(Ok(now)) => now,
-                Outcome::Done(Err(error)) if error.kind() == io::ErrorKind::NotFound => {
+            let now = match outcome.answer(LEFT_ALONE, &self.stats.collect_hung) {
+                Ok(now) => now,
+                Err(error) if error.kind() == io::ErrorKind::NotFound => {
                     // Pulled out since the list was made; one that a new list still has is a fault.
                     self.is_gone = true;
                     if fresh {
@@ -131,13 +131,13 @@ impl Drives {
                     }
                     continue;
                 }
-                Outcome::Done(Err(error)) if is_empty(&error) => continue,
-                Outcome::Done(Err(error)) if keeps_no_statistics(&error) => {
+                Err(error) if is_empty(&error) => continue,
+                Err(error) if keeps_no_statistics(&error) => {
                     cx.remark(format!("drive {name}"), NO_STATISTICS);
                     continue;
                 }
-                outcome => {
-                    cx.problem(format!("drive {name}"), failure(outcome, &self.stats));
+                Err(error) => {
+                    cx.problem(format!("drive {name}"), error);
                     sum.is_partial |= number.is_some();
                     continue;
                 }
@@ -215,21 +215,6 @@ fn keeps_no_statistics(error: &io::Error) -> bool {
 /// `ERROR_NOT_READY`: a card reader without a card.
 fn is_empty(error: &io::Error) -> bool {
     error.raw_os_error() == Some(21)
-}
-
-/// Why there is no answer; of those that hang each is counted once.
-pub fn failure<T>(outcome: Outcome<io::Result<T>>, stats: &Stats) -> io::Error {
-    match outcome {
-        Outcome::Done(Err(error)) => error,
-        Outcome::Done(Ok(_)) | Outcome::Panicked => io::Error::other("the reader failed by a defect"),
-        Outcome::NoThread(why) => io::Error::other(format!("no thread to ask on: {why}")),
-        Outcome::Late { newly } => {
-            if newly {
-                stats.collect_hung.add(1);
-            }
-            io::Error::other("does not answer; it is left alone until it does")
-        }
-    }
 }
 
 #[cfg(test)]

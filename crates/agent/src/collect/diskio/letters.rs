@@ -8,9 +8,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::drives::failure;
 use crate::collect::Cx;
-use crate::isolate::{Isolated, Outcome};
+use crate::isolate::{Isolated, LEFT_ALONE, Outcome};
 use crate::stats::Stats;
 
 /// A letter slower than this no longer holds up the others.
@@ -70,7 +69,11 @@ impl Letters {
                         letter.disks = disks;
                     }
                 }
-                outcome => cx.problem(format!("letter {name}"), failure(outcome, stats)),
+                unanswered => {
+                    if let Err(why) = unanswered.answer(LEFT_ALONE, &stats.collect_hung) {
+                        cx.problem(format!("letter {name}"), why);
+                    }
+                }
             }
         }
     }
