@@ -30,12 +30,21 @@ use std::path::Path;
 use harness::items::Item;
 use harness::process::{program, run};
 use harness::until;
+use tempfile::TempDir;
 
 /// One cycle of this host, all of it or that of one collector.
 fn collect(args: &[&str]) -> Vec<Item> {
+    collect_in(configured().path(), args)
+}
+
+fn configured() -> TempDir {
     let dir = tempfile::tempdir().expect("a directory");
     fs::write(dir.path().join("cfg.json"), r#"{"hostname":"h"}"#).expect("a file");
-    let out = run(program(dir.path(), &[&["collect", "--format", "json"], args].concat())).success();
+    dir
+}
+
+fn collect_in(dir: &Path, args: &[&str]) -> Vec<Item> {
+    let out = run(program(dir, &[&["collect", "--format", "json"], args].concat())).success();
     Item::parse_all(&serde_json::from_str(&out).unwrap_or_else(|error| panic!("{error}: {out}")))
 }
 
@@ -49,12 +58,14 @@ fn exactly(value: f64) -> (f64, f64) {
 /// What the agent says of one collector lies between what `read` says before and what it says after.
 fn compare(only: &str, read: impl Fn() -> Facts) {
     let wrong = RefCell::default();
+    // There before and after: it takes space and inodes.
+    let dir = configured();
     until(
         "numbers that agree",
         || format!("{only}:\n{}", wrong.borrow()),
         || {
             let before = read();
-            let items = collect(&["--only", only]);
+            let items = collect_in(dir.path(), &["--only", only]);
             let after = read();
             let said: BTreeMap<String, f64> = items.iter().map(|item| (name(item), item.value)).collect();
             let mut differences = String::new();
