@@ -46,25 +46,22 @@ impl Servers {
             return None;
         }
         let ask = self.ask.clone();
-        let why = match self.lists.ask(move || ask(), deadline) {
-            Outcome::Done(Ok(names)) => {
+        let outcome = self.lists.ask(move || ask(), deadline);
+        // A late list is taken when it comes.
+        let is_late = matches!(outcome, Outcome::Late { .. });
+        match outcome.answer("not found in time", &stats.collect_hung) {
+            Ok(names) => {
                 (self.again, self.problem) = (now.checked_add(LIST_AGAIN), None);
-                return Some(names.iter().map(|name| with_port(name)).collect());
+                Some(names.iter().map(|name| with_port(name)).collect())
             }
-            Outcome::Late { newly } => {
-                if newly {
-                    stats.collect_hung.add(1);
+            Err(why) => {
+                if !is_late {
+                    self.again = now.checked_add(LIST_AGAIN);
                 }
-                // Taken when it comes.
-                self.problem = Some("not found in time".to_owned());
-                return None;
+                self.problem = Some(why.to_string());
+                None
             }
-            Outcome::Done(Err(error)) => error.to_string(),
-            Outcome::Panicked => "the reader failed by a defect".to_owned(),
-            Outcome::NoThread(why) => format!("no thread to ask on: {why}"),
-        };
-        (self.again, self.problem) = (now.checked_add(LIST_AGAIN), Some(why));
-        None
+        }
     }
 
     /// Why there is no new list.
