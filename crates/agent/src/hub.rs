@@ -9,7 +9,7 @@ use crate::config::Config;
 use crate::falcon::wire;
 use crate::log::Repeats;
 use crate::model::{Fit, Sample};
-use crate::queue::Queue;
+use crate::queue::{Full, Queue};
 use crate::stats::Stats;
 
 /// Series kept for the status page; pushes may name as many as they like.
@@ -91,9 +91,21 @@ impl Hub {
         // `transfer.enabled` is about what is collected; pushes are sent as soon as there is an address.
         let sends = origin == Origin::Pushed || self.config.transfer.enabled;
         if let Some(queue) = self.queue.as_ref().filter(|_| sends) {
+            if origin == Origin::Collected {
+                self.stats.collected.add(samples.len());
+            }
             queue.append(wire::encode(&samples, &endpoint));
         }
         self.remember(samples, origin, now);
+    }
+
+    /// Takes what was pushed at `now` (Unix seconds), all of it or nothing; answers when it is in the queue.
+    ///
+    /// # Errors
+    /// There is no room, now.
+    pub async fn push(&self, samples: Vec<Sample>, now: i64) -> Result<(), Full> {
+        self.ingest(samples, Origin::Pushed, now);
+        Ok(())
     }
 
     /// What a transfer would get of these points. Collected ones are brought into the servers' bounds here; pushed ones were

@@ -44,12 +44,14 @@ pub struct Stats {
     pub collided: Count,
     /// Things of each kind that the last cycle left out because there were too many.
     pub series_dropped: [Count; Guarded::ALL.len()],
+    /// Points that collectors gave to the transfers' queue.
+    pub collected: Count,
     /// Points acknowledged by a transfer.
     pub sent: Count,
     /// Points a transfer counted as Invalid, or refused.
     pub invalid: Count,
-    /// Points dropped because the queue was full.
-    pub dropped: Count,
+    /// Points that were taken in and never reached a transfer, by [`Lost`]; see [`Stats::lose`].
+    pub lost: [Count; Lost::ALL.len()],
     /// Points in the queue now.
     pub queued: Count,
     pub push_accepted: Count,
@@ -61,4 +63,59 @@ pub struct Stats {
     pub snapshot_full: Count,
     /// HTTP connections closed because too many were open.
     pub http_refused: Count,
+}
+
+/// Why a point that was taken in did not reach a transfer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Lost {
+    /// It waited longer than `queue.max_age`.
+    Age,
+    /// The queue on disk had `queue.max_mb`.
+    Quota,
+    /// The disk could not be used, and the queue in memory was full.
+    Memory,
+    /// Its record on disk was damaged.
+    Damaged,
+    /// No stamp was left for it after the clock was set.
+    Clock,
+    /// `falcon-agent queue purge`.
+    Purged,
+    /// The agent ended, and the disk could not be used.
+    Stop,
+}
+
+impl Lost {
+    pub const ALL: [Lost; 7] =
+        [Lost::Age, Lost::Quota, Lost::Memory, Lost::Damaged, Lost::Clock, Lost::Purged, Lost::Stop];
+
+    /// Value of the tag `reason`.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Lost::Age => "age",
+            Lost::Quota => "quota",
+            Lost::Memory => "memory",
+            Lost::Damaged => "damaged",
+            Lost::Clock => "clock",
+            Lost::Purged => "purged",
+            Lost::Stop => "stop",
+        }
+    }
+}
+
+impl Stats {
+    /// Counts points that will never reach a transfer.
+    pub fn lose(&self, why: Lost, points: usize) {
+        if let Some(count) = self.lost.get(why as usize) {
+            count.add(points);
+        }
+    }
+
+    pub fn lost(&self, why: Lost) -> u64 {
+        self.lost.get(why as usize).map_or(0, Count::get)
+    }
+
+    /// Of all reasons.
+    pub fn lost_in_all(&self) -> u64 {
+        self.lost.iter().map(Count::get).sum()
+    }
 }

@@ -139,13 +139,13 @@ impl Collector for Agent {
         for (tags, dropped) in self.kinds.iter().zip(&self.stats.series_dropped) {
             cx.emit(&SERIES_DROPPED, tags, float(dropped.get()));
         }
+        cx.emit(&DROPPED, &Tags::NONE, float(self.stats.lost_in_all()));
         let counts = [
             (&COLLECT_ERRORS, &self.stats.collect_errors),
             (&COLLECT_HUNG, &self.stats.collect_hung),
             (&COLLECT_PANICS, &self.stats.collect_panics),
             (&SENT, &self.stats.sent),
             (&INVALID, &self.stats.invalid),
-            (&DROPPED, &self.stats.dropped),
             (&QUEUED, &self.stats.queued),
             (&PUSHED, &self.stats.push_accepted),
             (&PUSH_INVALID, &self.stats.push_invalid),

@@ -11,8 +11,8 @@ use http_body_util::BodyExt;
 
 use super::{REQUEST_TIMEOUT, Site, error, plain};
 use crate::clock;
-use crate::hub::Origin;
 use crate::push::{self, Invalid};
+use crate::queue::Full;
 
 /// The largest body: some 50,000 points.
 pub const MAX_BODY: usize = 8 * 1024 * 1024;
@@ -63,10 +63,10 @@ pub async fn handle(State(site): State<Arc<Site>>, request: Request) -> Response
     }
     let now = clock::unix_s();
     match push::decode(&body, now) {
-        Ok(batch) => {
-            accept(&site, batch, now);
-            plain("success")
-        }
+        Ok(batch) => match accept(&site, batch, now).await {
+            Ok(()) => plain("success"),
+            Err(_) => error(StatusCode::SERVICE_UNAVAILABLE, "the queue is full; try again"),
+        },
         Err(why) => {
             site.stats.push_refused.add(1);
             tracing::debug!("push: refused: {why}");
@@ -76,7 +76,7 @@ pub async fn handle(State(site): State<Arc<Site>>, request: Request) -> Response
     }
 }
 
-fn accept(site: &Site, batch: push::Batch, now: i64) {
+async fn accept(site: &Site, batch: push::Batch, now: i64) -> Result<(), Full> {
     site.stats.push_accepted.add(batch.samples.len());
     for (reason, count) in &batch.invalid {
         if site.told_invalid.lock().is_ok_and(|mut told| told.insert(*reason)) {
@@ -84,7 +84,7 @@ fn accept(site: &Site, batch: push::Batch, now: i64) {
         }
         site.stats.push_invalid.add(*count);
     }
-    site.hub.ingest(batch.samples, Origin::Pushed, now);
+    site.hub.push(batch.samples, now).await
 }
 
 async fn read(mut body: Body, share: &mut Share<'_>) -> Result<Vec<u8>, Response> {

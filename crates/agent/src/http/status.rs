@@ -59,7 +59,7 @@ fn summary(site: &Site) -> String {
             site.transfers.join(", "),
             stats.sent.get(),
             stats.queued.get(),
-            stats.dropped.get(),
+            stats.lost_in_all(),
             stats.invalid.get()
         )
     };

@@ -5,11 +5,12 @@
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
 
 use tokio::sync::Notify;
 
 use crate::falcon::wire::{Frame, MAX_ITEMS};
-use crate::stats::Stats;
+use crate::stats::{Lost, Stats};
 
 /// Memory for points that wait: some hours of an ordinary host.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -30,6 +31,13 @@ struct Inner {
     items: usize,
     /// Points were dropped since the queue was empty.
     overflowed: bool,
+}
+
+/// A push found no room: nothing of it was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Full {
+    /// When to try again.
+    pub retry_after: Duration,
 }
 
 /// The oldest frames, together at most [`MAX_ITEMS`] items and of each series only one stamp; still in the queue.
@@ -69,7 +77,7 @@ impl Queue {
             let Some(frame) = inner.pop() else { break };
             dropped += frame.len();
         }
-        self.stats.dropped.add(dropped);
+        self.stats.lose(Lost::Memory, dropped);
         self.stats.queued.set(inner.items);
         let news = dropped > 0 && !std::mem::replace(&mut inner.overflowed, true);
         drop(inner);
@@ -117,7 +125,7 @@ impl Queue {
         if inner.frames.is_empty() && std::mem::take(&mut inner.overflowed) {
             tracing::info!(
                 "transfer: the queue is empty again; {} points were dropped since the start",
-                self.stats.dropped.get()
+                self.stats.lost_in_all()
             );
         }
         self.stats.queued.set(inner.items);

@@ -49,7 +49,7 @@ async fn the_oldest_go_first_and_are_counted() {
     for at in 0..5 {
         dropped += queue.append(frame(600 + at * 60, 10));
     }
-    assert_eq!((dropped, queue.stats.dropped.get(), queue.items()), (20, 20, 30));
+    assert_eq!((dropped, queue.stats.lost(Lost::Memory), queue.items()), (20, 20, 30));
     // Points went without a word in the log.
     assert!(queue.lock().overflowed);
     assert_eq!(queue.peek().await.frames[0].at, 720);
