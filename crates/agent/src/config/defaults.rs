@@ -44,6 +44,7 @@ pub(super) fn file() -> Config {
         },
         default_tags: [].into(),
         ignore: [].into(),
+        state_dir: String::new(),
         logfile: None,
         iis: None,
         mssql: None,

@@ -1,5 +1,6 @@
 //! Finds the file, reads it within bounds, and runs it through the stages.
 
+use std::ffi::OsString;
 use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -32,6 +33,29 @@ pub struct Loaded {
     pub config: Config,
     pub source: Source,
     pub warnings: Vec<Warning>,
+}
+
+impl Loaded {
+    /// Where the agent keeps what outlives it: `state_dir` of the file (a relative one counts from the file's directory),
+    /// else the directory that systemd made for it (`STATE_DIRECTORY`), else `var` beside the file. `None`: the agent
+    /// stands alone and keeps nothing. The directory need not exist yet.
+    pub fn state_dir(&self) -> Option<PathBuf> {
+        self.state_dir_with(std::env::var_os("STATE_DIRECTORY"))
+    }
+
+    fn state_dir_with(&self, systemd: Option<OsString>) -> Option<PathBuf> {
+        let beside = match &self.source {
+            Source::File(path) => path.parent(),
+            Source::Standalone => None,
+        };
+        if !self.config.state_dir.is_empty() {
+            let dir = Path::new(&self.config.state_dir);
+            return Some(beside.map_or_else(|| dir.to_owned(), |beside| beside.join(dir)));
+        }
+        // Of several directories, as StateDirectory= may name, the first is the agent's.
+        let first = systemd.and_then(|dirs| std::env::split_paths(&dirs).next()).filter(|dir| dir.is_absolute());
+        first.or_else(|| Some(beside?.join("var")))
+    }
 }
 
 /// Loads the file named on the command line, which must exist; else `cfg.json` in the working directory, else beside
@@ -118,6 +142,26 @@ mod tests {
         assert_eq!((loaded.source, loaded.config.hostname.as_str()), (Source::File(far.clone()), "far"));
         fs::write(&near, "{").unwrap();
         assert!(matches!(search(both(), &Known::default()), Err(ConfigError::Syntax { .. })));
+    }
+
+    #[test]
+    fn the_state_is_where_the_file_says_else_where_systemd_says_else_beside_the_file() {
+        let root = std::path::absolute("/").unwrap();
+        let dir = |configured: &str, systemd: Option<PathBuf>, source: Source| {
+            let config = Config { state_dir: configured.to_owned(), ..Config::standalone() };
+            Loaded { config, source, warnings: Vec::new() }.state_dir_with(systemd.map(PathBuf::into_os_string))
+        };
+        let (lib, file) = (root.join("lib"), || Source::File(root.join("etc").join("cfg.json")));
+        let several = std::env::join_paths([&lib, &root.join("other")]).unwrap();
+        let absolute = root.join("state").display().to_string();
+        assert_eq!(dir("state", Some(lib.clone()), file()), Some(root.join("etc").join("state")));
+        assert_eq!(dir(&absolute, Some(lib.clone()), file()), Some(root.join("state")));
+        assert_eq!(dir("", Some(several.into()), file()), Some(lib.clone()));
+        assert_eq!(dir("", Some(lib.clone()), Source::Standalone), Some(lib));
+        for unusable in [None, Some(PathBuf::new()), Some(PathBuf::from("lib"))] {
+            assert_eq!(dir("", unusable.clone(), file()), Some(root.join("etc").join("var")));
+            assert_eq!(dir("", unusable, Source::Standalone), None);
+        }
     }
 
     #[test]

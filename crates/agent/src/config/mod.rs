@@ -79,6 +79,8 @@ pub struct Config {
     /// Names of collected metrics that are not sent.
     #[serde(serialize_with = "as_map")]
     pub ignore: BTreeSet<String>,
+    /// Directory of what outlives the agent; empty: found by [`Loaded::state_dir`].
+    pub state_dir: String,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logfile: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]

@@ -21,6 +21,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "collector",
             "default_tags",
             "ignore",
+            "state_dir",
             "logfile",
             "iis",
             "mssql",
@@ -57,6 +58,7 @@ pub(super) struct Raw {
     pub ignore: Vec<Spot<(String, bool)>>,
     /// `ignore` was an array, which is the Python agent's form.
     pub ignore_is_list: bool,
+    pub state_dir: Maybe<String>,
     pub logfile: Maybe<String>,
     pub iis: Option<RawIis>,
     pub mssql: Option<RawMssql>,
@@ -153,6 +155,7 @@ impl Raw {
             "collector" => raw.collector.read(node, path, known, report),
             "default_tags" => raw.read_tags(node, path, report),
             "ignore" => raw.read_ignore(node, path, report),
+            "state_dir" => set(&mut raw.state_dir, text(node, path, report)?),
             "logfile" => set(&mut raw.logfile, text(node, path, report)?),
             "iis" => raw.iis.get_or_insert_default().read(node, path, report),
             "mssql" => raw.mssql.get_or_insert_default().read(node, path, report),

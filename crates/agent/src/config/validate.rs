@@ -27,6 +27,7 @@ pub(super) fn validate(raw: Raw, known: &Known, report: &mut Report<'_>) -> Resu
         collector: collector(raw.collector, dialect, known, steps, report)?,
         default_tags: tags(raw.default_tags, known, report),
         ignore: ignored(raw.ignore),
+        state_dir: or(raw.state_dir, default.state_dir),
         logfile: raw.logfile.map(|logfile| {
             if !logfile.value.is_empty() {
                 report.warn(logfile.at, "logfile", "accepted, but this version does not write its log to this file");
