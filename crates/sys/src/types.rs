@@ -387,8 +387,6 @@ pub struct SelfUsage {
     pub cpu_us: u64,
     /// Windows: handles, `None` where the system counts none (Wine). Linux: open file descriptors.
     pub handles: Option<u64>,
-    /// `None` where it cannot be read cheaply.
-    pub threads: Option<u64>,
 }
 
 /// Calendar time of the host's time zone.

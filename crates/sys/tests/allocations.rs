@@ -50,6 +50,7 @@ fn a_steady_cycle_takes_no_memory() {
         host.tcp_stats().unwrap();
         host.udp_stats().unwrap();
         host.run_queue().unwrap();
+        host.own_threads().unwrap();
         host.processes(&mut |name| name.ends_with(".exe"), &mut processes).unwrap();
         commit_info().unwrap();
         self_usage().unwrap();

@@ -4,6 +4,8 @@
 use falcon_sys::types::{CpuTimes, Extent, Mount, SelfUsage};
 use falcon_sys::{Host, commit_info, hostname, limit_heap_growth, local_time, self_usage, volume_usage};
 use std::io::ErrorKind;
+use std::sync::Barrier;
+use std::thread;
 
 #[cfg(windows)]
 #[cfg(test)]
@@ -162,6 +164,30 @@ fn the_agent_sees_what_it_uses() {
     let grown = self_usage().unwrap();
     assert!(grown.rss_bytes >= last.rss_bytes + (16 << 20), "{last:?} {grown:?}");
     drop(block);
+}
+
+/// Other tests start and end threads at the same time; far fewer than these.
+#[test]
+fn its_own_threads_are_counted() {
+    const MORE: usize = 100;
+    let mut host = Host::new("/nowhere");
+    let before = host.own_threads().unwrap();
+    assert!((1..1000).contains(&before), "{before}");
+    let (end, ended) = (Barrier::new(MORE + 1), Barrier::new(MORE + 1));
+    let during = thread::scope(|scope| {
+        for _ in 0..MORE {
+            scope.spawn(|| {
+                end.wait();
+                ended.wait();
+            });
+        }
+        // All of them have begun.
+        end.wait();
+        let during = host.own_threads();
+        ended.wait();
+        during.unwrap()
+    });
+    assert!(during >= before + MORE as u64 / 2, "{before} {during}");
 }
 
 #[test]

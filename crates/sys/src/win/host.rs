@@ -118,6 +118,15 @@ impl Host {
         process::run_queue(&mut lock(&self.shared.processes))
     }
 
+    /// Threads of this process. No documented call counts those of one process: it is looked up among all of them
+    /// (SystemProcessInformation), in the memory that [`Host::run_queue`] uses.
+    ///
+    /// # Errors
+    /// The call's own; [`io::ErrorKind::NotFound`] where the list has no such process.
+    pub fn own_threads(&mut self) -> io::Result<u64> {
+        process::threads_of(std::process::id(), &mut lock(&self.shared.processes))
+    }
+
     /// The processes whose image name (`sqlservr.exe`) is wanted, in the system's order; the idle process and those
     /// that have ended but are still held by a handle are none. From SystemProcessInformation.
     ///

@@ -26,6 +26,11 @@ pub(super) fn run_queue(snapshot: &mut Snapshot) -> io::Result<u64> {
     Ok(list(&mut snapshot.buffer)?.map(|entry| entry.ready_threads()).sum())
 }
 
+pub(super) fn threads_of(pid: u32, snapshot: &mut Snapshot) -> io::Result<u64> {
+    let found = list(&mut snapshot.buffer)?.find(|entry| entry.pid == pid);
+    found.map(|entry| entry.threads().into()).ok_or_else(|| io::ErrorKind::NotFound.into())
+}
+
 pub(super) fn processes(
     snapshot: &mut Snapshot,
     wanted: &mut dyn FnMut(&str) -> bool,
@@ -62,7 +67,7 @@ fn list(buffer: &mut Buffer) -> io::Result<impl Iterator<Item = Entry<'_>>> {
     Ok(entries(bytes, bytes.as_ptr().addr() as u64))
 }
 
-/// Working set, CPU time and handles of this process. The number of threads would take a snapshot of all processes.
+/// Working set, CPU time and handles of this process.
 ///
 /// # Errors
 /// Those of GetProcessMemoryInfo, GetProcessTimes and GetProcessHandleCount.
@@ -84,6 +89,5 @@ pub fn self_usage() -> io::Result<SelfUsage> {
         cpu_us: ticks(kernel).saturating_add(ticks(user)) / 10,
         // The process has a handle to whatever it waits on: none is a call that does not count.
         handles: (handles > 0).then_some(handles.into()),
-        threads: None,
     })
 }
