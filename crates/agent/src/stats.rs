@@ -120,6 +120,8 @@ pub struct Stats {
     pub clock_skew_ms: Level,
     /// Times that the guard found the agent over a limit.
     pub guard_exceeded: Count,
+    /// Times that the guard ended the agent within the last hour.
+    pub guard_ends: Count,
 }
 
 /// Why a point that was taken in did not reach a transfer.

@@ -1,0 +1,70 @@
+use std::collections::BTreeMap;
+
+use super::*;
+use crate::collect::Collected;
+use crate::collect::tests::with_cx;
+use crate::config::{Config, NameSet};
+use crate::model::Platform;
+
+fn context(transfers: &[&str]) -> Context {
+    let mut config = Config::standalone();
+    config.transfer.addrs = transfers.iter().map(|addr| (*addr).to_owned()).collect();
+    Context { host: Host::new("/"), config: Arc::new(config), stats: Arc::default() }
+}
+
+fn cycle(cx: &Context) -> BTreeMap<String, f64> {
+    let mut agent = Agent::new(cx);
+    let sets = [NameSet::Extended].into_iter().collect();
+    let (result, Collected { samples, problems, .. }) = with_cx(sets, Platform::CURRENT, |cx| agent.collect(cx));
+    result.unwrap();
+    assert_eq!(problems, []);
+    let name = |sample: &crate::model::Sample| format!("{} {}", sample.metric, sample.tags.as_str());
+    samples.iter().map(|sample| (name(sample).trim().to_owned(), sample.value.get())).collect()
+}
+
+#[test]
+fn what_only_a_queue_has_is_said_where_a_transfer_is_configured() {
+    let of_a_queue = |said: &BTreeMap<String, f64>| {
+        let names = said.keys().filter(|name| {
+            m::ALL
+                .iter()
+                .any(|metric| metric.source.contains("transfer") && name.split(' ').next() == Some(metric.name))
+        });
+        names.count()
+    };
+    assert_eq!(of_a_queue(&cycle(&context(&[]))), 0);
+    // The levels are not known yet.
+    assert_eq!(of_a_queue(&cycle(&context(&["t:8433"]))), Lost::ALL.len() + 8);
+}
+
+#[test]
+fn what_was_lost_is_said_by_reason_and_in_all() {
+    let cx = context(&["t:8433"]);
+    cx.stats.lose(Lost::Age, 3);
+    cx.stats.lose(Lost::Stop, 4);
+    let said = cycle(&cx);
+    let lost = |why: Lost| said.get(&format!("agent.points.dropped reason={}", why.as_str())).copied();
+    assert_eq!((lost(Lost::Age), lost(Lost::Stop), lost(Lost::Quota)), (Some(3.0), Some(4.0), Some(0.0)));
+    assert_eq!(said.get("agent.transfer.dropped"), Some(&7.0));
+}
+
+#[test]
+fn what_is_not_known_is_absent_and_what_is_negative_is_said() {
+    let cx = context(&["t:8433"]);
+    let names = ["agent.clock.skew.ms", "agent.transfer.up", "agent.transfer.call.ms", "agent.queue.disk.ok"];
+    let said = cycle(&cx);
+    assert!(names.iter().all(|name| !said.contains_key(*name)), "{said:?}");
+    cx.stats.clock_skew_ms.set(-1500);
+    cx.stats.transfer_up.set(0);
+    cx.stats.transfer_call_ms.set(12);
+    cx.stats.queue_disk_ok.set(1);
+    let said = cycle(&cx);
+    assert_eq!(names.map(|name| said.get(name).copied()), [Some(-1500.0), Some(0.0), Some(12.0), Some(1.0)]);
+    cx.stats.transfer_call_ms.forget();
+    assert!(!cycle(&cx).contains_key("agent.transfer.call.ms"));
+}
+
+#[test]
+fn it_sees_its_own_threads_on_every_platform() {
+    assert!(cycle(&context(&[])).get("agent.threads").is_some_and(|threads| *threads >= 1.0));
+}
