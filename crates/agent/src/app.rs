@@ -11,11 +11,11 @@ use tokio::sync::watch;
 
 use crate::clock::{self, SystemClock};
 use crate::collect::{self, Context, Plan};
-use crate::config::{Config, Loaded, Source};
+use crate::config::{self, Config, Loaded, Source};
 use crate::falcon::{hbs, transfer};
-use crate::hub::{Hub, Origin};
+use crate::hub::Hub;
 use crate::model::Platform;
-use crate::queue::{MAX_BYTES, Queue};
+use crate::queue::{self, Disk, MAX_BYTES, Queue};
 use crate::schedule::{self, Shared};
 use crate::stats::Stats;
 use crate::{http, log};
@@ -23,8 +23,11 @@ use crate::{http, log};
 /// `<version>@<commit>`, as hbs and `/version` show it.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "@", env!("FALCON_BUILD_COMMIT"));
 
-/// For sending what is left when the agent stops.
+/// The queue on disk, below the state directory.
+pub const QUEUE_DIR: &str = "queue";
+/// For sending what is left when the agent stops, and for putting on disk what could not be sent.
 const FLUSH: Duration = Duration::from_secs(2);
+const STORE: Duration = Duration::from_millis(900);
 /// Everything at a stop together; what is not done then is left.
 pub const STOP: Duration = Duration::from_millis(4500);
 /// Before a task that failed by a defect is started again.
@@ -78,11 +81,12 @@ pub struct Collecting {
 }
 
 impl Collecting {
-    pub fn new(config: Config) -> Collecting {
+    /// `state`: where points that wait may be put on disk.
+    pub fn new(config: Config, state: Option<PathBuf>) -> Collecting {
         let config = Arc::new(config);
         let stats = Arc::new(Stats::default());
         let identity = Arc::new(Identity::new(&config));
-        let queue = (!config.transfer.addrs.is_empty()).then(|| Arc::new(Queue::new(stats.clone(), MAX_BYTES)));
+        let queue = (!config.transfer.addrs.is_empty()).then(|| Arc::new(queue(&config.queue, state, &stats)));
         let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), queue.clone()));
         let active = config.collector.names.iter().copied().collect();
         let context = Context { host: falcon_sys::Host::new(root()), config: config.clone(), stats: stats.clone() };
@@ -95,6 +99,18 @@ impl Collecting {
         };
         Collecting { shared, hub, identity, stats, queue, config }
     }
+}
+
+fn queue(config: &config::Queue, state: Option<PathBuf>, stats: &Arc<Stats>) -> Queue {
+    let (max_bytes, max_age) = (u64::from(config.max_mb) << 20, i64::from(config.max_age));
+    let dir = state.filter(|_| config.enabled).map(|state| state.join(QUEUE_DIR));
+    let disk = dir.and_then(|dir| {
+        let started = Disk::start(queue::directory(dir), max_bytes, max_age, stats.clone());
+        started
+            .inspect_err(|error| tracing::error!("queue: no thread for the disk: {error}; points wait in memory"))
+            .ok()
+    });
+    Queue::new(stats.clone(), MAX_BYTES, max_age, disk)
 }
 
 /// `NUX_ROOTFS`: where the host's root is seen from a container. Only an absolute path of a directory counts.
@@ -158,7 +174,7 @@ struct Agent {
 
 impl Agent {
     fn start(loaded: &Loaded) -> Agent {
-        let collecting = Collecting::new(loaded.config.clone());
+        let collecting = Collecting::new(loaded.config.clone(), loaded.state_dir());
         announce(&collecting, &loaded.source);
         let (stopping, stopped) = watch::channel(false);
         let (leaving, leave) = watch::channel(false);
@@ -169,13 +185,20 @@ impl Agent {
             let (lane, hub) = (Arc::new(tokio::sync::Mutex::new(lane)), hub.clone());
             tasks.push(supervise("collecting", move || {
                 let (lane, hub) = (lane.clone(), hub.clone());
-                let mut sink = move |samples| hub.ingest(samples, Origin::Collected, clock::unix_s());
+                let mut sink = move |samples| hub.ingest(samples, clock::unix_s());
                 async move { lane.lock().await.run(&mut sink).await }
             }));
         }
         if config.heartbeat.enabled && !config.heartbeat.addrs.is_empty() {
             let (config, identity) = (config.clone(), identity.clone());
             tasks.push(supervise("hbs", move || hbs::Reporter::new(&config.heartbeat, identity.clone()).run()));
+        }
+        if let Some(queue) = queue.clone() {
+            // Not among those that are ended first: it may stand in the middle of a write.
+            drop(supervise("queue", move || {
+                let queue = queue.clone();
+                async move { queue.keep().await }
+            }));
         }
         let sender = queue.clone().map(|queue| {
             let (config, stats) = (config.clone(), stats.clone());
@@ -199,22 +222,26 @@ impl Agent {
         Agent { queue: collecting.queue, tasks, sender, http, stopping, leaving }
     }
 
-    /// Stop accepting, stop collecting, send what is left.
+    /// Stop accepting, stop collecting, send what is left or put it on disk.
     async fn stop(self) {
         let _ = self.stopping.send(true);
         self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
         if let Some(http) = self.http {
             let _ = tokio::time::timeout(Duration::from_millis(1500), http).await;
         }
-        let (Some(queue), Some(sender)) = (self.queue, self.sender) else {
+        let (Some(queue), Some(mut sender)) = (self.queue, self.sender) else {
             tracing::info!("stopped");
             return;
         };
         let _ = self.leaving.send(true);
-        let _ = tokio::time::timeout(FLUSH, sender).await;
-        match queue.items() {
-            0 => tracing::info!("stopped; every point was sent"),
-            left => tracing::warn!("stopped; {left} points were not sent and are lost"),
+        if tokio::time::timeout(FLUSH, &mut sender).await.is_err() {
+            sender.abort();
+        }
+        match tokio::time::timeout(STORE, queue.close()).await {
+            Ok((0, 0)) => tracing::info!("stopped; every point was sent"),
+            Ok((stored, 0)) => tracing::info!("stopped; {stored} points are on disk and are sent after the next start"),
+            Ok((_, lost)) => tracing::warn!("stopped; {lost} points were not sent and are lost"),
+            Err(_) => tracing::warn!("stopped; the disk does not answer, and points that were not sent are lost"),
         }
     }
 }

@@ -65,38 +65,25 @@ impl Hub {
         }
     }
 
-    /// Takes points in that came at `now` (Unix seconds): what a transfer would get is queued.
-    pub fn ingest(&self, samples: Vec<Sample>, origin: Origin, now: i64) {
-        if samples.is_empty() {
-            return;
-        }
-        // Pushes name their own endpoint; asking the system for ours would be in vain.
-        let endpoint = match (origin, self.identity.endpoint()) {
-            (_, Ok(endpoint)) => endpoint,
-            (Origin::Pushed, Err(_)) => String::new(),
-            (Origin::Collected, Err(error)) => {
+    /// Takes in what was collected by `now` (Unix seconds).
+    pub fn ingest(&self, samples: Vec<Sample>, now: i64) {
+        let endpoint = match self.identity.endpoint() {
+            _ if samples.is_empty() => return,
+            Ok(endpoint) => endpoint,
+            Err(error) => {
                 if !self.nameless.swap(true, Relaxed) {
                     tracing::warn!("no points are sent: {error:#}");
                 }
                 return;
             }
         };
-        if origin == Origin::Collected {
-            self.nameless.store(false, Relaxed);
+        self.nameless.store(false, Relaxed);
+        let samples = self.prepare(samples, Origin::Collected);
+        if let Some(queue) = self.queue.as_ref().filter(|_| self.config.transfer.enabled) {
+            self.stats.collected.add(samples.len());
+            queue.append(wire::encode(&samples, &endpoint, now));
         }
-        let mut samples = self.prepare(samples, origin);
-        // Of a series the servers keep points in the order of time only; and a frame carries one stamp, so that a push whose
-        // stamps alternate would become a frame for each point.
-        samples.sort_by_key(|sample| sample.at);
-        // `transfer.enabled` is about what is collected; pushes are sent as soon as there is an address.
-        let sends = origin == Origin::Pushed || self.config.transfer.enabled;
-        if let Some(queue) = self.queue.as_ref().filter(|_| sends) {
-            if origin == Origin::Collected {
-                self.stats.collected.add(samples.len());
-            }
-            queue.append(wire::encode(&samples, &endpoint));
-        }
-        self.remember(samples, origin, now);
+        self.remember(samples, Origin::Collected, now);
     }
 
     /// Takes what was pushed at `now` (Unix seconds), all of it or nothing; answers when it is in the queue.
@@ -104,7 +91,15 @@ impl Hub {
     /// # Errors
     /// There is no room, now.
     pub async fn push(&self, samples: Vec<Sample>, now: i64) -> Result<(), Full> {
-        self.ingest(samples, Origin::Pushed, now);
+        let mut samples = self.prepare(samples, Origin::Pushed);
+        // Of a series the servers keep points in the order of time only.
+        samples.sort_by_key(|sample| sample.at);
+        // `transfer.enabled` is about what is collected; pushes are sent as soon as there is an address.
+        if let Some(queue) = &self.queue {
+            // A push names its own endpoints.
+            queue.push(wire::encode(&samples, "", now)).await?;
+        }
+        self.remember(samples, Origin::Pushed, now);
         Ok(())
     }
 

@@ -90,6 +90,8 @@ pub struct Stats {
     /// Points that came before the agent was last cut off from the transfers or ended, and still wait. While there are
     /// any, the agent replays.
     pub replay_left: Count,
+    /// Seconds until they are sent; unknown while nothing is replayed, or at a speed that never ends it.
+    pub replay_to_go_s: Level,
 
     /// Points acknowledged by a transfer.
     pub sent: Count,

@@ -11,6 +11,8 @@
 //!
 //! Wall-clock times are milliseconds since the epoch. Intervals and rates never use this clock.
 
+use crate::model::fnv1a;
+
 /// Distance that a phase keeps from a step's edges.
 pub const EDGE_MS: i64 = 2_000;
 
@@ -90,16 +92,10 @@ fn phase_ms(endpoint: &str, step_ms: i64) -> i64 {
     if room <= 0 {
         return step_ms / 2;
     }
-    EDGE_MS + (fnv1a(endpoint.as_bytes()) % room.unsigned_abs()).cast_signed()
-}
-
-/// FNV-1a, 64 bit: stable over versions and machines, unlike the standard library's hasher.
-fn fnv1a(bytes: &[u8]) -> u64 {
-    let hash = bytes
-        .iter()
-        .fold(0xcbf2_9ce4_8422_2325, |hash: u64, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3));
+    let hash = fnv1a(endpoint.bytes());
     // The low bits of FNV follow the last characters of names like web001..web999 too closely.
-    hash ^ (hash >> 32)
+    let spread = hash ^ (hash >> 32);
+    EDGE_MS + (spread % room.unsigned_abs()).cast_signed()
 }
 
 #[cfg(test)]

@@ -11,7 +11,7 @@ pub fn run() -> anyhow::Result<()> {
     let runtime = app::runtime()?;
     let mut config = Config::standalone();
     config.collector.names = vec![NameSet::Falcon, NameSet::Extended];
-    let collecting = Collecting::new(config);
+    let collecting = Collecting::new(config, None);
     let shown = runtime.block_on(async {
         let checked = |spec: &&Spec| !spec.check.is_empty() && spec.exists_on(Platform::CURRENT);
         for spec in collect::ALL.iter().filter(checked) {

@@ -21,7 +21,7 @@ pub enum Format {
 pub fn run(loaded: Loaded, format: Format, only: Option<&str>) -> anyhow::Result<()> {
     log::init(loaded.config.debug);
     let runtime = app::runtime()?;
-    let collecting = Collecting::new(loaded.config);
+    let collecting = Collecting::new(loaded.config, None);
     let endpoint = collecting.identity.endpoint()?;
     let samples = runtime.block_on(cycle(&collecting, only));
     runtime.shutdown_background();
@@ -56,7 +56,7 @@ async fn cycle(collecting: &Collecting, only: Option<&str>) -> Vec<Sample> {
 }
 
 fn json(samples: &[Sample], endpoint: &str) -> String {
-    let frames = wire::encode(samples, endpoint);
+    let frames = wire::encode(samples, endpoint, 0);
     let bodies: Vec<_> = frames.iter().map(|frame| String::from_utf8_lossy(frame.body())).collect();
     format!("[{}]", bodies.join(","))
 }

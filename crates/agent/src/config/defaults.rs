@@ -1,6 +1,6 @@
 //! Every default of the configuration, and the ranges values are held to.
 
-use super::{Collector, Config, Dialect, Heartbeat, Http, Mssql, NameSet, Plugin, RepoUrl, Secret, Transfer};
+use super::{Collector, Config, Dialect, Heartbeat, Http, Mssql, NameSet, Plugin, Queue, RepoUrl, Secret, Transfer};
 
 pub(super) const TRANSFER_PORT: u16 = 8433;
 pub(super) const HBS_PORT: u16 = 6030;
@@ -10,6 +10,10 @@ pub(super) const NTP_PORT: u16 = 123;
 /// A day: nobody wants a longer period, and sums of two stay far from any overflow.
 pub(super) const INTERVAL_MAX_S: u32 = 86_400;
 pub(super) const TIMEOUT_MAX_MS: u64 = 86_400_000;
+/// Longer than this no server has a use for a backlog's waiting.
+pub(super) const REPLAY_DELAY_MAX_S: u32 = 3600;
+/// 30 days.
+pub(super) const QUEUE_AGE_MAX_S: u32 = 2_592_000;
 /// More interfaces, mounts or disks than this no collector reads.
 pub(super) const LIMIT_MAX: u32 = 4096;
 
@@ -29,7 +33,17 @@ pub(super) fn file() -> Config {
             logs: "./logs".to_owned(),
         },
         heartbeat: Heartbeat { enabled: true, addrs: Vec::new(), interval: 60, timeout: 1000 },
-        transfer: Transfer { enabled: true, addrs: Vec::new(), interval: 60, timeout: 1000 },
+        transfer: Transfer {
+            enabled: true,
+            addrs: Vec::new(),
+            interval: 60,
+            timeout: 1000,
+            replay_delay: 60,
+            replay_speed: 10,
+            replay_pause: 100,
+        },
+        // 12 hours are what graph keeps at full resolution.
+        queue: Queue { enabled: true, max_mb: 256, max_age: 43_200 },
         http: Http { enabled: true, listen: format!(":{HTTP_PORT}"), backdoor: false },
         collector: Collector {
             iface_prefix: Vec::new(),

@@ -73,6 +73,7 @@ pub struct Config {
     pub plugin: Plugin,
     pub heartbeat: Heartbeat,
     pub transfer: Transfer,
+    pub queue: Queue,
     pub http: Http,
     pub collector: Collector,
     pub default_tags: BTreeMap<String, String>,
@@ -122,6 +123,23 @@ pub struct Transfer {
     pub interval: u32,
     /// Milliseconds to connect, up to a day; 0: no limit of its own, which leaves that of a call.
     pub timeout: u64,
+    /// Seconds, 0 to 3,600: before a backlog is sent, a random time up to this goes by.
+    pub replay_delay: u32,
+    /// How many times as many points a second are sent of a backlog as come in, 2 to 1,000; 0: no bound.
+    pub replay_speed: u32,
+    /// Milliseconds between two calls that continue a series, 0 to 10,000.
+    pub replay_pause: u64,
+}
+
+/// What waits for a transfer, on disk.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Queue {
+    /// `false`: in memory alone.
+    pub enabled: bool,
+    /// MB on disk, 8 to 65,536.
+    pub max_mb: u32,
+    /// Seconds that a point waits at most, 60 to 2,592,000.
+    pub max_age: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -17,6 +17,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "plugin",
             "heartbeat",
             "transfer",
+            "queue",
             "http",
             "collector",
             "default_tags",
@@ -29,7 +30,8 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ),
     ("plugin", &["enabled", "dir", "git", "logs"]),
     ("heartbeat", &["enabled", "addr", "addrs", "interval", "timeout"]),
-    ("transfer", &["enabled", "addr", "addrs", "interval", "timeout"]),
+    ("transfer", &["enabled", "addr", "addrs", "interval", "timeout", "replay_delay", "replay_speed", "replay_pause"]),
+    ("queue", &["enabled", "max_mb", "max_age"]),
     ("http", &["enabled", "listen", "backdoor"]),
     (
         "collector",
@@ -51,6 +53,7 @@ pub(super) struct Raw {
     pub plugin: Option<RawPlugin>,
     pub heartbeat: RawServer,
     pub transfer: RawServer,
+    pub queue: RawQueue,
     pub http: RawHttp,
     pub collector: RawCollector,
     pub default_tags: Vec<Spot<RawTag>>,
@@ -72,7 +75,7 @@ pub(super) struct RawPlugin {
     pub logs: Maybe<String>,
 }
 
-/// `heartbeat` and `transfer` have the same keys.
+/// `heartbeat` and `transfer` share most keys.
 #[derive(Debug, Default)]
 pub(super) struct RawServer {
     pub enabled: Maybe<bool>,
@@ -80,6 +83,16 @@ pub(super) struct RawServer {
     pub addrs: Strings,
     pub interval: Maybe<i64>,
     pub timeout: Maybe<i64>,
+    pub replay_delay: Maybe<i64>,
+    pub replay_speed: Maybe<i64>,
+    pub replay_pause: Maybe<i64>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawQueue {
+    pub enabled: Maybe<bool>,
+    pub max_mb: Maybe<i64>,
+    pub max_age: Maybe<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -151,6 +164,7 @@ impl Raw {
             "plugin" => raw.plugin.get_or_insert_default().read(node, path, report),
             "heartbeat" => raw.heartbeat.read(node, path, report),
             "transfer" => raw.transfer.read(node, path, report),
+            "queue" => raw.queue.read(node, path, report),
             "http" => raw.http.read(node, path, report),
             "collector" => raw.collector.read(node, path, known, report),
             "default_tags" => raw.read_tags(node, path, report),
@@ -232,6 +246,20 @@ impl RawServer {
             "addrs" => set(&mut self.addrs, strings(node, path, report)?),
             "interval" => set(&mut self.interval, integer(node, path, report)?),
             "timeout" => set(&mut self.timeout, integer(node, path, report)?),
+            "replay_delay" => set(&mut self.replay_delay, integer(node, path, report)?),
+            "replay_speed" => set(&mut self.replay_speed, integer(node, path, report)?),
+            "replay_pause" => set(&mut self.replay_pause, integer(node, path, report)?),
+            _ => Ok(()),
+        })
+    }
+}
+
+impl RawQueue {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section(node, path, report, |report, key, node, path| match key {
+            "enabled" => set(&mut self.enabled, boolean(node, path, report)?),
+            "max_mb" => set(&mut self.max_mb, integer(node, path, report)?),
+            "max_age" => set(&mut self.max_age, integer(node, path, report)?),
             _ => Ok(()),
         })
     }

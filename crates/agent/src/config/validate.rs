@@ -3,11 +3,11 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use super::raw::{Raw, RawCollector, RawHttp, RawIis, RawMssql, RawPlugin, RawServer, RawTag};
+use super::raw::{Raw, RawCollector, RawHttp, RawIis, RawMssql, RawPlugin, RawQueue, RawServer, RawTag};
 use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
-    Collector, Config, Dialect, Heartbeat, Http, Iis, Known, Mssql, NameSet, Plugin, RepoUrl, Secret, Transfer,
+    Collector, Config, Dialect, Heartbeat, Http, Iis, Known, Mssql, NameSet, Plugin, Queue, RepoUrl, Secret, Transfer,
     address, defaults,
 };
 
@@ -23,6 +23,7 @@ pub(super) fn validate(raw: Raw, known: &Known, report: &mut Report<'_>) -> Resu
         ip: ip(raw.ip, default.ip, report),
         plugin: plugin(raw.plugin.unwrap_or_default(), default.plugin, report),
         heartbeat: heartbeat(raw.heartbeat, default.heartbeat, report),
+        queue: queue(raw.queue, default.queue, report),
         http: http(raw.http, default.http, report),
         collector: collector(raw.collector, dialect, known, steps, report)?,
         default_tags: tags(raw.default_tags, known, report),
@@ -143,6 +144,25 @@ fn transfer(raw: RawServer, default: Transfer, report: &mut Report<'_>) -> Trans
         addrs: address::collect(texts, "transfer.addrs", defaults::TRANSFER_PORT, report),
         interval: interval(raw.interval, default.interval, path, report),
         timeout: timeout(raw.timeout, default.timeout, "transfer.timeout", report),
+        replay_delay: bounded(
+            raw.replay_delay,
+            (0, defaults::REPLAY_DELAY_MAX_S, default.replay_delay),
+            " s",
+            "transfer.replay_delay",
+            report,
+        ),
+        replay_speed: match raw.replay_speed {
+            Some(Spot { value: 0, .. }) => 0,
+            // Once the live rate never catches up.
+            speed => bounded(speed, (2, 1000, default.replay_speed), "", "transfer.replay_speed", report),
+        },
+        replay_pause: bounded(
+            raw.replay_pause,
+            (0, 10_000, default.replay_pause),
+            " ms",
+            "transfer.replay_pause",
+            report,
+        ),
     };
     if let Some(at) = at
         && transfer.enabled
@@ -151,6 +171,15 @@ fn transfer(raw: RawServer, default: Transfer, report: &mut Report<'_>) -> Trans
         warn_of_small_step(transfer.interval, defaults::TRANSFER_MIN_STEP_S, at, path, report);
     }
     transfer
+}
+
+fn queue(raw: RawQueue, default: Queue, report: &mut Report<'_>) -> Queue {
+    let (mb, age) = ((8, 65_536, default.max_mb), (60, defaults::QUEUE_AGE_MAX_S, default.max_age));
+    Queue {
+        enabled: or(raw.enabled, default.enabled),
+        max_mb: bounded(raw.max_mb, mb, " MB", "queue.max_mb", report),
+        max_age: bounded(raw.max_age, age, " s", "queue.max_age", report),
+    }
 }
 
 fn warn_of_small_step(step: u32, min: u32, at: usize, path: &str, report: &mut Report<'_>) {

@@ -129,7 +129,7 @@ async fn dial(addr: &str, timeout: Duration) -> Result<TcpStream, Error> {
 }
 
 /// A number that differs from process to process and from call to call; for jitter, not for secrets.
-fn random() -> u64 {
+pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 

@@ -1,142 +1,173 @@
 //! Empties the queue into a transfer: one `Transfer.Update` in flight, in order, acknowledged before it is forgotten.
 //!
-//! While all transfers are away nothing but this task waits. A backlog goes oldest first, with a pause between two calls
-//! that continue the same series: the transfers hand points on in parallel and would let the second overtake the first.
+//! * A block of the queue is cut into calls ([`calls`]); each is made until it is answered, and a call that was answered is
+//!   never made again, whatever happens to the calls behind it. Only then is the block acknowledged.
+//! * Between two calls that continue a series lies `transfer.replay_pause`.
+//! * What waits on disk when the transfers were away is a backlog: it is announced to nobody, so the transfer is asked for a
+//!   `Transfer.Ping` first, and then [`replay`] says when and how fast. What is measured meanwhile queues up behind it.
+//! * While all transfers are away nothing but this task waits.
 
-use std::collections::{HashSet, VecDeque};
+mod calls;
+mod replay;
+
 use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::connection::{Health, Servers};
-use super::rpc::{Error, TransferResponse, transfer_response};
-use super::wire::Frame;
+use super::connection::{Health, Servers, random};
+use super::rpc::{Error, TransferResponse, simple_response, transfer_response};
 use crate::config::Transfer;
-use crate::queue::{Batch, Queue};
+use crate::queue::Queue;
 use crate::stats::Stats;
+use calls::{Item, Recent, Work};
+use replay::{Rate, Replay};
 
-/// Between two calls with points of the same series.
-const PAUSE: Duration = Duration::from_millis(100);
+/// Bytes taken from the queue at once.
+const MAX_BLOCK: usize = 2 * 1024 * 1024;
 
 pub struct Sender {
     queue: Arc<Queue>,
     stats: Arc<Stats>,
     servers: Servers,
     health: Health,
+    /// The last call was not answered, or none was made yet.
+    cut_off: bool,
     recent: Recent,
     told_invalid: bool,
-}
-
-/// The series of the calls of the last [`PAUSE`].
-#[derive(Default)]
-struct Recent(VecDeque<(Instant, HashSet<u64>)>);
-
-impl Recent {
-    /// When these series may be continued; `None`: now.
-    fn free(&mut self, mut keys: impl Iterator<Item = u64>) -> Option<Instant> {
-        let now = Instant::now();
-        while self.0.front().is_some_and(|(answered, _)| *answered + PAUSE <= now) {
-            self.0.pop_front();
-        }
-        if self.0.is_empty() {
-            return None;
-        }
-        let last = |key: u64| self.0.iter().rev().find(|(_, keys)| keys.contains(&key)).map(|(answered, _)| *answered);
-        let newest = self.0.back().map(|(answered, _)| *answered);
-        let mut free = None;
-        // Nothing is newer than the last call: a batch that continues it need not be read to its end.
-        while free < newest
-            && let Some(key) = keys.next()
-        {
-            free = free.max(last(key));
-        }
-        free.map(|answered| answered + PAUSE)
-    }
-
-    fn sent(&mut self, keys: impl Iterator<Item = u64>) {
-        self.0.push_back((Instant::now(), keys.collect()));
-    }
+    delay: Duration,
+    speed: u32,
+    rate: Rate,
+    replay: Option<Replay>,
+    work: Option<Work>,
 }
 
 impl Sender {
     pub fn new(config: &Transfer, queue: Arc<Queue>, stats: Arc<Stats>) -> Sender {
-        let servers = Servers::new(config.addrs.clone(), config.timeout);
-        Sender { queue, stats, servers, health: Health::default(), recent: Recent::default(), told_invalid: false }
+        Sender {
+            queue,
+            stats,
+            servers: Servers::new(config.addrs.clone(), config.timeout),
+            health: Health::default(),
+            cut_off: true,
+            recent: Recent::new(Duration::from_millis(config.replay_pause)),
+            told_invalid: false,
+            delay: Duration::from_secs(u64::from(config.replay_delay)),
+            speed: config.replay_speed,
+            rate: Rate::new(Duration::from_secs(u64::from(config.interval))),
+            replay: None,
+            work: None,
+        }
     }
 
-    /// Until `leave` turns true; then what is left is sent, until the queue is empty or no transfer takes it. What is being
+    /// Until `leave` turns true; then what is live is sent, until the queue is empty or no transfer takes it. What is being
     /// sent when this is dropped stays in the queue.
     pub async fn run(mut self, mut leave: watch::Receiver<bool>) {
-        let queue = self.queue.clone();
         loop {
-            let batch = tokio::select! {
-                biased;
-                batch = queue.peek() => batch,
-                _ = leave.wait_for(|leave| *leave) => return,
-            };
-            if self.send(&batch).await {
-                continue;
-            }
-            if *leave.borrow() {
-                return;
-            }
-            tokio::select! {
-                () = tokio::time::sleep(self.servers.back_off()) => {}
-                _ = leave.wait_for(|leave| *leave) => {}
+            let Some(block) = self.next(&mut leave).await else { return };
+            self.work = Some(block);
+            while self.work.is_some() {
+                if self.go_on(&mut leave).await {
+                    continue;
+                }
+                if *leave.borrow() {
+                    return;
+                }
+                tokio::select! {
+                    () = tokio::time::sleep(self.servers.back_off()) => {}
+                    _ = leave.wait_for(|leave| *leave) => {}
+                }
             }
         }
     }
 
-    /// Sends a batch and forgets it; `false` when no transfer took it.
-    async fn send(&mut self, batch: &Batch) -> bool {
-        if let Some(free) = self.recent.free(batch.keys()) {
+    /// The next block of the queue; `None` when the agent leaves and there is nothing, or only what the next start can send
+    /// as well.
+    async fn next(&mut self, leave: &mut watch::Receiver<bool>) -> Option<Work> {
+        let live = self.rate.look(self.queue.came());
+        let items = match self.replay {
+            Some(_) => replay::block_items(replay::bound(self.speed, live)),
+            None => super::wire::MAX_ITEMS,
+        };
+        let queue = self.queue.clone();
+        let block = tokio::select! {
+            biased;
+            block = queue.peek(MAX_BLOCK, items) => block,
+            _ = leave.wait_for(|leave| *leave) => return None,
+        };
+        if !block.is_backlog() {
+            self.end_replay();
+        } else if *leave.borrow() {
+            return None;
+        }
+        Some(Work::new(block))
+    }
+
+    /// Makes the next call of the block at hand, or what comes before it; `false` when no transfer answers.
+    async fn go_on(&mut self, leave: &mut watch::Receiver<bool>) -> bool {
+        let backlog = self.work.as_ref().is_some_and(|work| work.block.is_backlog()) || self.queue.has_backlog();
+        if self.cut_off && backlog && self.replay.is_none() && !*leave.borrow() {
+            if !self.ping().await {
+                return false;
+            }
+            self.begin_replay(leave).await;
+        }
+        if let Some(replay) = &self.replay
+            && wait_until(replay.next(), leave).await
+        {
+            // What is left of a backlog is there at the next start.
+            self.work = None;
+            return true;
+        }
+        let Some(work) = &mut self.work else { return true };
+        let Some(call) = work.calls.pop_front() else {
+            self.queue.acknowledge(&work.block);
+            self.work = None;
+            return true;
+        };
+        let free = self.recent.free(work.keys(&call));
+        if let Some(free) = free {
             tokio::time::sleep_until(free).await;
         }
-        let done = self.deliver(&batch.frames).await;
-        if done {
-            self.recent.sent(batch.keys());
-            self.queue.acknowledge(batch);
-        }
-        done
-    }
-
-    /// `true` when the frames need not be sent again.
-    async fn deliver(&mut self, frames: &[Frame]) -> bool {
-        let items: usize = frames.iter().map(Frame::len).sum();
-        match self.update(frames).await {
+        let start = Instant::now();
+        let done = match self.update(&call).await {
             Ok(response) => {
-                self.told_up();
-                self.account(items, &response, frames);
+                self.answered(start);
+                self.account(&response, &call);
                 true
             }
             Err((addr, Error::Refused(why))) => {
-                self.told_up();
-                self.narrow(frames, &addr, &why).await
+                self.answered(start);
+                self.narrow(call, &addr, &why);
+                return true;
             }
             Err((addr, error)) => {
-                if self.health.down() {
-                    let hint = match error {
-                        Error::NoMethod(_) => "; is this the port of a transfer (8433)?",
-                        _ => "",
-                    };
-                    tracing::warn!("transfer: {addr}: {error}{hint}; points wait in memory until a transfer answers");
-                }
+                self.unanswered(&addr, &error);
                 false
             }
+        };
+        if let Some(work) = &mut self.work {
+            if done {
+                self.recent.sent(work.keys(&call));
+                if let Some(replay) = &mut self.replay {
+                    let live = self.rate.look(self.queue.came());
+                    replay.answered(call.len(), replay::bound(self.speed, live));
+                }
+            } else {
+                work.calls.push_front(call);
+            }
+            if work.calls.is_empty() {
+                self.queue.acknowledge(&work.block);
+                self.work = None;
+            }
         }
+        self.tell_replay();
+        done
     }
 
-    async fn update(&mut self, frames: &[Frame]) -> Result<TransferResponse, (String, Error)> {
-        let mut param: Vec<&[u8]> = vec![b"["];
-        for (n, frame) in frames.iter().enumerate() {
-            if n > 0 {
-                param.push(b",");
-            }
-            param.push(frame.body());
-        }
-        param.push(b"]");
+    async fn update(&mut self, call: &[Item]) -> Result<TransferResponse, (String, Error)> {
+        let param = self.work.as_ref().map(|work| work.param(call)).unwrap_or_default();
         let param = &param;
         self.servers
             .call(|mut client| async move {
@@ -146,58 +177,136 @@ impl Sender {
             .await
     }
 
+    /// Whether a transfer is there. One that does not know the question is asked for the real thing.
+    async fn ping(&mut self) -> bool {
+        let answer = self
+            .servers
+            .call(|mut client| async move {
+                let result = client.call("Transfer.Ping", &[b"{}"], simple_response).await;
+                (client, result)
+            })
+            .await;
+        match answer {
+            Ok(_) | Err((_, Error::Refused(_) | Error::NoMethod(_))) => true,
+            Err((addr, error)) => {
+                self.unanswered(&addr, &error);
+                false
+            }
+        }
+    }
+
     /// A transfer could not read the call as a whole. Every half is tried, so that one bad item costs only itself.
-    async fn narrow(&mut self, frames: &[Frame], addr: &str, why: &str) -> bool {
-        if let [frame] = frames
-            && frame.len() <= 1
-        {
+    fn narrow(&mut self, mut call: Vec<Item>, addr: &str, why: &str) {
+        let Some(work) = &mut self.work else { return };
+        if let [item] = call.as_slice() {
             self.stats.invalid.add(1);
             if !std::mem::replace(&mut self.told_invalid, true) {
-                let item = String::from_utf8_lossy(frame.body());
+                let item = String::from_utf8_lossy(work.bytes(*item));
                 tracing::error!("transfer: {addr} refused a point and it was dropped: {why}: {item}");
             }
-            return true;
+            return;
         }
-        let halves = match frames {
-            [frame] => {
-                let (head, tail) = frame.split(frame.len() / 2);
-                [vec![head], vec![tail]]
-            }
-            several => {
-                let (head, tail) = several.split_at(several.len() / 2);
-                [head.to_vec(), tail.to_vec()]
-            }
-        };
-        for half in halves {
-            if !Box::pin(self.deliver(&half)).await {
-                return false;
-            }
-        }
-        true
+        let tail = call.split_off(call.len() / 2);
+        work.calls.push_front(tail);
+        work.calls.push_front(call);
     }
 
-    fn account(&mut self, items: usize, response: &TransferResponse, frames: &[Frame]) {
-        let invalid = usize::try_from(response.invalid).unwrap_or(0).min(items);
-        self.stats.sent.add(items - invalid);
-        self.stats.invalid.add(invalid);
-        if invalid > 0 && !std::mem::replace(&mut self.told_invalid, true) {
-            let sample = frames.first().and_then(|frame| frame.items().next()).unwrap_or_default();
-            tracing::warn!(
-                "transfer: {} counted {invalid} of {items} points as Invalid (told once); one of that call: {}",
-                self.servers.addr(),
-                String::from_utf8_lossy(sample)
-            );
-        }
-        let TransferResponse { message, latency_ms, .. } = response;
-        let addr = self.servers.addr();
-        tracing::debug!("transfer: {addr}: {items} points, {invalid} Invalid, {message:?} after {latency_ms} ms");
-    }
-
-    fn told_up(&mut self) {
+    fn answered(&mut self, start: Instant) {
+        self.cut_off = false;
+        self.stats.transfer_up.set(1);
+        self.stats.transfer_call_ms.set(i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX));
         if self.health.up() {
             let waiting = self.queue.items();
             tracing::info!("transfer: {} answers; {waiting} points are being sent", self.servers.addr());
         }
+    }
+
+    fn unanswered(&mut self, addr: &str, error: &Error) {
+        self.cut_off = true;
+        self.stats.transfer_up.set(0);
+        if self.replay.take().is_some() {
+            self.stats.replay_left.set(0);
+        }
+        if self.health.down() {
+            let hint = match error {
+                Error::NoMethod(_) => "; is this the port of a transfer (8433)?",
+                _ => "",
+            };
+            tracing::warn!("transfer: {addr}: {error}{hint}; points wait until a transfer answers");
+        }
+    }
+
+    fn account(&mut self, response: &TransferResponse, call: &[Item]) {
+        let items = call.len();
+        let invalid = usize::try_from(response.invalid).unwrap_or(0).min(items);
+        self.stats.sent.add(items - invalid);
+        self.stats.invalid.add(invalid);
+        let addr = self.servers.addr();
+        if invalid > 0 && !std::mem::replace(&mut self.told_invalid, true) {
+            let one = call.first().zip(self.work.as_ref()).map(|(item, work)| work.bytes(*item)).unwrap_or_default();
+            let one = String::from_utf8_lossy(one);
+            tracing::warn!(
+                "transfer: {addr} counted {invalid} of {items} points as Invalid (told once); one of that call: {one}"
+            );
+        }
+        let TransferResponse { message, latency_ms, .. } = response;
+        tracing::debug!("transfer: {addr}: {items} points, {invalid} Invalid, {message:?} after {latency_ms} ms");
+    }
+
+    async fn begin_replay(&mut self, leave: &mut watch::Receiver<bool>) {
+        let waiting = self.queue.waiting();
+        let most = self.delay.min(Duration::from_secs(waiting.age_s));
+        let ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
+        let delay = Duration::from_millis(random() % (ms + 1));
+        tracing::info!(
+            "transfer: {} is there again; {} points wait, the oldest for {}; they are sent from in {} s on, oldest first",
+            self.servers.addr(),
+            waiting.points(),
+            replay::words(waiting.age_s),
+            delay.as_secs()
+        );
+        self.stats.replay_left.set(waiting.points());
+        wait_until(Instant::now() + delay, leave).await;
+        self.replay = Some(Replay::start());
+    }
+
+    /// Once a minute.
+    fn tell_replay(&mut self) {
+        let Some(replay) = &mut self.replay else { return };
+        let (left, took) = (self.queue.items(), replay.since.elapsed());
+        self.stats.replay_left.set(left);
+        // What is sent in a second is known when some were.
+        let sent = f64::from(u32::try_from(replay.sent).unwrap_or(u32::MAX)) / took.as_secs_f64().max(1.0);
+        let to_go = replay::to_go_s(left, sent, self.rate.look(self.queue.came()));
+        match to_go {
+            Some(seconds) => self.stats.replay_to_go_s.set(i64::try_from(seconds).unwrap_or(i64::MAX)),
+            None => self.stats.replay_to_go_s.forget(),
+        }
+        if replay.told.elapsed() >= replay::TELL {
+            replay.told = Instant::now();
+            let to_go = to_go.map_or_else(|| "no end in sight at this speed".to_owned(), replay::words);
+            tracing::info!("transfer: {left} points of the backlog are left; {to_go} to go");
+        }
+    }
+
+    fn end_replay(&mut self) {
+        if let Some(replay) = self.replay.take() {
+            let (sent, took) = (replay.sent, replay::words(replay.since.elapsed().as_secs()));
+            tracing::info!("transfer: the backlog is sent: {sent} points in {took}");
+        }
+        self.stats.replay_left.set(0);
+        self.stats.replay_to_go_s.forget();
+    }
+}
+
+/// `true` when the agent leaves first.
+async fn wait_until(at: Instant, leave: &mut watch::Receiver<bool>) -> bool {
+    if at <= Instant::now() {
+        return false;
+    }
+    tokio::select! {
+        () = tokio::time::sleep_until(at) => false,
+        _ = leave.wait_for(|leave| *leave) => true,
     }
 }
 

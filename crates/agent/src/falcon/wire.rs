@@ -12,11 +12,11 @@ pub const MAX_ITEMS: usize = 500;
 /// A frame is closed when it has grown to this, so that no block of memory gets large.
 const MAX_BODY: usize = 64 * 1024;
 
-/// One encoded batch of points with one stamp: the unit of queue and wire.
+/// One encoded batch of points that came together: the unit of queue, disk and wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// Unix seconds of its points.
-    pub at: i64,
+    /// When they came, Unix seconds; their own stamps stand in the items.
+    pub taken: i64,
     /// End of each item in `body`, in order.
     ends: Vec<u32>,
     /// What tells the series of each item from others, in order.
@@ -50,18 +50,6 @@ impl Frame {
         &self.keys
     }
 
-    /// The first `n` items and the rest.
-    pub fn split(&self, n: usize) -> (Frame, Frame) {
-        let items: Vec<(&[u8], u64)> = self.items().zip(self.keys.iter().copied()).collect();
-        let part = |items: &[(&[u8], u64)]| {
-            let mut frame = Frame::new(self.at);
-            items.iter().for_each(|(item, key)| frame.push(item, *key));
-            frame
-        };
-        let (head, tail) = items.split_at(n.min(items.len()));
-        (part(head), part(tail))
-    }
-
     /// Each item's bytes.
     pub fn items(&self) -> impl Iterator<Item = &[u8]> {
         let mut start = 0;
@@ -73,8 +61,33 @@ impl Frame {
         })
     }
 
-    fn new(at: i64) -> Frame {
-        Frame { at, ends: Vec::new(), keys: Vec::new(), body: Vec::new() }
+    /// The bytes of one item.
+    pub fn item(&self, n: usize) -> Option<&[u8]> {
+        let at = |n: usize| self.ends.get(n).and_then(|end| usize::try_from(*end).ok());
+        let start = if n == 0 { 0 } else { at(n - 1)? + 1 };
+        self.body.get(start..at(n)?)
+    }
+
+    fn new(taken: i64) -> Frame {
+        Frame { taken, ends: Vec::new(), keys: Vec::new(), body: Vec::new() }
+    }
+
+    /// What [`Frame::from_payload`] reads: the ends of its items, their keys, their bytes.
+    pub fn write_payload(&self, out: &mut Vec<u8>) {
+        self.ends.iter().for_each(|end| out.extend_from_slice(&end.to_le_bytes()));
+        self.keys.iter().for_each(|key| out.extend_from_slice(&key.to_le_bytes()));
+        out.extend_from_slice(&self.body);
+    }
+
+    /// `None` where this is nothing that [`Frame::write_payload`] wrote of `count` items.
+    pub fn from_payload(taken: i64, count: usize, payload: &[u8]) -> Option<Frame> {
+        let (ends, rest) = payload.split_at_checked(count.checked_mul(size_of::<u32>())?)?;
+        let (keys, body) = rest.split_at_checked(count.checked_mul(size_of::<u64>())?)?;
+        let ends: Vec<u32> = ends.as_chunks().0.iter().map(|end| u32::from_le_bytes(*end)).collect();
+        let keys = keys.as_chunks().0.iter().map(|key| u64::from_le_bytes(*key)).collect();
+        let grow = ends.is_sorted_by(|a, b| a < b);
+        let last = ends.last().is_some_and(|last| usize::try_from(*last) == Ok(body.len()));
+        (grow && last).then(|| Frame { taken, ends, keys, body: body.to_vec() })
     }
 
     fn push(&mut self, item: &[u8], key: u64) {
@@ -87,20 +100,18 @@ impl Frame {
     }
 }
 
-/// Encodes samples into frames: one stamp, at most [`MAX_ITEMS`] items and about 64 KiB each, in the given order.
-pub fn encode<'a>(samples: impl IntoIterator<Item = &'a Sample>, endpoint: &str) -> Vec<Frame> {
+/// Encodes samples that came at `taken` into frames: at most [`MAX_ITEMS`] items and about 64 KiB each, in the given order.
+pub fn encode<'a>(samples: impl IntoIterator<Item = &'a Sample>, endpoint: &str, taken: i64) -> Vec<Frame> {
     let mut frames: Vec<Frame> = Vec::new();
     let mut item = Vec::new();
     for sample in samples {
         item.clear();
         encode_one(sample, endpoint, &mut item);
-        let fits = |frame: &Frame| {
-            frame.at == sample.at && frame.len() < MAX_ITEMS && frame.body.len() + item.len() < MAX_BODY
-        };
+        let fits = |frame: &Frame| frame.len() < MAX_ITEMS && frame.body.len() + item.len() < MAX_BODY;
         match frames.last_mut() {
             Some(frame) if fits(frame) => frame.push(&item, sample.key()),
             _ => {
-                let mut frame = Frame::new(sample.at);
+                let mut frame = Frame::new(taken);
                 frame.push(&item, sample.key());
                 frames.push(frame);
             }

@@ -18,7 +18,7 @@ async fn server() -> Server {
     config.hostname = "h".to_owned();
     let config = Arc::new(config);
     let stats = Arc::new(Stats::default());
-    let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES));
+    let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES, i64::MAX / 2, None));
     let identity = Arc::new(Identity::new(&config));
     let hub = Arc::new(Hub::new(config, identity.clone(), stats.clone(), Some(queue.clone())));
     let site = Site {

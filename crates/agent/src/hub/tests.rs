@@ -11,7 +11,7 @@ fn hub(change: impl FnOnce(&mut Config)) -> (Hub, Arc<Queue>, Arc<Stats>) {
     change(&mut config);
     let config = Arc::new(config);
     let stats = Arc::new(Stats::default());
-    let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES));
+    let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES, i64::MAX / 2, None));
     let identity = Arc::new(Identity::new(&config));
     (Hub::new(config, identity, stats.clone(), Some(queue.clone())), queue, stats)
 }
@@ -22,9 +22,9 @@ async fn default_tags_go_on_everything_and_ignore_only_on_what_was_collected() {
         config.default_tags = [("idc".to_owned(), "bj".to_owned()), ("app".to_owned(), "x".to_owned())].into();
         config.ignore = ["cpu.busy".to_owned()].into();
     });
-    hub.ingest(vec![sample("cpu.busy", "", 60), sample("cpu.idle", "", 60)], Origin::Collected, 60);
-    hub.ingest(vec![sample("cpu.busy", "k=v", 60)], Origin::Pushed, 60);
-    let batch = queue.peek().await;
+    hub.ingest(vec![sample("cpu.busy", "", 60), sample("cpu.idle", "", 60)], 60);
+    hub.push(vec![sample("cpu.busy", "k=v", 60)], 60).await.expect("room");
+    let batch = queue.peek(usize::MAX, usize::MAX).await;
     let items: Vec<String> =
         batch.frames.iter().flat_map(|f| f.items()).map(|i| String::from_utf8_lossy(i).into_owned()).collect();
     assert_eq!(items.len(), 2, "{items:?}");
@@ -35,39 +35,40 @@ async fn default_tags_go_on_everything_and_ignore_only_on_what_was_collected() {
 
 /// A script that stamped every point with its own second made a call of each, ten a second: minutes of backlog.
 #[tokio::test]
-async fn a_push_with_alternating_stamps_is_one_frame_for_each() {
+async fn a_push_with_alternating_stamps_is_one_frame() {
     let (hub, queue, _) = hub(|_| ());
-    hub.ingest((0..100).map(|n| sample(&n.to_string(), "", 60 + n % 2)).collect(), Origin::Pushed, 60);
-    let frames: Vec<_> = queue.peek().await.frames.iter().map(|frame| (frame.at, frame.len())).collect();
-    assert_eq!(frames, [(60, 50), (61, 50)]);
+    hub.push((0..100).map(|n| sample(&n.to_string(), "", 60 + n % 2)).collect(), 60).await.expect("room");
+    let frames: Vec<_> =
+        queue.peek(usize::MAX, usize::MAX).await.frames.iter().map(|frame| (frame.taken, frame.len())).collect();
+    assert_eq!(frames, [(60, 100)]);
 }
 
 /// As with the Go agent, where `transfer.enabled` switches the collectors off and pushes go on.
-#[test]
-fn pushes_are_sent_also_where_collected_points_are_not() {
+#[tokio::test]
+async fn pushes_are_sent_also_where_collected_points_are_not() {
     let (hub, queue, _) = hub(|config| config.transfer.enabled = false);
-    hub.ingest(vec![sample("cpu.idle", "", 60)], Origin::Collected, 60);
+    hub.ingest(vec![sample("cpu.idle", "", 60)], 60);
     assert_eq!(queue.items(), 0);
-    hub.ingest(vec![sample("mine", "", 60)], Origin::Pushed, 60);
+    hub.push(vec![sample("mine", "", 60)], 60).await.expect("room");
     assert_eq!((queue.items(), hub.snapshot(60).len()), (1, 2));
 }
 
-#[test]
-fn names_longer_than_a_transfer_takes_are_counted_and_left_out() {
+#[tokio::test]
+async fn names_longer_than_a_transfer_takes_are_counted_and_left_out() {
     let (hub, queue, stats) = hub(|_| ());
-    hub.ingest(vec![sample("m", &"t".repeat(509), 60), sample("m", &"t".repeat(510), 60)], Origin::Pushed, 60);
+    hub.push(vec![sample("m", &"t".repeat(509), 60), sample("m", &"t".repeat(510), 60)], 60).await.expect("room");
     assert_eq!((queue.items(), stats.too_long.get()), (1, 1));
 }
 
 /// The transfer removes blanks: `Local Area` and `LocalArea` would be one series with two points a cycle.
-#[test]
-fn things_whose_names_become_one_are_counted_and_the_first_stays() {
+#[tokio::test]
+async fn things_whose_names_become_one_are_counted_and_the_first_stays() {
     let (hub, queue, stats) = hub(|_| ());
     let two =
         || vec![sample("net.if.in.bytes", "iface=Local Area", 60), sample("net.if.in.bytes", "iface=LocalArea", 60)];
-    hub.ingest(two(), Origin::Collected, 60);
+    hub.ingest(two(), 60);
     assert_eq!((queue.items(), stats.collided.get()), (1, 1));
-    hub.ingest(two(), Origin::Pushed, 60);
+    hub.push(two(), 60).await.expect("room");
     assert_eq!((queue.items(), stats.collided.get()), (3, 1), "pushes go as they are");
 }
 
@@ -83,21 +84,21 @@ fn own_tags_that_graph_has_no_room_for_are_cut_and_counted() {
 #[test]
 fn the_newest_point_of_a_series_is_shown_until_it_is_old() {
     let (hub, _, _) = hub(|_| ());
-    hub.ingest(vec![sample("b", "", 60), sample("a", "k=2", 60), sample("a", "k=1", 60)], Origin::Collected, 60);
-    hub.ingest(vec![sample("b", "", 120)], Origin::Collected, 120);
+    hub.ingest(vec![sample("b", "", 60), sample("a", "k=2", 60), sample("a", "k=1", 60)], 60);
+    hub.ingest(vec![sample("b", "", 120)], 120);
     let shown: Vec<_> = hub.snapshot(120).iter().map(|l| (l.sample.metric.to_string(), l.sample.at)).collect();
     assert_eq!(shown, [("a".to_owned(), 60), ("a".to_owned(), 60), ("b".to_owned(), 120)]);
     assert_eq!(hub.snapshot(60 + FORGET_S + 1).len(), 1);
 }
 
-#[test]
-fn the_memory_for_series_is_bounded() {
+#[tokio::test]
+async fn the_memory_for_series_is_bounded() {
     let (hub, _, stats) = hub(|_| ());
     let many = (0..MAX_SERIES + 7).map(|n| sample(&n.to_string(), "", 60)).collect();
-    hub.ingest(many, Origin::Pushed, 60);
+    hub.push(many, 60).await.expect("room");
     assert_eq!((hub.snapshot(60).len(), stats.snapshot_full.get()), (MAX_SERIES, 7));
     // A pushed stamp in the future is no reason to be shown for ever.
-    hub.ingest(vec![sample("new", "", i64::MAX)], Origin::Pushed, 60 + 2 * FORGET_S);
+    hub.push(vec![sample("new", "", i64::MAX)], 60 + 2 * FORGET_S).await.expect("room");
     assert_eq!(hub.snapshot(60 + 2 * FORGET_S).len(), 1, "what is old makes room");
 }
 

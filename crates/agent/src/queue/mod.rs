@@ -1,36 +1,116 @@
-//! What waits for a transfer: frames in order, bounded, the oldest dropped first and counted.
+//! What waits for a transfer: a tail in memory, a head on disk, in the order in which it came.
 //!
-//! Producers append; one consumer takes a batch, and acknowledges it when a transfer has. A batch that is out may lose its
-//! frames to a full queue meanwhile: sequence numbers keep the acknowledgement from touching others.
+//! * Everything on disk is older than everything in memory. What a transfer has not acknowledged after [`SPILL_AFTER`] goes to
+//!   disk and is synced; while transfers answer, the disk is not touched.
+//! * One producer side appends ([`Queue::append`] for what is collected, [`Queue::push`] for what must be told when there is no
+//!   room); one consumer takes a [`Block`], sends it, and acknowledges it. It may go to disk meanwhile, or be dropped for a
+//!   bound: the acknowledgement touches only what was in it.
+//! * Memory holds [`MAX_BYTES`], the disk `queue.max_mb`; a point waits `queue.max_age` at most. What a bound costs is the
+//!   oldest, counted by reason ([`Lost`]).
+//! * Where the disk cannot be used, the queue is in memory alone; see [`owner`].
 
-use std::collections::{HashMap, VecDeque};
+mod disk;
+#[cfg(test)]
+pub(crate) mod fake;
+pub mod log;
+mod owner;
+pub mod record;
+pub mod storage;
+
+use std::collections::VecDeque;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::Notify;
+use tokio::time::Instant;
 
-use crate::falcon::wire::{Frame, MAX_ITEMS};
+use crate::clock;
+use crate::falcon::wire::Frame;
 use crate::stats::{Lost, Stats};
+pub use disk::Disk;
+use log::Position;
+pub use owner::{Open, View, directory};
 
-/// Memory for points that wait: some hours of an ordinary host.
+/// Memory for points that wait.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
+/// What is not acknowledged for so long goes to disk; with the time that takes it is there within a second.
+const SPILL_AFTER: Duration = Duration::from_millis(800);
+/// So much goes to disk at once, and no later than when it has come together.
+const SPILL_BYTES: usize = 1024 * 1024;
+/// How long a push waits for room, and when it may come again where there is none.
+const ROOM_WITHIN: Duration = Duration::from_secs(2);
+const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Between two looks at what is on disk.
+const TICK: Duration = Duration::from_secs(1);
 
 pub struct Queue {
     inner: Mutex<Inner>,
     filled: Notify,
+    room: Notify,
+    spill: Notify,
     stats: Arc<Stats>,
     max_bytes: usize,
+    max_age: i64,
+    disk: Option<Disk>,
+    /// Held by the one who moves the tail to disk.
+    storing: tokio::sync::Mutex<()>,
+}
+
+struct Entry {
+    frame: Arc<Frame>,
+    since: Instant,
 }
 
 #[derive(Default)]
 struct Inner {
-    frames: VecDeque<Frame>,
-    /// Sequence number of the first frame.
+    tail: VecDeque<Entry>,
+    /// Sequence number of the first frame of the tail.
     first: u64,
     bytes: usize,
     items: usize,
-    /// Points were dropped since the queue was empty.
+    /// Points of the tail were dropped since it was empty.
     overflowed: bool,
+    /// Nothing is on disk.
+    disk_empty: bool,
+    /// The disk hangs: it is left alone until the next start.
+    disk_lost: bool,
+    /// Where the block that is out ends, while it is of the tail.
+    out: u64,
+    /// Sequence number behind the last frame that a transfer has.
+    sent: u64,
+    /// Points that ever came.
+    came: u64,
+    /// Its frames that went to disk meanwhile: the sequence number behind each, its place and its points.
+    moved: VecDeque<(u64, Position, usize)>,
+}
+
+/// The oldest frames; still in the queue.
+#[derive(Debug)]
+pub struct Block {
+    pub frames: Vec<Arc<Frame>>,
+    end: End,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum End {
+    Memory(u64),
+    Disk(Position),
+}
+
+impl Block {
+    pub fn items(&self) -> usize {
+        self.frames.iter().map(|frame| frame.len()).sum()
+    }
+
+    /// When its oldest points came.
+    pub fn taken(&self) -> Option<i64> {
+        self.frames.first().map(|frame| frame.taken)
+    }
+
+    /// It waited long enough to be on disk: it is no live data.
+    pub fn is_backlog(&self) -> bool {
+        matches!(self.end, End::Disk(_))
+    }
 }
 
 /// A push found no room: nothing of it was taken.
@@ -40,100 +120,367 @@ pub struct Full {
     pub retry_after: Duration,
 }
 
-/// The oldest frames, together at most [`MAX_ITEMS`] items and of each series only one stamp; still in the queue.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Batch {
-    pub frames: Vec<Frame>,
-    /// Sequence number behind its last frame.
-    end: u64,
+/// What waits, and where.
+#[derive(Clone, Debug, Default)]
+pub struct Waiting {
+    pub memory_points: usize,
+    pub memory_bytes: usize,
+    /// Seconds since the oldest of all came.
+    pub age_s: u64,
+    pub disk: View,
+    /// There is a disk side.
+    pub has_disk: bool,
 }
 
-impl Batch {
-    pub fn items(&self) -> usize {
-        self.frames.iter().map(Frame::len).sum()
-    }
-
-    /// The series of all its items.
-    pub fn keys(&self) -> impl Iterator<Item = u64> {
-        self.frames.iter().flat_map(|frame| frame.keys().iter().copied())
+impl Waiting {
+    pub fn points(&self) -> usize {
+        self.memory_points + self.disk.points
     }
 }
 
 impl Queue {
-    pub fn new(stats: Arc<Stats>, max_bytes: usize) -> Queue {
-        Queue { inner: Mutex::default(), filled: Notify::new(), stats, max_bytes }
+    /// `max_age` in seconds; without a disk everything is in memory.
+    pub fn new(stats: Arc<Stats>, max_bytes: usize, max_age: i64, disk: Option<Disk>) -> Queue {
+        let inner = Mutex::new(Inner { disk_empty: disk.is_none(), ..Inner::default() });
+        let (filled, room, spill) = (Notify::new(), Notify::new(), Notify::new());
+        Queue { inner, filled, room, spill, stats, max_bytes, max_age, disk, storing: tokio::sync::Mutex::default() }
     }
 
-    /// Appends frames; answers how many points had to go for them.
-    pub fn append(&self, frames: impl IntoIterator<Item = Frame>) -> usize {
+    /// Appends what was collected; the oldest of the tail go where it is full.
+    pub fn append(&self, frames: impl IntoIterator<Item = Frame>) {
         let mut inner = self.lock();
-        for frame in frames.into_iter().filter(|frame| !frame.is_empty()) {
-            inner.bytes += frame.bytes();
-            inner.items += frame.len();
-            inner.frames.push_back(frame);
-        }
+        inner.extend(frames.into_iter().map(Arc::new).collect());
         let mut dropped = 0;
         while inner.bytes > self.max_bytes {
             let Some(frame) = inner.pop() else { break };
             dropped += frame.len();
         }
         self.stats.lose(Lost::Memory, dropped);
-        self.stats.queued.set(inner.items);
         let news = dropped > 0 && !std::mem::replace(&mut inner.overflowed, true);
-        drop(inner);
+        self.changed(inner);
         if news {
-            tracing::warn!("transfer: the queue is full; from now on the oldest points are dropped");
+            tracing::warn!("queue: the memory for points that wait is full; the oldest are dropped from now on");
         }
-        self.filled.notify_one();
-        dropped
     }
 
-    /// The oldest batch, as soon as there is one.
-    pub async fn peek(&self) -> Batch {
+    /// Appends what was pushed, all of it or nothing. Where there is no room a moment is given to the disk to make some.
+    ///
+    /// # Errors
+    /// There is no room.
+    pub async fn push(&self, frames: Vec<Frame>) -> Result<(), Full> {
+        let mut frames: Vec<Arc<Frame>> = frames.into_iter().map(Arc::new).collect();
+        let bytes: usize = frames.iter().map(|frame| frame.bytes()).sum();
+        let end = Instant::now() + ROOM_WITHIN;
+        loop {
+            let room = self.room.notified();
+            let mut room = std::pin::pin!(room);
+            // All who wait are told, also of room that came between this look and the waiting.
+            room.as_mut().enable();
+            if self.try_extend(&mut frames, bytes) {
+                return Ok(());
+            }
+            self.spill.notify_one();
+            if tokio::time::timeout_at(end, room).await.is_err() {
+                return Err(Full { retry_after: RETRY_AFTER });
+            }
+        }
+    }
+
+    /// Takes all frames, of so many bytes together, or none.
+    fn try_extend(&self, frames: &mut Vec<Arc<Frame>>, bytes: usize) -> bool {
+        let mut inner = self.lock();
+        // One push may be larger than all the room there is.
+        let room = inner.bytes <= SPILL_BYTES || inner.bytes + bytes <= self.max_bytes;
+        if room {
+            inner.extend(std::mem::take(frames));
+            self.changed(inner);
+        }
+        room
+    }
+
+    /// The oldest block, as soon as there is one: at least a frame, then as many as these bounds allow.
+    pub async fn peek(&self, max_bytes: usize, max_items: usize) -> Block {
         loop {
             let filled = self.filled.notified();
-            if let Some(batch) = self.try_peek() {
-                return batch;
+            if let Some(disk) = self.disk.as_ref().filter(|_| !self.lock().disk_empty) {
+                match disk.peek(max_bytes, max_items, clock::unix_s()).await {
+                    Ok(frames) => match frames.last() {
+                        Some((_, end)) => {
+                            let end = End::Disk(*end);
+                            return Block { frames: frames.into_iter().map(|(frame, _)| frame).collect(), end };
+                        }
+                        None => self.lock().disk_empty = disk.view().points == 0,
+                    },
+                    Err(_) => self.lose_disk(),
+                }
+                continue;
+            }
+            if let Some(block) = self.peek_tail(max_bytes, max_items) {
+                return block;
             }
             filled.await;
         }
     }
 
-    fn try_peek(&self) -> Option<Batch> {
-        let inner = self.lock();
-        inner.frames.front()?;
-        let mut items = 0;
-        let mut stamps: HashMap<u64, i64> = HashMap::new();
-        let fits = |frame: &&Frame| {
-            items += frame.len();
-            let mut keys = frame.keys().iter();
-            items <= MAX_ITEMS && keys.all(|key| *stamps.entry(*key).or_insert(frame.at) == frame.at)
+    fn peek_tail(&self, max_bytes: usize, max_items: usize) -> Option<Block> {
+        let mut inner = self.lock();
+        let old = clock::unix_s() - self.max_age;
+        let mut expired = 0;
+        while inner.tail.front().is_some_and(|entry| entry.frame.taken < old) {
+            expired += inner.pop().map_or(0, |frame| frame.len());
+        }
+        self.stats.lose(Lost::Age, expired);
+        let (mut bytes, mut items, mut any) = (0, 0, false);
+        let fits = |entry: &&Entry| {
+            bytes += entry.frame.bytes();
+            items += entry.frame.len();
+            !std::mem::replace(&mut any, true) || bytes <= max_bytes && items <= max_items
         };
-        let frames: Vec<Frame> = inner.frames.iter().take_while(fits).cloned().collect();
-        let end = inner.first + u64::try_from(frames.len()).unwrap_or(u64::MAX);
-        Some(Batch { frames, end })
+        let frames: Vec<Arc<Frame>> = inner.tail.iter().take_while(fits).map(|entry| entry.frame.clone()).collect();
+        // The spill came in between: what it wrote is older.
+        if frames.is_empty() || !inner.disk_empty {
+            return None;
+        }
+        inner.out = inner.first + u64::try_from(frames.len()).unwrap_or(u64::MAX);
+        inner.moved.clear();
+        Some(Block { frames, end: End::Memory(inner.out) })
     }
 
-    /// Forgets a batch: a transfer has it.
-    pub fn acknowledge(&self, batch: &Batch) {
-        let mut inner = self.lock();
-        while inner.first < batch.end {
-            if inner.pop().is_none() {
-                break;
+    /// Forgets a block: a transfer has it.
+    pub fn acknowledge(&self, block: &Block) {
+        match (block.end, &self.disk) {
+            (End::Disk(end), Some(disk)) => {
+                disk.acknowledge(end);
+                self.changed(self.lock());
+            }
+            (End::Disk(_), None) => {}
+            (End::Memory(end), disk) => {
+                let mut inner = self.lock();
+                let mut moved = Vec::new();
+                while let Some((_, place, points)) = inner.moved.front().copied().filter(|(seq, ..)| *seq <= end) {
+                    inner.moved.pop_front();
+                    moved.push((place, points));
+                }
+                while inner.first < end {
+                    if inner.pop().is_none() {
+                        break;
+                    }
+                }
+                (inner.out, inner.sent) = (0, inner.sent.max(end));
+                let relieved = inner.tail.is_empty() && std::mem::take(&mut inner.overflowed);
+                self.changed(inner);
+                if let Some(disk) = disk.as_ref().filter(|_| !moved.is_empty()) {
+                    disk.acknowledge_unread(moved);
+                }
+                if relieved {
+                    let lost = self.stats.lost(Lost::Memory);
+                    tracing::info!(
+                        "queue: its memory is empty again; {lost} points were dropped there since the start"
+                    );
+                }
             }
         }
-        if inner.frames.is_empty() && std::mem::take(&mut inner.overflowed) {
-            tracing::info!(
-                "transfer: the queue is empty again; {} points were dropped since the start",
-                self.stats.lost_in_all()
-            );
+        self.room.notify_waiters();
+    }
+
+    /// Puts on disk what waits too long, for as long as the agent lives.
+    pub async fn keep(&self) {
+        let Some(disk) = &self.disk else { return std::future::pending().await };
+        let mut ticked = Instant::now();
+        loop {
+            let due = self.due();
+            let wait = due.unwrap_or(ticked + TICK).min(ticked + TICK);
+            tokio::select! {
+                () = tokio::time::sleep_until(wait) => {}
+                () = self.spill.notified() => {}
+            }
+            if self.due().is_some_and(|due| due <= Instant::now()) && !self.store(disk).await {
+                // What failed once is not tried for each point that comes.
+                tokio::time::sleep(TICK).await;
+            }
+            if ticked.elapsed() >= TICK {
+                ticked = Instant::now();
+                let view = disk.view();
+                if view.unsaved || view.trouble.is_some() || !self.lock().disk_empty {
+                    if disk.tick().await.is_err() {
+                        self.lose_disk();
+                    }
+                    self.changed(self.lock());
+                }
+            }
         }
-        self.stats.queued.set(inner.items);
+    }
+
+    /// When the next spill stands.
+    fn due(&self) -> Option<Instant> {
+        let inner = self.lock();
+        let oldest = inner.tail.front().filter(|_| !inner.disk_lost)?.since;
+        Some(if inner.bytes >= SPILL_BYTES { oldest } else { oldest + SPILL_AFTER })
+    }
+
+    /// Puts the whole tail on disk; `false` when the disk does not take it.
+    async fn store(&self, disk: &Disk) -> bool {
+        let _turn = self.storing.lock().await;
+        let mut left = self.lock().tail.len();
+        while left > 0 {
+            let (first, frames) = self.oldest(SPILL_BYTES, left);
+            let (count, points) = (frames.len(), frames.iter().map(|frame| frame.len()).collect::<Vec<_>>());
+            match disk.append(frames).await {
+                Ok(ends) => {
+                    self.stored(first, &ends, &points);
+                    if ends.len() < count {
+                        return false;
+                    }
+                }
+                Err(_) => {
+                    self.lose_disk();
+                    return false;
+                }
+            }
+            left = left.saturating_sub(count.max(1));
+        }
+        true
+    }
+
+    fn oldest(&self, max_bytes: usize, most: usize) -> (u64, Vec<Arc<Frame>>) {
+        let inner = self.lock();
+        let mut bytes = 0;
+        let fits = |entry: &&Entry| {
+            let before = bytes;
+            bytes += entry.frame.bytes();
+            before < max_bytes
+        };
+        let frames = inner.tail.iter().take(most).take_while(fits).map(|entry| entry.frame.clone()).collect();
+        (inner.first, frames)
+    }
+
+    /// The frames from `first` on are on disk, behind each its place.
+    fn stored(&self, first: u64, ends: &[Position], points: &[usize]) {
+        let mut inner = self.lock();
+        let (mut seq, mut acknowledged) = (first, Vec::new());
+        for (place, points) in ends.iter().zip(points) {
+            seq += 1;
+            if seq <= inner.sent {
+                // A transfer was quicker than the disk.
+                acknowledged.push((*place, *points));
+                continue;
+            }
+            if inner.first < seq {
+                inner.pop();
+            }
+            inner.disk_empty = false;
+            if seq <= inner.out {
+                inner.moved.push_back((seq, *place, *points));
+            }
+        }
+        self.changed(inner);
+        if let Some(disk) = self.disk.as_ref().filter(|_| !acknowledged.is_empty()) {
+            disk.acknowledge_unread(acknowledged);
+        }
+        self.room.notify_waiters();
+    }
+
+    /// The agent ends: everything that was not sent goes to disk. Answers how many points did and how many are lost.
+    pub async fn close(&self) -> (usize, usize) {
+        if let Some(disk) = self.disk.as_ref().filter(|_| !self.lock().disk_lost) {
+            self.store(disk).await;
+            let _ = disk.tick().await;
+        }
+        let waiting = self.waiting();
+        self.stats.lose(Lost::Stop, waiting.memory_points);
+        (waiting.disk.points, waiting.memory_points)
+    }
+
+    /// Removes everything that waits; answers how many points that were.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub async fn purge(&self) -> std::io::Result<usize> {
+        let mut points = 0;
+        {
+            let mut inner = self.lock();
+            while let Some(frame) = inner.pop() {
+                points += frame.len();
+            }
+            self.stats.lose(Lost::Purged, points);
+            self.changed(inner);
+        }
+        self.room.notify_waiters();
+        match &self.disk {
+            Some(disk) => Ok(points + disk.purge().await.unwrap_or_else(|_| Err(hangs()))?),
+            None => Ok(points),
+        }
+    }
+
+    /// Reads everything that is on disk and checks it.
+    ///
+    /// # Errors
+    /// What the disk says.
+    pub async fn verify(&self) -> std::io::Result<log::Verified> {
+        match &self.disk {
+            Some(disk) => disk.verify().await.unwrap_or_else(|_| Err(hangs())),
+            None => Ok(log::Verified::default()),
+        }
+    }
+
+    pub fn waiting(&self) -> Waiting {
+        self.waits(&self.lock())
+    }
+
+    /// Points that ever came.
+    pub fn came(&self) -> u64 {
+        self.lock().came
+    }
+
+    /// Something waits on disk.
+    pub fn has_backlog(&self) -> bool {
+        !self.lock().disk_empty
     }
 
     /// Points that wait.
     pub fn items(&self) -> usize {
-        self.lock().items
+        self.waiting().points()
+    }
+
+    fn waits(&self, inner: &Inner) -> Waiting {
+        let disk = self.disk.as_ref().map(Disk::view).unwrap_or_default();
+        let oldest = disk.oldest.filter(|_| disk.points > 0);
+        let oldest = oldest.or_else(|| inner.tail.front().map(|entry| entry.frame.taken));
+        let age_s = oldest.map_or(0, |taken| u64::try_from(clock::unix_s() - taken).unwrap_or(0));
+        Waiting {
+            memory_points: inner.items,
+            memory_bytes: inner.bytes,
+            age_s,
+            disk,
+            has_disk: self.disk.is_some() && !inner.disk_lost,
+        }
+    }
+
+    /// The disk did not answer: what it holds is sent after the next start.
+    fn lose_disk(&self) {
+        let mut inner = self.lock();
+        inner.disk_empty = true;
+        if !std::mem::replace(&mut inner.disk_lost, true) {
+            self.stats.queue_disk_ok.set(0);
+            tracing::error!(
+                "queue: the disk does not answer; points wait in memory alone until the agent is restarted"
+            );
+        }
+    }
+
+    /// Tells the figures, and whoever waits for points or for the disk's turn.
+    fn changed(&self, inner: std::sync::MutexGuard<'_, Inner>) {
+        let waiting = self.waits(&inner);
+        drop(inner);
+        self.stats.queued.set(waiting.points());
+        self.stats.queue_memory_bytes.set(waiting.memory_bytes);
+        self.stats.queue_age_s.set(usize::try_from(waiting.age_s).unwrap_or(usize::MAX));
+        if waiting.memory_points > 0 || waiting.disk.points > 0 {
+            self.filled.notify_one();
+        }
+        if waiting.memory_points > 0 {
+            self.spill.notify_one();
+        }
     }
 
     fn lock(&self) -> std::sync::MutexGuard<'_, Inner> {
@@ -143,17 +490,31 @@ impl Queue {
 }
 
 impl Inner {
-    fn pop(&mut self) -> Option<Frame> {
-        let frame = self.frames.pop_front()?;
+    fn extend(&mut self, frames: Vec<Arc<Frame>>) {
+        let since = Instant::now();
+        for frame in frames.into_iter().filter(|frame| !frame.is_empty()) {
+            self.bytes += frame.bytes();
+            self.items += frame.len();
+            self.came += frame.len() as u64;
+            self.tail.push_back(Entry { frame, since });
+        }
+    }
+
+    fn pop(&mut self) -> Option<Arc<Frame>> {
+        let Entry { frame, .. } = self.tail.pop_front()?;
         self.first += 1;
         self.bytes -= frame.bytes();
         self.items -= frame.len();
-        if self.frames.is_empty() {
-            // A backlog's room is given back.
-            self.frames.shrink_to(64);
+        if self.tail.is_empty() {
+            // A burst's room is given back.
+            self.tail.shrink_to(64);
         }
         Some(frame)
     }
+}
+
+fn hangs() -> std::io::Error {
+    std::io::Error::new(std::io::ErrorKind::TimedOut, "the disk does not answer")
 }
 
 #[cfg(test)]

@@ -1,86 +1,284 @@
+use std::sync::Mutex as StdMutex;
+
+use super::fake::Fake;
+use super::storage::{Storage, Unusable};
 use super::*;
 use crate::falcon::wire::encode;
 use crate::model::sample;
 
-fn frame(at: i64, items: usize) -> Vec<Frame> {
-    encode(&vec![sample("m", "", 1.0, at); items], "h")
+const EVER: i64 = i64::MAX / 4;
+
+/// So many points that came at `taken`.
+fn frames(taken: i64, items: usize) -> Vec<Frame> {
+    encode(&vec![sample("m", "", 1.0, taken); items], "h", taken)
 }
 
-fn queue(max_bytes: usize) -> Queue {
-    Queue::new(Arc::new(Stats::default()), max_bytes)
+fn in_memory(max_bytes: usize) -> Queue {
+    Queue::new(Arc::default(), max_bytes, EVER, None)
+}
+
+fn open(fake: &Fake) -> Open {
+    let fake = fake.clone();
+    Box::new(move |make| Ok((make || !fake.names().is_empty()).then(|| Box::new(fake.clone()) as Box<dyn Storage>)))
+}
+
+fn on_disk(open: Open, max_age: i64) -> Arc<Queue> {
+    let stats = Arc::<Stats>::default();
+    let disk = Disk::inline(open, 64 << 20, max_age, stats.clone());
+    Arc::new(Queue::new(stats, MAX_BYTES, max_age, Some(disk)))
+}
+
+/// A queue whose tail goes to disk as time passes.
+fn kept(fake: &Fake) -> Arc<Queue> {
+    let queue = on_disk(open(fake), EVER);
+    let keeper = queue.clone();
+    tokio::spawn(async move { keeper.keep().await });
+    queue
+}
+
+async fn pass(duration: Duration) {
+    tokio::time::sleep(duration).await;
+}
+
+/// Takes everything, block by block; answers when each frame came.
+async fn drain(queue: &Queue) -> Vec<i64> {
+    let mut taken = Vec::new();
+    while queue.items() > 0 {
+        let block = queue.peek(usize::MAX, 7).await;
+        taken.extend(block.frames.iter().map(|frame| frame.taken));
+        queue.acknowledge(&block);
+    }
+    taken
 }
 
 #[tokio::test]
-async fn a_batch_has_at_most_five_hundred_items() {
-    let queue = queue(MAX_BYTES);
-    for (at, items) in [(60, 300), (60, 200), (60, 1), (120, 1)] {
-        queue.append(frame(at, items));
-    }
-    let sizes = async {
-        let batch = queue.peek().await;
-        queue.acknowledge(&batch);
-        (batch.frames[0].at, batch.items())
-    };
-    assert_eq!(sizes.await, (60, 500));
-    let batch = queue.peek().await;
-    assert_eq!((batch.frames[0].at, batch.items()), (60, 1));
-    assert_eq!(queue.peek().await, batch, "what is not acknowledged stays");
-    queue.acknowledge(&batch);
-    queue.acknowledge(&batch);
-    assert_eq!(queue.items(), 1);
+async fn a_block_keeps_to_its_bounds_and_stays_until_it_is_acknowledged() {
+    let queue = in_memory(MAX_BYTES);
+    [300, 200, 1].into_iter().for_each(|items| queue.append(frames(60, items)));
+    assert_eq!(queue.peek(usize::MAX, 500).await.items(), 500);
+    assert_eq!(queue.peek(1, 1).await.items(), 300, "one frame at least");
+    let block = queue.peek(usize::MAX, usize::MAX).await;
+    assert_eq!((block.items(), queue.items()), (501, 501), "what is not acknowledged stays");
+    queue.acknowledge(&block);
+    queue.acknowledge(&block);
+    assert_eq!((queue.items(), queue.came()), (0, 501));
 }
 
 #[tokio::test]
-async fn a_batch_mixes_stamps_but_never_of_one_series() {
-    let queue = queue(MAX_BYTES);
-    for (metric, at) in [("a", 60), ("b", 61), ("c", 59), ("a", 120), ("d", 120)] {
-        queue.append(encode(&[sample(metric, "", 1.0, at)], "h"));
-    }
-    let batch = queue.peek().await;
-    assert_eq!(batch.frames.iter().map(|frame| frame.at).collect::<Vec<_>>(), [60, 61, 59]);
-    queue.acknowledge(&batch);
-    assert_eq!(queue.peek().await.items(), 2);
-}
-
-#[tokio::test]
-async fn the_oldest_go_first_and_are_counted() {
-    let queue = queue(3 * frame(600, 10)[0].bytes());
-    let mut dropped = 0;
-    for at in 0..5 {
-        dropped += queue.append(frame(600 + at * 60, 10));
-    }
-    assert_eq!((dropped, queue.stats.lost(Lost::Memory), queue.items()), (20, 20, 30));
+async fn without_a_disk_the_oldest_go_first_and_are_counted() {
+    let queue = in_memory(3 * frames(600, 10)[0].bytes());
+    (0..5).for_each(|n| queue.append(frames(600 + n, 10)));
+    assert_eq!((queue.stats.lost(Lost::Memory), queue.items()), (20, 30));
     // Points went without a word in the log.
     assert!(queue.lock().overflowed);
-    assert_eq!(queue.peek().await.frames[0].at, 720);
-    while queue.items() > 0 {
-        assert!(queue.lock().overflowed, "told once for as long as it lasts");
-        let batch = queue.peek().await;
-        queue.acknowledge(&batch);
-    }
+    assert_eq!(drain(&queue).await, [602, 603, 604]);
     assert!(!queue.lock().overflowed);
 }
 
-/// While a batch is on its way the queue may drop it to make room: the acknowledgement must not eat newer points.
+/// While a block is on its way the queue may drop it to make room: the acknowledgement must not eat newer points.
 #[tokio::test]
 async fn an_acknowledgement_touches_only_its_own_frames() {
-    let queue = queue(2 * frame(600, 10)[0].bytes());
-    queue.append(frame(600, 10));
-    let batch = queue.peek().await;
-    queue.append(frame(660, 10));
-    queue.append(frame(720, 10));
-    queue.acknowledge(&batch);
-    assert_eq!((queue.items(), queue.peek().await.frames[0].at), (20, 660));
+    let queue = in_memory(2 * frames(600, 10)[0].bytes());
+    queue.append(frames(600, 10));
+    let block = queue.peek(usize::MAX, usize::MAX).await;
+    queue.append(frames(660, 10));
+    queue.append(frames(720, 10));
+    queue.acknowledge(&block);
+    assert_eq!(drain(&queue).await, [660, 720]);
 }
 
 #[tokio::test(start_paused = true)]
 async fn waiting_ends_when_something_comes() {
-    let queue = Arc::new(queue(MAX_BYTES));
+    let queue = Arc::new(in_memory(MAX_BYTES));
     let waiting = tokio::spawn({
         let queue = queue.clone();
-        async move { queue.peek().await.items() }
+        async move { queue.peek(usize::MAX, usize::MAX).await.items() }
     });
     tokio::task::yield_now().await;
-    queue.append(frame(0, 3));
+    queue.append(frames(0, 3));
     assert_eq!(waiting.await.expect("ends"), 3);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_acknowledged_within_a_moment_never_touches_the_disk() {
+    let fake = Fake::default();
+    let queue = kept(&fake);
+    for n in 0..100 {
+        queue.append(frames(n, 5));
+        pass(SPILL_AFTER / 2).await;
+        assert_eq!(drain(&queue).await, [n]);
+        pass(Duration::from_secs(3)).await;
+    }
+    assert_eq!(fake.steps(), 0);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_a_second_is_on_disk_and_comes_before_what_is_in_memory() {
+    let fake = Fake::default();
+    let queue = kept(&fake);
+    queue.append(frames(1, 5));
+    queue.append(frames(2, 5));
+    pass(Duration::from_secs(1)).await;
+    queue.append(frames(3, 5));
+    let waiting = queue.waiting();
+    assert_eq!((waiting.disk.points, waiting.memory_points), (10, 5));
+    // A crash now: the last second is gone.
+    assert_eq!(drain(&on_disk(open(&fake.image(false)), EVER)).await, [1, 2]);
+    assert_eq!(drain(&queue).await, [1, 2, 3]);
+    pass(Duration::from_secs(2)).await;
+    assert_eq!(fake.names(), ["cursor"]);
+}
+
+/// It goes to disk while it is on its way: its acknowledgement must find it there.
+#[tokio::test(start_paused = true)]
+async fn a_block_that_goes_to_disk_on_its_way_is_acknowledged_there() {
+    let fake = Fake::default();
+    let queue = kept(&fake);
+    (1..=3).for_each(|n| queue.append(frames(n, 5)));
+    let block = queue.peek(usize::MAX, 10).await;
+    pass(Duration::from_secs(1)).await;
+    queue.append(frames(4, 5));
+    assert_eq!((queue.waiting().disk.points, block.items()), (15, 10));
+    queue.acknowledge(&block);
+    assert_eq!((queue.waiting().disk.points, queue.items()), (5, 10));
+    assert_eq!(drain(&queue).await, [3, 4]);
+    assert!(fake.names().iter().all(|name| !name.ends_with(".log")));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_stop_puts_everything_on_disk_and_the_next_start_finds_it() {
+    let fake = Fake::default();
+    let queue = kept(&fake);
+    (1..=3).for_each(|n| queue.append(frames(n, 5)));
+    assert_eq!(queue.close().await, (15, 0));
+    drop(queue);
+    let queue = kept(&fake);
+    queue.append(frames(4, 5));
+    assert_eq!(drain(&queue).await, [1, 2, 3, 4]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waited_too_long_is_dropped_and_counted() {
+    let fake = Fake::default();
+    let now = clock::unix_s();
+    let queue = on_disk(open(&fake), 3600);
+    [now - 7200, now - 3700, now - 60].into_iter().for_each(|taken| queue.append(frames(taken, 5)));
+    queue.close().await;
+    [now - 4000, now].into_iter().for_each(|taken| queue.append(frames(taken, 1)));
+    assert_eq!(drain(&queue).await, [now - 60, now]);
+    assert_eq!(queue.stats.lost(Lost::Age), 11);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_full_disk_costs_nothing_while_memory_lasts_and_is_tried_again() {
+    let fake = Fake::default();
+    let queue = kept(&fake);
+    queue.append(frames(1, 5));
+    pass(Duration::from_secs(1)).await;
+    fake.set_room(Some(0));
+    for n in 2..50 {
+        queue.append(frames(n, 5));
+        pass(Duration::from_secs(1)).await;
+    }
+    let waiting = queue.waiting();
+    assert_eq!((waiting.disk.points, waiting.memory_points), (5, 240));
+    assert!(waiting.disk.trouble.is_some() && queue.stats.queue_disk_ok.get() == Some(0));
+    fake.set_room(None);
+    pass(Duration::from_secs(61)).await;
+    let waiting = queue.waiting();
+    assert_eq!((waiting.disk.points, waiting.memory_points), (245, 0));
+    assert!(waiting.disk.trouble.is_none() && queue.stats.queue_disk_ok.get() == Some(1));
+    assert_eq!(drain(&queue).await, (1..50).collect::<Vec<_>>());
+}
+
+#[tokio::test(start_paused = true)]
+async fn files_that_somebody_removes_are_counted_and_the_queue_goes_on() {
+    let fake = Fake::default();
+    let queue = kept(&fake);
+    queue.append(frames(1, 5));
+    pass(Duration::from_secs(1)).await;
+    fake.clear();
+    queue.append(frames(2, 5));
+    pass(Duration::from_secs(1)).await;
+    assert_eq!((queue.waiting().disk.points, queue.stats.lost(Lost::Damaged)), (5, 5));
+    assert_eq!(drain(&queue).await, [2]);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_cannot_be_read_holds_nothing_up() {
+    let fake = Fake::default();
+    let queue = kept(&fake);
+    queue.append(frames(1, 5));
+    pass(Duration::from_secs(1)).await;
+    fake.set_unreadable(true);
+    queue.append(frames(2, 5));
+    assert_eq!(drain(&queue).await, [2]);
+    assert_eq!(queue.stats.lost(Lost::Damaged), 5);
+}
+
+/// Two agents with one directory: the second has no disk until the first leaves.
+#[tokio::test(start_paused = true)]
+async fn a_directory_that_another_agent_holds_is_left_alone() {
+    let fake = Fake::default();
+    let held = Arc::new(StdMutex::new(true));
+    let asked = held.clone();
+    let mut inner = open(&fake);
+    let queue = on_disk(
+        Box::new(move |make| match *asked.lock().unwrap() {
+            true => Err(Unusable::Held("queue".into())),
+            false => inner(make),
+        }),
+        EVER,
+    );
+    let keeper = queue.clone();
+    tokio::spawn(async move { keeper.keep().await });
+    queue.append(frames(1, 5));
+    pass(Duration::from_secs(5)).await;
+    let trouble = queue.waiting().disk.trouble.expect("told");
+    assert!(trouble.contains("used by another agent") && fake.steps() == 0, "{trouble}");
+    assert_eq!(drain(&queue).await, [1]);
+    *held.lock().unwrap() = false;
+    queue.append(frames(2, 5));
+    pass(Duration::from_secs(61)).await;
+    assert_eq!(queue.waiting().disk.points, 5);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_push_waits_for_room_and_is_refused_whole_where_there_is_none() {
+    let fake = Fake::default();
+    let queue = on_disk(open(&fake), EVER);
+    fake.set_read_only(true);
+    let keeper = queue.clone();
+    tokio::spawn(async move { keeper.keep().await });
+    let mut pushed = 0;
+    let full = loop {
+        match queue.push(frames(1, 5000)).await {
+            Ok(()) => pushed += 5000,
+            Err(full) => break full,
+        }
+    };
+    assert_eq!(full.retry_after, RETRY_AFTER);
+    assert_eq!((queue.items(), queue.stats.lost_in_all()), (pushed, 0), "a push displaces nothing");
+    fake.set_read_only(false);
+    pass(Duration::from_secs(61)).await;
+    for _ in 0..20 {
+        assert_eq!(queue.push(frames(2, 5000)).await, Ok(()), "the disk makes room");
+        pushed += 5000;
+    }
+    assert_eq!(queue.items(), pushed);
+    assert!(queue.waiting().memory_bytes <= MAX_BYTES);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_purge_removes_everything_and_counts_it() {
+    let fake = Fake::default();
+    let queue = kept(&fake);
+    queue.append(frames(1, 5));
+    pass(Duration::from_secs(1)).await;
+    queue.append(frames(2, 3));
+    assert_eq!(queue.verify().await.expect("readable").points, 5);
+    assert_eq!(queue.purge().await.expect("removed"), 8);
+    assert_eq!((queue.items(), queue.stats.lost(Lost::Purged)), (0, 8));
+    queue.append(frames(3, 1));
+    assert_eq!(drain(&queue).await, [3]);
 }

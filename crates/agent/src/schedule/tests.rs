@@ -31,7 +31,7 @@ fn shared(step: u32) -> (Shared, Arc<TestClock>, Arc<Stats>) {
     let mut config = Config::standalone();
     config.hostname = "h".to_owned();
     config.transfer.interval = step;
-    let collecting = Collecting::new(config);
+    let collecting = Collecting::new(config, None);
     let clock =
         Arc::new(TestClock { base_ms: 1_700_000_000_000, started: Instant::now(), moved_ms: AtomicI64::new(0) });
     let shared = Shared {

@@ -20,6 +20,7 @@ mod process;
 mod rows;
 mod snmp;
 mod sock;
+mod store;
 mod text;
 
 pub use absent::{commit_info, disk_io, letter_disks, memory_lists, ntp_servers};
@@ -27,6 +28,7 @@ pub use fs::volume_usage;
 pub use host::Host;
 pub use mem::page_files;
 pub use own::{limit_heap_growth, self_usage};
+pub use store::{create_private_dir, sync_dir};
 
 use crate::civil;
 use crate::types::LocalTime;

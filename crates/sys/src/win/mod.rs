@@ -16,6 +16,7 @@ mod paging;
 mod process;
 mod reg;
 mod socket;
+mod store;
 mod time;
 mod token;
 
@@ -25,6 +26,7 @@ pub use host::Host;
 pub use mem::{commit_info, page_files};
 pub use paging::memory_lists;
 pub use process::self_usage;
+pub use store::{create_private_dir, sync_dir};
 pub use time::{local_time, ntp_servers};
 
 use crate::layout;

@@ -1,12 +1,17 @@
 use super::*;
-use crate::falcon::wire::encode;
+use crate::config::Config;
+use crate::falcon::wire::{Frame, encode};
 use crate::model::sample;
 use crate::queue::MAX_BYTES;
 use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
 use tokio::net::TcpListener;
 
 fn samples(at: i64, names: &[&str]) -> Vec<Frame> {
-    encode(&names.iter().map(|name| sample(name, "", 1.0, at)).collect::<Vec<_>>(), "h")
+    encode(&names.iter().map(|name| sample(name, "", 1.0, at)).collect::<Vec<_>>(), "h", at)
+}
+
+fn config(addrs: Vec<String>) -> Transfer {
+    Transfer { addrs, ..Config::standalone().transfer }
 }
 
 /// A transfer that refuses a call with a metric called `bad` in it and counts one called `invalid`.
@@ -40,8 +45,8 @@ async fn setup() -> (Sender, Arc<Queue>, Arc<Stats>, Arc<std::sync::Mutex<Vec<Ve
     let seen = Arc::default();
     tokio::spawn(transfer(listener, Arc::clone(&seen)));
     let stats = Arc::new(Stats::default());
-    let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES));
-    let config = Transfer { enabled: true, addrs, interval: 60, timeout: 1000 };
+    let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES, i64::MAX / 2, None));
+    let config = config(addrs);
     (Sender::new(&config, queue.clone(), stats.clone()), queue, stats, seen)
 }
 
@@ -56,29 +61,22 @@ async fn everything_arrives_in_order_and_invalid_is_counted() {
     queue.append(samples(60, &["a", "invalid"]));
     queue.append(samples(60, &["b"]));
     queue.append(samples(120, &["a"]));
-    let start = tokio::time::Instant::now();
     sender.run(left()).await;
-    // At a stop a backlog went without the pause, and the transfer let its stamps overtake each other.
-    assert!(start.elapsed() >= PAUSE, "{:?}", start.elapsed());
-    assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "invalid", "b"], vec!["a"]]);
+    assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "a", "invalid", "b"]], "a series lies side by side");
     assert_eq!((stats.sent.get(), stats.invalid.get(), stats.queued.get()), (3, 1, 0));
 }
 
-/// Pushes with many different stamps against a healthy transfer crawled at ten stamps a second and filled the queue.
-#[tokio::test(start_paused = true)]
-async fn only_a_series_that_was_just_sent_has_to_wait() {
-    let mut recent = Recent::default();
-    assert_eq!(recent.free([1, 2].into_iter()), None);
-    recent.sent([1, 2].into_iter());
-    let first = Instant::now();
-    assert_eq!(recent.free([3].into_iter()), None);
-    tokio::time::advance(PAUSE / 2).await;
-    recent.sent([3].into_iter());
-    assert_eq!(recent.free([4, 2].into_iter()), Some(first + PAUSE));
-    assert_eq!(recent.free([2, 3].into_iter()), Some(first + PAUSE / 2 + PAUSE));
-    tokio::time::advance(PAUSE / 2).await;
-    assert_eq!(recent.free([1].into_iter()), None);
-    assert_eq!(recent.0.len(), 1, "what is over is forgotten");
+/// At a stop a backlog went without the pause, and the transfer let its stamps overtake each other.
+#[tokio::test]
+async fn between_two_calls_that_continue_a_series_lies_the_pause() {
+    let (sender, queue, stats, seen) = setup().await;
+    let points: Vec<_> = (1..=21).map(|n| sample("a", "", 1.0, n * 60)).collect();
+    queue.append(encode(&points, "h", 0));
+    let start = tokio::time::Instant::now();
+    sender.run(left()).await;
+    assert!(start.elapsed() >= Duration::from_millis(100), "{:?}", start.elapsed());
+    assert_eq!(seen.lock().expect("unpoisoned").iter().map(Vec::len).collect::<Vec<_>>(), [20, 1]);
+    assert_eq!(stats.sent.get(), 21);
 }
 
 /// One item that a transfer cannot read makes it refuse the whole call: the others must arrive all the same.
@@ -119,20 +117,20 @@ async fn a_server_that_is_no_transfer_costs_no_points() {
     for addrs in [vec![hbs.clone()], vec![hbs.clone(), transfer]] {
         queue.append(samples(60, &["a", "b"]));
         let alone = addrs.len() == 1;
-        let config = Transfer { enabled: true, addrs, interval: 60, timeout: 1000 };
+        let config = config(addrs);
         Sender::new(&config, queue.clone(), stats.clone()).run(left()).await;
         assert_eq!(stats.invalid.get(), 0);
         assert_eq!(queue.items(), if alone { 2 } else { 0 });
     }
-    assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "b", "a", "b"]]);
+    assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "a", "b", "b"]]);
 }
 
 #[tokio::test]
 async fn what_no_transfer_took_stays() {
     let closed = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
     let stats = Arc::new(Stats::default());
-    let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES));
-    let config = Transfer { enabled: true, addrs: vec![closed.to_string()], interval: 60, timeout: 1000 };
+    let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES, i64::MAX / 2, None));
+    let config = config(vec![closed.to_string()]);
     queue.append(samples(60, &["a"]));
     Sender::new(&config, queue.clone(), stats.clone()).run(left()).await;
     assert_eq!((queue.items(), stats.sent.get()), (1, 0));

@@ -1,0 +1,282 @@
+//! The one who owns the log: opens it when it is needed, keeps it within its bounds, and says what the disk does.
+//!
+//! A disk that cannot be had or written costs nothing but the disk: it is tried again after [`AGAIN`], and meanwhile everything
+//! waits in memory. A segment that cannot be read is given up and its points are counted.
+
+use std::io;
+use std::path::PathBuf;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+use super::log::{Error, Log, Position, Verified};
+use super::storage::{Storage, Unusable};
+use crate::falcon::wire::Frame;
+use crate::stats::{Lost, Stats};
+
+/// Between two tries to use a disk that failed.
+const AGAIN: Duration = Duration::from_secs(60);
+
+type Opened = Result<Option<Box<dyn Storage>>, Unusable>;
+
+/// How a storage is come by; with `false` only one that is there already.
+pub type Open = Box<dyn FnMut(bool) -> Opened + Send>;
+
+/// What others may see of it.
+#[derive(Clone, Debug, Default)]
+pub struct View {
+    pub points: usize,
+    pub bytes: u64,
+    /// When the oldest point came.
+    pub oldest: Option<i64>,
+    /// How far it is sent is not on disk yet.
+    pub unsaved: bool,
+    /// Why the disk is not written to at present.
+    pub trouble: Option<String>,
+}
+
+pub struct Owner {
+    open: Open,
+    max_bytes: u64,
+    /// Seconds.
+    max_age: i64,
+    log: Option<Log<Box<dyn Storage>>>,
+    failed: Option<Instant>,
+    /// What was last said of it, so that each state is told once.
+    told: Option<String>,
+    told_quota: bool,
+    told_damage: bool,
+    stats: Arc<Stats>,
+    view: Arc<Mutex<View>>,
+}
+
+impl Owner {
+    pub fn new(open: Open, max_bytes: u64, max_age: i64, stats: Arc<Stats>, view: Arc<Mutex<View>>) -> Owner {
+        Owner {
+            open,
+            max_bytes,
+            max_age,
+            log: None,
+            failed: None,
+            told: None,
+            told_quota: false,
+            told_damage: false,
+            stats,
+            view,
+        }
+    }
+
+    /// Reads what an earlier run left, if there is anything. Where this agent was restarted, the one before may need some
+    /// seconds to leave: `patience` tells whether to ask again.
+    pub fn start(&mut self, mut patience: impl FnMut() -> bool) {
+        self.stats.queue_disk_ok.set(1);
+        let opened = loop {
+            match (self.open)(false) {
+                Err(Unusable::Held(_)) if patience() => {}
+                opened => break opened,
+            }
+        };
+        self.took(opened);
+        self.show();
+    }
+
+    /// Writes frames so that they outlive a power cut; answers the places behind those that were written, all of them
+    /// unless the disk fails.
+    pub fn append(&mut self, frames: &[Arc<Frame>]) -> Vec<Position> {
+        let mut ends = Vec::with_capacity(frames.len());
+        let waits = self.failed.is_some_and(|failed| failed.elapsed() < AGAIN);
+        while let Some(rest) = frames.get(ends.len()..).filter(|rest| !rest.is_empty() && !waits) {
+            if !self.ensure(true) {
+                break;
+            }
+            let Some(log) = &mut self.log else { break };
+            match log.append(rest) {
+                Ok(done) => {
+                    self.stats.queue_disk_written.add(usize::try_from(done.bytes).unwrap_or(usize::MAX));
+                    self.stats.lose(Lost::Quota, done.evicted);
+                    ends.extend(done.ends);
+                    if done.evicted > 0 && !std::mem::replace(&mut self.told_quota, true) {
+                        let mb = self.max_bytes >> 20;
+                        tracing::warn!("queue: the disk has {mb} MB of points (queue.max_mb); the oldest are dropped");
+                    }
+                    self.works();
+                }
+                // Somebody removed the directory or a file: what was in it is gone, what comes needs a new one.
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.forget() => {}
+                Err(error) => {
+                    self.fails(&error.to_string());
+                    break;
+                }
+            }
+        }
+        self.show();
+        ends
+    }
+
+    /// The oldest frames, with the places behind them; none when nothing is there that is not too old at `now`.
+    pub fn peek(&mut self, max_bytes: usize, max_items: usize, now: i64) -> Vec<(Arc<Frame>, Position)> {
+        let mut fresh = Vec::new();
+        while let Some(log) = &mut self.log {
+            let peeked = match log.peek(max_bytes, max_items) {
+                Ok(peeked) => peeked,
+                Err(error) => {
+                    self.give_up_segment(&error);
+                    continue;
+                }
+            };
+            let damaged = peeked.damaged;
+            self.stats.queue_damaged.add(damaged.records);
+            self.stats.lose(Lost::Damaged, damaged.points);
+            if damaged.records > 0 && !std::mem::replace(&mut self.told_damage, true) {
+                tracing::warn!(
+                    "queue: damaged records on disk are passed over (told once; agent.queue.damaged counts)"
+                );
+            }
+            let old = peeked.frames.iter().take_while(|(frame, _)| now - frame.taken > self.max_age);
+            let old: Vec<_> = old.map(|(frame, end)| (frame.len(), *end)).collect();
+            let Some((_, end)) = old.last() else {
+                fresh = peeked.frames;
+                break;
+            };
+            self.stats.lose(Lost::Age, old.iter().map(|(points, _)| points).sum());
+            log.acknowledge(*end);
+        }
+        if self.log.as_ref().is_some_and(Log::is_empty) {
+            self.told_quota = false;
+        }
+        self.show();
+        fresh
+    }
+
+    /// A transfer has everything up to there.
+    pub fn acknowledge(&mut self, end: Position) {
+        if let Some(log) = &mut self.log {
+            log.acknowledge(end);
+        }
+        self.show();
+    }
+
+    /// The same for records that were sent from memory: places with the points before each.
+    pub fn acknowledge_unread(&mut self, ends: &[(Position, usize)]) {
+        if let Some(log) = &mut self.log {
+            ends.iter().for_each(|(end, points)| log.acknowledge_unread(*end, *points));
+        }
+        self.show();
+    }
+
+    /// Once a second, and at the end.
+    pub fn tick(&mut self) {
+        if self.log.is_none() && self.failed.is_some_and(|failed| failed.elapsed() >= AGAIN) && self.ensure(false) {
+            self.works();
+            self.show();
+        }
+        // A full disk takes no cursor; after a crash some points then come again.
+        if let Some(Err(error)) = self.log.as_mut().map(Log::save) {
+            self.tell(&format!("how far the queue is sent cannot be written: {error}"));
+        }
+        self.show();
+    }
+
+    pub fn purge(&mut self) -> io::Result<usize> {
+        let purged = self.log.as_mut().map_or(Ok(0), Log::purge);
+        self.stats.lose(Lost::Purged, *purged.as_ref().unwrap_or(&0));
+        self.show();
+        purged
+    }
+
+    pub fn verify(&mut self) -> io::Result<Verified> {
+        self.log.as_mut().map_or(Ok(Verified::default()), Log::verify)
+    }
+
+    /// Whether there is a log; `make`: with a directory of its own where there is none.
+    fn ensure(&mut self, make: bool) -> bool {
+        if self.log.is_some() {
+            return true;
+        }
+        let opened = (self.open)(make);
+        self.took(opened)
+    }
+
+    fn took(&mut self, opened: Opened) -> bool {
+        let opened = opened.map_err(|error| error.to_string()).and_then(|storage| {
+            let open = |storage| Log::open(storage, self.max_bytes);
+            storage.map(open).transpose().map_err(|error: Error| error.to_string())
+        });
+        match opened {
+            Ok(log) => {
+                if let Some(log) = log.as_ref().filter(|log| log.points() > 0) {
+                    tracing::info!("queue: {} points from before are on disk, {} MB", log.points(), log.bytes() >> 20);
+                }
+                self.log = log;
+            }
+            Err(why) => self.fails(&why),
+        }
+        self.log.is_some()
+    }
+
+    /// Lets go of a log whose files are gone; `false` when there is none.
+    fn forget(&mut self) -> bool {
+        let Some(log) = self.log.take() else { return false };
+        self.stats.lose(Lost::Damaged, log.points());
+        tracing::error!("queue: its files were removed while it ran; {} points are lost with them", log.points());
+        true
+    }
+
+    fn give_up_segment(&mut self, error: &io::Error) {
+        let Some(log) = &mut self.log else { return };
+        let points = log.give_up_oldest();
+        self.stats.queue_damaged.add(1);
+        self.stats.lose(Lost::Damaged, points);
+        tracing::error!("queue: a file cannot be read ({error}); its {points} points are lost");
+    }
+
+    fn fails(&mut self, why: &str) {
+        self.failed = Some(Instant::now());
+        self.stats.queue_disk_ok.set(0);
+        self.tell(why);
+        self.lock().trouble = Some(why.to_owned());
+    }
+
+    fn tell(&mut self, why: &str) {
+        if self.told.as_deref() != Some(why) {
+            let every = AGAIN.as_secs();
+            tracing::error!("queue: {why}; points wait in memory alone (tried again every {every} s)");
+            self.told = Some(why.to_owned());
+        }
+    }
+
+    fn works(&mut self) {
+        self.failed = None;
+        self.stats.queue_disk_ok.set(1);
+        self.lock().trouble = None;
+        if self.told.take().is_some() {
+            tracing::info!("queue: the disk is used again");
+        }
+    }
+
+    fn show(&self) {
+        let mut view = self.lock();
+        let log = self.log.as_ref();
+        view.points = log.map_or(0, Log::points);
+        view.bytes = log.map_or(0, Log::bytes);
+        view.oldest = log.and_then(Log::oldest);
+        view.unsaved = log.is_some_and(Log::is_unsaved);
+        self.stats.queue_disk_bytes.set(usize::try_from(view.bytes).unwrap_or(usize::MAX));
+    }
+
+    fn lock(&self) -> std::sync::MutexGuard<'_, View> {
+        self.view.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// A directory as the place of the log.
+pub fn directory(path: PathBuf) -> Open {
+    Box::new(move |make| {
+        if !make && !path.exists() {
+            return Ok(None);
+        }
+        let directory = super::storage::Directory::open(&path)?;
+        Ok(Some(Box::new(directory)))
+    })
+}

@@ -1,0 +1,158 @@
+//! Where the log lies: five methods over named files, so that tests can put a disk there that fails, fills up or loses power.
+
+use std::fs::{self, File, OpenOptions, TryLockError};
+use std::io::{self, Read, Seek, SeekFrom, Write};
+use std::path::{Path, PathBuf};
+
+/// A flat folder of files. What a method has answered is durable: it is there after a power cut.
+pub trait Storage: Send {
+    /// Names and sizes of all files, in any order.
+    fn list(&mut self) -> io::Result<Vec<(String, u64)>>;
+    /// Fills `into` from `at` on as far as the file reaches; answers how much that was.
+    fn read(&mut self, name: &str, at: u64, into: &mut [u8]) -> io::Result<usize>;
+    /// Writes at `at`, which must be the file's end; what an append before it left behind there after failing is overwritten.
+    /// At 0 the file is made.
+    fn append(&mut self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()>;
+    /// Gives a small file new content: afterwards, and after a power cut, it has the old or the new one.
+    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()>;
+    /// Removes a file; one that is not there is no error. A power cut may bring it back.
+    fn remove(&mut self, name: &str) -> io::Result<()>;
+}
+
+impl<S: Storage + ?Sized> Storage for Box<S> {
+    fn list(&mut self) -> io::Result<Vec<(String, u64)>> {
+        (**self).list()
+    }
+
+    fn read(&mut self, name: &str, at: u64, into: &mut [u8]) -> io::Result<usize> {
+        (**self).read(name, at, into)
+    }
+
+    fn append(&mut self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
+        (**self).append(name, at, bytes)
+    }
+
+    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        (**self).replace(name, bytes)
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        (**self).remove(name)
+    }
+}
+
+/// What the lock is called.
+const LOCK: &str = "lock";
+/// A virus scanner may hold a new file for a moment.
+const RENAME_TRIES: u32 = 10;
+
+/// A directory that no other agent uses at the same time.
+#[derive(Debug)]
+pub struct Directory {
+    path: PathBuf,
+    _lock: File,
+}
+
+/// Why a directory cannot be had.
+#[derive(Debug, thiserror::Error)]
+pub enum Unusable {
+    #[error("{} is used by another agent; give each its own `state_dir`", .0.display())]
+    Held(PathBuf),
+    #[error("{}: {}", .0.display(), .1)]
+    Io(PathBuf, io::Error),
+}
+
+impl Directory {
+    /// Makes the directory where it is missing, for the agent's user alone, and locks it.
+    pub fn open(path: &Path) -> Result<Directory, Unusable> {
+        let failed = |error| Unusable::Io(path.to_owned(), error);
+        falcon_sys::create_private_dir(path).map_err(failed)?;
+        let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK)).map_err(failed)?;
+        match lock.try_lock() {
+            Ok(()) => Ok(Directory { path: path.to_owned(), _lock: lock }),
+            Err(TryLockError::WouldBlock) => Err(Unusable::Held(path.to_owned())),
+            Err(TryLockError::Error(error)) => Err(failed(error)),
+        }
+    }
+
+    /// For reading, beside an agent that uses it.
+    pub fn look_at(path: &Path) -> io::Result<Directory> {
+        Ok(Directory { path: path.to_owned(), _lock: File::open(path.join(LOCK))? })
+    }
+
+    /// On Linux a new name is durable when its directory is; Windows has no such call and needs none.
+    fn sync(&self) -> io::Result<()> {
+        falcon_sys::sync_dir(&self.path)
+    }
+}
+
+impl Storage for Directory {
+    fn list(&mut self) -> io::Result<Vec<(String, u64)>> {
+        let mut files = Vec::new();
+        for entry in fs::read_dir(&self.path)? {
+            let entry = entry?;
+            if let (Ok(name), Ok(meta)) = (entry.file_name().into_string(), entry.metadata())
+                && meta.is_file()
+            {
+                files.push((name, meta.len()));
+            }
+        }
+        Ok(files)
+    }
+
+    fn read(&mut self, name: &str, at: u64, into: &mut [u8]) -> io::Result<usize> {
+        let mut file = File::open(self.path.join(name))?;
+        file.seek(SeekFrom::Start(at))?;
+        let mut filled = 0;
+        while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
+            match file.read(rest) {
+                Ok(0) => break,
+                Ok(n) => filled += n,
+                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(filled)
+    }
+
+    /// The file is opened anew each time: one that was deleted under a program takes everything and keeps nothing.
+    fn append(&mut self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
+        let path = self.path.join(name);
+        let mut file = OpenOptions::new().write(true).create(at == 0).truncate(false).open(path)?;
+        let length = file.metadata()?.len();
+        if length < at {
+            return Err(io::Error::other(format!("{name} is shorter than it was: {length} of {at} bytes")));
+        }
+        if length > at {
+            file.set_len(at)?;
+        }
+        file.seek(SeekFrom::Start(at))?;
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        if at == 0 { self.sync() } else { Ok(()) }
+    }
+
+    fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        let (path, new) = (self.path.join(name), self.path.join(format!("{name}.new")));
+        let mut file = File::create(&new)?;
+        file.write_all(bytes)?;
+        file.sync_data()?;
+        drop(file);
+        let mut tries = 1;
+        while let Err(error) = fs::rename(&new, &path) {
+            if tries == RENAME_TRIES || error.kind() != io::ErrorKind::PermissionDenied {
+                return Err(error);
+            }
+            tries += 1;
+            std::thread::sleep(std::time::Duration::from_millis(20));
+        }
+        self.sync()
+    }
+
+    fn remove(&mut self, name: &str) -> io::Result<()> {
+        match fs::remove_file(self.path.join(name)) {
+            Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
+            _ => Ok(()),
+        }
+    }
+}
