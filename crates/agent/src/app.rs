@@ -7,7 +7,7 @@ use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 use crate::clock::{self, SystemClock};
 use crate::collect::{self, Context, Plan};
@@ -18,7 +18,7 @@ use crate::model::Platform;
 use crate::queue::{self, Disk, MAX_BYTES, Queue};
 use crate::schedule::{self, Shared};
 use crate::stats::Stats;
-use crate::{http, log};
+use crate::{guard, http, log};
 
 /// `<version>@<commit>`, as hbs and `/version` show it.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "@", env!("FALCON_BUILD_COMMIT"));
@@ -134,34 +134,40 @@ pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()
 }
 
-/// Runs the agent until `stop` says why it ends.
-pub fn run(loaded: Loaded, stop: impl FnOnce() -> std::io::Result<Stop>) -> anyhow::Result<()> {
+/// Runs the agent until `stop` or the guard says why it ends; answers the exit code.
+pub fn run(loaded: Loaded, stop: impl FnOnce() -> std::io::Result<Stop>) -> anyhow::Result<u8> {
     falcon_sys::limit_heap_growth();
     log::init(loaded.config.debug);
     let runtime = runtime().context("the system gives no event loop")?;
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         let stop = stop().context("signals cannot be received")?;
         let agent = Agent::start(&loaded);
         for warning in &loaded.warnings {
             tracing::warn!("{warning}");
         }
-        let why = stop.await;
+        let (end, mut ended) = mpsc::channel(1);
+        guard::start(&loaded, agent.stats.clone(), end);
+        let (why, code) = tokio::select! {
+            why = stop => (why, 0),
+            Some(code) = ended.recv() => ("guard", code),
+        };
         tracing::info!("{why}: stopping");
         // Whatever hangs, this ends the process in time.
-        std::thread::Builder::new().name("stop".to_owned()).spawn(|| {
+        std::thread::Builder::new().name("stop".to_owned()).spawn(move || {
             std::thread::sleep(STOP);
-            std::process::exit(0);
+            std::process::exit(code.into());
         })?;
         agent.stop().await;
-        Ok::<(), anyhow::Error>(())
+        Ok::<u8, anyhow::Error>(code)
     })?;
     // Threads that hang in a dead mount or a resolver are not waited for.
     runtime.shutdown_background();
     log::drain();
-    Ok(())
+    Ok(code)
 }
 
 struct Agent {
+    stats: Arc<Stats>,
     queue: Option<Arc<Queue>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     sender: Option<tokio::task::JoinHandle<()>>,
@@ -219,7 +225,7 @@ impl Agent {
             let listen = config.http.listen.clone();
             supervise("http", move || http::serve(listen.clone(), site.clone(), stopped.clone()))
         });
-        Agent { queue: collecting.queue, tasks, sender, http, stopping, leaving }
+        Agent { stats: collecting.stats, queue: collecting.queue, tasks, sender, http, stopping, leaving }
     }
 
     /// Stop accepting, stop collecting, send what is left or put it on disk.

@@ -79,7 +79,7 @@ pub fn main(args: impl IntoIterator<Item = OsString>, stop: impl FnOnce() -> std
         }
     };
     match args.verb.unwrap_or(Verb::Run) {
-        Verb::Run => done(app::run(loaded, stop)),
+        Verb::Run => app::run(loaded, stop).map_or_else(|error| done(Err(error)), ExitCode::from),
         Verb::Collect { format, only } => {
             loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
             done(collect::run(loaded, format, only.as_deref()))

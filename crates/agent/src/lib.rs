@@ -8,6 +8,7 @@ pub mod collect;
 pub mod config;
 pub mod falcon;
 pub mod gojson;
+pub mod guard;
 pub mod http;
 pub mod hub;
 pub mod isolate;

@@ -1,6 +1,8 @@
 //! Every default of the configuration, and the ranges values are held to.
 
-use super::{Collector, Config, Dialect, Heartbeat, Http, Mssql, NameSet, Plugin, Queue, RepoUrl, Secret, Transfer};
+use super::{
+    Collector, Config, Dialect, Guard, Heartbeat, Http, Mssql, NameSet, Plugin, Queue, RepoUrl, Secret, Transfer,
+};
 
 pub(super) const TRANSFER_PORT: u16 = 8433;
 pub(super) const HBS_PORT: u16 = 6030;
@@ -16,6 +18,10 @@ pub(super) const REPLAY_DELAY_MAX_S: u32 = 3600;
 pub(super) const QUEUE_AGE_MAX_S: u32 = 2_592_000;
 /// More interfaces, mounts or disks than this no collector reads.
 pub(super) const LIMIT_MAX: u32 = 4096;
+
+/// A terabyte, and a hundred processors: more than any agent can use, and far from any overflow.
+pub(super) const GUARD_MEMORY_MAX_MB: u32 = 1 << 20;
+pub(super) const GUARD_CPU_MAX_PERCENT: u32 = 10_000;
 
 /// Transfers raise smaller steps to this one (`MinStep`), and then take the points in between for duplicates.
 pub(super) const TRANSFER_MIN_STEP_S: u32 = 30;
@@ -59,6 +65,7 @@ pub(super) fn file() -> Config {
         default_tags: [].into(),
         ignore: [].into(),
         state_dir: String::new(),
+        guard: Guard { enabled: true, memory_mb: 200, cpu_percent: 20 },
         logfile: None,
         iis: None,
         mssql: None,

@@ -82,6 +82,7 @@ pub struct Config {
     pub ignore: BTreeSet<String>,
     /// Directory of what outlives the agent; empty: found by [`Loaded::state_dir`].
     pub state_dir: String,
+    pub guard: Guard,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub logfile: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -98,6 +99,16 @@ pub struct Plugin {
     pub dir: String,
     pub git: RepoUrl,
     pub logs: String,
+}
+
+/// What the agent itself may use; see [`crate::guard`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Guard {
+    pub enabled: bool,
+    /// Resident memory in units of 1,000,000 bytes, up to 1,048,576; 0: any.
+    pub memory_mb: u32,
+    /// Of one processor, mean over five minutes, up to 10,000; 0: any.
+    pub cpu_percent: u32,
 }
 
 /// The connection to hbs.

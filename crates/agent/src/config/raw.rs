@@ -23,6 +23,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "default_tags",
             "ignore",
             "state_dir",
+            "guard",
             "logfile",
             "iis",
             "mssql",
@@ -37,6 +38,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
         "collector",
         &["ifacePrefix", "ifacePrefixIgnore", "mountPoint", "names", "intervals", "limits", "process", "ntp"],
     ),
+    ("guard", &["enabled", "memory_mb", "cpu_percent"]),
     ("iis", &["enabled", "websites"]),
     ("mssql", &["enabled", "addr", "port", "username", "password", "encrypt", "instance"]),
 ];
@@ -62,6 +64,7 @@ pub(super) struct Raw {
     /// `ignore` was an array, which is the Python agent's form.
     pub ignore_is_list: bool,
     pub state_dir: Maybe<String>,
+    pub guard: RawGuard,
     pub logfile: Maybe<String>,
     pub iis: Option<RawIis>,
     pub mssql: Option<RawMssql>,
@@ -100,6 +103,13 @@ pub(super) struct RawHttp {
     pub enabled: Maybe<bool>,
     pub listen: Maybe<String>,
     pub backdoor: Maybe<bool>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawGuard {
+    pub enabled: Maybe<bool>,
+    pub memory_mb: Maybe<i64>,
+    pub cpu_percent: Maybe<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -169,6 +179,7 @@ impl Raw {
             "collector" => raw.collector.read(node, path, known, report),
             "default_tags" => raw.read_tags(node, path, report),
             "ignore" => raw.read_ignore(node, path, report),
+            "guard" => raw.guard.read(node, path, report),
             "state_dir" => set(&mut raw.state_dir, text(node, path, report)?),
             "logfile" => set(&mut raw.logfile, text(node, path, report)?),
             "iis" => raw.iis.get_or_insert_default().read(node, path, report),
@@ -271,6 +282,17 @@ impl RawHttp {
             "enabled" => set(&mut self.enabled, boolean(node, path, report)?),
             "listen" => set(&mut self.listen, text(node, path, report)?),
             "backdoor" => set(&mut self.backdoor, boolean(node, path, report)?),
+            _ => Ok(()),
+        })
+    }
+}
+
+impl RawGuard {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section(node, path, report, |report, key, node, path| match key {
+            "enabled" => set(&mut self.enabled, boolean(node, path, report)?),
+            "memory_mb" => set(&mut self.memory_mb, integer(node, path, report)?),
+            "cpu_percent" => set(&mut self.cpu_percent, integer(node, path, report)?),
             _ => Ok(()),
         })
     }

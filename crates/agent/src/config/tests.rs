@@ -103,6 +103,23 @@ fn collectors_are_switched_off_and_options_on() {
 }
 
 #[test]
+fn the_guards_limits_are_held_to_their_ranges_and_zero_is_one_of_them() {
+    let (config, warnings) = read(r#"{"guard": {"enabled": false, "memory_mb": 0, "cpu_percent": 0}}"#).unwrap();
+    assert_eq!(config.guard, Guard { enabled: false, memory_mb: 0, cpu_percent: 0 });
+    assert_eq!(warnings, [""; 0]);
+    let (config, warnings) = read(r#"{"guard": {"memory_mb": -1, "cpu_percent": 10001, "disk": 3}}"#).unwrap();
+    assert_eq!(config.guard, Guard { enabled: true, memory_mb: 200, cpu_percent: 10_000 });
+    assert_eq!(
+        warnings,
+        [
+            "cfg.json:1: guard.memory_mb: -1 is too small; 200 MB is used",
+            "cfg.json:1: guard.cpu_percent: 10001 is too large; 10000 % is used",
+            "cfg.json:1: guard.disk: unknown key, ignored",
+        ]
+    );
+}
+
+#[test]
 fn an_empty_object_is_the_defaults() {
     assert_eq!(read("{}"), Ok((defaults::file(), Vec::new())));
     let all_null: Vec<_> = KEYS[0].1.iter().map(|key| format!("\"{key}\": null")).collect();

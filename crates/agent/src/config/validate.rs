@@ -3,12 +3,12 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use super::raw::{Raw, RawCollector, RawHttp, RawIis, RawMssql, RawPlugin, RawQueue, RawServer, RawTag};
+use super::raw::{Raw, RawCollector, RawGuard, RawHttp, RawIis, RawMssql, RawPlugin, RawQueue, RawServer, RawTag};
 use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
-    Collector, Config, Dialect, Heartbeat, Http, Iis, Known, Mssql, NameSet, Plugin, Queue, RepoUrl, Secret, Transfer,
-    address, defaults,
+    Collector, Config, Dialect, Guard, Heartbeat, Http, Iis, Known, Mssql, NameSet, Plugin, Queue, RepoUrl, Secret,
+    Transfer, address, defaults,
 };
 
 /// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
@@ -29,6 +29,7 @@ pub(super) fn validate(raw: Raw, known: &Known, report: &mut Report<'_>) -> Resu
         default_tags: tags(raw.default_tags, known, report),
         ignore: ignored(raw.ignore),
         state_dir: or(raw.state_dir, default.state_dir),
+        guard: guard(raw.guard, default.guard, report),
         logfile: raw.logfile.map(|logfile| {
             if !logfile.value.is_empty() {
                 report.warn(logfile.at, "logfile", "accepted, but this version does not write its log to this file");
@@ -211,6 +212,16 @@ fn http(raw: RawHttp, default: Http, report: &mut Report<'_>) -> Http {
                 }
             },
         },
+    }
+}
+
+fn guard(raw: RawGuard, default: Guard, report: &mut Report<'_>) -> Guard {
+    let memory = (0, defaults::GUARD_MEMORY_MAX_MB, default.memory_mb);
+    let cpu = (0, defaults::GUARD_CPU_MAX_PERCENT, default.cpu_percent);
+    Guard {
+        enabled: or(raw.enabled, default.enabled),
+        memory_mb: bounded(raw.memory_mb, memory, " MB", "guard.memory_mb", report),
+        cpu_percent: bounded(raw.cpu_percent, cpu, " %", "guard.cpu_percent", report),
     }
 }
 

@@ -13,6 +13,7 @@ mod harness;
 
 mod collect;
 mod config;
+mod guard;
 mod run;
 mod usage;
 

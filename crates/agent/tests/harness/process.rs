@@ -22,7 +22,10 @@ pub fn program(dir: &Path, args: &[&str]) -> Command {
         }
         None => Command::new(exe()),
     };
-    command.args(args).current_dir(dir).env_remove("FALCON_ENDPOINT").env_remove("NUX_ROOTFS");
+    command.args(args).current_dir(dir);
+    for variable in ["FALCON_ENDPOINT", "FALCON_SERVICE", "INVOCATION_ID", "NUX_ROOTFS", "STATE_DIRECTORY"] {
+        command.env_remove(variable);
+    }
     command
 }
 

@@ -25,7 +25,8 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
     }
     let (owner, mode) = (meta.uid(), meta.mode());
     if owner != 0 && owner != geteuid().as_raw() || mode & 0o022 != 0 {
-        let why = format!("others may write to it (owner {owner}, mode {:o}); chmod 700, or another state_dir", mode & 0o777);
+        let why =
+            format!("others may write to it (owner {owner}, mode {:o}); chmod 700, or another state_dir", mode & 0o777);
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     Ok(())

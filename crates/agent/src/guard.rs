@@ -1,0 +1,146 @@
+//! The guard: an agent that takes more of its host than it may is ended, and its service manager starts it anew.
+//!
+//! A thread of its own looks every ten seconds, for an event loop that spins would look no more. Over a limit
+//! ([`watch`]) the agent stops in good order and exits with [`AGAIN`]. The ends are kept in `guard.json` ([`record`]): after
+//! three within an hour the next one is with [`STAY`], and the agent stays down until somebody starts it.
+//!
+//! It only warns, once for each time that the agent comes over a limit, where an end would do harm: where no service manager
+//! runs the agent, for the host would be left unwatched; and where the end cannot be recorded, for then it could be repeated
+//! for ever.
+
+mod record;
+mod watch;
+
+use std::ffi::{OsStr, OsString};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::mpsc;
+
+use self::record::Record;
+use self::watch::{Reading, Watch};
+use crate::config::Loaded;
+use crate::stats::Stats;
+use crate::{app, clock, log};
+
+/// Exit code of an agent that is to be started again.
+pub const AGAIN: u8 = 75;
+/// Exit code of one that is not.
+pub const STAY: u8 = 76;
+
+const PERIOD: Duration = Duration::from_secs(10);
+/// Within [`record::HOUR_S`]; the next one is the last.
+const MOST_ENDS: usize = 3;
+
+struct Guard {
+    watch: Watch,
+    /// `None`: nothing is kept of this agent.
+    record: Option<Record>,
+    /// A service manager starts the agent again.
+    managed: bool,
+    stats: Arc<Stats>,
+    /// The last look found the agent over a limit: that was counted and told.
+    over: bool,
+}
+
+/// Starts it, unless it is switched off. `end` is told the exit code when the agent is to stop.
+pub fn start(loaded: &Loaded, stats: Arc<Stats>, end: mpsc::Sender<u8>) {
+    let config = &loaded.config.guard;
+    if !config.enabled || (config.memory_mb == 0 && config.cpu_percent == 0) {
+        return;
+    }
+    let mut guard = Guard {
+        watch: Watch::new(config),
+        record: loaded.state_dir().map(|dir| Record::open(&dir, clock::unix_s())),
+        managed: is_managed(|name| std::env::var_os(name)),
+        stats,
+        over: false,
+    };
+    let run = move || {
+        let code = guard.run();
+        // Without a receiver the agent is stopping already.
+        let _ = end.try_send(code);
+        // An event loop that spins hears of nothing.
+        std::thread::sleep(app::STOP + Duration::from_secs(1));
+        log::drain();
+        std::process::exit(code.into());
+    };
+    if let Err(error) = std::thread::Builder::new().name("guard".to_owned()).stack_size(256 * 1024).spawn(run) {
+        tracing::warn!("guard: no thread for it ({error}): the agent is not held to the limits of `guard`");
+    }
+}
+
+/// Whether somebody starts the agent again when it ends: systemd, or whoever says so with `FALCON_SERVICE`.
+fn is_managed(var: impl Fn(&str) -> Option<OsString>) -> bool {
+    let var = |name: &str| var(name).filter(|value| !value.is_empty());
+    match var("FALCON_SERVICE") {
+        Some(told) => told != "0",
+        // A shell has the INVOCATION_ID of the service that its terminal belongs to: newer systemd tells which process it
+        // meant.
+        None => {
+            let own = std::process::id().to_string();
+            var("INVOCATION_ID").is_some() && var("SYSTEMD_EXEC_PID").is_none_or(|pid| pid == OsStr::new(&own))
+        }
+    }
+}
+
+impl Guard {
+    /// Looks until the agent is to end; answers the exit code.
+    fn run(&mut self) -> u8 {
+        let begun = Instant::now();
+        loop {
+            // What cannot be read is told by the collector of `agent.*`.
+            if let Ok(usage) = falcon_sys::self_usage() {
+                let replaying = self.stats.replay_left.get() > 0;
+                let reading =
+                    Reading { at: begun.elapsed(), rss_bytes: usage.rss_bytes, cpu_us: usage.cpu_us, replaying };
+                if let Some(code) = self.look(reading, clock::unix_s()) {
+                    return code;
+                }
+            }
+            std::thread::sleep(PERIOD);
+        }
+    }
+
+    /// One look at `now` (Unix seconds); the exit code if the agent is to end.
+    fn look(&mut self, reading: Reading, now: i64) -> Option<u8> {
+        let ends = self.record.as_ref().map_or(0, |record| record.recent(now));
+        self.stats.guard_ends.set(ends);
+        let Some(excess) = self.watch.look(reading) else {
+            self.over = false;
+            return None;
+        };
+        let newly = !std::mem::replace(&mut self.over, true);
+        if newly {
+            self.stats.guard_exceeded.add(1);
+        }
+        let why_not = match &mut self.record {
+            _ if !self.managed => "no service manager would start it again".to_owned(),
+            None => "there is no directory to count its ends in (`state_dir`)".to_owned(),
+            Some(_) if ends >= MOST_ENDS => {
+                tracing::error!(
+                    "guard: {excess}; this agent was ended {ends} times within an hour and now stays down, exit code {STAY}. \
+                     See what it is asked to do, raise the limit (0: none) in cfg.json, and start it again"
+                );
+                return Some(STAY);
+            }
+            Some(record) => match record.add(now) {
+                Ok(()) => {
+                    tracing::error!(
+                        "guard: {excess}; ended, to be started again, exit code {AGAIN} ({} of {MOST_ENDS} within an hour)",
+                        ends + 1
+                    );
+                    return Some(AGAIN);
+                }
+                Err(error) => format!("its end cannot be recorded: {error}"),
+            },
+        };
+        if newly {
+            tracing::warn!("guard: {excess}; the agent goes on: {why_not}");
+        }
+        None
+    }
+}
+
+#[cfg(test)]
+mod tests;
