@@ -1,7 +1,7 @@
 //! What the agent counts about itself: shown as `agent.*` and on the status page, never reset.
 
 use crate::collect::{Guarded, Lane};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 /// One number that many tasks add to.
 #[derive(Debug, Default)]
@@ -18,6 +18,33 @@ impl Count {
 
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+}
+
+/// One number that may be negative, and that may not be known.
+#[derive(Debug)]
+pub struct Level(AtomicI64);
+
+impl Default for Level {
+    fn default() -> Level {
+        Level(AtomicI64::new(Level::UNKNOWN))
+    }
+}
+
+impl Level {
+    const UNKNOWN: i64 = i64::MIN;
+
+    pub fn set(&self, value: i64) {
+        self.0.store(value, Relaxed);
+    }
+
+    pub fn forget(&self) {
+        self.set(Level::UNKNOWN);
+    }
+
+    /// `None` until it is set.
+    pub fn get(&self) -> Option<i64> {
+        Some(self.0.load(Relaxed)).filter(|value| *value != Level::UNKNOWN)
     }
 }
 
@@ -46,23 +73,55 @@ pub struct Stats {
     pub series_dropped: [Count; Guarded::ALL.len()],
     /// Points that collectors gave to the transfers' queue.
     pub collected: Count,
+
+    /// Points in the queue now.
+    pub queued: Count,
+    /// Bytes of the queue in memory and on disk now.
+    pub queue_memory_bytes: Count,
+    pub queue_disk_bytes: Count,
+    /// Seconds for which the oldest point of the queue has waited; 0 where none waits.
+    pub queue_age_s: Count,
+    /// Bytes that the queue has written to disk.
+    pub queue_disk_written: Count,
+    /// Records of the queue on disk that could not be read and were passed over.
+    pub queue_damaged: Count,
+    /// 1: what waits can be put on disk; 0: it cannot, the queue is in memory alone.
+    pub queue_disk_ok: Level,
+    /// Points that came before the agent was last cut off from the transfers or ended, and still wait. While there are
+    /// any, the agent replays.
+    pub replay_left: Count,
+
     /// Points acknowledged by a transfer.
     pub sent: Count,
     /// Points a transfer counted as Invalid, or refused.
     pub invalid: Count,
     /// Points that were taken in and never reached a transfer, by [`Lost`]; see [`Stats::lose`].
     pub lost: [Count; Lost::ALL.len()],
-    /// Points in the queue now.
-    pub queued: Count,
+    /// 1: the last call was answered; 0: it was not, or no transfer can be reached. Unknown before the first call.
+    pub transfer_up: Level,
+    /// Changes from one transfer's address to another's.
+    pub transfer_switches: Count,
+    /// How long the last call that was answered took, in milliseconds.
+    pub transfer_call_ms: Level,
+
     pub push_accepted: Count,
     /// Points of pushes that no transfer would take.
     pub push_invalid: Count,
     /// Push requests answered with 400.
     pub push_refused: Count,
+    /// Pushed points whose stamp lay in the future.
+    pub push_future: Count,
     /// Points of series that the snapshot had no room for; on the status page only.
     pub snapshot_full: Count,
     /// HTTP connections closed because too many were open.
     pub http_refused: Count,
+
+    /// How far this host's clock is ahead of the server's, in milliseconds; negative: behind. Unknown where no server tells.
+    pub clock_skew_ms: Level,
+    /// Times that the guard found the agent over a limit.
+    pub guard_exceeded: Count,
+    /// Times that the guard ended the agent within the last hour.
+    pub guard_ends: Count,
 }
 
 /// Why a point that was taken in did not reach a transfer.
