@@ -129,9 +129,9 @@ fn root() -> PathBuf {
 /// Why the agent was asked to end, as soon as it is.
 pub type Stop = Pin<Box<dyn Future<Output = &'static str> + Send>>;
 
-/// The runtime of every verb: one thread; names are resolved on at most four more.
+/// The runtime of every verb: one thread, and one more that finds the address to listen on.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(4).build()
+    tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build()
 }
 
 /// Runs the agent until `stop` or the guard says why it ends; answers the exit code.

@@ -1,6 +1,6 @@
 //! Threads that may be lost: the way to call what can hang for ever (a dead NFS mount, a driver, a provider).
 //!
-//! A job runs on a thread of its own pool, never on the runtime's, which resolves names. One that does not answer in time
+//! A job runs on a thread of its own pool, never on the runtime's. One that does not answer in time
 //! is left behind with its thread and its key is remembered: it is not started again until it has come back. Where
 //! [`MOST_OUT`] threads are lost, only jobs that answered when they were last asked are started: so their number is
 //! bounded also where keys come and go. What is asked for rarely and is good also when it is late is a [`Single`].

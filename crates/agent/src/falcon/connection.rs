@@ -1,47 +1,121 @@
-//! Connections to servers of which several addresses are known: dialling, fail-over, back-off, and the deadline of a call.
+//! Connections to servers of which several addresses are known: fail-over, the way back, back-off, and the deadline of a call.
+//!
+//! An address that failed is passed over while another answers; when all have failed all are tried. One that is slow twice
+//! in a row is left for another. The address that an agent started at is its home: it is returned to when it can be
+//! reached, but not while a backlog drains, which two servers would hand on in another order ([`Servers::may_return`]).
+//!
+//! No cycle of 60 s is lost over addresses that fail: a try costs at most 10 s to dial, with its name, and 10 s to call (by
+//! default 1 s and 10 s; where packets are dropped 1 s, where the port is closed nothing). A round begins no try after its
+//! first 30 s, so it ends within 50 s, and after a pause of at most 1 s (the first; 30 s when nothing has answered for
+//! longer) the next round begins with those that were not tried. Two addresses of the worst kind before a good one cost 41 s.
+
+mod dial;
+mod health;
+mod home;
+mod names;
+mod watch;
 
 use std::collections::hash_map::RandomState;
 use std::future::Future;
 use std::hash::{BuildHasher, Hasher};
-use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
-use socket2::{SockRef, TcpKeepalive};
-use tokio::net::{TcpStream, lookup_host};
+use tokio::net::TcpStream;
+use tokio::time::{Instant, timeout};
 
+use self::dial::Dialler;
+pub use self::health::{AddrState, Board, Health, State};
+use self::home::Home;
+pub use self::watch::{Named, Transfers, Watch};
 use super::rpc::{Client, Error};
 
 /// A call that takes longer has failed.
 pub const CALL_DEADLINE: Duration = Duration::from_secs(10);
 /// First and longest pause after every address failed.
 const BACK_OFF: (Duration, Duration) = (Duration::from_secs(1), Duration::from_secs(30));
+/// No other address is tried after this part of a round.
+const TRIES: Duration = Duration::from_secs(30);
+/// An answer that takes longer is slow: a healthy transfer answers in milliseconds, a busy one within a second.
+const SLOW: Duration = Duration::from_secs(3);
+/// Slow answers in a row after which the address is slow; as many quick ones end it.
+const SLOW_ANSWERS: u8 = 2;
 
 pub type TcpClient = Client<TcpStream>;
 
 /// One kind of server (transfer, hbs) and the connection to the address in use.
 pub struct Servers {
     addrs: Vec<String>,
-    /// Of the address in use, or to be tried next.
+    /// Of the address in use, or to be tried next. The first is the home.
     current: usize,
     open: Option<TcpClient>,
-    dial_timeout: Duration,
+    dialler: Arc<Dialler>,
+    board: Board,
+    home: Home,
+    may_return: bool,
+    /// Of the address in use: up to [`SLOW_ANSWERS`].
+    slow: u8,
+    /// Why the next call goes to another address. Not earlier: the caller asks who answered the last one.
+    leave: Option<String>,
     pause: Duration,
+    watch: Box<dyn Watch>,
+    /// Addresses that were left since the last line of the log, and why.
+    news: Vec<(String, String)>,
+    /// No address answered in the last round: the caller has told so.
+    all_failed: bool,
 }
 
 impl Servers {
     /// Starts at a random address, so that a fleet spreads over the transfers. `dial_timeout_ms` 0: none of its own.
     pub fn new(addrs: Vec<String>, dial_timeout_ms: u64) -> Servers {
-        let current = if addrs.is_empty() { 0 } else { usize::try_from(random() % 1024).unwrap_or(0) % addrs.len() };
-        let dial_timeout = match dial_timeout_ms {
-            0 => CALL_DEADLINE,
-            ms => Duration::from_millis(ms).min(CALL_DEADLINE),
-        };
-        Servers { addrs, current, open: None, dial_timeout, pause: BACK_OFF.0 }
+        Servers::new_with(addrs, dial_timeout_ms, Box::new(Named("server")))
+    }
+
+    /// And tells `watch` how they do.
+    pub fn new_with(mut addrs: Vec<String>, dial_timeout_ms: u64, watch: Box<dyn Watch>) -> Servers {
+        // Not only the first one: those who leave a dead transfer spread over all others.
+        for end in (1..addrs.len()).rev() {
+            addrs.swap(end, usize::try_from(random() % 1024).unwrap_or(0) % (end + 1));
+        }
+        Servers::in_order(addrs, Dialler::of_system(dial_timeout_ms), watch)
+    }
+
+    fn in_order(addrs: Vec<String>, dialler: Dialler, watch: Box<dyn Watch>) -> Servers {
+        Servers {
+            current: 0,
+            open: None,
+            dialler: Arc::new(dialler),
+            board: Board::new(addrs.clone()),
+            home: Home::new(),
+            may_return: true,
+            slow: 0,
+            leave: None,
+            pause: BACK_OFF.0,
+            watch,
+            news: Vec::new(),
+            all_failed: false,
+            addrs,
+        }
     }
 
     /// The address in use, or tried next.
     pub fn addr(&self) -> &str {
         self.addrs.get(self.current).map_or("", String::as_str)
+    }
+
+    /// What is known of each address.
+    pub fn states(&self) -> Vec<AddrState> {
+        self.board.states()
+    }
+
+    /// The same for whoever has no hold of this.
+    pub fn board(&self) -> Board {
+        self.board.clone()
+    }
+
+    /// Whether an address that answers may be left for a better one: not while a backlog drains.
+    pub fn may_return(&mut self, may: bool) {
+        self.may_return = may;
     }
 
     /// Makes one call, on the open connection or a new one; tries each address once before it fails. A refusal is an
@@ -51,81 +125,176 @@ impl Servers {
     where
         F: Future<Output = (TcpClient, Result<T, Error>)>,
     {
-        let mut last = (self.addr().to_owned(), Error::Protocol("no address is configured".to_owned()));
-        let mut tried = 0;
-        while tried < self.addrs.len() {
-            let (client, reused) = match self.open.take() {
-                Some(client) => (client, true),
-                None => match dial(self.addr(), self.dial_timeout).await {
-                    Ok(stream) => (Client::new(stream), false),
-                    Err(error) => {
-                        last = (self.addr().to_owned(), error);
-                        self.rotate();
-                        tried += 1;
-                        continue;
+        self.leave_slow();
+        self.look_home();
+        let start = Instant::now();
+        let mut tried = Vec::new();
+        loop {
+            if self.addrs.is_empty() {
+                return Err((String::new(), Error::Protocol("no address is configured".to_owned())));
+            }
+            let (error, stale) = match self.connection().await {
+                Err(error) => (error, false),
+                Ok((client, reused)) => {
+                    let called = Instant::now();
+                    match timeout(CALL_DEADLINE, call(client)).await {
+                        Ok((client, result @ (Ok(_) | Err(Error::Refused(_))))) => {
+                            let addr = self.addr().to_owned();
+                            self.answered(client, called.elapsed());
+                            return result.map_err(|error| (addr, error));
+                        }
+                        // A server that restarted since the last call shows it only now: its address deserves a fresh
+                        // connection.
+                        Ok((_, Err(error))) => {
+                            let stale = reused && !matches!(error, Error::NoMethod(_));
+                            (error, stale)
+                        }
+                        Err(_) => (Error::Timeout(CALL_DEADLINE.as_secs()), false),
                     }
-                },
-            };
-            let result = match tokio::time::timeout(CALL_DEADLINE, call(client)).await {
-                Ok((client, result @ (Ok(_) | Err(Error::Refused(_))))) => {
-                    self.open = Some(client);
-                    self.pause = BACK_OFF.0;
-                    return result.map_err(|error| (self.addr().to_owned(), error));
                 }
-                Ok((_, Err(error))) => error,
-                Err(_) => Error::Timeout(CALL_DEADLINE.as_secs()),
             };
-            // A server that restarted since the last call shows it only now: its address deserves a fresh connection.
-            let stale = reused && !matches!(result, Error::Timeout(_) | Error::NoMethod(_));
-            last = (self.addr().to_owned(), result);
-            if !stale {
-                self.rotate();
-                tried += 1;
+            if stale {
+                continue;
+            }
+            let addr = self.addr().to_owned();
+            tried.push(self.current);
+            if !self.failed(&error, &tried) || start.elapsed() >= TRIES {
+                self.round_failed(&addr);
+                return Err((addr, error));
             }
         }
-        Err(last)
     }
 
     /// How long to wait after every address failed: doubling, with jitter so that a fleet does not come back at once.
     pub fn back_off(&mut self) -> Duration {
         let pause = self.pause;
         self.pause = (pause * 2).min(BACK_OFF.1);
-        let ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX).max(2);
-        Duration::from_millis(ms / 2 + random() % (ms / 2 + 1))
+        jittered(pause)
     }
 
-    fn rotate(&mut self) {
-        self.current = (self.current + 1) % self.addrs.len().max(1);
+    /// To the address in use, and whether it has served before.
+    async fn connection(&mut self) -> Result<(TcpClient, bool), Error> {
+        match self.open.take() {
+            Some(client) => Ok((client, true)),
+            None => Ok((Client::new(self.dialler.dial(self.addr()).await?), false)),
+        }
+    }
+
+    fn look_home(&mut self) {
+        let Some(addr) = self.addrs.first().filter(|_| self.current != 0) else { return };
+        if !self.may_return {
+            self.home.stay_away();
+            return;
+        }
+        match self.home.look(&self.dialler, addr) {
+            Some(Ok(stream)) => {
+                self.go(0);
+                self.open = Some(Client::new(stream));
+            }
+            Some(Err(error)) => {
+                self.board.failed(0, error.to_string());
+            }
+            None => {}
+        }
+    }
+
+    /// Closes the connection in use; the next call goes to address `n`.
+    fn go(&mut self, n: usize) {
+        if self.current == 0 && n != 0 {
+            self.home.left();
+        }
+        (self.current, self.open, self.slow) = (n, None, 0);
+    }
+
+    fn answered(&mut self, client: TcpClient, took: Duration) {
+        self.open = Some(client);
+        self.pause = BACK_OFF.0;
+        if self.current == 0 {
+            self.home.answered();
+            self.home.stay_away();
+        }
+        self.slow = if took > SLOW { SLOW_ANSWERS.min(self.slow + 1) } else { self.slow.saturating_sub(1) };
+        let state = match (self.slow, self.board.state(self.current)) {
+            (1, State::Slow) | (SLOW_ANSWERS.., _) => State::Slow,
+            _ => State::Up,
+        };
+        let (was, before) = self.board.answered(self.current, state);
+        let switched = before.is_some_and(|before| before != self.current);
+        self.watch.up(true);
+        self.watch.took(took);
+        if switched {
+            self.watch.switched();
+        }
+        self.tell_answer(switched, was, state);
+        self.all_failed = false;
+        if state == State::Slow {
+            let text = format!("answers take {:.1} s", took.as_secs_f64());
+            if took > SLOW && self.may_return && self.board.better(self.current).is_some() {
+                self.leave = Some(text);
+            } else if was != State::Slow {
+                self.watch.changed(false, &format!("{}: {text}", self.addr()));
+            }
+        }
+    }
+
+    fn leave_slow(&mut self) {
+        let Some(why) = self.leave.take().filter(|_| self.may_return) else { return };
+        if let Some(other) = self.board.better(self.current) {
+            self.news.push((self.addr().to_owned(), why));
+            self.go(other);
+        }
+    }
+
+    fn tell_answer(&mut self, switched: bool, was: State, state: State) {
+        let addr = self.addr();
+        if !self.news.is_empty() {
+            self.watch.changed(false, &format!("{}; {addr} is used", told(&self.news)));
+            self.news.clear();
+        } else if switched && self.current == 0 {
+            self.watch.changed(true, &format!("{addr} answers again and is used"));
+        } else if switched && !self.all_failed {
+            self.watch.changed(true, &format!("{addr} is used"));
+        } else if !switched && (was, state) == (State::Slow, State::Up) {
+            self.watch.changed(true, &format!("{addr} answers in time again"));
+        }
+    }
+
+    /// Goes to another address; `false` when all were tried.
+    fn failed(&mut self, error: &Error, tried: &[usize]) -> bool {
+        let text = error.to_string();
+        if self.board.failed(self.current, text.clone()) {
+            self.news.push((self.addr().to_owned(), text));
+        }
+        let other = self.board.next(self.current, tried);
+        if let Some(next) = other.or_else(|| self.board.next(self.current, &[])) {
+            self.go(next);
+        }
+        other.is_some()
+    }
+
+    /// `last`: the address whose error the caller gets.
+    fn round_failed(&mut self, last: &str) {
+        self.watch.up(false);
+        let is_first = !std::mem::replace(&mut self.all_failed, true);
+        // The caller tells of this one, and that all failed, once.
+        if is_first && self.news.last().is_some_and(|(addr, _)| addr == last) {
+            self.news.pop();
+        }
+        if !self.news.is_empty() {
+            self.watch.changed(true, &told(&self.news));
+            self.news.clear();
+        }
     }
 }
 
-/// Tries every address that the name stands for; keepalive finds a peer that vanished without a word.
-async fn dial(addr: &str, timeout: Duration) -> Result<TcpStream, Error> {
-    let dialled = tokio::time::timeout(CALL_DEADLINE, async {
-        let candidates: Vec<SocketAddr> = match addr.parse() {
-            Ok(address) => vec![address],
-            Err(_) => lookup_host(addr).await?.take(8).collect(),
-        };
-        let mut last = std::io::Error::other("the name has no address");
-        for address in candidates {
-            match tokio::time::timeout(timeout, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => {
-                    stream.set_nodelay(true)?;
-                    let keepalive =
-                        TcpKeepalive::new().with_time(Duration::from_secs(60)).with_interval(Duration::from_secs(15));
-                    SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
-                    return Ok(stream);
-                }
-                Ok(Err(error)) => last = error,
-                Err(_) => {
-                    let text = format!("no connection within {} ms", timeout.as_millis());
-                    last = std::io::Error::new(std::io::ErrorKind::TimedOut, text);
-                }
-            }
-        }
-        Err(Error::Io(last))
-    });
-    dialled.await.unwrap_or(Err(Error::Timeout(CALL_DEADLINE.as_secs())))
+fn told(news: &[(String, String)]) -> String {
+    news.iter().map(|(addr, why)| format!("{addr}: {why}")).collect::<Vec<_>>().join("; ")
+}
+
+/// Half of `pause` to all of it.
+fn jittered(pause: Duration) -> Duration {
+    let ms = u64::try_from(pause.as_millis()).unwrap_or(u64::MAX).max(2);
+    Duration::from_millis(ms / 2 + random() % (ms / 2 + 1))
 }
 
 /// A number that differs from process to process and from call to call; for jitter, not for secrets.
@@ -133,105 +302,5 @@ pub(super) fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// Whether a server answers: tells changes apart from what was known, so that each is logged once.
-#[derive(Debug, Default, PartialEq, Eq)]
-pub struct Health(Option<bool>);
-
-impl Health {
-    /// `true` when this is news.
-    pub fn up(&mut self) -> bool {
-        self.0.replace(true) != Some(true)
-    }
-
-    /// `true` when this is news.
-    pub fn down(&mut self) -> bool {
-        self.0.replace(false) != Some(false)
-    }
-}
-
 #[cfg(test)]
-mod tests {
-    use super::*;
-    use crate::falcon::rpc::simple_response;
-    use tokio::io::{AsyncReadExt, AsyncWriteExt};
-    use tokio::net::TcpListener;
-
-    async fn ping(mut client: TcpClient) -> (TcpClient, Result<i64, Error>) {
-        let result = client.call("Agent.ReportStatus", &[b"{}"], simple_response).await;
-        (client, result)
-    }
-
-    /// Answers `calls` calls on each connection, then closes it.
-    async fn server(calls: usize) -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let addr = listener.local_addr().expect("an address").to_string();
-        tokio::spawn(async move {
-            while let Ok((mut stream, _)) = listener.accept().await {
-                for id in 0..calls {
-                    let mut request = [0; 256];
-                    let _ = stream.read(&mut request).await;
-                    let answer = format!("{{\"id\":{id},\"result\":{{\"code\":0}},\"error\":null}}\n");
-                    let _ = stream.write_all(answer.as_bytes()).await;
-                }
-            }
-        });
-        addr
-    }
-
-    async fn closed_port() -> String {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        listener.local_addr().expect("an address").to_string()
-    }
-
-    #[tokio::test]
-    async fn a_dead_address_is_passed_over_and_a_living_one_kept() {
-        let alive = server(usize::MAX).await;
-        let mut servers = Servers::new(vec![closed_port().await, alive.clone(), closed_port().await], 1000);
-        for _ in 0..5 {
-            assert_eq!(servers.call(ping).await.expect("answered"), 0);
-            assert_eq!(servers.addr(), alive);
-        }
-    }
-
-    /// A transfer that was restarted closes the kept connection; the next call must not be lost over it.
-    #[tokio::test]
-    async fn a_connection_that_went_stale_is_opened_anew_at_the_same_address() {
-        let mut servers = Servers::new(vec![server(1).await], 1000);
-        for _ in 0..4 {
-            assert_eq!(servers.call(ping).await.expect("answered"), 0);
-        }
-    }
-
-    #[tokio::test]
-    async fn when_all_are_dead_the_last_error_is_told_and_the_pause_grows() {
-        let mut servers = Servers::new(vec![closed_port().await, closed_port().await], 1000);
-        let (addr, error) = servers.call(ping).await.expect_err("all dead");
-        assert!(addr.starts_with("127.0.0.1:") && matches!(error, Error::Io(_)), "{addr}: {error}");
-        let pauses: Vec<_> = (0..8).map(|_| servers.back_off()).collect();
-        assert!(pauses[0] <= Duration::from_secs(1), "{pauses:?}");
-        assert!(pauses[7] >= Duration::from_secs(15) && pauses[7] <= Duration::from_secs(30), "{pauses:?}");
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_server_that_never_answers_costs_ten_seconds() {
-        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
-        let addr = listener.local_addr().expect("an address").to_string();
-        let mut servers = Servers::new(vec![addr], 0);
-        let held = tokio::spawn(async move {
-            let stream = listener.accept().await;
-            std::future::pending::<()>().await;
-            drop(stream);
-        });
-        let start = tokio::time::Instant::now();
-        let (_, error) = servers.call(ping).await.expect_err("no answer");
-        assert!(matches!(error, Error::Timeout(10)), "{error}");
-        assert_eq!(start.elapsed().as_secs(), 10);
-        held.abort();
-    }
-
-    #[test]
-    fn a_change_of_state_is_news_once() {
-        let mut health = Health::default();
-        assert!(health.up() && !health.up() && health.down() && !health.down() && health.up());
-    }
-}
+mod tests;

@@ -4,7 +4,7 @@ use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::connection::{Health, Servers};
+use super::connection::{Health, Named, Servers};
 use super::rpc::{Error, simple_response};
 use crate::app::Identity;
 use crate::config::Heartbeat;
@@ -26,7 +26,7 @@ impl Reporter {
         Reporter {
             identity,
             interval: Duration::from_secs(u64::from(config.interval)),
-            servers: Servers::new(config.addrs.clone(), config.timeout),
+            servers: Servers::new_with(config.addrs.clone(), config.timeout, Box::new(Named("hbs"))),
             health: Health::default(),
             told: None,
         }

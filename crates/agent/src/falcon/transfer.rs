@@ -16,7 +16,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::connection::{Health, Servers, random};
+use super::connection::{Board, Health, Servers, Transfers, random};
 use super::rpc::{Error, TransferResponse, simple_response, transfer_response};
 use crate::config::Transfer;
 use crate::queue::Queue;
@@ -47,8 +47,8 @@ impl Sender {
     pub fn new(config: &Transfer, queue: Arc<Queue>, stats: Arc<Stats>) -> Sender {
         Sender {
             queue,
+            servers: Servers::new_with(config.addrs.clone(), config.timeout, Box::new(Transfers(stats.clone()))),
             stats,
-            servers: Servers::new(config.addrs.clone(), config.timeout),
             health: Health::default(),
             cut_off: true,
             recent: Recent::new(Duration::from_millis(config.replay_pause)),
@@ -59,6 +59,11 @@ impl Sender {
             replay: None,
             work: None,
         }
+    }
+
+    /// The states of the transfers, for whoever looks from outside.
+    pub fn board(&self) -> Board {
+        self.servers.board()
     }
 
     /// Until `leave` turns true; then what is live is sent, until the queue is empty or no transfer takes it. What is being
@@ -130,15 +135,16 @@ impl Sender {
         if let Some(free) = free {
             tokio::time::sleep_until(free).await;
         }
-        let start = Instant::now();
+        // Two transfers would let what each still holds overtake each other.
+        self.servers.may_return(self.replay.is_none());
         let done = match self.update(&call).await {
             Ok(response) => {
-                self.answered(start);
+                self.answered();
                 self.account(&response, &call);
                 true
             }
             Err((addr, Error::Refused(why))) => {
-                self.answered(start);
+                self.answered();
                 self.narrow(call, &addr, &why);
                 return true;
             }
@@ -211,10 +217,8 @@ impl Sender {
         work.calls.push_front(call);
     }
 
-    fn answered(&mut self, start: Instant) {
+    fn answered(&mut self) {
         self.cut_off = false;
-        self.stats.transfer_up.set(1);
-        self.stats.transfer_call_ms.set(i64::try_from(start.elapsed().as_millis()).unwrap_or(i64::MAX));
         if self.health.up() {
             let waiting = self.queue.items();
             tracing::info!("transfer: {} answers; {waiting} points are being sent", self.servers.addr());
@@ -223,7 +227,6 @@ impl Sender {
 
     fn unanswered(&mut self, addr: &str, error: &Error) {
         self.cut_off = true;
-        self.stats.transfer_up.set(0);
         if self.replay.take().is_some() {
             self.stats.replay_left.set(0);
         }
