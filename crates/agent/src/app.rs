@@ -15,7 +15,7 @@ use crate::config::{self, Config, Loaded, Source};
 use crate::falcon::{hbs, transfer};
 use crate::hub::Hub;
 use crate::model::Platform;
-use crate::queue::{self, Disk, MAX_BYTES, Queue};
+use crate::queue::{Disk, MAX_BYTES, Queue};
 use crate::schedule::{self, Shared};
 use crate::stats::Stats;
 use crate::{guard, http, log};
@@ -105,7 +105,7 @@ fn queue(config: &config::Queue, state: Option<PathBuf>, stats: &Arc<Stats>) -> 
     let (max_bytes, max_age) = (u64::from(config.max_mb) << 20, i64::from(config.max_age));
     let dir = state.filter(|_| config.enabled).map(|state| state.join(QUEUE_DIR));
     let disk = dir.and_then(|dir| {
-        let started = Disk::start(queue::directory(dir), max_bytes, max_age, stats.clone());
+        let started = Disk::start(dir, max_bytes, max_age, stats.clone());
         started
             .inspect_err(|error| tracing::error!("queue: no thread for the disk: {error}; points wait in memory"))
             .ok()

@@ -2,6 +2,7 @@
 
 mod check;
 mod collect;
+mod queue;
 
 use std::ffi::OsString;
 use std::io::Write as _;
@@ -50,6 +51,11 @@ enum Verb {
         #[arg(long, value_name = "COLLECTOR", value_parser = clap::builder::PossibleValuesParser::new(collectors::names()))]
         only: Option<String>,
     },
+    /// What waits for a transfer, in memory and on disk
+    Queue {
+        #[arg(value_enum, default_value_t = queue::What::Status)]
+        what: queue::What,
+    },
     /// Print the effective configuration as JSON, every default filled in, secrets hidden; warnings go to standard error
     Config,
 }
@@ -83,6 +89,10 @@ pub fn main(args: impl IntoIterator<Item = OsString>, stop: impl FnOnce() -> std
         Verb::Collect { format, only } => {
             loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
             done(collect::run(loaded, format, only.as_deref()))
+        }
+        Verb::Queue { what } => {
+            loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+            done(queue::run(&loaded, what).and_then(|text| show(&text)))
         }
         Verb::Config => {
             loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));

@@ -65,6 +65,11 @@ impl Hub {
         }
     }
 
+    /// Where points wait for a transfer; `None`: none is configured.
+    pub fn queue(&self) -> Option<Arc<Queue>> {
+        self.queue.clone()
+    }
+
     /// Takes in what was collected by `now` (Unix seconds).
     pub fn ingest(&self, samples: Vec<Sample>, now: i64) {
         let endpoint = match self.identity.endpoint() {

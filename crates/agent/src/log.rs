@@ -116,6 +116,15 @@ pub fn init(debug: bool) {
     }));
 }
 
+/// A span of time for people: `42 s`, `7 min`, `3 h 20 min`.
+pub fn span(seconds: u64) -> String {
+    match seconds {
+        0..120 => format!("{seconds} s"),
+        120..7200 => format!("{} min", seconds / 60),
+        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
+    }
+}
+
 /// Problems that last: each is logged when it begins or changes, and once more when it is over: when it did not come back
 /// for some cycles, so that one that comes and goes is not told for ever.
 #[derive(Debug, Default)]
@@ -177,6 +186,11 @@ impl Repeats {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_span_is_said_in_the_unit_that_fits() {
+        assert_eq!([span(119), span(120), span(7200 + 61 * 60)], ["119 s", "2 min", "3 h 1 min"]);
+    }
 
     #[test]
     fn a_lasting_problem_is_told_once_and_told_again_after_it_was_over() {

@@ -298,7 +298,7 @@ fn jittered(pause: Duration) -> Duration {
 }
 
 /// A number that differs from process to process and from call to call; for jitter, not for secrets.
-pub(super) fn random() -> u64 {
+pub fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 

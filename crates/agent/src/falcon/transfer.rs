@@ -19,6 +19,7 @@ use tokio::time::Instant;
 use super::connection::{Board, Health, Servers, Transfers, random};
 use super::rpc::{Error, TransferResponse, simple_response, transfer_response};
 use crate::config::Transfer;
+use crate::log::span;
 use crate::queue::Queue;
 use crate::stats::Stats;
 use calls::{Item, Recent, Work};
@@ -111,6 +112,10 @@ impl Sender {
 
     /// Makes the next call of the block at hand, or what comes before it; `false` when no transfer answers.
     async fn go_on(&mut self, leave: &mut watch::Receiver<bool>) -> bool {
+        if self.work.as_ref().is_some_and(|work| self.queue.is_purged(&work.block)) {
+            self.work = None;
+            return true;
+        }
         let backlog = self.work.as_ref().is_some_and(|work| work.block.is_backlog()) || self.queue.has_backlog();
         if self.cut_off && backlog && self.replay.is_none() && !*leave.borrow() {
             if !self.ping().await {
@@ -262,10 +267,10 @@ impl Sender {
         let ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
         let delay = Duration::from_millis(random() % (ms + 1));
         tracing::info!(
-            "transfer: {} is there again; {} points wait, the oldest for {}; they are sent from in {} s on, oldest first",
+            "transfer: {} is there; {} points wait, the oldest for {}; sending begins in {} s",
             self.servers.addr(),
             waiting.points(),
-            replay::words(waiting.age_s),
+            span(waiting.age_s),
             delay.as_secs()
         );
         self.stats.replay_left.set(waiting.points());
@@ -287,14 +292,14 @@ impl Sender {
         }
         if replay.told.elapsed() >= replay::TELL {
             replay.told = Instant::now();
-            let to_go = to_go.map_or_else(|| "no end in sight at this speed".to_owned(), replay::words);
+            let to_go = to_go.map_or_else(|| "no end in sight at this speed".to_owned(), span);
             tracing::info!("transfer: {left} points of the backlog are left; {to_go} to go");
         }
     }
 
     fn end_replay(&mut self) {
         if let Some(replay) = self.replay.take() {
-            let (sent, took) = (replay.sent, replay::words(replay.since.elapsed().as_secs()));
+            let (sent, took) = (replay.sent, span(replay.since.elapsed().as_secs()));
             tracing::info!("transfer: the backlog is sent: {sent} points in {took}");
         }
         self.stats.replay_left.set(0);

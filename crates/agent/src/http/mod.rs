@@ -6,6 +6,7 @@
 
 mod impatient;
 pub mod push;
+pub mod queue;
 pub mod status;
 
 use std::collections::BTreeSet;
@@ -59,6 +60,9 @@ fn router(site: Arc<Site>) -> Router {
         .route("/health", any(|| async { plain("ok") }))
         .route("/version", any(|State(site): State<Arc<Site>>| async move { plain(&site.identity.version) }))
         .route("/v1/push", any(push::handle))
+        .route("/queue", any(queue::status))
+        .route("/queue/verify", any(queue::verify))
+        .route("/queue/purge", any(queue::purge))
         .fallback(|| async { error(StatusCode::NOT_FOUND, "404 page not found") })
         .with_state(site)
 }

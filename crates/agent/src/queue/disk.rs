@@ -1,6 +1,8 @@
 //! The way to the [`Owner`]: commands to its thread, which may hang in a disk and holds up nobody else.
 
+use std::fs;
 use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -8,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::log::{Position, Verified};
-use super::owner::{Open, Owner, View};
+use super::owner::{Open, Owner, View, directory};
 use crate::falcon::wire::Frame;
 use crate::stats::Stats;
 
@@ -28,6 +30,7 @@ enum Way {
 pub struct Disk {
     way: Way,
     view: Arc<Mutex<View>>,
+    dir: PathBuf,
 }
 
 /// The disk did not answer in time, or its thread is gone.
@@ -35,10 +38,10 @@ pub struct Disk {
 pub struct Hangs;
 
 impl Disk {
-    /// With a thread of its own. Fails where the system gives none.
-    pub fn start(open: Open, max_bytes: u64, max_age: i64, stats: Arc<Stats>) -> io::Result<Disk> {
+    /// In a directory, with a thread of its own. Fails where the system gives none.
+    pub fn start(dir: PathBuf, max_bytes: u64, max_age: i64, stats: Arc<Stats>) -> io::Result<Disk> {
         let view = Arc::<Mutex<View>>::default();
-        let mut owner = Owner::new(open, max_bytes, max_age, stats, view.clone());
+        let mut owner = Owner::new(directory(dir.clone()), max_bytes, max_age, stats, view.clone());
         let (jobs, queue) = mpsc::channel::<Job>();
         std::thread::Builder::new().name("queue".to_owned()).stack_size(256 * 1024).spawn(move || {
             let mut tries = 0..HANDOVER.0;
@@ -53,7 +56,7 @@ impl Disk {
                 job(&mut owner);
             }
         })?;
-        Ok(Disk { way: Way::Thread(jobs), view })
+        Ok(Disk { way: Way::Thread(jobs), view, dir })
     }
 
     /// Does everything at once where it is asked for.
@@ -61,11 +64,21 @@ impl Disk {
         let view = Arc::<Mutex<View>>::default();
         let mut owner = Owner::new(open, max_bytes, max_age, stats, view.clone());
         owner.start(|| false);
-        Disk { way: Way::Inline(Box::new(Mutex::new(owner))), view }
+        Disk { way: Way::Inline(Box::new(Mutex::new(owner))), view, dir: PathBuf::new() }
     }
 
     pub fn view(&self) -> View {
         self.view.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    pub fn dir(&self) -> &Path {
+        &self.dir
+    }
+
+    /// Whether somebody who may write to the directory has put this file there; it is removed.
+    pub async fn has_proof(&self, name: String) -> Result<bool, Hangs> {
+        let path = self.dir.join(name);
+        self.ask(move |_| fs::remove_file(path).is_ok()).await
     }
 
     pub async fn append(&self, frames: Vec<Arc<Frame>>) -> Result<Vec<Position>, Hangs> {

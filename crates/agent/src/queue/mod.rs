@@ -18,6 +18,7 @@ pub mod record;
 pub mod storage;
 
 use std::collections::VecDeque;
+use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -29,7 +30,7 @@ use crate::falcon::wire::Frame;
 use crate::stats::{Lost, Stats};
 pub use disk::Disk;
 use log::Position;
-pub use owner::{Open, View, directory};
+pub use owner::{Open, View};
 
 /// Memory for points that wait.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -80,6 +81,7 @@ struct Inner {
     sent: u64,
     /// Points that ever came.
     came: u64,
+    purges: u64,
     /// Its frames that went to disk meanwhile: the sequence number behind each, its place and its points.
     moved: VecDeque<(u64, Position, usize)>,
 }
@@ -89,6 +91,8 @@ struct Inner {
 pub struct Block {
     pub frames: Vec<Arc<Frame>>,
     end: End,
+    /// How often the queue had been purged.
+    purges: u64,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -207,7 +211,8 @@ impl Queue {
                     Ok(frames) => match frames.last() {
                         Some((_, end)) => {
                             let end = End::Disk(*end);
-                            return Block { frames: frames.into_iter().map(|(frame, _)| frame).collect(), end };
+                            let purges = self.lock().purges;
+                            return Block { frames: frames.into_iter().map(|(frame, _)| frame).collect(), end, purges };
                         }
                         None => self.lock().disk_empty = disk.view().points == 0,
                     },
@@ -243,7 +248,12 @@ impl Queue {
         }
         inner.out = inner.first + u64::try_from(frames.len()).unwrap_or(u64::MAX);
         inner.moved.clear();
-        Some(Block { frames, end: End::Memory(inner.out) })
+        Some(Block { frames, end: End::Memory(inner.out), purges: inner.purges })
+    }
+
+    /// Somebody has thrown the block away meanwhile.
+    pub fn is_purged(&self, block: &Block) -> bool {
+        self.lock().purges != block.purges
     }
 
     /// Forgets a block: a transfer has it.
@@ -391,25 +401,43 @@ impl Queue {
         (waiting.disk.points, waiting.memory_points)
     }
 
-    /// Removes everything that waits; answers how many points that were.
+    /// Removes everything that waits; answers how many points that were. `proof` names a file that whoever asks has put into
+    /// the queue's directory: who may write there may remove what is there.
     ///
     /// # Errors
-    /// What the disk says.
-    pub async fn purge(&self) -> std::io::Result<usize> {
-        let mut points = 0;
-        {
-            let mut inner = self.lock();
-            while let Some(frame) = inner.pop() {
-                points += frame.len();
-            }
-            self.stats.lose(Lost::Purged, points);
-            self.changed(inner);
+    /// There is no such file; and what the disk says.
+    pub async fn purge(&self, proof: String) -> std::io::Result<usize> {
+        match &self.disk {
+            Some(disk) if disk.has_proof(proof).await.map_err(|_| hangs())? => {}
+            _ => return Err(std::io::ErrorKind::PermissionDenied.into()),
         }
+        self.purge_all().await
+    }
+
+    async fn purge_all(&self) -> std::io::Result<usize> {
+        let purged = self.purge_tail();
         self.room.notify_waiters();
         match &self.disk {
-            Some(disk) => Ok(points + disk.purge().await.unwrap_or_else(|_| Err(hangs()))?),
-            None => Ok(points),
+            Some(disk) => Ok(purged + disk.purge().await.unwrap_or_else(|_| Err(hangs()))?),
+            None => Ok(purged),
         }
+    }
+
+    fn purge_tail(&self) -> usize {
+        let mut inner = self.lock();
+        inner.purges += 1;
+        let mut points = 0;
+        while let Some(frame) = inner.pop() {
+            points += frame.len();
+        }
+        self.stats.lose(Lost::Purged, points);
+        self.changed(inner);
+        points
+    }
+
+    /// Where its disk side is.
+    pub fn dir(&self) -> Option<&Path> {
+        self.disk.as_ref().map(Disk::dir)
     }
 
     /// Reads everything that is on disk and checks it.

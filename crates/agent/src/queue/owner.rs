@@ -11,7 +11,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use super::log::{Error, Log, Position, Verified};
-use super::storage::{Storage, Unusable};
+use super::storage::{Directory, Storage, Unusable};
 use crate::falcon::wire::Frame;
 use crate::stats::{Lost, Stats};
 
@@ -206,7 +206,11 @@ impl Owner {
         match opened {
             Ok(log) => {
                 if let Some(log) = log.as_ref().filter(|log| log.points() > 0) {
-                    tracing::info!("queue: {} points from before are on disk, {} MB", log.points(), log.bytes() >> 20);
+                    tracing::info!(
+                        "queue: {} points from before are on disk ({} kB)",
+                        log.points(),
+                        log.bytes().div_ceil(1000)
+                    );
                 }
                 self.log = log;
             }
@@ -273,10 +277,7 @@ impl Owner {
 /// A directory as the place of the log.
 pub fn directory(path: PathBuf) -> Open {
     Box::new(move |make| {
-        if !make && !path.exists() {
-            return Ok(None);
-        }
-        let directory = super::storage::Directory::open(&path)?;
-        Ok(Some(Box::new(directory)))
+        let directory = if make { Directory::open(&path).map(Some)? } else { Directory::open_existing(&path)? };
+        Ok(directory.map(|directory| Box::new(directory) as Box<dyn Storage>))
     })
 }

@@ -50,7 +50,8 @@ const RENAME_TRIES: u32 = 10;
 #[derive(Debug)]
 pub struct Directory {
     path: PathBuf,
-    _lock: File,
+    /// `None`: another has it, and nothing is changed.
+    lock: Option<File>,
 }
 
 /// Why a directory cannot be had.
@@ -64,20 +65,35 @@ pub enum Unusable {
 
 impl Directory {
     /// Makes the directory where it is missing, for the agent's user alone, and locks it.
+    ///
+    /// # Errors
+    /// Another agent has it, or it cannot be made or written.
     pub fn open(path: &Path) -> Result<Directory, Unusable> {
         let failed = |error| Unusable::Io(path.to_owned(), error);
         falcon_sys::create_private_dir(path).map_err(failed)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK)).map_err(failed)?;
         match lock.try_lock() {
-            Ok(()) => Ok(Directory { path: path.to_owned(), _lock: lock }),
+            Ok(()) => Ok(Directory { path: path.to_owned(), lock: Some(lock) }),
             Err(TryLockError::WouldBlock) => Err(Unusable::Held(path.to_owned())),
             Err(TryLockError::Error(error)) => Err(failed(error)),
         }
     }
 
+    /// The same where it is there already; `None` where it is not.
+    ///
+    /// # Errors
+    /// As [`Directory::open`].
+    pub fn open_existing(path: &Path) -> Result<Option<Directory>, Unusable> {
+        if path.exists() { Directory::open(path).map(Some) } else { Ok(None) }
+    }
+
     /// For reading, beside an agent that uses it.
-    pub fn look_at(path: &Path) -> io::Result<Directory> {
-        Ok(Directory { path: path.to_owned(), _lock: File::open(path.join(LOCK))? })
+    pub fn look_at(path: &Path) -> Directory {
+        Directory { path: path.to_owned(), lock: None }
+    }
+
+    fn ours(&self) -> io::Result<()> {
+        if self.lock.is_some() { Ok(()) } else { Err(io::ErrorKind::PermissionDenied.into()) }
     }
 
     /// On Linux a new name is durable when its directory is; Windows has no such call and needs none.
@@ -117,6 +133,7 @@ impl Storage for Directory {
 
     /// The file is opened anew each time: one that was deleted under a program takes everything and keeps nothing.
     fn append(&mut self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
+        self.ours()?;
         let path = self.path.join(name);
         let mut file = OpenOptions::new().write(true).create(at == 0).truncate(false).open(path)?;
         let length = file.metadata()?.len();
@@ -133,6 +150,7 @@ impl Storage for Directory {
     }
 
     fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
+        self.ours()?;
         let (path, new) = (self.path.join(name), self.path.join(format!("{name}.new")));
         let mut file = File::create(&new)?;
         file.write_all(bytes)?;
@@ -150,9 +168,63 @@ impl Storage for Directory {
     }
 
     fn remove(&mut self, name: &str) -> io::Result<()> {
+        if self.lock.is_none() {
+            return Ok(());
+        }
         match fs::remove_file(self.path.join(name)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn two_agents_do_not_share_a_directory() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("var").join("queue");
+        assert!(Directory::open_existing(&path).unwrap().is_none());
+        let first = Directory::open(&path).unwrap();
+        let error = Directory::open(&path).unwrap_err();
+        assert!(matches!(error, Unusable::Held(_)) && error.to_string().contains("another agent"), "{error}");
+        drop(first);
+        assert!(Directory::open_existing(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn who_looks_on_changes_nothing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut first = Directory::open(&dir.path().join("queue")).unwrap();
+        first.append("a", 0, b"abc").unwrap();
+        let mut second = Directory::look_at(&dir.path().join("queue"));
+        second.remove("a").unwrap();
+        assert!(second.append("a", 3, b"d").is_err() && second.replace("a", b"").is_err());
+        let mut bytes = [0; 8];
+        assert_eq!((second.read("a", 1, &mut bytes).unwrap(), &bytes[..2]), (2, b"bc".as_slice()));
+    }
+
+    #[test]
+    fn an_append_overwrites_what_a_failed_one_left_and_notices_what_is_missing() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut directory = Directory::open(&dir.path().join("queue")).unwrap();
+        directory.append("a", 0, b"abcdef").unwrap();
+        directory.append("a", 3, b"XY").unwrap();
+        directory.append("a", 5, b"").unwrap();
+        directory.replace("b", b"one").unwrap();
+        directory.replace("b", b"two").unwrap();
+        let path = dir.path().join("queue");
+        assert_eq!(fs::read(path.join("a")).unwrap(), b"abcXY");
+        assert_eq!(fs::read(path.join("b")).unwrap(), b"two");
+        let mut files = directory.list().unwrap();
+        files.sort();
+        assert_eq!(files, [("a".to_owned(), 5), ("b".to_owned(), 3), (LOCK.to_owned(), 0)]);
+        assert!(directory.append("a", 9, b"Z").unwrap_err().to_string().contains("shorter than it was"));
+        directory.remove("a").unwrap();
+        directory.remove("a").unwrap();
+        assert_eq!(directory.append("a", 5, b"Z").unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(directory.read("a", 0, &mut [0; 1]).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 }

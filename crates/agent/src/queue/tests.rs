@@ -277,8 +277,14 @@ async fn a_purge_removes_everything_and_counts_it() {
     pass(Duration::from_secs(1)).await;
     queue.append(frames(2, 3));
     assert_eq!(queue.verify().await.expect("readable").points, 5);
-    assert_eq!(queue.purge().await.expect("removed"), 8);
+    let block = queue.peek(usize::MAX, usize::MAX).await;
+    assert_eq!(queue.purge_all().await.expect("removed"), 8);
     assert_eq!((queue.items(), queue.stats.lost(Lost::Purged)), (0, 8));
+    assert!(queue.is_purged(&block));
     queue.append(frames(3, 1));
     assert_eq!(drain(&queue).await, [3]);
+    assert_eq!(
+        queue.purge("purge-0123456789abcdef".to_owned()).await.unwrap_err().kind(),
+        std::io::ErrorKind::PermissionDenied
+    );
 }

@@ -14,6 +14,7 @@ mod harness;
 mod collect;
 mod config;
 mod guard;
+mod queue;
 mod run;
 mod usage;
 

@@ -4,6 +4,7 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::path::Path;
 use std::process::Command;
 use std::sync::{LazyLock, Mutex};
 
@@ -61,6 +62,17 @@ impl Agent {
         change(&mut command);
         let process = Process::start(command);
         Agent { process, http, dir }
+    }
+
+    /// Its working directory, with its configuration and its state.
+    pub fn dir(&self) -> &Path {
+        self.dir.path()
+    }
+
+    /// Ends it and leaves its directory to the caller.
+    pub fn stop_and_keep(self) -> (TempDir, Ended) {
+        self.process.signal(if is_windows() { Signal::INT } else { Signal::TERM });
+        (self.dir, self.process.wait())
     }
 
     /// What it logged so far, for messages.

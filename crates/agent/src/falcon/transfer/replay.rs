@@ -100,15 +100,6 @@ pub fn to_go_s(left: usize, rate: f64, live: f64) -> Option<u64> {
     (gain > 0.0).then(|| (left / gain).ceil() as u64)
 }
 
-/// `42 s`, `7 min`, `3 h 20 min`.
-pub fn words(seconds: u64) -> String {
-    match seconds {
-        0..120 => format!("{seconds} s"),
-        120..7200 => format!("{} min", seconds / 60),
-        _ => format!("{} h {} min", seconds / 3600, seconds % 3600 / 60),
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -145,6 +136,5 @@ mod tests {
     fn the_time_to_go_counts_what_comes_meanwhile() {
         assert_eq!(to_go_s(900, 10.0, 1.0), Some(100));
         assert_eq!(to_go_s(900, 1.0, 1.0), None);
-        assert_eq!([words(119), words(120), words(7200 + 61 * 60)], ["119 s", "2 min", "3 h 1 min"]);
     }
 }

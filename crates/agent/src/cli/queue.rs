@@ -1,0 +1,224 @@
+//! `falcon-agent queue`: what waits for a transfer. Asks the running agent; where none runs, works on the files.
+
+use std::fmt::Write as _;
+use std::fs;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail, ensure};
+use clap::ValueEnum;
+use http_body_util::{BodyExt, Empty, Limited};
+use hyper::body::Bytes;
+use hyper::client::conn::http1;
+use hyper::{Method, Request, StatusCode, header};
+use hyper_util::rt::TokioIo;
+use serde_json::Value;
+use tokio::net::TcpStream;
+
+use crate::app::{QUEUE_DIR, runtime};
+use crate::clock;
+use crate::config::Loaded;
+use crate::http::queue::{PROOF, PROOF_FILE};
+use crate::log::span;
+use crate::queue::log::{Log, Verified};
+use crate::queue::storage::{Directory, Storage, Unusable};
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum What {
+    /// How many points wait, since when, and what was lost
+    Status,
+    /// Read every record on disk and check it
+    Verify,
+    /// Throw away everything that waits
+    Purge,
+}
+
+impl What {
+    fn path(self) -> &'static str {
+        match self {
+            What::Status => "/queue",
+            What::Verify => "/queue/verify",
+            What::Purge => "/queue/purge",
+        }
+    }
+}
+
+/// A verification may have to read some GB.
+const PATIENCE: Duration = Duration::from_secs(300);
+/// The answer is a few lines.
+const MOST_BYTES: usize = 1 << 20;
+
+pub fn run(loaded: &Loaded, what: What) -> anyhow::Result<String> {
+    let config = &loaded.config;
+    let state = loaded.state_dir().filter(|_| config.queue.enabled);
+    let Some(dir) = state.map(|state| state.join(QUEUE_DIR)) else {
+        bail!("this configuration keeps no queue on disk (queue.enabled, state_dir, and a cfg.json)");
+    };
+    match Directory::open_existing(&dir) {
+        Ok(Some(directory)) => on_files(directory, &dir, what, "no agent runs; told by its files"),
+        Ok(None) if !config.http.enabled || config.http.listen.is_empty() => Ok(nothing(&dir)),
+        // An agent that has not needed its disk yet has no directory.
+        Ok(None) => match runtime()?.block_on(ask(loaded, &dir, what)) {
+            Ok(text) => Ok(text),
+            Err(_) => Ok(nothing(&dir)),
+        },
+        Err(Unusable::Held(_)) => match runtime()?.block_on(ask(loaded, &dir, what)) {
+            Ok(text) => Ok(text),
+            Err(error) if what == What::Purge => {
+                Err(error.context("an agent runs; to purge without it, stop it first"))
+            }
+            Err(_) => {
+                on_files(Directory::look_at(&dir), &dir, what, "an agent runs and does not answer; told by its files")
+            }
+        },
+        Err(error) => Err(error.into()),
+    }
+}
+
+fn nothing(dir: &Path) -> String {
+    format!("{} is not there: nothing waits on disk\n", dir.display())
+}
+
+async fn ask(loaded: &Loaded, dir: &Path, what: What) -> anyhow::Result<String> {
+    let proof = (what == What::Purge).then(|| Proof::put(dir)).transpose()?;
+    let (status, body) = tokio::time::timeout(PATIENCE, request(loaded, what, proof.as_ref())).await??;
+    let text = String::from_utf8_lossy(&body);
+    ensure!(status == StatusCode::OK, "the agent says {status}: {}", text.trim());
+    let answer: Value = serde_json::from_str(&text).context("not the answer of a falcon-agent")?;
+    let data = answer.get("data").context("not the answer of a falcon-agent")?;
+    let theirs = data.get("dir").and_then(Value::as_str).unwrap_or_default();
+    ensure!(
+        Path::new(theirs) == dir,
+        "the agent that answers keeps its queue in {theirs:?}, this configuration in {}",
+        dir.display()
+    );
+    Ok(told(data, dir))
+}
+
+async fn request(loaded: &Loaded, what: What, proof: Option<&Proof>) -> anyhow::Result<(StatusCode, Bytes)> {
+    let address = address(&loaded.config.http.listen).await?;
+    let stream = TcpStream::connect(address).await.with_context(|| format!("no agent answers on {address}"))?;
+    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
+    tokio::spawn(connection);
+    let method = if what == What::Purge { Method::POST } else { Method::GET };
+    let mut request = Request::builder().method(method).uri(what.path()).header(header::HOST, address.to_string());
+    if let Some(proof) = proof {
+        request = request.header(PROOF, &proof.name);
+    }
+    let answer = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
+    let status = answer.status();
+    let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
+    let body = body.map_err(|error| anyhow::anyhow!("the agent's answer broke off: {error}"))?;
+    Ok((status, body.to_bytes()))
+}
+
+/// Where an agent that listens like this is reached from its own host.
+async fn address(listen: &str) -> anyhow::Result<SocketAddr> {
+    let full = if listen.starts_with(':') { format!("127.0.0.1{listen}") } else { listen.to_owned() };
+    let mut found = tokio::net::lookup_host(&full).await.with_context(|| full.clone())?;
+    let mut address = found.next().with_context(|| format!("{full}: the name has no address"))?;
+    if address.ip().is_unspecified() {
+        address.set_ip(if address.is_ipv6() {
+            std::net::Ipv6Addr::LOCALHOST.into()
+        } else {
+            std::net::Ipv4Addr::LOCALHOST.into()
+        });
+    }
+    Ok(address)
+}
+
+/// A file in the queue's directory, which the agent takes for the right to empty it.
+struct Proof {
+    path: PathBuf,
+    name: String,
+}
+
+impl Proof {
+    fn put(dir: &Path) -> anyhow::Result<Proof> {
+        let name =
+            format!("{PROOF_FILE}{:016x}{:016x}", crate::falcon::connection::random(), u64::from(std::process::id()));
+        let path = dir.join(&name);
+        fs::write(&path, "").with_context(|| {
+            format!("{}: only who may write there may purge the queue (root, an administrator)", dir.display())
+        })?;
+        Ok(Proof { path, name })
+    }
+}
+
+impl Drop for Proof {
+    fn drop(&mut self) {
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+fn on_files(storage: impl Storage, dir: &Path, what: What, how: &str) -> anyhow::Result<String> {
+    let mut log = Log::open(storage, u64::MAX).with_context(|| dir.display().to_string())?;
+    let mut text = format!("{} ({how})\n", dir.display());
+    let (points, bytes) = (log.points(), log.bytes());
+    let age = log.oldest().map(|taken| u64::try_from(clock::unix_s() - taken).unwrap_or(0));
+    let oldest = age.map_or_else(String::new, |age| format!(", the oldest for {}", span(age)));
+    match what {
+        What::Status => {
+            let _ = writeln!(text, "waiting  {points} points{oldest}");
+            let _ = writeln!(text, "disk     {points} points, {bytes} bytes");
+        }
+        What::Verify => {
+            let _ = writeln!(text, "waiting  {points} points{oldest}");
+            text.push_str(&verified(&log.verify()?));
+        }
+        What::Purge => {
+            let _ = writeln!(text, "purged   {} points", log.purge()?);
+        }
+    }
+    Ok(text)
+}
+
+fn verified(found: &Verified) -> String {
+    let Verified { segments, bytes, records, points, damaged, .. } = found;
+    format!(
+        "verified {segments} files, {bytes} bytes: {records} records of {points} points are whole, {} damaged ({} points)\n",
+        damaged.records, damaged.points
+    )
+}
+
+/// What a running agent answered.
+fn told(data: &Value, dir: &Path) -> String {
+    let number = |path: &str| data.pointer(path).and_then(Value::as_u64).unwrap_or(0);
+    let mut text = format!("{} (told by the running agent)\n", dir.display());
+    if let Some(purged) = data.get("purged").and_then(Value::as_u64) {
+        let _ = writeln!(text, "purged   {purged} points");
+    }
+    let oldest = match number("/points") {
+        0 => String::new(),
+        _ => format!(", the oldest for {}", span(number("/oldest_s"))),
+    };
+    let _ = writeln!(text, "waiting  {} points{oldest}", number("/points"));
+    let _ = writeln!(text, "memory   {} points, {} bytes", number("/memory/points"), number("/memory/bytes"));
+    let _ = writeln!(text, "disk     {} points, {} bytes", number("/disk/points"), number("/disk/bytes"));
+    if let Some(trouble) = data.pointer("/disk/trouble").and_then(Value::as_str) {
+        let _ = writeln!(text, "trouble  {trouble}");
+    }
+    let lost = data.get("lost").and_then(Value::as_object).into_iter().flatten();
+    let lost: Vec<String> = lost.filter(|(_, n)| n.as_u64() > Some(0)).map(|(why, n)| format!("{why} {n}")).collect();
+    let _ = writeln!(
+        text,
+        "lost     {}",
+        if lost.is_empty() { "nothing since it started".to_owned() } else { lost.join(", ") }
+    );
+    if data.get("verified").is_some() {
+        let size = |path: &str| usize::try_from(number(path)).unwrap_or(usize::MAX);
+        text.push_str(&verified(&Verified {
+            segments: size("/verified/segments"),
+            bytes: number("/verified/bytes"),
+            records: size("/verified/records"),
+            points: size("/verified/points"),
+            damaged: crate::queue::log::Damaged {
+                records: size("/verified/damaged_records"),
+                points: size("/verified/damaged_points"),
+            },
+            oldest: None,
+        }));
+    }
+    text
+}

@@ -1,0 +1,113 @@
+//! `/queue`: what waits for a transfer, for `falcon-agent queue`.
+//!
+//! `/queue` and `/queue/verify` tell figures to whoever may see the page. `/queue/purge` wants a POST with the name of a file
+//! that the caller has put into the queue's directory: who may write there may also empty it, and nobody else.
+
+use std::collections::BTreeMap;
+use std::io;
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{Method, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde_json::{Value, json};
+
+use super::{Site, error};
+use crate::queue::Queue;
+use crate::stats::Lost;
+
+/// The header that names the file, and how its name begins.
+pub const PROOF: &str = "x-falcon-proof";
+pub const PROOF_FILE: &str = "purge-";
+
+pub async fn status(State(site): State<Arc<Site>>) -> Response {
+    answer(&site, |_| async { Ok(json!({})) }).await
+}
+
+pub async fn verify(State(site): State<Arc<Site>>) -> Response {
+    answer(&site, |queue| async move {
+        let found = queue.verify().await?;
+        Ok(json!({ "verified": {
+            "segments": found.segments,
+            "bytes": found.bytes,
+            "records": found.records,
+            "points": found.points,
+            "damaged_records": found.damaged.records,
+            "damaged_points": found.damaged.points,
+        }}))
+    })
+    .await
+}
+
+pub async fn purge(State(site): State<Arc<Site>>, request: Request) -> Response {
+    if request.method() != Method::POST {
+        return error(StatusCode::METHOD_NOT_ALLOWED, "POST, as `falcon-agent queue purge` does");
+    }
+    let proof = request.headers().get(PROOF).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
+    if !is_name(&proof) {
+        return error(StatusCode::FORBIDDEN, "no privilege: use `falcon-agent queue purge` on this host");
+    }
+    answer(&site, |queue| async move { Ok(json!({ "purged": queue.purge(proof).await? })) }).await
+}
+
+/// The name of a file and of nothing else.
+fn is_name(proof: &str) -> bool {
+    let random = proof.strip_prefix(PROOF_FILE).unwrap_or_default();
+    (16..=64).contains(&random.len()) && random.bytes().all(|byte| byte.is_ascii_hexdigit())
+}
+
+async fn answer<F>(site: &Site, more: impl FnOnce(Arc<Queue>) -> F) -> Response
+where
+    F: Future<Output = io::Result<Value>>,
+{
+    let Some(queue) = site.hub.queue() else {
+        return error(StatusCode::NOT_FOUND, "no transfer is configured: nothing waits");
+    };
+    match more(queue.clone()).await {
+        Ok(mut more) => {
+            let mut data = figures(site, &queue);
+            if let (Some(data), Some(more)) = (data.as_object_mut(), more.as_object_mut()) {
+                data.append(more);
+            }
+            let body = json!({ "msg": "success", "data": data }).to_string();
+            ([(header::CONTENT_TYPE, "application/json; charset=UTF-8")], body).into_response()
+        }
+        Err(why) if why.kind() == io::ErrorKind::PermissionDenied => {
+            error(StatusCode::FORBIDDEN, "no privilege: use `falcon-agent queue purge` on this host")
+        }
+        Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, &why.to_string()),
+    }
+}
+
+fn figures(site: &Site, queue: &Queue) -> Value {
+    let waiting = queue.waiting();
+    let lost: BTreeMap<_, _> = Lost::ALL.iter().map(|why| (why.as_str(), site.stats.lost(*why))).collect();
+    json!({
+        "dir": queue.dir().map(|dir| dir.display().to_string()),
+        "points": waiting.points(),
+        "oldest_s": waiting.age_s,
+        "memory": { "points": waiting.memory_points, "bytes": waiting.memory_bytes },
+        "disk": { "points": waiting.disk.points, "bytes": waiting.disk.bytes, "trouble": waiting.disk.trouble },
+        "lost": lost,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_proof_is_a_plain_name() {
+        assert!(is_name("purge-0123456789abcdef"));
+        for other in [
+            "",
+            "purge-",
+            "purge-0123456789abcde",
+            "purge-../../../../etc/x",
+            "0123456789abcdef",
+            "purge-0123456789abcdeg",
+        ] {
+            assert!(!is_name(other), "{other}");
+        }
+    }
+}
