@@ -78,7 +78,7 @@ const READINGS: usize = 5;
 
 impl AgentClock {
     pub fn new(wall: Box<dyn WallClock>, boot: Boot) -> AgentClock {
-        AgentClock { wall, boot, judge: Mutex::new(Judge::new()), asks: Notify::new() }
+        AgentClock { wall, boot, judge: Mutex::new(Judge::default()), asks: Notify::new() }
     }
 
     pub fn look(&self) -> Now {
@@ -153,7 +153,7 @@ impl AgentClock {
                 by_ms / 1000
             ),
             Change::Wrong { ahead_ms } => tracing::warn!(
-                "the clock is wrong by {:+} s: hbs has the time from before it was set, and points carry that until the clock is right",
+                "the clock is wrong by {:+} s: hbs has the time from before it was set, and points carry that until it is right, or a restart",
                 ahead_ms / 1000
             ),
             Change::Apart { ahead_ms } => tracing::warn!(

@@ -1,7 +1,7 @@
 //! What the agent counts about itself: shown as `agent.*` and on the status page, never reset.
 
 use crate::collect::{Guarded, Lane};
-use std::sync::atomic::{AtomicU64, Ordering::Relaxed};
+use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 /// One number that many tasks add to.
 #[derive(Debug, Default)]
@@ -18,6 +18,28 @@ impl Count {
 
     pub fn get(&self) -> u64 {
         self.0.load(Relaxed)
+    }
+}
+
+/// One number that may be negative, or not known.
+#[derive(Debug)]
+pub struct Known(AtomicI64);
+
+impl Known {
+    const NOT: i64 = i64::MIN;
+
+    pub fn set(&self, n: Option<i64>) {
+        self.0.store(n.unwrap_or(Self::NOT), Relaxed);
+    }
+
+    pub fn get(&self) -> Option<i64> {
+        Some(self.0.load(Relaxed)).filter(|n| *n != Self::NOT)
+    }
+}
+
+impl Default for Known {
+    fn default() -> Known {
+        Known(AtomicI64::new(Known::NOT))
     }
 }
 
@@ -52,6 +74,8 @@ pub struct Stats {
     pub invalid: Count,
     /// Points that were taken in and never reached a transfer, by [`Lost`]; see [`Stats::lose`].
     pub lost: [Count; Lost::ALL.len()],
+    /// How much the agent's clock is ahead of hbs's, in seconds, by its last answer; not known where it did not tell.
+    pub clock_skew_s: Known,
     /// Points in the queue now.
     pub queued: Count,
     pub push_accepted: Count,
@@ -76,7 +100,7 @@ pub enum Lost {
     Memory,
     /// Its record on disk was damaged.
     Damaged,
-    /// No stamp was left for it after the clock was set.
+    /// No stamp was left for it after the clock was set, or too many waited for one.
     Clock,
     /// `falcon-agent queue purge`.
     Purged,

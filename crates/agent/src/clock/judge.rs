@@ -8,8 +8,8 @@
 //! * One that jumped forward is in doubt, and the agent's clock goes on without the jump. Doubt ends
 //!   - when the wall clock is back: nothing has happened;
 //!   - when hbs has the wall clock's time, within [`AGREES_MS`]: it is believed;
-//!   - when hbs has the agent's time: the wall clock is wrong. The agent's clock goes on alone, until the wall clock is back
-//!     or hbs has its time too; a further step of it is judged anew;
+//!   - when hbs has the agent's time, or is nearer to it: the wall clock is wrong. The agent's clock goes on alone, until the
+//!     wall clock is back or hbs has its time too; a further step of it is judged anew;
 //!   - by a second look: when the wall clock has kept its new time for [`SECOND_LOOK_MS`], or [`LONG_LOOK_MS`] after a jump of
 //!     more than [`FAR_MS`], or when doubt has lasted [`LONG_LOOK_MS`]: it is believed. So no doubt is longer than that.
 //!
@@ -26,9 +26,9 @@ pub const TOLERANCE_MS: i64 = 5_000;
 pub const AGREES_MS: i64 = 60_000;
 /// How long a jump must last to be believed, if no hbs says anything: a daemon that overshot has set it right by then.
 pub const SECOND_LOOK_MS: i64 = 60_000;
-/// The same for a jump after which servers would drop a series' points for longer than anybody would wait.
+/// The same for a jump beyond [`FAR_MS`], and the longest doubt.
 pub const LONG_LOOK_MS: i64 = 600_000;
-/// Jumps beyond it are rarer than faults: a guest that slept through a night, a host without a battery.
+/// What servers would drop after a jump that was wrong, the agent would wait out as well (`tick`); beyond it a mistake costs more.
 pub const FAR_MS: i64 = 3_600_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -79,11 +79,13 @@ pub enum Change {
     Together,
 }
 
-impl Judge {
-    pub fn new() -> Judge {
+impl Default for Judge {
+    fn default() -> Judge {
         Judge { offset: None, mind: Mind::Follows { before: None }, apart: false }
     }
+}
 
+impl Judge {
     /// The agent's clock at a time since boot.
     pub fn at(&self, boot_ms: i64) -> i64 {
         boot_ms.saturating_add(self.offset.unwrap_or(0))
@@ -146,7 +148,8 @@ impl Judge {
     pub fn server_said(&mut self, server_ms: i64, boot_ms: i64) -> Option<Change> {
         let offset = self.offset?;
         let said = server_ms.saturating_sub(boot_ms);
-        let agrees = |offset: i64| said.saturating_sub(offset).saturating_abs() <= AGREES_MS;
+        let apart = |offset: i64| said.saturating_sub(offset).saturating_abs();
+        let agrees = |offset: i64| apart(offset) <= AGREES_MS;
         match self.mind {
             Mind::Follows { before } if !agrees(offset) => {
                 if let Some(before) = before.filter(|before| agrees(*before)) {
@@ -161,7 +164,7 @@ impl Judge {
                 self.mind = Mind::Follows { before: None };
                 std::mem::replace(&mut self.apart, false).then_some(Change::Together)
             }
-            Mind::Doubts { wall, .. } | Mind::Alone { wall } if agrees(wall) => {
+            Mind::Doubts { wall, .. } | Mind::Alone { wall } if agrees(wall) && apart(wall) <= apart(offset) => {
                 self.offset = Some(wall);
                 self.mind = Mind::Follows { before: None };
                 self.apart = false;

@@ -122,9 +122,8 @@ async fn hbs_is_asked_at_once_when_somebody_set_the_clock() {
     }
 }
 
-/// Whoever reads the log finds what the clock did; nothing else tells them.
 #[test]
-fn every_clock_of_a_process_is_one() {
+fn a_process_has_one_clock() {
     assert!(Arc::ptr_eq(&agent(), &agent()));
     assert!((unix_s() - wall_s()).abs() <= 1);
 }

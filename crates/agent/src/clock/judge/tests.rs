@@ -15,7 +15,7 @@ struct Case {
 
 impl Case {
     fn new() -> Case {
-        let mut case = Case { judge: Judge::new(), boot: DAY, off: 0 };
+        let mut case = Case { judge: Judge::default(), boot: DAY, off: 0 };
         assert_eq!(case.look(), None);
         case
     }
@@ -100,6 +100,17 @@ fn hbs_ends_doubt_either_way() {
     case.step(TEN_YEARS);
     assert_eq!(case.hbs(HOUR - AGREES_MS), Some(Change::Wrong { ahead_ms: TEN_YEARS }));
     assert_eq!((case.agent(), case.judge.in_doubt()), (HOUR, false));
+}
+
+/// hbs agreed with either clock, and a clock that was half a minute wrong was believed.
+#[test]
+fn of_two_clocks_near_to_hbs_the_nearer_counts() {
+    for (off, agent) in [(0, 0), (14_000, 0), (16_000, 30_000), (40_000, 30_000)] {
+        let mut case = Case::new();
+        case.step(30_000);
+        assert!(case.hbs(off).is_some());
+        assert_eq!((case.agent(), case.hbs(off)), (agent, None), "hbs {off} ms");
+    }
 }
 
 #[test]
@@ -188,7 +199,7 @@ fn a_clock_that_was_never_right_is_told_once_and_kept() {
 fn no_time_is_too_far() {
     for wall in [i64::MIN, -1, 0, i64::MAX] {
         for boot in [0, i64::MAX] {
-            let mut judge = Judge::new();
+            let mut judge = Judge::default();
             judge.look(TRUE, DAY);
             judge.look(wall, boot);
             judge.server_said(wall, boot);

@@ -111,7 +111,7 @@ struct Sent {
 
 impl Model {
     fn new() -> Model {
-        let (judge, stamps, stats) = (Judge::new(), stamps(), Stats::default());
+        let (judge, stamps, stats) = (Judge::default(), stamps(), Stats::default());
         Model { judge, boot: 86_400_000, off: 0, stamps, stats, sent: Vec::new(), cycles: 0 }
     }
 
