@@ -9,7 +9,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use tokio::sync::{mpsc, watch};
 
-use crate::clock::{self, SystemClock};
+use crate::clock;
 use crate::collect::{self, Context, Plan};
 use crate::config::{self, Config, Loaded, Source};
 use crate::falcon::{hbs, transfer};
@@ -93,7 +93,7 @@ impl Collecting {
         let shared = Shared {
             context,
             plan: Arc::new(Plan::new(collect::ALL, active, Platform::CURRENT, &config)),
-            clock: Arc::new(SystemClock),
+            clock: clock::agent(),
             endpoint: identity.endpoint().unwrap_or_default(),
             clock_told: Arc::default(),
         };
@@ -168,6 +168,8 @@ pub fn run(loaded: Loaded, stop: impl FnOnce() -> std::io::Result<Stop>) -> anyh
 
 struct Agent {
     stats: Arc<Stats>,
+    hub: Arc<Hub>,
+    lanes: Vec<Arc<tokio::sync::Mutex<schedule::LaneTask>>>,
     queue: Option<Arc<Queue>>,
     tasks: Vec<tokio::task::JoinHandle<()>>,
     sender: Option<tokio::task::JoinHandle<()>>,
@@ -185,10 +187,11 @@ impl Agent {
         let (stopping, stopped) = watch::channel(false);
         let (leaving, leave) = watch::channel(false);
         let Collecting { shared, hub, identity, stats, queue, config } = &collecting;
-        let mut tasks = Vec::new();
+        let (mut tasks, mut lanes) = (Vec::new(), Vec::new());
         for lane in schedule::lanes(collect::active(config), shared) {
             // Kept when the task is started again: which buckets are taken, and which collectors are away.
             let (lane, hub) = (Arc::new(tokio::sync::Mutex::new(lane)), hub.clone());
+            lanes.push(lane.clone());
             tasks.push(supervise("collecting", move || {
                 let (lane, hub) = (lane.clone(), hub.clone());
                 let mut sink = move |samples| hub.ingest(samples, clock::unix_s());
@@ -196,8 +199,11 @@ impl Agent {
             }));
         }
         if config.heartbeat.enabled && !config.heartbeat.addrs.is_empty() {
-            let (config, identity) = (config.clone(), identity.clone());
-            tasks.push(supervise("hbs", move || hbs::Reporter::new(&config.heartbeat, identity.clone()).run()));
+            let (config, identity, stats) = (config.clone(), identity.clone(), stats.clone());
+            let clock = shared.clock.clone();
+            tasks.push(supervise("hbs", move || {
+                hbs::Reporter::new(&config.heartbeat, identity.clone(), clock.clone(), stats.clone()).run()
+            }));
         }
         if let Some(queue) = queue.clone() {
             // Not among those that are ended first: it may stand in the middle of a write.
@@ -225,7 +231,17 @@ impl Agent {
             let listen = config.http.listen.clone();
             supervise("http", move || http::serve(listen.clone(), site.clone(), stopped.clone()))
         });
-        Agent { stats: collecting.stats, queue: collecting.queue, tasks, sender, http, stopping, leaving }
+        Agent {
+            stats: collecting.stats,
+            hub: collecting.hub,
+            queue: collecting.queue,
+            lanes,
+            tasks,
+            sender,
+            http,
+            stopping,
+            leaving,
+        }
     }
 
     /// Stop accepting, stop collecting, send what is left or put it on disk.
@@ -234,6 +250,11 @@ impl Agent {
         self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
         if let Some(http) = self.http {
             let _ = tokio::time::timeout(Duration::from_millis(1500), http).await;
+        }
+        for lane in &self.lanes {
+            // Free as soon as its task has seen that it is aborted.
+            let mut sink = |samples| self.hub.ingest(samples, clock::unix_s());
+            lane.lock().await.let_go(&mut sink);
         }
         let (Some(queue), Some(mut sender)) = (self.queue, self.sender) else {
             tracing::info!("stopped");

@@ -5,6 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Arc, Mutex, PoisonError};
 
 use crate::app::Identity;
+use crate::clock;
 use crate::config::Config;
 use crate::falcon::wire;
 use crate::log::Repeats;
@@ -86,7 +87,7 @@ impl Hub {
         let samples = self.prepare(samples, Origin::Collected);
         if let Some(queue) = self.queue.as_ref().filter(|_| self.config.transfer.enabled) {
             self.stats.collected.add(samples.len());
-            queue.append(wire::encode(&samples, &endpoint, now));
+            queue.append(wire::encode(&samples, &endpoint, clock::steady_s()));
         }
         self.remember(samples, Origin::Collected, now);
     }
@@ -102,7 +103,7 @@ impl Hub {
         // `transfer.enabled` is about what is collected; pushes are sent as soon as there is an address.
         if let Some(queue) = &self.queue {
             // A push names its own endpoints.
-            queue.push(wire::encode(&samples, "", now)).await?;
+            queue.push(wire::encode(&samples, "", clock::steady_s())).await?;
         }
         self.remember(samples, Origin::Pushed, now);
         Ok(())

@@ -20,7 +20,7 @@ struct LocalClock;
 
 impl FormatTime for LocalClock {
     fn format_time(&self, w: &mut Writer<'_>) -> std::fmt::Result {
-        let t = falcon_sys::local_time(clock::unix_s());
+        let t = falcon_sys::local_time(clock::wall_s());
         write!(w, "{:04}-{:02}-{:02} {:02}:{:02}:{:02}", t.year, t.month, t.day, t.hour, t.minute, t.second)
     }
 }

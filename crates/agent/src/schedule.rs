@@ -5,8 +5,10 @@
 //! * One that is not back at its deadline is given up alone: the lane goes on with a new thread, and when it does come
 //!   back in a later cycle it is used again and its late samples are thrown away.
 //! * A panic costs the one collector: it is dropped and opened again, after a pause that doubles.
+//! * While the clock is in doubt cycles go on, for rates need them, and their points are held; see [`stamps`].
 //! * Points that are ready do not wait for a slow unit: they are handed on before the lane waits longer than a moment.
 
+mod stamps;
 mod unit;
 
 use std::collections::BTreeMap;
@@ -16,11 +18,12 @@ use std::time::Duration;
 
 use tokio::time::Instant;
 
-use crate::clock::WallClock;
+use crate::clock::{AgentClock, Now};
 use crate::collect::{Context, Lane, Plan, Spec};
 use crate::isolate::Worker;
 use crate::model::{Platform, Sample, Tick};
-use crate::tick::{Claim, MAX_WITHHOLD_MS, Timetable};
+use crate::tick::{MAX_WITHHOLD_MS, Timetable};
+use stamps::{Place, Stamps};
 use unit::{State, Unit, start};
 
 /// A unit that takes longer no longer holds back what others have ready.
@@ -33,7 +36,7 @@ const GLANCE: Duration = Duration::from_secs(10);
 pub struct Shared {
     pub context: Context,
     pub plan: Arc<Plan>,
-    pub clock: Arc<dyn WallClock>,
+    pub clock: Arc<AgentClock>,
     pub endpoint: String,
     /// A lane has told that the clock stepped back; the others need not.
     pub clock_told: Arc<AtomicBool>,
@@ -47,7 +50,9 @@ pub struct LaneTask {
     lane: Lane,
     step: u32,
     units: Vec<Unit>,
-    timetable: Timetable,
+    stamps: Stamps,
+    /// This lane has told that the clock stepped back.
+    told: bool,
     shared: Shared,
 }
 
@@ -63,7 +68,8 @@ pub fn lanes(specs: impl IntoIterator<Item = &'static Spec>, shared: &Shared) ->
         lane,
         step,
         units,
-        timetable: Timetable::new(&shared.endpoint, step),
+        stamps: Stamps::new(Timetable::new(&shared.endpoint, step)),
+        told: false,
         shared: shared.clone(),
     };
     groups.into_iter().map(task).collect()
@@ -93,16 +99,19 @@ impl LaneTask {
         any
     }
 
-    /// One cycle in the bucket that `now` falls in; `false` when that bucket is taken.
+    /// One cycle in the bucket that the time falls in; `false` when that bucket is taken.
     pub async fn run_once(&mut self, sink: &mut Sink<'_>) -> bool {
-        let now = self.shared.clock.now_ms();
-        match self.timetable.claim(now) {
-            Claim::Taken(at) => {
-                self.cycle(at, false, sink).await;
-                true
+        let now = self.look(sink);
+        match self.stamps.claim(now) {
+            Some(Place::Stamped(at)) => self.cycle(at, false, sink).await,
+            Some(Place::Held(at)) => {
+                let mut samples = Vec::new();
+                self.cycle(at, false, &mut |mut ready| samples.append(&mut ready)).await;
+                self.stamps.keep(at, now, samples, &self.shared.context.stats);
             }
-            Claim::NotFree => false,
+            None => return false,
         }
+        true
     }
 
     /// For ever: the first cycle a second after the start, then one a step.
@@ -111,26 +120,40 @@ impl LaneTask {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
         self.run_once(sink).await;
-        let mut told = false;
         loop {
-            let now = self.shared.clock.now_ms();
-            let withheld = self.timetable.withheld_ms(now);
-            let due = self.timetable.next_ms(now);
-            if withheld == 0 && told {
-                self.shared.clock_told.store(false, Relaxed);
+            let wait = self.wait(sink);
+            tokio::time::sleep(wait.min(GLANCE)).await;
+            if wait <= GLANCE {
+                self.run_once(sink).await;
             }
-            if withheld > 0 && !told && !self.shared.clock_told.swap(true, Relaxed) {
-                tell_step_back(withheld, due - now);
-            }
-            told = withheld > 0;
-            let wait = Duration::from_millis(u64::try_from(due - now).unwrap_or(0));
-            if wait > GLANCE {
-                tokio::time::sleep(GLANCE).await;
-                continue;
-            }
-            tokio::time::sleep(wait).await;
-            self.run_once(sink).await;
         }
+    }
+
+    /// How long it is to the next cycle, as the clock stands now.
+    fn wait(&mut self, sink: &mut Sink<'_>) -> Duration {
+        let now = self.look(sink).at_ms;
+        let timetable = self.stamps.timetable();
+        let withheld = timetable.withheld_ms(now);
+        let due = timetable.next_ms(now);
+        if withheld == 0 && self.told {
+            self.shared.clock_told.store(false, Relaxed);
+        }
+        if withheld > 0 && !self.told && !self.shared.clock_told.swap(true, Relaxed) {
+            tell_step_back(withheld, due - now);
+        }
+        self.told = withheld > 0;
+        Duration::from_millis(u64::try_from(due - now).unwrap_or(0))
+    }
+
+    /// Gives out what is held as the clock stands, in doubt or not: the agent ends, and will know no better.
+    pub fn let_go(&mut self, sink: &mut Sink<'_>) {
+        self.stamps.let_go(self.shared.clock.look(), &self.shared.context.stats, sink);
+    }
+
+    fn look(&mut self, sink: &mut Sink<'_>) -> Now {
+        let now = self.shared.clock.look();
+        self.stamps.settle(now, &self.shared.context.stats, sink);
+        now
     }
 
     async fn cycle(&mut self, at: i64, only_rates: bool, sink: &mut Sink<'_>) {
@@ -204,5 +227,7 @@ fn tell_step_back(behind_ms: i64, wait_ms: i64) {
     }
 }
 
+#[cfg(test)]
+mod steps;
 #[cfg(test)]
 mod tests;

@@ -42,6 +42,11 @@ impl Level {
         self.set(Level::UNKNOWN);
     }
 
+    /// The value, or that it is unknown.
+    pub fn tell(&self, value: Option<i64>) {
+        self.set(value.unwrap_or(Level::UNKNOWN));
+    }
+
     /// `None` until it is set.
     pub fn get(&self) -> Option<i64> {
         Some(self.0.load(Relaxed)).filter(|value| *value != Level::UNKNOWN)
@@ -118,8 +123,8 @@ pub struct Stats {
     /// HTTP connections closed because too many were open.
     pub http_refused: Count,
 
-    /// How far this host's clock is ahead of the server's, in milliseconds; negative: behind. Unknown where no server tells.
-    pub clock_skew_ms: Level,
+    /// How much the agent's clock is ahead of hbs's, in seconds, by its last answer; unknown where it did not tell.
+    pub clock_skew_s: Level,
     /// Times that the guard found the agent over a limit.
     pub guard_exceeded: Count,
     /// Times that the guard ended the agent within the last hour.
@@ -137,7 +142,7 @@ pub enum Lost {
     Memory,
     /// Its record on disk was damaged.
     Damaged,
-    /// No stamp was left for it after the clock was set.
+    /// No stamp was left for it after the clock was set, or too many waited for one.
     Clock,
     /// `falcon-agent queue purge`.
     Purged,

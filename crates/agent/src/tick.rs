@@ -50,11 +50,10 @@ impl Timetable {
     }
 
     /// When the next cycle stands: at or after `now_ms`, at the phase, in a free bucket.
-    pub fn next_ms(&mut self, now_ms: i64) -> i64 {
-        self.believe(now_ms);
+    pub fn next_ms(&self, now_ms: i64) -> i64 {
         let due = self.bucket(now_ms) + self.phase_ms;
         let due = if due < now_ms { due + self.step_ms } else { due };
-        match self.newest_ms {
+        match self.mark_ms(now_ms) {
             Some(newest) => due.max(newest + self.step_ms + self.phase_ms),
             None => due,
         }
@@ -62,13 +61,30 @@ impl Timetable {
 
     /// Takes the bucket that `now_ms` falls in.
     pub fn claim(&mut self, now_ms: i64) -> Claim {
-        self.believe(now_ms);
-        let bucket = self.bucket(now_ms);
-        if self.newest_ms.is_some_and(|newest| bucket <= newest) {
+        self.claim_for(now_ms, now_ms)
+    }
+
+    /// Takes the bucket that `past_ms` falls in, for a cycle that stood then and is stamped now.
+    pub fn claim_for(&mut self, past_ms: i64, now_ms: i64) -> Claim {
+        let bucket = self.bucket(past_ms);
+        if self.mark_ms(now_ms).is_some_and(|newest| bucket <= newest) {
             return Claim::NotFree;
         }
         self.newest_ms = Some(bucket);
         Claim::Taken(bucket / 1000)
+    }
+
+    /// How long after its place (the phase, or earlier in the step for a first cycle) a cycle stands that claimed `at_s` at
+    /// `now_ms`.
+    pub fn late_ms(&self, at_s: i64, now_ms: i64) -> i64 {
+        (now_ms - at_s.saturating_mul(1000) - self.phase_ms).max(0)
+    }
+
+    /// Forgets a mark that lies in the future: for points that are not stamped yet, so that nothing is withheld.
+    pub fn forget_future(&mut self, now_ms: i64) {
+        if self.withheld_ms(now_ms) > 0 {
+            self.newest_ms = None;
+        }
     }
 
     /// How long points are withheld because the clock is behind the newest stamp; 0 when it is not.
@@ -80,10 +96,10 @@ impl Timetable {
         now_ms - now_ms.rem_euclid(self.step_ms)
     }
 
-    fn believe(&mut self, now_ms: i64) {
-        if self.withheld_ms(now_ms) > MAX_WITHHOLD_MS {
-            self.newest_ms = None;
-        }
+    /// The newest bucket, if the clock is not believed to be before it. Only a claim lowers it for good: until then the clock
+    /// may come back.
+    fn mark_ms(&self, now_ms: i64) -> Option<i64> {
+        self.newest_ms.filter(|_| self.withheld_ms(now_ms) <= MAX_WITHHOLD_MS)
     }
 }
 
@@ -149,6 +165,15 @@ mod tests {
         assert_eq!(per_second[58..], [0, 0]);
         let (least, most) = (per_second[2..58].iter().min().unwrap(), per_second[2..58].iter().max().unwrap());
         assert!(*least > 110 && *most < 260, "10000/56 = 179 expected, seen {least} to {most}");
+    }
+
+    /// A clock that was set more than an hour back and forward again before the next cycle got a stamp a second time.
+    #[test]
+    fn only_a_claim_lowers_the_mark() {
+        let mut table = Timetable::new("host", 60);
+        assert_eq!(table.claim(1_700_000_040_000), Claim::Taken(1_700_000_040));
+        table.next_ms(1_700_000_040_000 - MAX_WITHHOLD_MS - 1);
+        assert_eq!(table.claim(1_700_000_040_000), Claim::NotFree);
     }
 
     proptest! {

@@ -2,10 +2,11 @@
 //! under Wine). Where a platform has nothing to say, the answer is `Unsupported` and never a number.
 
 use falcon_sys::types::{CpuTimes, Extent, Mount, SelfUsage};
-use falcon_sys::{Host, commit_info, hostname, limit_heap_growth, local_time, self_usage, volume_usage};
+use falcon_sys::{Host, commit_info, hostname, limit_heap_growth, local_time, self_usage, since_boot, volume_usage};
 use std::io::ErrorKind;
 use std::sync::Barrier;
 use std::thread;
+use std::time::{Duration, Instant};
 
 #[cfg(windows)]
 #[cfg(test)]
@@ -47,6 +48,18 @@ fn processor_times_grow_and_idle_is_a_part_of_them() {
     assert!(worked, "{first:?} {last:?}");
     assert_eq!(last.count, first.count);
     assert!(last.interrupts >= first.interrupts && last.context_switches >= first.context_switches);
+}
+
+// A suspend may lie between two looks: only the host's own monotonic clock is a lower bound.
+#[test]
+fn the_time_since_boot_passes_no_slower_than_the_monotonic_clock() {
+    let (boot, start) = (since_boot(), Instant::now());
+    assert!(boot > Duration::ZERO);
+    let coarse = Duration::from_millis(20);
+    assert!(work_until(|| start.elapsed() > 5 * coarse));
+    let gone = start.elapsed();
+    let by_boot = since_boot().checked_sub(boot).unwrap();
+    assert!(by_boot + coarse >= gone, "{by_boot:?} of {gone:?}");
 }
 
 #[test]

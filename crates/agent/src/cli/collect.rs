@@ -50,7 +50,9 @@ async fn cycle(collecting: &Collecting, only: Option<&str>) -> Vec<Sample> {
     }
     let mut all = Vec::new();
     for lane in &mut lanes {
-        lane.run_once(&mut |mut samples| all.append(&mut samples)).await;
+        let mut sink = |mut samples: Vec<Sample>| all.append(&mut samples);
+        lane.run_once(&mut sink).await;
+        lane.let_go(&mut sink);
     }
     all
 }

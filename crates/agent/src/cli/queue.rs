@@ -156,7 +156,7 @@ fn on_files(storage: impl Storage, dir: &Path, what: What, how: &str) -> anyhow:
     let mut log = Log::open(storage, u64::MAX).with_context(|| dir.display().to_string())?;
     let mut text = format!("{} ({how})\n", dir.display());
     let (points, bytes) = (log.points(), log.bytes());
-    let age = log.oldest().map(|taken| u64::try_from(clock::unix_s() - taken).unwrap_or(0));
+    let age = log.oldest().map(|taken| u64::try_from(clock::steady_s() - taken).unwrap_or(0));
     let oldest = age.map_or_else(String::new, |age| format!(", the oldest for {}", span(age)));
     match what {
         What::Status => {

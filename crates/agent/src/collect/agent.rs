@@ -129,7 +129,7 @@ impl Agent {
         for (metric, count) in counts {
             cx.emit(metric, &Tags::NONE, float(count.get()));
         }
-        if let Some(skew) = known(&stats.clock_skew_ms) {
+        if let Some(skew) = known(&stats.clock_skew_s) {
             cx.emit(&m::CLOCK_SKEW, &Tags::NONE, skew);
         }
     }

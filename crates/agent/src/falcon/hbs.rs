@@ -1,16 +1,24 @@
-//! The heartbeat: `Agent.ReportStatus` at start and at every interval.
+//! The heartbeat: `Agent.ReportStatus` at start and at every interval; and hbs's clock, the `Timestamp` that
+//! `Agent.BuiltinMetrics` answers with (hbs/rpc/agent.go of falcon-plus). It is asked for after each report that was taken, and
+//! at once when somebody set this host's clock. Reports go on without it: what is wrong with hbs is told of them alone.
 
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::connection::{Health, Named, Servers};
-use super::rpc::{Error, simple_response};
+use super::rpc::{Error, builtin_response, simple_response};
 use crate::app::Identity;
+use crate::clock::AgentClock;
 use crate::config::Heartbeat;
+use crate::stats::Stats;
 
 /// hbs keeps versions in 16 bytes; a longer one makes its INSERT fail, and the host never registers.
 const MAX_VERSION: usize = 16;
+/// hbs's checksums have 32 bytes; what is much longer is not sent back.
+const MAX_CHECKSUM: usize = 128;
+/// What the Go agent sends before it has a checksum.
+const NO_CHECKSUM: &str = "nil";
 
 pub struct Reporter {
     identity: Arc<Identity>,
@@ -19,16 +27,26 @@ pub struct Reporter {
     health: Health,
     /// Why nothing could be reported, as it was told.
     told: Option<String>,
+    clock: Arc<AgentClock>,
+    stats: Arc<Stats>,
+    /// Of the last answer: with it the next one is short.
+    checksum: String,
+    /// hbs does not know the call that tells its time.
+    timeless: bool,
 }
 
 impl Reporter {
-    pub fn new(config: &Heartbeat, identity: Arc<Identity>) -> Reporter {
+    pub fn new(config: &Heartbeat, identity: Arc<Identity>, clock: Arc<AgentClock>, stats: Arc<Stats>) -> Reporter {
         Reporter {
             identity,
             interval: Duration::from_secs(u64::from(config.interval)),
             servers: Servers::new_with(config.addrs.clone(), config.timeout, Box::new(Named("hbs"))),
             health: Health::default(),
             told: None,
+            clock,
+            stats,
+            checksum: NO_CHECKSUM.to_owned(),
+            timeless: false,
         }
     }
 
@@ -36,9 +54,15 @@ impl Reporter {
     pub async fn run(mut self) {
         let mut ticks = tokio::time::interval(self.interval);
         ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+        let clock = self.clock.clone();
         loop {
-            ticks.tick().await;
-            self.report().await;
+            let reports = tokio::select! {
+                _ = ticks.tick() => true,
+                () = clock.asks() => false,
+            };
+            if !reports || self.report().await {
+                self.ask_time().await;
+            }
         }
     }
 
@@ -53,7 +77,8 @@ impl Reporter {
         Ok(name)
     }
 
-    async fn report(&mut self) {
+    /// Whether the report was taken.
+    async fn report(&mut self) -> bool {
         let hostname = match self.hostname() {
             Ok(name) => name,
             Err(why) => {
@@ -62,7 +87,7 @@ impl Reporter {
                     tracing::error!("hbs: no report: {why}");
                     self.told = Some(why);
                 }
-                return;
+                return false;
             }
         };
         self.told = None;
@@ -79,6 +104,7 @@ impl Reporter {
                 }
             })
             .await;
+        let taken = matches!(result, Ok(0));
         match result {
             Ok(0) => {
                 if self.health.up() {
@@ -103,6 +129,49 @@ impl Reporter {
                 }
             }
         }
+        taken
+    }
+
+    async fn ask_time(&mut self) {
+        if self.timeless {
+            return;
+        }
+        let Ok(hostname) = self.hostname() else { return };
+        let request = serde_json::json!({ "Hostname": hostname, "Checksum": self.checksum }).to_string();
+        let clock = self.clock.clone();
+        let result = self
+            .servers
+            .call(|mut client| {
+                let (request, sent_boot_ms) = (request.clone(), clock.look().boot_ms);
+                async move {
+                    let result =
+                        match client.call("Agent.BuiltinMetrics", &[request.as_bytes()], builtin_response).await {
+                            Ok(answer) => Ok(Some((answer, sent_boot_ms))),
+                            // It takes reports, so it is not passed over for this.
+                            Err(Error::NoMethod(_)) => Ok(None),
+                            Err(error) => Err(error),
+                        };
+                    (client, result)
+                }
+            })
+            .await;
+        let ahead_s = match result {
+            Ok(Some((answer, sent_boot_ms))) => {
+                let checksum = Some(answer.checksum).filter(|checksum| checksum.len() <= MAX_CHECKSUM);
+                self.checksum = checksum.unwrap_or_else(|| NO_CHECKSUM.to_owned());
+                // 0 where its database failed.
+                Some(answer.timestamp_s).filter(|time| *time > 0).and_then(|time| clock.server_said(time, sent_boot_ms))
+            }
+            Ok(None) => {
+                self.timeless = true;
+                None
+            }
+            Err((addr, error)) => {
+                tracing::debug!("hbs: {addr} does not tell its time: {error}");
+                None
+            }
+        };
+        self.stats.clock_skew_s.tell(ahead_s);
     }
 }
 
@@ -141,33 +210,4 @@ pub fn local_ipv4(configured: &str, connection: Option<IpAddr>) -> String {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_version_fits_the_column_of_hbs() {
-        assert_eq!(short("0.1.0@1234567"), "0.1.0@1234567");
-        assert_eq!(short("10.20.30@1234567").len(), 16);
-        assert_eq!(short("100.200.300@1234567"), "100.200.300@1234");
-        assert_eq!(short("0.1.0@版本版本版本"), "0.1.0@版本版");
-    }
-
-    #[test]
-    fn the_report_has_the_members_of_the_go_agent() {
-        let report: serde_json::Value =
-            serde_json::from_slice(&report_status("主机", "10.0.0.9", "1@2")).expect("JSON");
-        let expected = serde_json::json!({
-            "Hostname": "主机", "IP": "10.0.0.9", "AgentVersion": "1@2", "PluginVersion": "plugin not enabled"
-        });
-        assert_eq!(report, expected);
-    }
-
-    #[test]
-    fn the_address_is_ipv4_and_the_configured_one_wins() {
-        let v4 = Some(IpAddr::from([127, 0, 0, 1]));
-        assert_eq!(local_ipv4("10.1.1.1", v4), "10.1.1.1");
-        assert_eq!(local_ipv4("", v4), "127.0.0.1");
-        let v6 = local_ipv4("", Some(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])));
-        assert!(v6.is_empty() || v6.parse::<Ipv4Addr>().is_ok(), "{v6}");
-    }
-}
+mod tests;

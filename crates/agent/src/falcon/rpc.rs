@@ -193,6 +193,30 @@ pub fn simple_response(p: &mut Parser<'_>) -> Result<i64, gojson::Error> {
     Ok(code)
 }
 
+/// What is used of BuiltinMetricResponse so far.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct BuiltinResponse {
+    /// Opaque: sent back, it keeps the next answer short.
+    pub checksum: String,
+    /// hbs's clock, Unix seconds; 0 is none.
+    pub timestamp_s: i64,
+}
+
+pub fn builtin_response(p: &mut Parser<'_>) -> Result<BuiltinResponse, gojson::Error> {
+    let mut response = BuiltinResponse::default();
+    p.object(|p, key| {
+        if key_is(key, "Checksum") {
+            response.checksum = p.string()?.map(Into::into).unwrap_or_default();
+        } else if key_is(key, "Timestamp") {
+            response.timestamp_s = p.integer()?.unwrap_or(response.timestamp_s);
+        } else {
+            p.skip()?;
+        }
+        Ok::<(), gojson::Error>(())
+    })?;
+    Ok(response)
+}
+
 /// Every reader of answers on the same bytes: the entry of the fuzz target.
 pub fn fuzz_answer(data: &[u8]) {
     let mut framer = Framer::new();
@@ -200,6 +224,7 @@ pub fn fuzz_answer(data: &[u8]) {
         let answer = data.get(..end).unwrap_or_default();
         let _ = decode_answer(answer, 0, transfer_response);
         let _ = decode_answer(answer, 0, simple_response);
+        let _ = decode_answer(answer, 0, builtin_response);
     }
 }
 

@@ -15,7 +15,7 @@ const MAX_BODY: usize = 64 * 1024;
 /// One encoded batch of points that came together: the unit of queue, disk and wire.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Frame {
-    /// When they came, Unix seconds; their own stamps stand in the items.
+    /// When they came, by [`crate::clock::steady_s`]; their own stamps stand in the items.
     pub taken: i64,
     /// End of each item in `body`, in order.
     ends: Vec<u32>,

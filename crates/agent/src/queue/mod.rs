@@ -207,7 +207,7 @@ impl Queue {
         loop {
             let filled = self.filled.notified();
             if let Some(disk) = self.disk.as_ref().filter(|_| !self.lock().disk_empty) {
-                match disk.peek(max_bytes, max_items, clock::unix_s()).await {
+                match disk.peek(max_bytes, max_items, clock::steady_s()).await {
                     Ok(frames) => match frames.last() {
                         Some((_, end)) => {
                             let end = End::Disk(*end);
@@ -229,7 +229,7 @@ impl Queue {
 
     fn peek_tail(&self, max_bytes: usize, max_items: usize) -> Option<Block> {
         let mut inner = self.lock();
-        let old = clock::unix_s() - self.max_age;
+        let old = clock::steady_s() - self.max_age;
         let mut expired = 0;
         while inner.tail.front().is_some_and(|entry| entry.frame.taken < old) {
             expired += inner.pop().map_or(0, |frame| frame.len());
@@ -474,7 +474,7 @@ impl Queue {
         let disk = self.disk.as_ref().map(Disk::view).unwrap_or_default();
         let oldest = disk.oldest.filter(|_| disk.points > 0);
         let oldest = oldest.or_else(|| inner.tail.front().map(|entry| entry.frame.taken));
-        let age_s = oldest.map_or(0, |taken| u64::try_from(clock::unix_s() - taken).unwrap_or(0));
+        let age_s = oldest.map_or(0, |taken| u64::try_from(clock::steady_s() - taken).unwrap_or(0));
         Waiting {
             memory_points: inner.items,
             memory_bytes: inner.bytes,

@@ -160,7 +160,7 @@ async fn a_stop_puts_everything_on_disk_and_the_next_start_finds_it() {
 #[tokio::test(start_paused = true)]
 async fn what_waited_too_long_is_dropped_and_counted() {
     let fake = Fake::default();
-    let now = clock::unix_s();
+    let now = clock::steady_s();
     let queue = on_disk(open(&fake), 3600);
     [now - 7200, now - 3700, now - 60].into_iter().for_each(|taken| queue.append(frames(taken, 5)));
     queue.close().await;

@@ -3,43 +3,29 @@
 use super::unit::BACK_OFF;
 use super::*;
 use crate::app::Collecting;
+use crate::clock::tests::{Host, START_MS};
 use crate::collect::{Collector, Cx, Opened};
 use crate::config::Config;
 use crate::model::{Metric, Sets, Tags};
 use crate::stats::Stats;
 use std::sync::Mutex;
-use std::sync::atomic::{AtomicBool, AtomicI64, AtomicUsize, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 
 const SAID: Metric = Metric::gauge("test.said", "1", Sets::ALL, "test");
 
-/// The wall clock follows tokio's paused clock, plus what the test adds.
-struct TestClock {
-    base_ms: i64,
-    started: Instant,
-    moved_ms: AtomicI64,
+/// The clocks follow tokio's, plus what the test adds.
+fn shared(step: u32) -> (Shared, Arc<Host>, Arc<Stats>) {
+    shared_by(step, Host::new(Some(Instant::now())))
 }
 
-impl WallClock for TestClock {
-    fn now_us(&self) -> i64 {
-        let gone = i64::try_from(self.started.elapsed().as_millis()).expect("fits");
-        (self.base_ms + gone + self.moved_ms.load(SeqCst)) * 1000
-    }
-}
-
-fn shared(step: u32) -> (Shared, Arc<TestClock>, Arc<Stats>) {
+pub(super) fn shared_by(step: u32, (host, clock): (Arc<Host>, Arc<AgentClock>)) -> (Shared, Arc<Host>, Arc<Stats>) {
     let mut config = Config::standalone();
     config.hostname = "h".to_owned();
     config.transfer.interval = step;
     let collecting = Collecting::new(config, None);
-    let clock =
-        Arc::new(TestClock { base_ms: 1_700_000_000_000, started: Instant::now(), moved_ms: AtomicI64::new(0) });
-    let shared = Shared {
-        clock: clock.clone(),
-        plan: Arc::new(Plan::new(TEST, Sets::ALL, Platform::CURRENT, &Config::standalone())),
-        ..collecting.shared
-    };
-    (shared, clock, collecting.stats)
+    let plan = Arc::new(Plan::new(TEST, Sets::ALL, Platform::CURRENT, &Config::standalone()));
+    (Shared { clock, plan, ..collecting.shared }, host, collecting.stats)
 }
 
 struct Says;
@@ -93,7 +79,7 @@ static TEST: &[Spec] = &[
     spec("broken", |_| anyhow::bail!("cannot be opened")),
 ];
 
-fn pick(names: &[&str]) -> Vec<&'static Spec> {
+pub(super) fn pick(names: &[&str]) -> Vec<&'static Spec> {
     TEST.iter().filter(|spec| names.contains(&spec.name)).collect()
 }
 
@@ -117,11 +103,11 @@ async fn a_panic_costs_one_collector_and_it_is_opened_again_later() {
     let mut lane = lanes(pick(&["says", "panics"]), &shared).remove(0);
     assert_eq!(cycle(&mut lane).await.len(), 1);
     assert_eq!((stats.collect_panics.get(), PANICS.load(SeqCst)), (1, 1));
-    clock.moved_ms.fetch_add(60_000, SeqCst);
+    clock.pass(60_000);
     assert_eq!(cycle(&mut lane).await.len(), 1);
     assert_eq!(PANICS.load(SeqCst), 1, "not before its pause is over");
     lane.units[1].state = State::Closed { again: Instant::now(), pause: BACK_OFF.0 };
-    clock.moved_ms.fetch_add(60_000, SeqCst);
+    clock.pass(60_000);
     assert_eq!(cycle(&mut lane).await.len(), 1);
     assert_eq!((stats.collect_panics.get(), PANICS.load(SeqCst)), (2, 2));
     assert_eq!(lane.units[1].panic_pause, BACK_OFF.0 * 4);
@@ -139,7 +125,7 @@ async fn a_collector_that_hangs_is_given_up_alone_never_started_twice_and_used_a
     let said = cycle(&mut lane).await;
     assert_eq!(said.len(), 1, "the others go on: {said:?}");
     assert_eq!(stats.collect_hung.get(), 1);
-    clock.moved_ms.fetch_add(1000, SeqCst);
+    clock.pass(1000);
     assert_eq!(cycle(&mut lane).await.len(), 1);
     assert_eq!(stats.collect_hung.get(), 1, "counted once");
     // A collector that was always a little late wrote two lines a cycle.
@@ -149,7 +135,7 @@ async fn a_collector_that_hangs_is_given_up_alone_never_started_twice_and_used_a
     until(|| !IS_AWAY.load(SeqCst)).await;
     let mut back = 0;
     while back < 2 {
-        clock.moved_ms.fetch_add(1000, SeqCst);
+        clock.pass(1000);
         back = cycle(&mut lane).await.len();
     }
     assert_eq!(back, 2, "its late answer is thrown away, the next one counts");
@@ -170,9 +156,9 @@ async fn a_second_cycle_in_a_bucket_does_not_happen() {
     let first = cycle(&mut lane).await;
     assert_eq!((first.len(), first[0].at, first[0].step), (1, 1_699_999_980, 60));
     assert!(!lane.run_once(&mut |_| panic!("said something")).await);
-    clock.moved_ms.fetch_sub(3_000_000, SeqCst);
+    clock.step(-3_000_000);
     assert!(!lane.run_once(&mut |_| panic!("said something")).await, "the clock stepped back");
-    clock.moved_ms.fetch_add(3_060_000, SeqCst);
+    clock.pass(3_060_000);
     assert_eq!(cycle(&mut lane).await[0].at, 1_700_000_040);
 }
 
@@ -181,22 +167,22 @@ async fn a_second_cycle_in_a_bucket_does_not_happen() {
 async fn cycles_stand_at_the_phase_of_every_step() {
     let (shared, clock, _) = shared(60);
     let mut lane = lanes(pick(&["absent"]), &shared).remove(0);
-    let phase = lane.timetable.phase_ms();
+    let phase = lane.stamps.timetable().phase_ms();
     let (tell, mut told) = tokio::sync::mpsc::unbounded_channel();
     let cycles = clock.clone();
     let task = tokio::spawn(async move {
         lane.run(&mut |_| {
-            let _ = tell.send(cycles.now_ms());
+            let _ = tell.send(cycles.wall_ms());
         })
         .await;
     });
-    assert_eq!(told.recv().await, Some(clock.base_ms), "the first cycle comes at once");
+    assert_eq!(told.recv().await, Some(START_MS), "the first cycle comes at once");
     for n in 0..5 {
         assert_eq!(told.recv().await, Some(1_700_000_040_000 + 60_000 * n + phase));
     }
-    clock.moved_ms.fetch_add(20 * 60_000, SeqCst);
-    let now = clock.now_ms();
-    let next = told.recv().await.expect("a cycle after the clock was set");
+    clock.pass(20 * 60_000);
+    let now = clock.wall_ms();
+    let next = told.recv().await.expect("a cycle after the suspend");
     assert!(next - now <= 60_000 && next % 60_000 == phase, "{next} after {now}");
     task.abort();
 }

@@ -30,7 +30,8 @@ fn the_effective_configuration_is_json_and_warnings_are_elsewhere() {
     let config = parsed(&ended.success());
     assert_eq!(
         config["transfer"],
-        json!({ "enabled": true, "addrs": ["10.0.0.1:8433"], "interval": 20, "timeout": 1000 })
+        json!({ "enabled": true, "addrs": ["10.0.0.1:8433"], "interval": 20, "timeout": 1000, "replay_delay": 60,
+                "replay_speed": 10, "replay_pause": 100 })
     );
     assert_eq!(config["http"]["listen"], ":1988");
     assert_eq!(config["heartbeat"]["interval"], 60);

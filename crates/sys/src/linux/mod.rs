@@ -32,8 +32,10 @@ pub use store::{create_private_dir, sync_dir};
 
 use crate::civil;
 use crate::types::LocalTime;
+use rustix::time::{ClockId, DynamicClockId, clock_gettime, clock_gettime_dynamic};
 use std::io;
 use std::mem::MaybeUninit;
+use std::time::Duration;
 
 /// The node name of uname(2), which is what gethostname(2) gives.
 ///
@@ -42,6 +44,14 @@ use std::mem::MaybeUninit;
 pub fn hostname() -> io::Result<String> {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     if name.is_empty() { Err(io::Error::new(io::ErrorKind::InvalidData, "the host has no name")) } else { Ok(name) }
+}
+
+/// Time since the host started, with the time it was suspended (clock_gettime(2), CLOCK_BOOTTIME): nobody sets it. In
+/// nanoseconds.
+pub fn since_boot() -> Duration {
+    // A sandbox that does not know it is not suspended either.
+    let now = clock_gettime_dynamic(DynamicClockId::Boottime).unwrap_or_else(|_| clock_gettime(ClockId::Monotonic));
+    Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
 }
 
 /// Seconds since 1970 as the host's calendar shows them (localtime_r(3)); held within 1970-01-02 and 9999-12-31 UTC.

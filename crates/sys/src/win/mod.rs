@@ -27,7 +27,7 @@ pub use mem::{commit_info, page_files};
 pub use paging::memory_lists;
 pub use process::self_usage;
 pub use store::{create_private_dir, sync_dir};
-pub use time::{local_time, ntp_servers};
+pub use time::{local_time, ntp_servers, since_boot};
 
 use crate::layout;
 use ffi::{Answer, fill, last_error, len_u32};

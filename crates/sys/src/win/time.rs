@@ -4,6 +4,7 @@ use super::reg::text_value;
 use crate::civil;
 use crate::layout::text::{self, MAX_NAME};
 use crate::types::LocalTime;
+use std::time::Duration;
 use std::{io, ptr};
 use windows_sys::Win32::Foundation::{
     DNS_ERROR_RCODE_NAME_ERROR, ERROR_CALL_NOT_IMPLEMENTED, ERROR_NO_SUCH_DOMAIN, FILETIME, NO_ERROR, SYSTEMTIME,
@@ -12,9 +13,17 @@ use windows_sys::Win32::NetworkManagement::NetManagement::NetApiBufferFree;
 use windows_sys::Win32::Networking::ActiveDirectory::{
     DOMAIN_CONTROLLER_INFOW, DS_AVOID_SELF, DS_RETURN_DNS_NAME, DS_TIMESERV_REQUIRED, DsGetDcNameW,
 };
+use windows_sys::Win32::System::SystemInformation::GetTickCount64;
 use windows_sys::Win32::System::Time::{FileTimeToSystemTime, SystemTimeToTzSpecificLocalTime};
 use windows_sys::core::PCWSTR;
 use windows_sys::w;
+
+/// Time since the host started, with the time it slept or was hibernated (GetTickCount64): nobody sets it. In steps of 10 to
+/// 16 ms.
+pub fn since_boot() -> Duration {
+    // SAFETY: the call takes nothing.
+    Duration::from_millis(unsafe { GetTickCount64() })
+}
 
 /// Seconds since 1970 as the host's calendar shows them (SystemTimeToTzSpecificLocalTime); held within 1970-01-02 and
 /// 9999-12-31 UTC, and UTC itself where the host cannot tell.

@@ -55,8 +55,8 @@ pub(super) const NOT_FINITE: Metric = Metric::counter("agent.points.not_finite",
     .help("collected values left out because they were no numbers");
 pub(super) const HTTP_REFUSED: Metric = Metric::counter("agent.http.refused", "connections", Sets::EXTENDED, OWN)
     .help("connections closed because too many were open");
-pub(super) const CLOCK_SKEW: Metric = Metric::gauge("agent.clock.skew.ms", "ms", Sets::EXTENDED, OWN)
-    .help("how far the host's clock is ahead of the server's, which hbs tells; negative: behind");
+pub(super) const CLOCK_SKEW: Metric = Metric::gauge("agent.clock.skew", "s", Sets::EXTENDED, OWN)
+    .help("how far the agent's clock is ahead of hbs's; negative: behind");
 pub(super) const GUARD_EXCEEDED: Metric = Metric::counter("agent.guard.exceeded", "times", Sets::EXTENDED, OWN)
     .help("times that the agent came over a limit of `guard`");
 pub(super) const GUARD_ENDS: Metric = Metric::gauge("agent.guard.ends", "times", Sets::EXTENDED, OWN)

@@ -51,15 +51,15 @@ fn what_was_lost_is_said_by_reason_and_in_all() {
 #[test]
 fn what_is_not_known_is_absent_and_what_is_negative_is_said() {
     let cx = context(&["t:8433"]);
-    let names = ["agent.clock.skew.ms", "agent.transfer.up", "agent.transfer.call.ms", "agent.queue.disk.ok"];
+    let names = ["agent.clock.skew", "agent.transfer.up", "agent.transfer.call.ms", "agent.queue.disk.ok"];
     let said = cycle(&cx);
     assert!(names.iter().all(|name| !said.contains_key(*name)), "{said:?}");
-    cx.stats.clock_skew_ms.set(-1500);
+    cx.stats.clock_skew_s.set(-15);
     cx.stats.transfer_up.set(0);
     cx.stats.transfer_call_ms.set(12);
     cx.stats.queue_disk_ok.set(1);
     let said = cycle(&cx);
-    assert_eq!(names.map(|name| said.get(name).copied()), [Some(-1500.0), Some(0.0), Some(12.0), Some(1.0)]);
+    assert_eq!(names.map(|name| said.get(name).copied()), [Some(-15.0), Some(0.0), Some(12.0), Some(1.0)]);
     cx.stats.transfer_call_ms.forget();
     assert!(!cycle(&cx).contains_key("agent.transfer.call.ms"));
 }

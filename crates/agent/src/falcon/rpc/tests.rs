@@ -94,3 +94,16 @@ async fn an_answer_without_end_is_cut_off() {
     let error = tokio::join!(call, server).0.expect_err("too long");
     assert!(error.to_string().contains("more than"), "{error}");
 }
+
+#[test]
+fn the_time_of_hbs_is_found_beside_what_is_not_used() {
+    let said = |result: &str| {
+        decode_answer(format!("{{\"id\":0,\"result\":{result},\"error\":null}}").as_bytes(), 0, builtin_response)
+    };
+    let full = r#"{"Metrics":[{"Metric":"du.bs","Tags":"path=/etc"},null],"Checksum":"abc","Timestamp":1795363585}"#;
+    let expected = BuiltinResponse { checksum: "abc".to_owned(), timestamp_s: 1_795_363_585 };
+    assert_eq!(said(full).expect("an answer"), expected);
+    let failed = r#"{"Metrics":null,"Checksum":"","Timestamp":0}"#;
+    assert_eq!(said(failed).expect("an answer"), BuiltinResponse::default());
+    assert!(matches!(said(r#"{"Timestamp":"1795363585"}"#), Err(Error::Protocol(_))));
+}

@@ -1,0 +1,157 @@
+//! The report's form, and a scripted hbs.
+
+use super::*;
+use crate::clock::tests::Host;
+use crate::config::Config;
+use serde_json::{Value, json};
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicI64, Ordering::SeqCst};
+use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+use tokio::net::TcpListener;
+use tokio::sync::mpsc;
+
+#[test]
+fn the_version_fits_the_column_of_hbs() {
+    assert_eq!(short("0.1.0@1234567"), "0.1.0@1234567");
+    assert_eq!(short("10.20.30@1234567").len(), 16);
+    assert_eq!(short("100.200.300@1234567"), "100.200.300@1234");
+    assert_eq!(short("0.1.0@版本版本版本"), "0.1.0@版本版");
+}
+
+#[test]
+fn the_report_has_the_members_of_the_go_agent() {
+    let report: serde_json::Value = serde_json::from_slice(&report_status("主机", "10.0.0.9", "1@2")).expect("JSON");
+    let expected = serde_json::json!({
+        "Hostname": "主机", "IP": "10.0.0.9", "AgentVersion": "1@2", "PluginVersion": "plugin not enabled"
+    });
+    assert_eq!(report, expected);
+}
+
+#[test]
+fn the_address_is_ipv4_and_the_configured_one_wins() {
+    let v4 = Some(IpAddr::from([127, 0, 0, 1]));
+    assert_eq!(local_ipv4("10.1.1.1", v4), "10.1.1.1");
+    assert_eq!(local_ipv4("", v4), "127.0.0.1");
+    let v6 = local_ipv4("", Some(IpAddr::from([0, 0, 0, 0, 0, 0, 0, 1])));
+    assert!(v6.is_empty() || v6.parse::<Ipv4Addr>().is_ok(), "{v6}");
+}
+
+/// Answers what is set for each method; tells each call.
+struct Hbs {
+    addr: String,
+    timestamp_s: AtomicI64,
+    /// What it says instead of its time.
+    fault: Mutex<Option<&'static str>>,
+}
+
+impl Hbs {
+    async fn start() -> (Arc<Hbs>, mpsc::UnboundedReceiver<Value>) {
+        let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let addr = listener.local_addr().expect("an address").to_string();
+        let hbs = Arc::new(Hbs { addr, timestamp_s: AtomicI64::new(0), fault: Mutex::default() });
+        let (tell, calls) = mpsc::unbounded_channel();
+        let serves = hbs.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let (read, mut write) = stream.split();
+                let mut lines = BufReader::new(read).lines();
+                while let Ok(Some(line)) = lines.next_line().await {
+                    let call: Value = serde_json::from_str(&line).expect("JSON");
+                    let answer = format!("{}\n", serves.answer(&call));
+                    let _ = tell.send(call);
+                    let _ = write.write_all(answer.as_bytes()).await;
+                }
+            }
+        });
+        (hbs, calls)
+    }
+
+    fn answer(&self, call: &Value) -> Value {
+        let fault = *self.fault.lock().expect("unpoisoned");
+        let time = json!({ "Metrics": [], "Checksum": "abc", "Timestamp": self.timestamp_s.load(SeqCst) });
+        match (call["method"].as_str(), fault) {
+            (Some("Agent.ReportStatus"), _) => json!({ "id": call["id"], "result": { "code": 0 }, "error": null }),
+            (Some("Agent.BuiltinMetrics"), None) => json!({ "id": call["id"], "result": time, "error": null }),
+            (_, fault) => json!({ "id": call["id"], "result": null, "error": fault }),
+        }
+    }
+
+    fn has(&self, ms: i64) {
+        self.timestamp_s.store(ms / 1000, SeqCst);
+    }
+}
+
+fn reporter(hbs: &Hbs, clock: Arc<AgentClock>) -> (Reporter, Arc<Stats>) {
+    let mut config = Config::standalone();
+    config.hostname = "h".to_owned();
+    config.heartbeat.addrs = vec![hbs.addr.clone()];
+    config.heartbeat.interval = 86_400;
+    let stats = Arc::new(Stats::default());
+    (Reporter::new(&config.heartbeat, Arc::new(Identity::new(&config)), clock, stats.clone()), stats)
+}
+
+#[tokio::test]
+async fn hbs_is_asked_for_its_time_after_a_report_and_when_the_clock_was_set() {
+    let (hbs, mut calls) = Hbs::start().await;
+    let (host, clock) = Host::new(None);
+    hbs.has(host.wall_ms() - 30_000);
+    let (reporter, stats) = reporter(&hbs, clock.clone());
+    let task = tokio::spawn(reporter.run());
+    assert_eq!(calls.recv().await.expect("a call")["method"], "Agent.ReportStatus");
+    let call = calls.recv().await.expect("a call");
+    assert_eq!(call["method"], "Agent.BuiltinMetrics");
+    assert_eq!(call["params"], json!([{ "Hostname": "h", "Checksum": "nil" }]));
+    while stats.clock_skew_s.get().is_none() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(stats.clock_skew_s.get(), Some(30));
+
+    host.step(3_600_000);
+    hbs.has(host.wall_ms());
+    assert!(clock.look().in_doubt);
+    let call = calls.recv().await.expect("a call");
+    assert_eq!(call["params"], json!([{ "Hostname": "h", "Checksum": "abc" }]), "so that the answer is short");
+    while clock.look().in_doubt {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(clock.look().at_ms, host.wall_ms());
+    task.abort();
+}
+
+#[tokio::test]
+async fn an_answer_without_a_time_decides_nothing() {
+    let (hbs, _calls) = Hbs::start().await;
+    let (host, clock) = Host::new(None);
+    let (mut reporter, stats) = reporter(&hbs, clock.clone());
+    clock.look();
+    host.step(3_600_000);
+    assert!(reporter.report().await);
+    reporter.ask_time().await;
+    assert_eq!((stats.clock_skew_s.get(), clock.look().in_doubt), (None, true), "its database failed");
+    hbs.has(host.wall_ms());
+    reporter.ask_time().await;
+    assert_eq!((stats.clock_skew_s.get(), clock.look().in_doubt), (Some(0), false));
+    *hbs.fault.lock().expect("unpoisoned") = Some("some other error");
+    reporter.ask_time().await;
+    assert_eq!((stats.clock_skew_s.get(), reporter.timeless), (None, false), "what it said before is old");
+}
+
+#[tokio::test]
+async fn an_hbs_that_does_not_know_the_call_goes_on_getting_reports_and_is_not_asked_again() {
+    let (hbs, mut calls) = Hbs::start().await;
+    *hbs.fault.lock().expect("unpoisoned") = Some("rpc: can't find method Agent.BuiltinMetrics");
+    let (mut reporter, stats) = reporter(&hbs, Host::new(None).1);
+    for _ in 0..3 {
+        assert!(reporter.report().await);
+        reporter.ask_time().await;
+    }
+    let mut ids = Vec::new();
+    while let Ok(call) = calls.try_recv() {
+        ids.push((call["method"].as_str().expect("a method").to_owned(), call["id"].as_u64().expect("an id")));
+    }
+    let methods: Vec<&str> = ids.iter().map(|(method, _)| method.as_str()).collect();
+    let report = "Agent.ReportStatus";
+    assert_eq!(methods, [report, "Agent.BuiltinMetrics", report, report]);
+    assert!(ids.iter().map(|(_, id)| *id).eq(0..4), "all on one connection: {ids:?}");
+    assert_eq!(stats.clock_skew_s.get(), None);
+}
