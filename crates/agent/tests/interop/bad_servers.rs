@@ -38,7 +38,7 @@ fn faulty_transfers_are_told_once_and_cost_no_point() {
         servers.iter().all(|server| server.faulty_calls() > 0).then_some(())
     });
     agent.push(&json!([{ "endpoint": "app", "metric": "pushed", "value": 1, "step": 60, "counterType": "GAUGE" }]));
-    agent.wait_for_lines("points wait in memory", 1);
+    agent.wait_for_lines("points wait until a transfer answers", 1);
     assert!(agent.rss_kb() < RSS_LIMIT_KB, "{} kB", agent.rss_kb());
     servers.iter().for_each(Server::turn_good);
     let items = agent.wait("the points that waited", || {

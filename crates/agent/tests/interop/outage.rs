@@ -46,7 +46,7 @@ fn three_cycles_without_a_server_lose_no_point() {
             pushed += 1;
             std::thread::sleep(Duration::from_millis(20));
         }
-        agent.wait_for_lines("points wait in memory until a transfer answers", round);
+        agent.wait_for_lines("points wait until a transfer answers", round);
         agent.wait_for_lines("WARN hbs: ", round);
         let to = now();
         let reported = peer.reports().len();
@@ -67,7 +67,7 @@ fn three_cycles_without_a_server_lose_no_point() {
     let dropped: Vec<_> = items.iter().filter(|i| i.metric == "agent.transfer.dropped" && i.value > 0.0).collect();
     assert!(dropped.is_empty(), "{dropped:?}");
     for (text, count) in [
-        ("points wait in memory until a transfer answers", rounds()),
+        ("points wait until a transfer answers", rounds()),
         ("points are being sent", rounds() + 1),
         ("WARN hbs: ", rounds()),
         ("this host is reported as", rounds() + 1),
@@ -117,7 +117,7 @@ fn what_was_measured_before_the_first_transfer_answered_arrives() {
     peer.say("down");
     let agent = Agent::start(&peer.config("early"));
     push(&agent, 0);
-    agent.wait_for_lines("points wait in memory until a transfer answers", 1);
+    agent.wait_for_lines("points wait until a transfer answers", 1);
     agent.wait_for_lines("WARN hbs: ", 1);
     peer.wait("a cycle", &agent, || agent.get("/").text().contains("<td>agent.alive</td>").then_some(()));
     let measured = now();

@@ -62,8 +62,8 @@ fn a_stop_waits_for_no_transfer() {
         push(&agent, 3);
         let ended = agent.terminate();
         assert_eq!(ended.code, Some(0), "{}", ended.err);
-        assert_eq!(lines(&ended, "points were not sent and are lost"), 1, "{}", ended.err);
-        assert!(lines(&ended, "points wait in memory") <= 1, "{}", ended.err);
+        assert_eq!(lines(&ended, "points are on disk and are sent after the next start"), 1, "{}", ended.err);
+        assert!(lines(&ended, "points wait until a transfer answers") <= 1, "{}", ended.err);
     }
     assert!(silent.faulty_calls() >= 1);
 }
