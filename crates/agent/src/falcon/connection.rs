@@ -21,12 +21,13 @@ use std::hash::{BuildHasher, Hasher};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout};
 
 use self::dial::Dialler;
+pub use self::dial::{Connect, Connecting, Io, Stream};
 pub use self::health::{AddrState, Board, Health, State};
 use self::home::Home;
+use self::names::Names;
 pub use self::watch::{Named, Transfers, Watch};
 use super::rpc::{Client, Error};
 
@@ -41,14 +42,14 @@ const SLOW: Duration = Duration::from_secs(3);
 /// Slow answers in a row after which the address is slow; as many quick ones end it.
 const SLOW_ANSWERS: u8 = 2;
 
-pub type TcpClient = Client<TcpStream>;
+pub type Connection = Client<Stream>;
 
 /// One kind of server (transfer, hbs) and the connection to the address in use.
 pub struct Servers {
     addrs: Vec<String>,
     /// Of the address in use, or to be tried next. The first is the home.
     current: usize,
-    open: Option<TcpClient>,
+    open: Option<Connection>,
     dialler: Arc<Dialler>,
     board: Board,
     home: Home,
@@ -78,6 +79,11 @@ impl Servers {
             addrs.swap(end, usize::try_from(random() % 1024).unwrap_or(0) % (end + 1));
         }
         Servers::in_order(addrs, Dialler::of_system(dial_timeout_ms), watch)
+    }
+
+    /// Over connections that `connect` makes, for whoever brings servers of another kind.
+    pub fn over(addrs: Vec<String>, connect: Connect, watch: Box<dyn Watch>) -> Servers {
+        Servers::in_order(addrs, Dialler::with(Names::of_system(), connect, 0), watch)
     }
 
     fn in_order(addrs: Vec<String>, dialler: Dialler, watch: Box<dyn Watch>) -> Servers {
@@ -121,9 +127,9 @@ impl Servers {
     /// Makes one call, on the open connection or a new one; tries each address once before it fails. A refusal is an
     /// answer and does not change the address, but a server that does not know the call is passed over like a dead one.
     /// `call` may be made several times.
-    pub async fn call<T, F>(&mut self, mut call: impl FnMut(TcpClient) -> F) -> Result<T, (String, Error)>
+    pub async fn call<T, F>(&mut self, mut call: impl FnMut(Connection) -> F) -> Result<T, (String, Error)>
     where
-        F: Future<Output = (TcpClient, Result<T, Error>)>,
+        F: Future<Output = (Connection, Result<T, Error>)>,
     {
         self.leave_slow();
         self.look_home();
@@ -173,7 +179,7 @@ impl Servers {
     }
 
     /// To the address in use, and whether it has served before.
-    async fn connection(&mut self) -> Result<(TcpClient, bool), Error> {
+    async fn connection(&mut self) -> Result<(Connection, bool), Error> {
         match self.open.take() {
             Some(client) => Ok((client, true)),
             None => Ok((Client::new(self.dialler.dial(self.addr()).await?), false)),
@@ -206,7 +212,7 @@ impl Servers {
         (self.current, self.open, self.slow) = (n, None, 0);
     }
 
-    fn answered(&mut self, client: TcpClient, took: Duration) {
+    fn answered(&mut self, client: Connection, took: Duration) {
         self.open = Some(client);
         self.pause = BACK_OFF.0;
         if self.current == 0 {

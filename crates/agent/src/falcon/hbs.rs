@@ -96,7 +96,7 @@ impl Reporter {
             .servers
             .call(|mut client| {
                 // The address is that of the connection in use, so that a host that moved is seen to have moved.
-                let local = client.stream().local_addr().ok().map(|addr| addr.ip().to_canonical());
+                let local = client.stream().ends().ok().map(|(local, _)| local.ip().to_canonical());
                 let report = report_status(&hostname, &identity.ip(local), &identity.version);
                 async move {
                     let result = client.call("Agent.ReportStatus", &[&report], simple_response).await;

@@ -46,9 +46,15 @@ pub struct Sender {
 
 impl Sender {
     pub fn new(config: &Transfer, queue: Arc<Queue>, stats: Arc<Stats>) -> Sender {
+        let servers = Servers::new_with(config.addrs.clone(), config.timeout, Box::new(Transfers(stats.clone())));
+        Sender::over(servers, config, queue, stats)
+    }
+
+    /// To servers that are there already.
+    pub fn over(servers: Servers, config: &Transfer, queue: Arc<Queue>, stats: Arc<Stats>) -> Sender {
         Sender {
             queue,
-            servers: Servers::new_with(config.addrs.clone(), config.timeout, Box::new(Transfers(stats.clone()))),
+            servers,
             stats,
             health: Health::default(),
             cut_off: true,

@@ -30,7 +30,7 @@ use crate::falcon::wire::Frame;
 use crate::stats::{Lost, Stats};
 pub use disk::Disk;
 use log::Position;
-pub use owner::{Open, View};
+pub use owner::{Open, View, directory};
 
 /// Memory for points that wait.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;

@@ -5,6 +5,7 @@
 //! that vanished without a word between two calls. TCP_USER_TIMEOUT would do so during a call: the call's own deadline is
 //! shorter, and there is no such option on Windows.
 
+use std::fmt;
 use std::future::Future;
 use std::io;
 use std::net::SocketAddr;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use socket2::{SockRef, TcpKeepalive};
+use tokio::io::{AsyncRead, AsyncWrite, DuplexStream};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, timeout, timeout_at};
 
@@ -25,7 +27,28 @@ const MOST_ADDRESSES: usize = 8;
 /// Idle time before the first probe, and between two.
 const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(15));
 
-pub type Connecting = Pin<Box<dyn Future<Output = io::Result<TcpStream>> + Send>>;
+/// What a call goes over.
+pub trait Io: AsyncRead + AsyncWrite + fmt::Debug + Send + Unpin {
+    /// This host's end and the other one.
+    ///
+    /// # Errors
+    /// It has no addresses, or the system does not tell them.
+    fn ends(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+}
+
+impl Io for TcpStream {
+    fn ends(&self) -> io::Result<(SocketAddr, SocketAddr)> {
+        Ok((self.local_addr()?, self.peer_addr()?))
+    }
+}
+
+/// Bytes in memory, for tests whose time is virtual.
+impl Io for DuplexStream {}
+
+pub type Stream = Box<dyn Io>;
+pub type Connecting = Pin<Box<dyn Future<Output = io::Result<Stream>> + Send>>;
 pub type Connect = Arc<dyn Fn(SocketAddr) -> Connecting + Send + Sync>;
 
 pub struct Dialler {
@@ -37,8 +60,7 @@ pub struct Dialler {
 impl Dialler {
     /// `timeout_ms` 0: none of its own.
     pub fn of_system(timeout_ms: u64) -> Dialler {
-        let connect = |address| -> Connecting { Box::pin(TcpStream::connect(address)) };
-        Dialler::with(Names::of_system(), Arc::new(connect), timeout_ms)
+        Dialler::with(Names::of_system(), Arc::new(tcp), timeout_ms)
     }
 
     pub fn with(names: Names, connect: Connect, timeout_ms: u64) -> Dialler {
@@ -51,12 +73,12 @@ impl Dialler {
 
     /// # Errors
     /// Of the last address, or of the name.
-    pub async fn dial(&self, addr: &str) -> Result<TcpStream, Error> {
+    pub async fn dial(&self, addr: &str) -> Result<Stream, Error> {
         let end = Instant::now() + CALL_DEADLINE;
         timeout_at(end, self.dial_until(end, addr)).await.unwrap_or(Err(Error::Timeout(CALL_DEADLINE.as_secs())))
     }
 
-    async fn dial_until(&self, end: Instant, addr: &str) -> Result<TcpStream, Error> {
+    async fn dial_until(&self, end: Instant, addr: &str) -> Result<Stream, Error> {
         let mut addresses = self.names.lookup(addr).await?;
         addresses.truncate(MOST_ADDRESSES);
         let mut last = io::Error::other("the name has no address");
@@ -65,10 +87,7 @@ impl Dialler {
             let share = end.saturating_duration_since(Instant::now()) / left;
             let patience = self.timeout.min(share);
             match timeout(patience, (self.connect)(*address)).await {
-                Ok(Ok(stream)) => {
-                    prepare(&stream)?;
-                    return Ok(stream);
-                }
+                Ok(Ok(stream)) => return Ok(stream),
                 Ok(Err(error)) => last = error,
                 Err(_) => {
                     let text = format!("no connection within {} ms", patience.as_millis());
@@ -80,10 +99,15 @@ impl Dialler {
     }
 }
 
-fn prepare(stream: &TcpStream) -> io::Result<()> {
-    stream.set_nodelay(true)?;
-    let keepalive = TcpKeepalive::new().with_time(KEEPALIVE.0).with_interval(KEEPALIVE.1);
-    SockRef::from(stream).set_tcp_keepalive(&keepalive)
+/// A connection to a host.
+pub fn tcp(address: SocketAddr) -> Connecting {
+    Box::pin(async move {
+        let stream = TcpStream::connect(address).await?;
+        stream.set_nodelay(true)?;
+        let keepalive = TcpKeepalive::new().with_time(KEEPALIVE.0).with_interval(KEEPALIVE.1);
+        SockRef::from(&stream).set_tcp_keepalive(&keepalive)?;
+        Ok(Box::new(stream) as Stream)
+    })
 }
 
 #[cfg(test)]
@@ -105,11 +129,7 @@ mod tests {
         let seen = tried.clone();
         let connect = move |address: SocketAddr| -> Connecting {
             seen.lock().expect("unpoisoned").push(address);
-            if address.ip().is_loopback() {
-                Box::pin(TcpStream::connect(address))
-            } else {
-                Box::pin(std::future::pending())
-            }
+            if address.ip().is_loopback() { tcp(address) } else { Box::pin(std::future::pending()) }
         };
         let names = Names::asking(Arc::new(move |_: &str| Ok(addresses.clone())));
         (Dialler::with(names, Arc::new(connect), timeout_ms), tried)
@@ -120,7 +140,7 @@ mod tests {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let alive = listener.local_addr().expect("an address");
         let (dialler, tried) = dialler(vec![hole(1), hole(2), alive, hole(3)], 10);
-        assert_eq!(dialler.dial(NAME).await.expect("connected").peer_addr().expect("a peer"), alive);
+        assert_eq!(dialler.dial(NAME).await.expect("connected").ends().expect("two").1, alive);
         assert_eq!(*tried.lock().expect("unpoisoned"), [hole(1), hole(2), alive]);
     }
 

@@ -6,11 +6,10 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::net::TcpStream;
 use tokio::task::JoinSet;
 use tokio::time::Instant;
 
-use super::dial::Dialler;
+use super::dial::{Dialler, Stream};
 use super::jittered;
 use crate::falcon::rpc::Error;
 
@@ -23,7 +22,7 @@ pub struct Home {
     /// Since when it answers.
     since: Option<Instant>,
     /// At most one; ended with this.
-    dials: JoinSet<Result<TcpStream, Error>>,
+    dials: JoinSet<Result<Stream, Error>>,
 }
 
 impl Home {
@@ -44,7 +43,7 @@ impl Home {
     }
 
     /// The outcome of a dial, once; starts one when it is time.
-    pub fn look(&mut self, dialler: &Arc<Dialler>, addr: &str) -> Option<Result<TcpStream, Error>> {
+    pub fn look(&mut self, dialler: &Arc<Dialler>, addr: &str) -> Option<Result<Stream, Error>> {
         if let Some(dialled) = self.dials.try_join_next() {
             self.pause = (self.pause * 2).min(AGAIN.1);
             self.wait();

@@ -93,7 +93,7 @@ impl World {
                 Mode::Refuses => Box::pin(std::future::ready(Err(io::Error::other("refused")))),
                 _ => Box::pin(std::future::ready(std::net::TcpStream::connect(address).and_then(|stream| {
                     stream.set_nonblocking(true)?;
-                    TcpStream::from_std(stream)
+                    Ok(Box::new(tokio::net::TcpStream::from_std(stream)?) as Stream)
                 }))),
             }
         })
@@ -117,8 +117,8 @@ impl World {
     async fn call(self: &Arc<World>, servers: &mut Servers) -> (char, Option<String>, Duration) {
         let start = Instant::now();
         let result = servers
-            .call(|client: TcpClient| {
-                let mode = self.mode(client.stream().peer_addr().expect("a peer"));
+            .call(|client: Connection| {
+                let mode = self.mode(client.stream().ends().expect("two").1);
                 async move {
                     tokio::task::yield_now().await;
                     let result = match mode {

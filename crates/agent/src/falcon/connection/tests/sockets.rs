@@ -3,7 +3,7 @@
 use super::*;
 use socket2::SockRef;
 
-async fn ping(mut client: TcpClient) -> (TcpClient, Result<i64, Error>) {
+async fn ping(mut client: Connection) -> (Connection, Result<i64, Error>) {
     let result = client.call("Agent.ReportStatus", &[b"{}"], simple_response).await;
     (client, result)
 }
@@ -96,7 +96,7 @@ async fn a_server_that_resets_in_the_middle_of_a_call_is_left_for_the_next() {
     let large = vec![b' '; 16 << 20];
     let large = &large;
     let mut first = true;
-    let call = |mut client: TcpClient| {
+    let call = |mut client: Connection| {
         let body: &[u8] = if std::mem::take(&mut first) { large } else { b"{}" };
         async move {
             let result = client.call("Agent.ReportStatus", &[body, b"{}"], simple_response).await;
@@ -122,8 +122,8 @@ async fn a_name_that_means_another_host_is_followed_at_the_next_dial() {
         let fails = &std::cell::Cell::new(failing);
         let seen = &peers;
         let world = &world;
-        let call = |client: TcpClient| async move {
-            let peer = client.stream().peer_addr().expect("a peer").to_string();
+        let call = |client: Connection| async move {
+            let peer = client.stream().ends().expect("two").1.to_string();
             seen.lock().unwrap().push(world.letter(&peer));
             let result = if fails.take() { Err(Error::Closed) } else { Ok(()) };
             (client, result)
