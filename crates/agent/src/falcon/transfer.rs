@@ -98,9 +98,10 @@ impl Sender {
     /// as well.
     async fn next(&mut self, leave: &mut watch::Receiver<bool>) -> Option<Work> {
         let live = self.rate.look(self.queue.came());
-        let items = match self.replay {
-            Some(_) => replay::block_items(replay::bound(self.speed, live)),
-            None => super::wire::MAX_ITEMS,
+        let bound = replay::bound(self.speed, live);
+        let (items, fast) = match self.replay {
+            Some(_) => (replay::block_items(bound), bound.is_none()),
+            None => (super::wire::MAX_ITEMS, false),
         };
         let queue = self.queue.clone();
         let block = tokio::select! {
@@ -113,7 +114,7 @@ impl Sender {
         } else if *leave.borrow() {
             return None;
         }
-        Some(Work::new(block))
+        Some(Work::new(block, fast))
     }
 
     /// Makes the next call of the block at hand, or what comes before it; `false` when no transfer answers.

@@ -1,8 +1,13 @@
 //! Which points go into which call.
 //!
-//! Transfers hand points on in parallel, and of a series servers keep what is newer than before only: two calls that continue
-//! a series need a pause between them. So several points of a series lie side by side in one call, in the order of time, and
-//! a block is cut into rounds: within a round no series stands in two calls.
+//! Transfers hand points on in parallel, and of a series servers keep what is newer than before only: between two points of a
+//! series must lie a pause, or they must travel together. A block is cut into rounds; within a round no series stands in two
+//! calls, and between two rounds lies the pause.
+//!
+//! * Usually a round has one point of each series: that is safe whatever else a transfer does.
+//! * A backlog that is sent as fast as it goes has several points of a series side by side ([`RUNS`]). A transfer cuts what it
+//!   has into batches of [`BATCH`], and a run that is cut is overtaken by its own end; so runs stand in the order of their
+//!   lengths, each of which divides the one before and the batch, and calls are whole batches: then no run lies across a cut.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -13,8 +18,10 @@ use tokio::time::Instant;
 use crate::falcon::wire::{Frame, MAX_ITEMS};
 use crate::queue::Block;
 
-/// Points of one series in one call: of more, real transfers were seen to let some be overtaken.
-pub const SIDE_BY_SIDE: usize = 20;
+/// Points of one series side by side. Each divides the one before; of longer runs, real transfers were seen to lose some.
+const RUNS: &[usize] = &[20, 10, 5, 1];
+/// How many items a transfer hands on at once (falcon-plus modules/transfer, `batch` of judge and graph).
+const BATCH: usize = 200;
 
 /// One item of a block: which frame, and which of its items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -30,8 +37,13 @@ pub struct Work {
 }
 
 impl Work {
-    pub fn new(block: Block) -> Work {
-        let calls = cut(&block.frames);
+    /// `side_by_side`: several points of a series in a call.
+    pub fn new(block: Block, side_by_side: bool) -> Work {
+        let calls = if side_by_side {
+            cut(&block.frames, RUNS, MAX_ITEMS - MAX_ITEMS % BATCH)
+        } else {
+            cut(&block.frames, &[1], MAX_ITEMS)
+        };
         Work { block, calls }
     }
 
@@ -59,8 +71,9 @@ impl Work {
     }
 }
 
-/// Calls of at most [`MAX_ITEMS`], series by series, the series in the order in which they come.
-fn cut(frames: &[Arc<Frame>]) -> VecDeque<Vec<Item>> {
+/// Calls of at most `most` items. In a round the longest runs come first, and of one length the series in the order in which
+/// they come.
+fn cut(frames: &[Arc<Frame>], runs: &[usize], most: usize) -> VecDeque<Vec<Item>> {
     let mut series: HashMap<u64, usize> = HashMap::new();
     let mut items: Vec<(usize, Item)> = Vec::with_capacity(frames.iter().map(|frame| frame.len()).sum());
     for (frame, keys) in frames.iter().map(|frame| frame.keys()).enumerate() {
@@ -71,22 +84,24 @@ fn cut(frames: &[Arc<Frame>]) -> VecDeque<Vec<Item>> {
     }
     // Stable: a series keeps its order.
     items.sort_by_key(|(series, _)| *series);
-    let mut rounds: Vec<VecDeque<Vec<Item>>> = Vec::new();
-    for run in items.chunk_by(|(a, _), (b, _)| a == b) {
-        for (round, part) in run.chunks(SIDE_BY_SIDE).enumerate() {
-            if rounds.len() == round {
-                rounds.push(VecDeque::new());
-            }
-            let Some(calls) = rounds.get_mut(round) else { continue };
-            if calls.back().is_none_or(|call| call.len() + part.len() > MAX_ITEMS) {
-                calls.push_back(Vec::new());
-            }
-            if let Some(call) = calls.back_mut() {
-                call.extend(part.iter().map(|(_, item)| *item));
+    let mut left: Vec<&[(usize, Item)]> = items.chunk_by(|(a, _), (b, _)| a == b).collect();
+    let mut calls = VecDeque::new();
+    while !left.is_empty() {
+        let mut round = Vec::new();
+        // Once in a round, whatever is left then.
+        let longest = |points: &&[(usize, Item)]| runs.iter().copied().find(|run| *run <= points.len()).unwrap_or(1);
+        let lengths: Vec<usize> = left.iter().map(longest).collect();
+        for run in runs {
+            for (points, _) in left.iter_mut().zip(&lengths).filter(|(_, length)| *length == run) {
+                let (now, later) = points.split_at(*run);
+                round.extend(now.iter().map(|(_, item)| *item));
+                *points = later;
             }
         }
+        calls.extend(round.chunks(most).map(<[Item]>::to_vec));
+        left.retain(|points| !points.is_empty());
     }
-    rounds.into_iter().flatten().collect()
+    calls
 }
 
 /// The series of the calls of the last moments.
@@ -141,32 +156,56 @@ mod tests {
         encode(&samples, "h", 0).into_iter().map(Arc::new).collect()
     }
 
+    fn sizes(calls: &VecDeque<Vec<Item>>) -> Vec<usize> {
+        calls.iter().map(Vec::len).collect()
+    }
+
     #[test]
     fn one_cycle_goes_in_its_order() {
-        let frames = frame(60, 0..1200);
-        let calls = cut(&frames);
-        assert_eq!(calls.iter().map(Vec::len).collect::<Vec<_>>(), [500, 500, 200]);
+        let calls = cut(&frame(60, 0..1200), &[1], 500);
+        assert_eq!(sizes(&calls), [500, 500, 200]);
         let names: Vec<_> = calls.iter().flatten().map(|item| item.frame * 500 + item.item).collect();
         assert!(names.is_sorted() && names.len() == 1200);
     }
 
     #[test]
-    fn points_of_a_series_lie_side_by_side_and_in_no_second_call_of_their_round() {
-        let frames: Vec<_> = (0..45).flat_map(|n| frame(60 * n, 0..60)).collect();
-        let calls = cut(&frames);
-        // Rounds of 20, 20 and 5 points for each of 60 series.
-        assert_eq!(calls.iter().map(Vec::len).collect::<Vec<_>>(), [500, 500, 200, 500, 500, 200, 300]);
-        let mut seen = [0; 60];
-        for call in &calls {
-            for run in call.chunk_by(|a, b| a.item == b.item) {
-                assert!(run.len() <= SIDE_BY_SIDE);
-                for item in run {
-                    assert_eq!(item.frame, seen[item.item], "in the order of time");
-                    seen[item.item] += 1;
-                }
+    fn a_call_has_one_point_of_a_series() {
+        let frames: Vec<_> =
+            [(60, 0..3), (120, 1..3), (180, 2..4)].into_iter().flat_map(|(at, m)| frame(at, m)).collect();
+        let calls = cut(&frames, &[1], 500);
+        // m0 m1 m2 m3, then m1 m2, then m2.
+        assert_eq!(sizes(&calls), [4, 2, 1]);
+        assert_eq!(calls[2], [Item { frame: 2, item: 0 }]);
+    }
+
+    #[test]
+    fn a_fast_backlog_has_points_of_a_series_side_by_side_that_no_batch_cuts() {
+        // Series n has 7 n points.
+        let frames: Vec<_> = (0..70)
+            .flat_map(|at| frame(60 * at, (0..10).filter(move |n| at < 7 * i64::try_from(*n).expect("small"))))
+            .collect();
+        let all = cut(&frames, RUNS, 400);
+        let mut seen: HashMap<u64, usize> = HashMap::new();
+        let (mut round, mut at): (std::collections::HashSet<u64>, usize) = Default::default();
+        for call in &all {
+            let key = |item: &Item| frames[item.frame].keys()[item.item];
+            if call.iter().any(|item| round.contains(&key(item))) {
+                // A pause: the transfer has cut what there was.
+                (round, at) = Default::default();
             }
+            for run in call.chunk_by(|a, b| key(a) == key(b)) {
+                assert!(RUNS.contains(&run.len()), "{}", run.len());
+                assert_eq!(at / BATCH, (at + run.len() - 1) / BATCH, "a run of {} at {at}", run.len());
+                at += run.len();
+                let newest = seen.entry(key(&run[0])).or_default();
+                assert!(run.is_sorted_by_key(|item| item.frame) && (run[0].frame >= *newest));
+                *newest = run[run.len() - 1].frame;
+            }
+            round.extend(call.iter().map(key));
         }
-        assert_eq!(seen, [45; 60]);
+        assert_eq!(sizes(&all).iter().sum::<usize>(), (0..10).map(|n| 7 * n).sum::<usize>());
+        let day: Vec<_> = (0..20).flat_map(|at| frame(60 * at, 0..500)).collect();
+        assert_eq!(sizes(&cut(&day, RUNS, 400)), [400; 25]);
     }
 
     /// Pushes with many different stamps against a healthy transfer crawled at ten stamps a second and filled the queue.

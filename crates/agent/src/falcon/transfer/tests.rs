@@ -62,7 +62,7 @@ async fn everything_arrives_in_order_and_invalid_is_counted() {
     queue.append(samples(60, &["b"]));
     queue.append(samples(120, &["a"]));
     sender.run(left()).await;
-    assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "a", "invalid", "b"]], "a series lies side by side");
+    assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "invalid", "b"], vec!["a"]]);
     assert_eq!((stats.sent.get(), stats.invalid.get(), stats.queued.get()), (3, 1, 0));
 }
 
@@ -70,13 +70,13 @@ async fn everything_arrives_in_order_and_invalid_is_counted() {
 #[tokio::test]
 async fn between_two_calls_that_continue_a_series_lies_the_pause() {
     let (sender, queue, stats, seen) = setup().await;
-    let points: Vec<_> = (1..=21).map(|n| sample("a", "", 1.0, n * 60)).collect();
+    let points: Vec<_> = (1..=3).map(|n| sample("a", "", 1.0, n * 60)).collect();
     queue.append(encode(&points, "h", 0));
     let start = tokio::time::Instant::now();
     sender.run(left()).await;
-    assert!(start.elapsed() >= Duration::from_millis(100), "{:?}", start.elapsed());
-    assert_eq!(seen.lock().expect("unpoisoned").iter().map(Vec::len).collect::<Vec<_>>(), [20, 1]);
-    assert_eq!(stats.sent.get(), 21);
+    assert!(start.elapsed() >= Duration::from_millis(200), "{:?}", start.elapsed());
+    assert_eq!(seen.lock().expect("unpoisoned").iter().map(Vec::len).collect::<Vec<_>>(), [1, 1, 1]);
+    assert_eq!(stats.sent.get(), 3);
 }
 
 /// One item that a transfer cannot read makes it refuse the whole call: the others must arrive all the same.
@@ -122,7 +122,7 @@ async fn a_server_that_is_no_transfer_costs_no_points() {
         assert_eq!(stats.invalid.get(), 0);
         assert_eq!(queue.items(), if alone { 2 } else { 0 });
     }
-    assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "a", "b", "b"]]);
+    assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "b"], vec!["a", "b"]]);
 }
 
 #[tokio::test]
