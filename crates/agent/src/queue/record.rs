@@ -193,6 +193,17 @@ mod tests {
         assert_eq!(read_segment_head(&segment_head()), SegmentHead::Ours);
     }
 
+    /// Written by another program after the description above: the format is what it says.
+    #[test]
+    fn a_log_of_another_hand_is_read() {
+        let (frames, lost) = read_all(include_bytes!("../../../../fuzz/seeds/queue_log/two"));
+        assert_eq!((frames.iter().map(|frame| frame.taken).collect::<Vec<_>>(), lost), (vec![1_795_363_645, 1_795_363_646], 0));
+        assert_eq!(frames[1].items().collect::<Vec<_>>(), [br#"{"a":1}"#, br#"{"b":2}"#]);
+        assert_eq!(frames[1].keys(), [1, 2]);
+        let (frames, lost) = read_all(include_bytes!("../../../../fuzz/seeds/queue_log/torn"));
+        assert_eq!((frames.len(), lost), (1, 2));
+    }
+
     #[test]
     fn a_head_of_a_newer_version_is_told_from_a_damaged_one() {
         let mut head = segment_head()[..8].to_vec();
