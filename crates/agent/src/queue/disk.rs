@@ -17,7 +17,7 @@ use crate::stats::Stats;
 /// Longer than a storage that moves to another host keeps its guests waiting.
 const PATIENCE: Duration = Duration::from_secs(120);
 /// For an agent before this one to leave the directory.
-const HANDOVER: (u32, Duration) = (20, Duration::from_millis(500));
+const HANDOVER: (u32, Duration) = (12, Duration::from_millis(500));
 
 type Job = Box<dyn FnOnce(&mut Owner) + Send>;
 
