@@ -13,6 +13,7 @@ mod freq;
 mod fs;
 mod host;
 mod kernel;
+mod listen;
 mod mem;
 mod net;
 mod own;
@@ -25,6 +26,7 @@ mod text;
 pub use absent::{commit_info, disk_io, letter_disks, memory_lists, ntp_servers};
 pub use fs::volume_usage;
 pub use host::Host;
+pub use listen::hold_port_alone;
 pub use mem::page_files;
 pub use own::{limit_heap_growth, self_usage};
 
@@ -40,6 +42,14 @@ use std::mem::MaybeUninit;
 pub fn hostname() -> io::Result<String> {
     let name = rustix::system::uname().nodename().to_string_lossy().into_owned();
     if name.is_empty() { Err(io::Error::new(io::ErrorKind::InvalidData, "the host has no name")) } else { Ok(name) }
+}
+
+/// The same: uname(2) tells a domain only where the administrator made it a part of the name.
+///
+/// # Errors
+/// Those of [`hostname`].
+pub fn full_hostname() -> io::Result<String> {
+    hostname()
 }
 
 /// Seconds since 1970 as the host's calendar shows them (localtime_r(3)); held within 1970-01-02 and 9999-12-31 UTC.
