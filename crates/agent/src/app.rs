@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -184,15 +184,8 @@ impl Agent {
             })
         });
         let http = (config.http.enabled && !config.http.listen.is_empty()).then(|| {
-            let site = Arc::new(http::Site {
-                hub: hub.clone(),
-                stats: stats.clone(),
-                identity: identity.clone(),
-                transfers: if queue.is_some() { config.transfer.addrs.clone() } else { Vec::new() },
-                bodies: http::push::Budget::default(),
-                told_invalid: Mutex::default(),
-                page: http::status::Cache::default(),
-            });
+            let site = http::Site::new(config, loaded.source.dir(), hub.clone(), stats.clone(), identity.clone());
+            let site = Arc::new(site);
             let listen = config.http.listen.clone();
             supervise("http", move || http::serve(listen.clone(), site.clone(), stopped.clone()))
         });

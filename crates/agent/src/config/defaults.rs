@@ -1,6 +1,8 @@
 //! Every default of the configuration, and the ranges values are held to.
 
-use super::{Collector, Config, Dialect, Heartbeat, Http, Mssql, NameSet, Plugin, RepoUrl, Secret, Transfer};
+use super::{
+    Collector, Config, Dialect, Heartbeat, Http, HttpLimits, Mssql, NameSet, Plugin, RepoUrl, Secret, Tls, Transfer,
+};
 
 pub(super) const TRANSFER_PORT: u16 = 8433;
 pub(super) const HBS_PORT: u16 = 6030;
@@ -12,6 +14,16 @@ pub(super) const INTERVAL_MAX_S: u32 = 86_400;
 pub(super) const TIMEOUT_MAX_MS: u64 = 86_400_000;
 /// More interfaces, mounts or disks than this no collector reads.
 pub(super) const LIMIT_MAX: u32 = 4096;
+
+/// What `http.limits` may be set to, each from the smallest that is of use to the largest that a host can bear.
+pub(super) const HTTP_BODY: (usize, usize) = (1 << 10, 64 << 20);
+pub(super) const HTTP_IN_FLIGHT: (usize, usize) = (1 << 10, 256 << 20);
+pub(super) const HTTP_ITEMS: (usize, usize) = (1, 1_000_000);
+pub(super) const HTTP_CONNECTIONS: (usize, usize) = (1, 4096);
+pub(super) const HTTP_TIMEOUT_MS: (u64, u64) = (100, 600_000);
+pub(super) const HTTP_RATE_MAX: u32 = 10_000;
+/// A token that is shorter can be guessed over a network.
+pub(super) const TOKEN_MIN: usize = 16;
 
 /// Transfers raise smaller steps to this one (`MinStep`), and then take the points in between for duplicates.
 pub(super) const TRANSFER_MIN_STEP_S: u32 = 30;
@@ -30,7 +42,16 @@ pub(super) fn file() -> Config {
         },
         heartbeat: Heartbeat { enabled: true, addrs: Vec::new(), interval: 60, timeout: 1000 },
         transfer: Transfer { enabled: true, addrs: Vec::new(), interval: 60, timeout: 1000 },
-        http: Http { enabled: true, listen: format!(":{HTTP_PORT}"), backdoor: false },
+        http: Http {
+            enabled: true,
+            listen: format!(":{HTTP_PORT}"),
+            backdoor: false,
+            token: Secret::default(),
+            allow: Vec::new(),
+            hosts: Vec::new(),
+            tls: Tls::default(),
+            limits: http_limits(),
+        },
         collector: Collector {
             iface_prefix: Vec::new(),
             iface_prefix_ignore: Vec::new(),
@@ -48,6 +69,19 @@ pub(super) fn file() -> Config {
         iis: None,
         mssql: None,
         dialect: Dialect::Falcon,
+    }
+}
+
+/// A push of 8 MiB holds some 50,000 points; two at once are what an agent has memory for.
+pub(super) fn http_limits() -> HttpLimits {
+    HttpLimits {
+        body: 8 << 20,
+        in_flight: 16 << 20,
+        items: 100_000,
+        connections: 256,
+        header_timeout: 15_000,
+        body_timeout: 30_000,
+        rate: 0,
     }
 }
 
