@@ -37,7 +37,7 @@ pub(super) async fn check(State(site): State<Arc<Site>>, mut request: Request, n
     if !trusted && request.uri().path() != HEALTH {
         site.stats.http_denied.add(1);
         let refused = Refused::new(StatusCode::UNAUTHORIZED, "this needs the token of http.token in cfg.json");
-        return refused.with(header::WWW_AUTHENTICATE, "Basic realm=\"falcon-agent\"").answer(as_json);
+        return refused.challenge("Basic realm=\"falcon-agent\"").answer(as_json);
     }
     request.extensions_mut().insert(Trusted(trusted));
     next.run(request).await

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 
@@ -45,13 +45,14 @@ pub(super) struct Refused {
     /// Seconds after which to try again.
     #[serde(skip_serializing_if = "Option::is_none")]
     retry_after: Option<u64>,
+    /// How to say who one is (`WWW-Authenticate`).
     #[serde(skip)]
-    header: Option<(HeaderName, &'static str)>,
+    challenge: Option<&'static str>,
 }
 
 impl Refused {
     pub fn new(status: StatusCode, msg: impl Into<String>) -> Refused {
-        Refused { status, msg: msg.into(), reason: None, offset: None, retry_after: None, header: None }
+        Refused { status, msg: msg.into(), reason: None, offset: None, retry_after: None, challenge: None }
     }
 
     pub fn because(self, reason: impl Into<String>) -> Refused {
@@ -67,8 +68,8 @@ impl Refused {
         Refused { retry_after: Some(pause.as_secs() + u64::from(pause.subsec_nanos() > 0)).map(|s| s.max(1)), ..self }
     }
 
-    pub fn with(self, name: HeaderName, value: &'static str) -> Refused {
-        Refused { header: Some((name, value)), ..self }
+    pub fn challenge(self, challenge: &'static str) -> Refused {
+        Refused { challenge: Some(challenge), ..self }
     }
 
     /// In the form that the client asked for; plain is what Go's `http.Error` writes.
@@ -83,8 +84,8 @@ impl Refused {
         if let Some(pause) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(pause));
         }
-        if let Some((name, value)) = self.header {
-            response.headers_mut().insert(name, HeaderValue::from_static(value));
+        if let Some(challenge) = self.challenge {
+            response.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static(challenge));
         }
         response
     }

@@ -14,6 +14,7 @@ use axum::http::{StatusCode, header};
 use axum::response::Response;
 use http_body_util::BodyExt;
 use serde::Serialize;
+use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::Site;
@@ -26,7 +27,7 @@ use crate::clock;
 use crate::config::Config;
 use crate::push::{self, Batch, Invalid, Refusal, Rules};
 
-/// A body that is decoded in the blink of an eye; longer ones are decoded aside, so that nobody waits for them.
+/// A body that is taken in the blink of an eye; longer ones are taken aside, so that nobody waits for them.
 const SHORT: usize = 32 * 1024;
 /// For a client that found no room among the bytes in flight.
 const SOON: Duration = Duration::from_secs(1);
@@ -35,7 +36,7 @@ const SOON: Duration = Duration::from_secs(1);
 pub(super) struct Pushes {
     bodies: Arc<Budget>,
     rates: Rates,
-    /// Long bodies are decoded one after the other: the points of one take several times the room of its bytes.
+    /// Long bodies are taken one after the other: the points of one take several times the room of its bytes.
     long: Arc<Semaphore>,
     told: Mutex<BTreeSet<Invalid>>,
     /// See [`Rules::default_tags`].
@@ -113,11 +114,26 @@ async fn take(site: &Arc<Site>, client: &Client, request: Request) -> Result<Tak
     if body.is_empty() {
         return Err(Refused::new(StatusCode::BAD_REQUEST, "body is blank"));
     }
+    if body.len() <= SHORT {
+        return accept(site, body).await;
+    }
+    let defect = || Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "failed by a defect");
+    let turn = site.pushes.long.clone().acquire_owned().await.map_err(|_| defect())?;
+    let (site, runtime) = (site.clone(), Handle::current());
+    // A client that goes away takes nothing along: the room is held until its points are in the queue.
+    let job = move || {
+        let _room = (share, turn);
+        runtime.block_on(accept(&site, body))
+    };
+    tokio::task::spawn_blocking(job).await.map_err(|_| defect())?
+}
+
+/// Puts the points of a body in the queue. The bytes are given up as soon as they are decoded.
+async fn accept(site: &Site, body: Vec<u8>) -> Result<Taken, Refused> {
     let now = clock::unix_s();
     let rules = Rules { now, items: site.http.limits.items, default_tags: site.pushes.default_tags };
-    // Both are held until the points are in the queue.
-    let (batch, _room) = decode(site, body, share, rules).await?;
-    count(site, &batch);
+    let mut batch = push::decode(&body, &rules).map_err(|refusal| refused(site, refusal))?;
+    drop(body);
     let taken = Taken {
         msg: "success",
         accepted: batch.samples.len(),
@@ -125,11 +141,13 @@ async fn take(site: &Arc<Site>, client: &Client, request: Request) -> Result<Tak
         refused: batch.refused.iter().map(|(index, why)| Item { index: *index, reason: why.as_str() }).collect(),
         warnings: remarks(&batch),
     };
-    site.hub.push(batch.samples, now).await.map_err(|full| {
+    site.hub.push(std::mem::take(&mut batch.samples), now).await.map_err(|full| {
         site.stats.push_busy.add(1);
         Refused::new(StatusCode::SERVICE_UNAVAILABLE, "the queue is full; try again").retry_after(full.retry_after)
     })?;
+    // A push that comes again is counted when it is taken.
     site.stats.push_accepted.add(taken.accepted);
+    count(site, &batch);
     Ok(taken)
 }
 
@@ -156,23 +174,8 @@ fn too_large(site: &Site) -> Refused {
     Refused::new(StatusCode::PAYLOAD_TOO_LARGE, text)
 }
 
-/// The points, with what they hold of room. The bytes of the body are given up as soon as they are decoded.
-async fn decode(
-    site: &Site,
-    body: Vec<u8>,
-    share: Share,
-    rules: Rules,
-) -> Result<(Batch, impl Sized + use<>), Refused> {
-    let (decoded, room) = if body.len() <= SHORT {
-        (push::decode(&body, &rules), (share, None))
-    } else {
-        let defect = |_| Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "failed by a defect");
-        let turn = site.pushes.long.clone().acquire_owned().await.map_err(|_| defect(()))?;
-        // A client that goes away takes nothing along: the room is held until the work on its body is done.
-        let job = move || (push::decode(&body, &rules), (share, Some(turn)));
-        tokio::task::spawn_blocking(job).await.map_err(|_| defect(()))?
-    };
-    let refuse = |refusal| match refusal {
+fn refused(site: &Site, refusal: Refusal) -> Refused {
+    match refusal {
         Refusal::TooMany(most) => {
             let text = format!("more than {most} items (http.limits.items); push in parts");
             Refused::new(StatusCode::PAYLOAD_TOO_LARGE, text)
@@ -183,8 +186,7 @@ async fn decode(
             // The Go agent's spelling: scripts compare it.
             Refused::new(StatusCode::BAD_REQUEST, "connot decode body").because(why.message).at(why.offset)
         }
-    };
-    decoded.map(|batch| (batch, room)).map_err(refuse)
+    }
 }
 
 fn count(site: &Site, batch: &Batch) {

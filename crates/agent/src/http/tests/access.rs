@@ -39,6 +39,32 @@ async fn without_the_token_health_tells_only_that_the_agent_lives() {
     assert_eq!(parsed(&server.get_with("/health", &bearer).await)["endpoint"], "h");
 }
 
+/// The Go agent ran a shell command, left, or took in its plugins for whoever asked, and showed its configuration to all.
+#[tokio::test]
+async fn nothing_runs_ends_or_shows_the_agent_over_http() {
+    let server = server_with(|config| config.http.backdoor = true).await;
+    let paths = [
+        "/run",
+        "/exit",
+        "/config",
+        "/config/reload",
+        "/workdir",
+        "/plugins",
+        "/plugin/update",
+        "/plugin/reset",
+        "/debug/pprof/",
+        "/../cfg.json",
+        "/..%2fcfg.json",
+        "/%2e%2e/cfg.json",
+        "//cfg.json",
+        "/C:/Windows/win.ini",
+    ];
+    for path in paths {
+        let answer = server.get(path).await;
+        assert!(status(&answer) == 404 && body(&answer) == "404 page not found\n", "{path}: {answer}");
+    }
+}
+
 #[tokio::test]
 async fn a_browser_that_comes_by_a_strange_name_is_refused() {
     let server = server_with(|config| config.http.hosts = vec!["agent.example".to_owned()]).await;
