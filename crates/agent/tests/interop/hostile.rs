@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::harness::agent::{Agent, RSS_LIMIT_KB};
-use crate::harness::http;
 use crate::harness::peer::Peer;
+use crate::harness::{http, is_windows};
 
 fn start(peer: &Peer) -> Agent {
     let mut config = peer.config("hostile");
@@ -189,8 +189,10 @@ fn ten_thousand_connections_keep_nobody_out() {
             slowest = slowest.max(asked.elapsed());
         }
     }
-    // The promise is 100 ms; the rest is for a machine that does other things too.
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    // The promise is 100 ms; the rest is for a machine that does other things too. Wine takes milliseconds to accept a
+    // connection, and those that came before are accepted first.
+    let most = Duration::from_secs(if is_windows() { 15 } else { 1 });
+    assert!(slowest < most, "{slowest:?}");
     agent.push(&json!([{ "endpoint": "app", "metric": "m", "value": 1, "step": 60, "counterType": "GAUGE" }]));
     peer.wait("the push", &agent, || (peer.items_of("app").len() == 1).then_some(()));
     assert!(agent.rss_kb() < RSS_LIMIT_KB, "{} kB", agent.rss_kb());
