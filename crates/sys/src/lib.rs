@@ -28,5 +28,5 @@ use win as imp;
 pub use gpu::Nvml;
 pub use imp::{
     Host, commit_info, disk_io, full_hostname, hold_port_alone, hostname, letter_disks, limit_heap_growth, local_time,
-    memory_lists, ntp_servers, page_files, self_usage, volume_usage,
+    memory_lists, ntp_servers, page_files, self_usage, trim_heap, volume_usage,
 };

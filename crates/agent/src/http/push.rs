@@ -123,7 +123,9 @@ async fn take(site: &Arc<Site>, client: &Client, request: Request) -> Result<Tak
     // A client that goes away takes nothing along: the room is held until its points are in the queue.
     let job = move || {
         let _room = (share, turn);
-        runtime.block_on(accept(&site, body))
+        let taken = runtime.block_on(accept(&site, body));
+        falcon_sys::trim_heap();
+        taken
     };
     tokio::task::spawn_blocking(job).await.map_err(|_| defect())?
 }
@@ -152,19 +154,27 @@ async fn accept(site: &Site, body: Vec<u8>) -> Result<Taken, Refused> {
 }
 
 async fn read(mut body: Body, share: &mut Share, site: &Site) -> Result<Vec<u8>, Refused> {
-    let mut bytes = Vec::new();
+    let (mut bytes, mut read, mut full) = (Vec::new(), 0, false);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "the body broke off"))?;
         let Ok(data) = frame.into_data() else { continue };
-        if bytes.len() + data.len() > site.http.limits.body {
+        read += data.len();
+        if read > site.http.limits.body {
             return Err(too_large(site));
         }
-        if !share.grow(data.len()) {
-            site.stats.push_busy.add(1);
-            let text = "too many bytes of pushes at once (http.limits.in_flight); try again";
-            return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, text).retry_after(SOON));
+        if full || !share.grow(data.len()) {
+            // The rest is read and dropped: a client that is cut off while it sends never sees its answer.
+            full = true;
+            bytes = Vec::new();
+            *share = site.pushes.bodies.share();
+            continue;
         }
         bytes.extend_from_slice(&data);
+    }
+    if full {
+        site.stats.push_busy.add(1);
+        let text = "too many bytes of pushes at once (http.limits.in_flight); try again";
+        return Err(Refused::new(StatusCode::SERVICE_UNAVAILABLE, text).retry_after(SOON));
     }
     Ok(bytes)
 }

@@ -28,7 +28,7 @@ pub use fs::volume_usage;
 pub use host::Host;
 pub use listen::hold_port_alone;
 pub use mem::page_files;
-pub use own::{limit_heap_growth, self_usage};
+pub use own::{limit_heap_growth, self_usage, trim_heap};
 
 use crate::civil;
 use crate::types::LocalTime;

@@ -76,3 +76,6 @@ fn computer_name(format: COMPUTER_NAME_FORMAT) -> io::Result<String> {
 
 /// Only glibc's heap keeps what a burst took.
 pub fn limit_heap_growth() {}
+
+/// Only glibc's heap keeps what a burst took.
+pub fn trim_heap() {}

@@ -161,6 +161,15 @@ async fn bodies_in_flight_are_bounded_over_all_connections() {
     assert_eq!(status(&server.push(&push).await), 200);
 }
 
+/// A client that was cut off in the middle of its body saw a broken pipe, and not that it should come again.
+#[tokio::test]
+async fn a_long_push_that_finds_no_room_is_told_so() {
+    let server = server_with(|config| config.http.limits.in_flight = 1 << 20).await;
+    let refused = server.push(&format!("[{ITEM}{}]", " ".repeat(7 << 20))).await;
+    assert_eq!((status(&refused), header(&refused, "retry-after")), (503, Some("1")), "{refused}");
+    assert_eq!(status(&server.push(&format!("[{ITEM}]")).await), 200, "and holds nothing any more");
+}
+
 #[tokio::test]
 async fn a_client_that_pushes_too_fast_is_told_when_to_come_back() {
     let server = server_with(|config| config.http.limits.rate = 1).await;
