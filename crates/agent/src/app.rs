@@ -3,7 +3,7 @@
 use std::future::Future;
 use std::path::PathBuf;
 use std::pin::Pin;
-use std::sync::{Arc, Mutex};
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -129,9 +129,9 @@ fn root() -> PathBuf {
 /// Why the agent was asked to end, as soon as it is.
 pub type Stop = Pin<Box<dyn Future<Output = &'static str> + Send>>;
 
-/// The runtime of every verb: one thread, and one more that finds the address to listen on.
+/// The runtime of every verb: one thread, and two more that find the address to listen on and read long pushes.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
-    tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(1).build()
+    tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()
 }
 
 /// Runs the agent until `stop` or the guard says why it ends; answers the exit code.
@@ -212,22 +212,17 @@ impl Agent {
                 async move { queue.keep().await }
             }));
         }
+        let transfers = Arc::<transfer::Transfers>::default();
         let sender = queue.clone().map(|queue| {
-            let (config, stats) = (config.clone(), stats.clone());
+            let (config, stats, seen) = (config.clone(), stats.clone(), transfers.clone());
             supervise("transfer", move || {
-                transfer::Sender::new(&config.transfer, queue.clone(), stats.clone()).run(leave.clone())
+                let sender = transfer::Sender::new(&config.transfer, queue.clone(), stats.clone());
+                sender.seen_by(&seen).run(leave.clone())
             })
         });
         let http = (config.http.enabled && !config.http.listen.is_empty()).then(|| {
-            let site = Arc::new(http::Site {
-                hub: hub.clone(),
-                stats: stats.clone(),
-                identity: identity.clone(),
-                transfers: if queue.is_some() { config.transfer.addrs.clone() } else { Vec::new() },
-                bodies: http::push::Budget::default(),
-                told_invalid: Mutex::default(),
-                page: http::status::Cache::default(),
-            });
+            let (dir, hub, identity) = (loaded.source.dir(), hub.clone(), identity.clone());
+            let site = Arc::new(http::Site::new(config, dir, hub, stats.clone(), identity, transfers.clone()));
             let listen = config.http.listen.clone();
             supervise("http", move || http::serve(listen.clone(), site.clone(), stopped.clone()))
         });

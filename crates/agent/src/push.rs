@@ -2,7 +2,10 @@
 //!
 //! The body decodes as Go's encoding/json decodes it: the first value must be an array of MetricValue or null, what follows
 //! it is ignored, and one member of a wrong type refuses the whole. Items that no transfer would take are left out here and
-//! counted by reason, so that they never make a transfer refuse a batch.
+//! counted by reason, so that they never make a transfer refuse a batch; what a transfer takes and a graph then loses is
+//! taken as well, and told.
+//!
+//! A batch is bounded by [`Rules::items`], and what is remembered of refused items by [`MAX_REFUSED`].
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -21,6 +24,8 @@ pub enum Invalid {
     CounterType,
     Step,
     TooLong,
+    /// With `default_tags`, which every item gets.
+    TooLongWithDefaults,
     Value,
     /// Not a rule of the transfer, which takes any length: see [`MAX_ENDPOINT`].
     EndpointTooLong,
@@ -39,17 +44,88 @@ impl Invalid {
             Invalid::CounterType => "counterType is not GAUGE, COUNTER or DERIVE",
             Invalid::Step => "step is not positive",
             Invalid::TooLong => "metric and tags are longer than 510 bytes",
+            Invalid::TooLongWithDefaults => "metric and tags are longer than 510 bytes with default_tags",
             Invalid::Value => "value is not a finite number",
             Invalid::EndpointTooLong => "endpoint is longer than 255 characters",
         }
     }
 }
 
+/// Refused items that are named one by one.
+pub const MAX_REFUSED: usize = 1000;
+/// Characters of a name in the log.
+const MAX_SHOWN: usize = 64;
+/// Transfers raise smaller steps to this one (`MinStep`), and take the points in between for duplicates.
+const MIN_STEP_S: i64 = 30;
+/// Clocks of one network differ by less.
+const AHEAD_S: i64 = 60;
+
+/// What a push is held to.
+#[derive(Clone, Copy, Debug)]
+pub struct Rules {
+    /// Unix seconds; stamps items without a usable timestamp, as the transfer would on receipt.
+    pub now: i64,
+    /// Items of the array, null and refused ones included.
+    pub items: usize,
+    /// Bytes that `default_tags` add to the tags of an item that has some.
+    pub default_tags: usize,
+}
+
+/// Why nothing of a body is taken.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Refusal {
+    #[error(transparent)]
+    Json(#[from] gojson::Error),
+    #[error("more than {0} items")]
+    TooMany(usize),
+}
+
 /// What a push brought.
 #[derive(Debug, Default)]
 pub struct Batch {
     pub samples: Vec<Sample>,
-    pub invalid: BTreeMap<Invalid, usize>,
+    pub invalid: BTreeMap<Invalid, Left>,
+    /// The first [`MAX_REFUSED`] refused items: their place in the array and why.
+    pub refused: Vec<(usize, Invalid)>,
+    /// Points that are taken, of steps that transfers raise.
+    pub small_steps: usize,
+    /// Points that are taken, with stamps more than a minute ahead: until then servers drop every other point of the series.
+    pub future: usize,
+}
+
+/// Items that were left out for one reason.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Left {
+    pub count: usize,
+    /// The place of the first of them in the array.
+    pub index: usize,
+    /// Its `endpoint/metric`, fit for a log.
+    pub name: String,
+}
+
+impl Batch {
+    /// Items that were left out.
+    pub fn refused_total(&self) -> usize {
+        self.invalid.values().map(|left| left.count).sum()
+    }
+
+    fn leave_out(&mut self, index: usize, reason: Invalid, item: &Item) {
+        if self.refused.len() < MAX_REFUSED {
+            self.refused.push((index, reason));
+        }
+        let first = || Left { count: 0, index, name: format!("{}/{}", shown(&item.endpoint), shown(&item.metric)) };
+        self.invalid.entry(reason).or_insert_with(first).count += 1;
+    }
+}
+
+/// The beginning of a foreign text, on one line.
+fn shown(text: &str) -> String {
+    let mut shown: String =
+        text.chars().take(MAX_SHOWN).map(|c| if c.is_control() { char::REPLACEMENT_CHARACTER } else { c }).collect();
+    if text.chars().nth(MAX_SHOWN).is_some() {
+        shown.push_str("...");
+    }
+    shown
 }
 
 /// MetricValue as Go's zero value, then filled member by member.
@@ -64,23 +140,30 @@ struct Item {
     timestamp: i64,
 }
 
-/// Decodes a body; `now` (Unix seconds) stamps items without a usable timestamp, as the transfer would on receipt.
-pub fn decode(body: &[u8], now: i64) -> Result<Batch, gojson::Error> {
+/// Decodes a body.
+///
+/// # Errors
+/// It is not what Go decodes, or longer than [`Rules::items`].
+pub fn decode(body: &[u8], rules: &Rules) -> Result<Batch, Refusal> {
     let mut parser = Parser::new(body);
     let mut batch = Batch::default();
+    let mut index = 0;
     parser.array(|p| {
-        let checked = match p.peek()? {
-            Token::Null => {
-                p.skip()?;
-                Err(Invalid::Null)
-            }
-            _ => check(item(p)?, now),
-        };
-        match checked {
-            Ok(sample) => batch.samples.push(sample),
-            Err(reason) => *batch.invalid.entry(reason).or_default() += 1,
+        if index >= rules.items {
+            return Err(Refusal::TooMany(rules.items));
         }
-        Ok::<(), gojson::Error>(())
+        if p.peek()? == Token::Null {
+            p.skip()?;
+            batch.leave_out(index, Invalid::Null, &Item::default());
+        } else {
+            let item = item(p)?;
+            match check(&item, rules) {
+                Ok((kind, value)) => batch.take(item, kind, value, rules.now),
+                Err(reason) => batch.leave_out(index, reason, &item),
+            }
+        }
+        index += 1;
+        Ok(())
     })?;
     Ok(batch)
 }
@@ -123,7 +206,7 @@ fn item(p: &mut Parser<'_>) -> Result<Item, gojson::Error> {
 }
 
 /// The transfer's checks, in its order.
-fn check(item: Item, now: i64) -> Result<Sample, Invalid> {
+fn check(item: &Item, rules: &Rules) -> Result<(Kind, Finite), Invalid> {
     if item.metric == "kernel.hostname" {
         return Err(Invalid::Hostname);
     }
@@ -137,23 +220,43 @@ fn check(item: Item, now: i64) -> Result<Sample, Invalid> {
     if item.step <= 0 {
         return Err(Invalid::Step);
     }
-    if item.metric.len() + item.tags.len() > MAX_NAME {
+    let name = item.metric.len() + item.tags.len();
+    if name > MAX_NAME {
         return Err(Invalid::TooLong);
+    }
+    // The comma between the two stands only where there are both.
+    let added = if item.tags.is_empty() { rules.default_tags.saturating_sub(1) } else { rules.default_tags };
+    if name + added > MAX_NAME {
+        return Err(Invalid::TooLongWithDefaults);
     }
     let value = item.value.ok_or(Invalid::Value)?;
     if item.endpoint.chars().nth(MAX_ENDPOINT).is_some() {
         return Err(Invalid::EndpointTooLong);
     }
-    let usable = item.timestamp > 0 && item.timestamp <= now.saturating_mul(2);
-    Ok(Sample {
-        metric: item.metric.into(),
-        tags: Tags::raw(item.tags),
-        value,
-        kind,
-        at: if usable { item.timestamp } else { now },
-        step: item.step,
-        endpoint: Some(Arc::from(item.endpoint)),
-    })
+    Ok((kind, value))
+}
+
+impl Batch {
+    fn take(&mut self, item: Item, kind: Kind, value: Finite, now: i64) {
+        let usable = item.timestamp > 0 && item.timestamp <= now.saturating_mul(2);
+        let at = if usable { item.timestamp } else { now };
+        self.small_steps += usize::from(item.step < MIN_STEP_S);
+        self.future += usize::from(at > now.saturating_add(AHEAD_S));
+        // One program pushes for one endpoint, most of the time.
+        let endpoint = match self.samples.last().and_then(|last| last.endpoint.as_ref()) {
+            Some(same) if **same == *item.endpoint => same.clone(),
+            _ => Arc::from(item.endpoint),
+        };
+        self.samples.push(Sample {
+            metric: item.metric.into(),
+            tags: Tags::raw(item.tags),
+            value,
+            kind,
+            at,
+            step: item.step,
+            endpoint: Some(endpoint),
+        });
+    }
 }
 
 /// A number as Go's ParseFloat reads it in a string: decimal, with underscores nowhere and blanks nowhere. The words for

@@ -116,12 +116,16 @@ pub struct Stats {
     pub push_invalid: Count,
     /// Push requests answered with 400.
     pub push_refused: Count,
-    /// Pushed points whose stamp lay in the future.
+    /// Push requests that found no room, or came too fast: answered with 503 or 429.
+    pub push_busy: Count,
+    /// Points of pushes that are more than a minute ahead of this host's clock.
     pub push_future: Count,
     /// Points of series that the snapshot had no room for; on the status page only.
     pub snapshot_full: Count,
     /// HTTP connections closed because too many were open.
     pub http_refused: Count,
+    /// HTTP connections and requests refused: by `http.allow`, for want of the token, or a browser's from another site.
+    pub http_denied: Count,
 
     /// How much the agent's clock is ahead of hbs's, in seconds, by its last answer; unknown where it did not tell.
     pub clock_skew_s: Level,

@@ -26,6 +26,7 @@ fn read_back(config: &Config) -> (Config, Config) {
 
 fn visible(mut config: Config) -> Config {
     config.dialect = Dialect::Falcon;
+    config.http.token = Default::default();
     config.plugin.git = Default::default();
     if let Some(mssql) = &mut config.mssql {
         mssql.username = Default::default();
@@ -60,7 +61,13 @@ fn any_file() -> impl Strategy<Value = serde_json::Value> {
                 "plugin": {"enabled": flag, "dir": text, "git": text, "logs": text},
                 "heartbeat": {"enabled": flag, "addr": addrs, "interval": near, "timeout": wide},
                 "transfer": {"enabled": flag, "addrs": addrs, "interval": wide, "timeout": near},
-                "http": {"enabled": flag, "listen": listen, "backdoor": flag},
+                "http": {
+                    "enabled": flag, "listen": listen, "backdoor": flag, "token": text, "allow": addrs, "hosts": list,
+                    "tls": {"cert": text}, "limits": {
+                        "body": wide, "in_flight": near, "items": seconds, "connections": near, "header_timeout": wide,
+                        "body_timeout": near, "rate": near,
+                    },
+                },
                 "collector": {
                     "ifacePrefix": list, "ifacePrefixIgnore": list, "mountPoint": list, "names": names,
                     "intervals": {"df": seconds, "cpu": near, "none": 1},

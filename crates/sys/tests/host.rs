@@ -2,7 +2,9 @@
 //! under Wine). Where a platform has nothing to say, the answer is `Unsupported` and never a number.
 
 use falcon_sys::types::{CpuTimes, Extent, Mount, SelfUsage};
-use falcon_sys::{Host, commit_info, hostname, limit_heap_growth, local_time, self_usage, since_boot, volume_usage};
+use falcon_sys::{
+    Host, commit_info, full_hostname, hostname, limit_heap_growth, local_time, self_usage, since_boot, volume_usage,
+};
 use std::io::ErrorKind;
 use std::sync::Barrier;
 use std::thread;
@@ -159,6 +161,8 @@ fn interfaces_have_names_and_sane_speeds() {
 fn the_host_has_a_name() {
     let name = hostname().unwrap();
     assert!(!name.is_empty() && name.trim() == name && !name.contains('\0'), "{name:?}");
+    let full = full_hostname().unwrap();
+    assert!(full.to_lowercase().starts_with(&name.to_lowercase()), "{full:?} {name:?}");
 }
 
 #[test]

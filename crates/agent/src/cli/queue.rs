@@ -97,12 +97,17 @@ async fn ask(loaded: &Loaded, dir: &Path, what: What) -> anyhow::Result<String> 
 }
 
 async fn request(loaded: &Loaded, what: What, proof: Option<&Proof>) -> anyhow::Result<(StatusCode, Bytes)> {
+    ensure!(!loaded.config.http.tls.is_on(), "the agent speaks TLS alone (http.tls), and this verb does not");
     let address = address(&loaded.config.http.listen).await?;
     let stream = TcpStream::connect(address).await.with_context(|| format!("no agent answers on {address}"))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let method = if what == What::Purge { Method::POST } else { Method::GET };
     let mut request = Request::builder().method(method).uri(what.path()).header(header::HOST, address.to_string());
+    let token = &loaded.config.http.token;
+    if !token.is_empty() {
+        request = request.header(header::AUTHORIZATION, format!("Bearer {}", token.expose()));
+    }
     if let Some(proof) = proof {
         request = request.header(PROOF, &proof.name);
     }

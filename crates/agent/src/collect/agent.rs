@@ -122,7 +122,9 @@ impl Agent {
             (&m::TAGS_CUT, &stats.tags_cut),
             (&m::COLLIDED, &stats.collided),
             (&m::NOT_FINITE, &stats.not_finite),
+            (&m::PUSH_BUSY, &stats.push_busy),
             (&m::HTTP_REFUSED, &stats.http_refused),
+            (&m::HTTP_DENIED, &stats.http_denied),
             (&m::GUARD_EXCEEDED, &stats.guard_exceeded),
             (&m::GUARD_ENDS, &stats.guard_ends),
         ];

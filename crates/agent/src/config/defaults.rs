@@ -1,7 +1,8 @@
 //! Every default of the configuration, and the ranges values are held to.
 
 use super::{
-    Collector, Config, Dialect, Guard, Heartbeat, Http, Mssql, NameSet, Plugin, Queue, RepoUrl, Secret, Transfer,
+    Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Mssql, NameSet, Plugin, Queue, RepoUrl, Secret,
+    Tls, Transfer,
 };
 
 pub(super) const TRANSFER_PORT: u16 = 8433;
@@ -22,6 +23,15 @@ pub(super) const LIMIT_MAX: u32 = 4096;
 /// A terabyte, and a hundred processors: more than any agent can use, and far from any overflow.
 pub(super) const GUARD_MEMORY_MAX_MB: u32 = 1 << 20;
 pub(super) const GUARD_CPU_MAX_PERCENT: u32 = 10_000;
+/// What `http.limits` may be set to, each from the smallest that is of use to the largest that a host can bear.
+pub(super) const HTTP_BODY: (usize, usize) = (1 << 10, 64 << 20);
+pub(super) const HTTP_IN_FLIGHT: (usize, usize) = (1 << 10, 256 << 20);
+pub(super) const HTTP_ITEMS: (usize, usize) = (1, 1_000_000);
+pub(super) const HTTP_CONNECTIONS: (usize, usize) = (1, 4096);
+pub(super) const HTTP_TIMEOUT_MS: (u64, u64) = (100, 600_000);
+pub(super) const HTTP_RATE_MAX: u32 = 10_000;
+/// A token that is shorter can be guessed over a network.
+pub(super) const TOKEN_MIN: usize = 16;
 
 /// Transfers raise smaller steps to this one (`MinStep`), and then take the points in between for duplicates.
 pub(super) const TRANSFER_MIN_STEP_S: u32 = 30;
@@ -50,7 +60,16 @@ pub(super) fn file() -> Config {
         },
         // 12 hours are what graph keeps at full resolution.
         queue: Queue { enabled: true, max_mb: 256, max_age: 43_200 },
-        http: Http { enabled: true, listen: format!(":{HTTP_PORT}"), backdoor: false },
+        http: Http {
+            enabled: true,
+            listen: format!(":{HTTP_PORT}"),
+            backdoor: false,
+            token: Secret::default(),
+            allow: Vec::new(),
+            hosts: Vec::new(),
+            tls: Tls::default(),
+            limits: http_limits(),
+        },
         collector: Collector {
             iface_prefix: Vec::new(),
             iface_prefix_ignore: Vec::new(),
@@ -70,6 +89,19 @@ pub(super) fn file() -> Config {
         iis: None,
         mssql: None,
         dialect: Dialect::Falcon,
+    }
+}
+
+/// A push of 8 MiB holds some 50,000 points; two at once are what an agent has memory for.
+pub(super) fn http_limits() -> HttpLimits {
+    HttpLimits {
+        body: 8 << 20,
+        in_flight: 16 << 20,
+        items: 100_000,
+        connections: 256,
+        header_timeout: 15_000,
+        body_timeout: 30_000,
+        rate: 0,
     }
 }
 

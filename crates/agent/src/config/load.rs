@@ -27,6 +27,16 @@ pub enum Source {
     File(PathBuf),
 }
 
+impl Source {
+    /// Where relative names of files in it count from; without a file, the working directory.
+    pub fn dir(&self) -> &Path {
+        match self {
+            Source::File(path) => path.parent().unwrap_or(path),
+            Source::Standalone => Path::new(""),
+        }
+    }
+}
+
 /// A configuration with what was found wanting in its file.
 #[derive(Clone, Debug)]
 pub struct Loaded {

@@ -12,6 +12,7 @@ mod defaults;
 mod encoding;
 mod load;
 pub mod names;
+mod network;
 mod raw;
 mod reader;
 mod report;
@@ -27,6 +28,7 @@ use serde::{Serialize, Serializer};
 
 pub use load::{FILE_LIMIT, Loaded, Source, load, parse};
 pub use names::NameSet;
+pub use network::Network;
 pub use report::{ConfigError, Warning};
 pub use secret::{RepoUrl, Secret};
 
@@ -159,6 +161,49 @@ pub struct Http {
     /// `[host]:port`; empty: no server.
     pub listen: String,
     pub backdoor: bool,
+    /// What every request but one for `/health` must bring; empty: nothing.
+    pub token: Secret,
+    /// Who may connect besides this host; empty: everybody.
+    pub allow: Vec<Network>,
+    /// Names of this host that browsers may use, besides those that it knows itself; in lower case.
+    pub hosts: Vec<String>,
+    pub tls: Tls,
+    pub limits: HttpLimits,
+}
+
+/// Files in PEM form; both empty: no TLS.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Tls {
+    /// The certificate, and those of the authorities between it and a root.
+    pub cert: String,
+    /// The private key; empty: it stands in the file of the certificate.
+    pub key: String,
+}
+
+impl Tls {
+    /// Whether TLS is meant: also where the certificate was forgotten, for then a plain listener would surprise.
+    pub fn is_on(&self) -> bool {
+        !self.cert.is_empty() || !self.key.is_empty()
+    }
+}
+
+/// What clients may cost.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct HttpLimits {
+    /// Bytes of a body.
+    pub body: usize,
+    /// Bytes of all bodies that are being read or are not in the queue yet; never less than `body`.
+    pub in_flight: usize,
+    /// Items of a push.
+    pub items: usize,
+    /// Connections at once.
+    pub connections: usize,
+    /// Milliseconds for the headers of a request, for a TLS handshake, and between two requests.
+    pub header_timeout: u64,
+    /// Milliseconds for a body, and again for taking the answer.
+    pub body_timeout: u64,
+    /// Pushes a second of one client; 0: any number.
+    pub rate: u32,
 }
 
 #[derive(Clone, Debug, PartialEq, Serialize)]

@@ -33,7 +33,9 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("heartbeat", &["enabled", "addr", "addrs", "interval", "timeout"]),
     ("transfer", &["enabled", "addr", "addrs", "interval", "timeout", "replay_delay", "replay_speed", "replay_pause"]),
     ("queue", &["enabled", "max_mb", "max_age"]),
-    ("http", &["enabled", "listen", "backdoor"]),
+    ("http", &["enabled", "listen", "backdoor", "token", "allow", "hosts", "tls", "limits"]),
+    ("http.tls", &["cert", "key"]),
+    ("http.limits", &["body", "in_flight", "items", "connections", "header_timeout", "body_timeout", "rate"]),
     (
         "collector",
         &["ifacePrefix", "ifacePrefixIgnore", "mountPoint", "names", "intervals", "limits", "process", "ntp"],
@@ -103,6 +105,23 @@ pub(super) struct RawHttp {
     pub enabled: Maybe<bool>,
     pub listen: Maybe<String>,
     pub backdoor: Maybe<bool>,
+    pub token: Maybe<String>,
+    pub allow: Strings,
+    pub hosts: Strings,
+    pub cert: Maybe<String>,
+    pub key: Maybe<String>,
+    pub limits: RawHttpLimits,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawHttpLimits {
+    pub body: Maybe<i64>,
+    pub in_flight: Maybe<i64>,
+    pub items: Maybe<i64>,
+    pub connections: Maybe<i64>,
+    pub header_timeout: Maybe<i64>,
+    pub body_timeout: Maybe<i64>,
+    pub rate: Maybe<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -282,6 +301,15 @@ impl RawHttp {
             "enabled" => set(&mut self.enabled, boolean(node, path, report)?),
             "listen" => set(&mut self.listen, text(node, path, report)?),
             "backdoor" => set(&mut self.backdoor, boolean(node, path, report)?),
+            "token" => set(&mut self.token, text(node, path, report)?),
+            "allow" => set(&mut self.allow, strings(node, path, report)?),
+            "hosts" => set(&mut self.hosts, strings(node, path, report)?),
+            "tls" => section(node, path, report, |report, key, node, path| match key {
+                "cert" => set(&mut self.cert, text(node, path, report)?),
+                "key" => set(&mut self.key, text(node, path, report)?),
+                _ => Ok(()),
+            }),
+            "limits" => self.limits.read(node, path, report),
             _ => Ok(()),
         })
     }
@@ -294,6 +322,24 @@ impl RawGuard {
             "memory_mb" => set(&mut self.memory_mb, integer(node, path, report)?),
             "cpu_percent" => set(&mut self.cpu_percent, integer(node, path, report)?),
             _ => Ok(()),
+        })
+    }
+}
+
+impl RawHttpLimits {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section(node, path, report, |report, key, node, path| {
+            let slot = match key {
+                "body" => &mut self.body,
+                "in_flight" => &mut self.in_flight,
+                "items" => &mut self.items,
+                "connections" => &mut self.connections,
+                "header_timeout" => &mut self.header_timeout,
+                "body_timeout" => &mut self.body_timeout,
+                "rate" => &mut self.rate,
+                _ => return Ok(()),
+            };
+            set(slot, integer(node, path, report)?)
         })
     }
 }

@@ -16,6 +16,11 @@ impl Secret {
         Self(text)
     }
 
+    /// The text itself: to compare or to pass on, never for a log.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+
     pub fn is_empty(&self) -> bool {
         self.0.is_empty()
     }

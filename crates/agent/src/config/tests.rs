@@ -49,13 +49,10 @@ fn the_example_has_every_key_of_the_reader() {
     let freedomkk = ["logfile", "iis", "mssql"];
     let other_spellings = [("heartbeat", "addrs"), ("transfer", "addr")];
     let root = Node::parse(EXAMPLE.as_bytes()).unwrap();
-    let top = members(&root, "");
     for (section, keys) in KEYS.iter().filter(|(section, _)| !freedomkk.contains(section)) {
-        let found = if section.is_empty() {
-            top
-        } else {
-            members(&top.iter().find(|m| m.key == *section).unwrap_or_else(|| panic!("no {section}")).value, section)
-        };
+        let found = section.split('.').filter(|name| !name.is_empty()).fold(members(&root, ""), |within, name| {
+            members(&within.iter().find(|m| m.key == name).unwrap_or_else(|| panic!("no {section}")).value, section)
+        });
         for key in keys.iter().filter(|key| !(section.is_empty() && freedomkk.contains(key))) {
             let expected = !other_spellings.contains(&(section, key));
             assert_eq!(found.iter().any(|member| member.key == *key), expected, "{section}.{key}");
@@ -72,7 +69,7 @@ fn the_manual_has_every_key_of_the_reader() {
         let shortened = format!("`.{key}`");
         let found =
             |line: &str| line.contains(&written) || line.contains(&format!("`{section}.")) && line.contains(&shortened);
-        assert!(sections.contains(&key) || manual.lines().any(found), "{written}");
+        assert!(sections.contains(&written.trim_matches('`')) || manual.lines().any(found), "{written}");
     }
 }
 
@@ -291,6 +288,42 @@ fn values_out_of_range_are_replaced_and_told() {
     }
     assert!(warnings.iter().any(|w| w.contains("http.listen") && w.ends_with("\":1988\" is used")), "{warnings:#?}");
     assert_eq!(warnings.len(), 9);
+}
+
+#[test]
+fn the_http_server_is_narrowed() {
+    let text = r#"{"http": {"token": "0123456789abcdef", "allow": ["10.0.0.0/8"], "hosts": ["Agent.Example.", "a:1", ""],
+                   "tls": {"cert": "a.pem"}, "limits": {"body": 9000000, "in_flight": 5, "connections": 5000, "rate": -1}}}"#;
+    let (config, warnings) = read(text).unwrap();
+    let Http { token, allow, hosts, tls, limits, .. } = &config.http;
+    assert_eq!((token.expose(), tls.is_on()), ("0123456789abcdef", true));
+    assert_eq!((allow.len(), hosts.as_slice()), (1, &["agent.example".to_owned()][..]));
+    assert_eq!((limits.body, limits.in_flight, limits.connections, limits.rate), (9_000_000, 16 << 20, 4096, 0));
+    for part in [
+        "http.hosts: \"a:1\" is left out",
+        "http.limits.in_flight: 5 is too small; 16777216 bytes is used",
+        "http.limits.connections: 5000 is too large; 4096 is used",
+        "http.limits.rate: -1 is too small; 0 a second is used",
+    ] {
+        assert!(warnings.iter().any(|warning| warning.contains(part)), "{part}\n{warnings:#?}");
+    }
+    assert_eq!(warnings.len(), 4);
+    let (config, warnings) = read(r#"{"http": {"limits": {"body": 20000000}}}"#).unwrap();
+    assert_eq!((config.http.limits.in_flight, warnings.len()), (20_000_000, 1), "{warnings:?}");
+}
+
+/// A token in a log is no token any more.
+#[test]
+fn a_token_is_never_shown_and_a_weak_one_is_told() {
+    for (token, part) in [("hunter2", "can be guessed"), ("two words of blanks", "visible ASCII")] {
+        let text = format!("{{\"http\":{{\"token\":\"{token}\"}}}}");
+        let (config, warnings) = read(&text).unwrap();
+        assert!(warnings.len() == 1 && warnings[0].contains(part) && !warnings[0].contains(token), "{warnings:?}");
+        assert!(!config.to_json().contains(token) && !format!("{config:?}").contains(token));
+    }
+    let error = read(r#"{"http":{"token":987654321}}"#).unwrap_err().to_string();
+    assert!(error.contains("http.token") && !error.contains("987654321"), "{error}");
+    assert_eq!(warnings_of(r#"{"http":{"token":""}}"#), [""; 0]);
 }
 
 #[test]

@@ -3,12 +3,14 @@
 use std::collections::BTreeMap;
 use std::fmt::Display;
 
-use super::raw::{Raw, RawCollector, RawGuard, RawHttp, RawIis, RawMssql, RawPlugin, RawQueue, RawServer, RawTag};
+use super::raw::{
+    Raw, RawCollector, RawGuard, RawHttp, RawHttpLimits, RawIis, RawMssql, RawPlugin, RawQueue, RawServer, RawTag,
+};
 use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
-    Collector, Config, Dialect, Guard, Heartbeat, Http, Iis, Known, Mssql, NameSet, Plugin, Queue, RepoUrl, Secret,
-    Transfer, address, defaults,
+    Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Known, Mssql, NameSet, Plugin, Queue, RepoUrl,
+    Secret, Tls, Transfer, address, defaults, network,
 };
 
 /// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
@@ -212,6 +214,11 @@ fn http(raw: RawHttp, default: Http, report: &mut Report<'_>) -> Http {
                 }
             },
         },
+        token: token(raw.token, report),
+        allow: network::collect(raw.allow.unwrap_or_default(), "http.allow", report),
+        hosts: hosts(raw.hosts, report),
+        tls: Tls { cert: or(raw.cert, default.tls.cert), key: or(raw.key, default.tls.key) },
+        limits: http_limits(raw.limits, default.limits, report),
     }
 }
 
@@ -223,6 +230,81 @@ fn guard(raw: RawGuard, default: Guard, report: &mut Report<'_>) -> Guard {
         memory_mb: bounded(raw.memory_mb, memory, " MB", "guard.memory_mb", report),
         cpu_percent: bounded(raw.cpu_percent, cpu, " %", "guard.cpu_percent", report),
     }
+}
+
+/// Used as it is written; what makes it weak or useless is told.
+fn token(raw: Option<Spot<String>>, report: &mut Report<'_>) -> Secret {
+    let Some(Spot { value, at }) = raw else { return Secret::default() };
+    if !value.chars().all(|c| c.is_ascii_graphic()) {
+        report.warn(
+            at,
+            "http.token",
+            "a header has room for visible ASCII characters only: no client can send this token",
+        );
+    } else if !value.is_empty() && value.len() < defaults::TOKEN_MIN {
+        report.warn(at, "http.token", format!("shorter than {} characters: it can be guessed", defaults::TOKEN_MIN));
+    }
+    Secret::new(value)
+}
+
+/// Names as a browser sends them: without scheme, port or final dot.
+fn hosts(raw: Option<Vec<Spot<String>>>, report: &mut Report<'_>) -> Vec<String> {
+    let mut hosts: Vec<String> = Vec::new();
+    for Spot { value, at } in raw.into_iter().flatten() {
+        for written in value.split([',', '，']).map(str::trim).filter(|part| !part.is_empty()) {
+            if written.contains(|c: char| c.is_whitespace() || matches!(c, '/' | ':' | '*' | '@')) {
+                let shown = shortened(written);
+                report.warn(
+                    at,
+                    "http.hosts",
+                    format!("{shown:?} is left out: expected the name of a host, and no more"),
+                );
+                continue;
+            }
+            let name = written.trim_end_matches('.').to_ascii_lowercase();
+            if !name.is_empty() && !hosts.contains(&name) {
+                hosts.push(name);
+            }
+        }
+    }
+    hosts
+}
+
+fn http_limits(raw: RawHttpLimits, default: HttpLimits, report: &mut Report<'_>) -> HttpLimits {
+    let within = |(min, max), default| (min, max, default);
+    let at = raw.in_flight.as_ref().or(raw.body.as_ref()).map(|spot| spot.at);
+    let mut limits = HttpLimits {
+        body: bounded(raw.body, within(defaults::HTTP_BODY, default.body), " bytes", "http.limits.body", report),
+        in_flight: bounded(
+            raw.in_flight,
+            within(defaults::HTTP_IN_FLIGHT, default.in_flight),
+            " bytes",
+            "http.limits.in_flight",
+            report,
+        ),
+        items: bounded(raw.items, within(defaults::HTTP_ITEMS, default.items), "", "http.limits.items", report),
+        connections: bounded(
+            raw.connections,
+            within(defaults::HTTP_CONNECTIONS, default.connections),
+            "",
+            "http.limits.connections",
+            report,
+        ),
+        header_timeout: http_timeout(raw.header_timeout, default.header_timeout, "http.limits.header_timeout", report),
+        body_timeout: http_timeout(raw.body_timeout, default.body_timeout, "http.limits.body_timeout", report),
+        rate: bounded(raw.rate, (0, defaults::HTTP_RATE_MAX, default.rate), " a second", "http.limits.rate", report),
+    };
+    if limits.in_flight < limits.body {
+        let text = format!("{} has no room for one body; {} bytes are used", limits.in_flight, limits.body);
+        report.warn(at.unwrap_or(0), "http.limits.in_flight", text);
+        limits.in_flight = limits.body;
+    }
+    limits
+}
+
+fn http_timeout(spot: Option<Spot<i64>>, default: u64, path: &str, report: &mut Report<'_>) -> u64 {
+    let (min, max) = defaults::HTTP_TIMEOUT_MS;
+    bounded(spot, (min, max, default), " ms", path, report)
 }
 
 fn collector(

@@ -10,13 +10,13 @@
 mod calls;
 mod replay;
 
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use tokio::sync::watch;
 use tokio::time::Instant;
 
-use super::connection::{Board, Health, Servers, Transfers, random};
+use super::connection::{self, AddrState, Board, Health, Servers, random};
 use super::rpc::{Error, TransferResponse, simple_response, transfer_response};
 use crate::config::Transfer;
 use crate::log::span;
@@ -27,6 +27,20 @@ use replay::{Rate, Replay};
 
 /// Bytes taken from the queue at once.
 const MAX_BLOCK: usize = 2 * 1024 * 1024;
+
+/// The states of the transfers, for whoever looks from outside; a sender that is started again brings new ones.
+#[derive(Default)]
+pub struct Transfers(Mutex<Board>);
+
+impl Transfers {
+    pub fn states(&self) -> Vec<AddrState> {
+        self.lock().states()
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Board> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
 
 pub struct Sender {
     queue: Arc<Queue>,
@@ -46,7 +60,8 @@ pub struct Sender {
 
 impl Sender {
     pub fn new(config: &Transfer, queue: Arc<Queue>, stats: Arc<Stats>) -> Sender {
-        let servers = Servers::new_with(config.addrs.clone(), config.timeout, Box::new(Transfers(stats.clone())));
+        let servers =
+            Servers::new_with(config.addrs.clone(), config.timeout, Box::new(connection::Transfers(stats.clone())));
         Sender::over(servers, config, queue, stats)
     }
 
@@ -68,9 +83,11 @@ impl Sender {
         }
     }
 
-    /// The states of the transfers, for whoever looks from outside.
-    pub fn board(&self) -> Board {
-        self.servers.board()
+    /// Lets others see how its transfers do.
+    #[must_use]
+    pub fn seen_by(self, transfers: &Transfers) -> Sender {
+        *transfers.lock() = self.servers.board();
+        self
     }
 
     /// Until `leave` turns true; then what is live is sent, until the queue is empty or no transfer takes it. What is being

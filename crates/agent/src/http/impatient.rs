@@ -1,31 +1,32 @@
-//! A connection that must take an answer within [`REQUEST_TIMEOUT`]: hyper has no timer for what is written, so that a
+//! A connection that must take an answer within `http.limits.body_timeout`: hyper has no timer for what is written, so that a
 //! client that asks and never reads would keep its place, and its page in memory, for ever.
 
 use std::future::Future;
 use std::io::{self, IoSlice};
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
+use std::time::Duration;
 
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Sleep, sleep};
 
-use super::REQUEST_TIMEOUT;
-
 pub(super) struct Impatient {
     stream: TcpStream,
+    patience: Duration,
     /// Runs from the first write that found no room until everything is out: a byte now and then does not help.
     stalled: Option<Pin<Box<Sleep>>>,
 }
 
 impl Impatient {
-    pub fn new(stream: TcpStream) -> Impatient {
-        Impatient { stream, stalled: None }
+    pub fn new(stream: TcpStream, patience: Duration) -> Impatient {
+        Impatient { stream, patience, stalled: None }
     }
 
     fn watch<T>(&mut self, written: Poll<io::Result<T>>, cx: &mut Context<'_>) -> Poll<io::Result<T>> {
         if written.is_pending() {
-            self.stalled.get_or_insert_with(|| Box::pin(sleep(REQUEST_TIMEOUT)));
+            let patience = self.patience;
+            self.stalled.get_or_insert_with(|| Box::pin(sleep(patience)));
         }
         let patience_ends = self.stalled.as_mut().is_some_and(|stalled| stalled.as_mut().poll(cx).is_ready());
         if patience_ends {

@@ -12,7 +12,8 @@ use axum::http::{Method, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Value, json};
 
-use super::{Site, error};
+use super::Site;
+use super::answer::Refused;
 use crate::queue::Queue;
 use crate::stats::Lost;
 
@@ -41,11 +42,12 @@ pub async fn verify(State(site): State<Arc<Site>>) -> Response {
 
 pub async fn purge(State(site): State<Arc<Site>>, request: Request) -> Response {
     if request.method() != Method::POST {
-        return error(StatusCode::METHOD_NOT_ALLOWED, "POST, as `falcon-agent queue purge` does");
+        return Refused::new(StatusCode::METHOD_NOT_ALLOWED, "POST, as `falcon-agent queue purge` does").answer(true);
     }
     let proof = request.headers().get(PROOF).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     if !is_name(&proof) {
-        return error(StatusCode::FORBIDDEN, "no privilege: use `falcon-agent queue purge` on this host");
+        return Refused::new(StatusCode::FORBIDDEN, "no privilege: use `falcon-agent queue purge` on this host")
+            .answer(true);
     }
     answer(&site, |queue| async move { Ok(json!({ "purged": queue.purge(proof).await? })) }).await
 }
@@ -61,7 +63,7 @@ where
     F: Future<Output = io::Result<Value>>,
 {
     let Some(queue) = site.hub.queue() else {
-        return error(StatusCode::NOT_FOUND, "no transfer is configured: nothing waits");
+        return Refused::new(StatusCode::NOT_FOUND, "no transfer is configured: nothing waits").answer(true);
     };
     match more(queue.clone()).await {
         Ok(mut more) => {
@@ -73,9 +75,13 @@ where
             ([(header::CONTENT_TYPE, "application/json; charset=UTF-8")], body).into_response()
         }
         Err(why) if why.kind() == io::ErrorKind::PermissionDenied => {
-            error(StatusCode::FORBIDDEN, "no privilege: use `falcon-agent queue purge` on this host")
+            Refused::new(StatusCode::FORBIDDEN, "no privilege: use `falcon-agent queue purge` on this host")
+                .answer(true)
         }
-        Err(why) => error(StatusCode::INTERNAL_SERVER_ERROR, &why.to_string()),
+        Err(why) => {
+            let refused = Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "the disk does not do it");
+            refused.because(why.to_string()).answer(true)
+        }
     }
 }
 

@@ -51,12 +51,13 @@ pub async fn page(State(site): State<Arc<Site>>) -> Response {
 
 fn summary(site: &Site) -> String {
     let (version, stats) = (&site.identity.version, &site.stats);
-    let mut text = if site.transfers.is_empty() {
+    let transfers: Vec<String> = site.transfers.states().into_iter().map(|state| state.addr).collect();
+    let mut text = if transfers.is_empty() {
         format!("falcon-agent {version}; no transfer is configured, points are only shown here")
     } else {
         format!(
             "falcon-agent {version}; transfer {}: {} points sent, {} waiting, {} dropped, {} invalid",
-            site.transfers.join(", "),
+            transfers.join(", "),
             stats.sent.get(),
             stats.queued.get(),
             stats.lost_in_all(),

@@ -3,8 +3,10 @@ use proptest::prelude::*;
 
 const NOW: i64 = 1_795_363_835;
 
-fn one(members: &str) -> Result<Batch, gojson::Error> {
-    decode(format!("[{{{members}}}]").as_bytes(), NOW)
+const RULES: Rules = Rules { now: NOW, items: 1000, default_tags: 0 };
+
+fn one(members: &str) -> Result<Batch, Refusal> {
+    decode(format!("[{{{members}}}]").as_bytes(), &RULES)
 }
 
 fn with(member: &str) -> String {
@@ -74,15 +76,15 @@ fn one_wrong_type_refuses_the_whole_body() {
         assert!(one(&with(member)).is_err(), "{member}");
     }
     for body in ["{}", "", "  ", "[", "1", "\"x\"", "[1]", "\u{feff}[]"] {
-        assert!(decode(body.as_bytes(), NOW).is_err(), "{body}");
+        assert!(decode(body.as_bytes(), &RULES).is_err(), "{body}");
     }
 }
 
 #[test]
 fn null_empty_and_trailing_bytes_are_fine() {
     for (body, invalid) in [("null", 0), ("[]", 0), ("[null]", 1), ("[] xyz", 0), ("[null,null]]]", 2)] {
-        let batch = decode(body.as_bytes(), NOW).expect(body);
-        assert_eq!((batch.samples.len(), batch.invalid.values().sum::<usize>()), (0, invalid), "{body}");
+        let batch = decode(body.as_bytes(), &RULES).expect(body);
+        assert_eq!((batch.samples.len(), batch.refused_total()), (0, invalid), "{body}");
     }
 }
 
@@ -90,14 +92,66 @@ fn null_empty_and_trailing_bytes_are_fine() {
 fn members_in_another_case_and_unknown_ones_are_understood() {
     let body =
         r#"[{"Endpoint":"h","METRIC":"m","Value":1,"Step":60,"CounterType":"COUNTER","Timestamp":7,"foo":[{}]}]"#;
-    let batch = decode(body.as_bytes(), NOW).expect("decodes");
+    let batch = decode(body.as_bytes(), &RULES).expect("decodes");
     assert_eq!((batch.samples[0].kind, batch.samples[0].at), (Kind::Counter, 7));
+}
+
+#[test]
+fn items_are_counted_as_they_stand_and_too_many_are_refused() {
+    let rules = Rules { items: 3, ..RULES };
+    assert_eq!(decode(b"[null,null,null]", &rules).expect("three").refused_total(), 3);
+    assert_eq!(decode(b"[null,null,null,null]", &rules).err(), Some(Refusal::TooMany(3)));
+    assert!(matches!(decode(b"[null,null,1,null]", &rules), Err(Refusal::Json(why)) if why.offset == 11));
+}
+
+/// Names are of whoever pushes: one with a line break wrote lines of its own into the log.
+#[test]
+fn the_first_of_each_reason_is_remembered_fit_for_a_log() {
+    let long = "n".repeat(100);
+    let body = format!(
+        r#"[{{{}}},{{{}}},{{{}}}]"#,
+        with(r#""step":0,"metric":"a\r\nb""#),
+        with(&format!(r#""value":true,"metric":"{long}""#)),
+        with(r#""step":0"#)
+    );
+    let batch = decode(body.as_bytes(), &RULES).expect("decodes");
+    let step = &batch.invalid[&Invalid::Step];
+    assert_eq!((step.count, step.index, step.name.as_str()), (2, 0, "h/a\u{fffd}\u{fffd}b"));
+    let value = &batch.invalid[&Invalid::Value];
+    assert_eq!((value.index, value.name.chars().count()), (1, 2 + 64 + 3));
+    assert_eq!(batch.refused, [(0, Invalid::Step), (1, Invalid::Value), (2, Invalid::Step)]);
+}
+
+#[test]
+fn what_servers_will_lose_is_counted() {
+    let batch = |member: &str| one(&with(member)).expect(member);
+    assert_eq!([1, 29, 30].map(|step| batch(&format!(r#""step":{step}"#)).small_steps), [1, 1, 0]);
+    let ahead = |s: i64| batch(&format!(r#""timestamp":{}"#, NOW + s)).future;
+    assert_eq!([0, 60, 61, 86_400].map(ahead), [0, 0, 1, 1]);
+    assert_eq!(batch(r#""step":0,"timestamp":1999999999"#).future, 0, "it is left out");
+}
+
+#[test]
+fn default_tags_must_fit_too() {
+    let rules = Rules { default_tags: ",idc=bj".len(), ..RULES };
+    let refused = |tags: usize| {
+        let body = format!("[{{{}}}]", with(&format!(r#""tags":"{}""#, "t".repeat(tags))));
+        decode(body.as_bytes(), &rules).expect("decodes").refused.first().map(|(_, why)| *why)
+    };
+    assert_eq!(
+        [502, 503, 509].map(refused),
+        [None, Some(Invalid::TooLongWithDefaults), Some(Invalid::TooLongWithDefaults)]
+    );
+    assert_eq!(refused(510), Some(Invalid::TooLong));
+    let alone =
+        format!(r#"[{{"endpoint":"h","metric":"{}","value":1,"step":60,"counterType":"GAUGE"}}]"#, "m".repeat(504));
+    assert_eq!(decode(alone.as_bytes(), &rules).expect("decodes").samples.len(), 1, "no comma without tags");
 }
 
 proptest! {
     #[test]
     fn nothing_panics(body in prop::collection::vec(any::<u8>(), 0..200)) {
-        let _ = decode(&body, NOW);
+        let _ = decode(&body, &RULES);
     }
 
     #[test]
@@ -109,8 +163,8 @@ proptest! {
         let body = format!(
             r#"[{{"endpoint":{endpoint},"metric":{metric},"step":{step},"counterType":"{kind}","value":{value}}}]"#
         );
-        let batch = decode(body.as_bytes(), NOW).expect("valid JSON");
-        prop_assert_eq!(batch.samples.len() + batch.invalid.values().sum::<usize>(), 1);
+        let batch = decode(body.as_bytes(), &RULES).expect("valid JSON");
+        prop_assert_eq!(batch.samples.len() + batch.refused_total(), 1);
         for sample in batch.samples {
             prop_assert!(sample.step > 0 && !sample.metric.is_empty() && sample.metric != "kernel.hostname");
             prop_assert!(sample.endpoint.is_some_and(|endpoint| !endpoint.is_empty()));

@@ -38,8 +38,8 @@ pub const MAX_BYTES: usize = 8 * 1024 * 1024;
 const SPILL_AFTER: Duration = Duration::from_millis(800);
 /// So much goes to disk at once, and no later than when it has come together.
 const SPILL_BYTES: usize = 1024 * 1024;
-/// How long a push waits for room, and when it may come again where there is none.
-const ROOM_WITHIN: Duration = Duration::from_secs(2);
+/// How long a push waits for a disk that is at work to make room, and when it may come again where there is none.
+const ROOM_WITHIN: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Between two looks at what is on disk.
 const TICK: Duration = Duration::from_secs(1);
@@ -167,7 +167,7 @@ impl Queue {
         }
     }
 
-    /// Appends what was pushed, all of it or nothing. Where there is no room a moment is given to the disk to make some.
+    /// Appends what was pushed, all of it or nothing. Where there is no room, a disk that works is given a moment to make some.
     ///
     /// # Errors
     /// There is no room.
@@ -184,7 +184,10 @@ impl Queue {
                 return Ok(());
             }
             self.spill.notify_one();
-            if tokio::time::timeout_at(end, room).await.is_err() {
+            // Nothing but a disk makes room in a moment.
+            let waiting = self.waiting();
+            let hopeless = !waiting.has_disk || waiting.disk.trouble.is_some();
+            if hopeless || tokio::time::timeout_at(end, room).await.is_err() {
                 return Err(Full { retry_after: RETRY_AFTER });
             }
         }

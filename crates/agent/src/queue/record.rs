@@ -197,7 +197,10 @@ mod tests {
     #[test]
     fn a_log_of_another_hand_is_read() {
         let (frames, lost) = read_all(include_bytes!("../../../../fuzz/seeds/queue_log/two"));
-        assert_eq!((frames.iter().map(|frame| frame.taken).collect::<Vec<_>>(), lost), (vec![1_795_363_645, 1_795_363_646], 0));
+        assert_eq!(
+            (frames.iter().map(|frame| frame.taken).collect::<Vec<_>>(), lost),
+            (vec![1_795_363_645, 1_795_363_646], 0)
+        );
         assert_eq!(frames[1].items().collect::<Vec<_>>(), [br#"{"a":1}"#, br#"{"b":2}"#]);
         assert_eq!(frames[1].keys(), [1, 2]);
         let (frames, lost) = read_all(include_bytes!("../../../../fuzz/seeds/queue_log/torn"));

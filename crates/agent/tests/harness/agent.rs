@@ -27,7 +27,7 @@ pub struct Agent {
 }
 
 impl Agent {
-    /// Starts it with this `cfg.json` (its `http` section is set here) and waits until it answers.
+    /// Starts it with this `cfg.json` (where it listens is set here) and waits until it answers.
     pub fn start(config: &Value) -> Agent {
         Agent::launch(config).answering()
     }
@@ -56,7 +56,8 @@ impl Agent {
         let dir = tempfile::tempdir().expect("a directory");
         let http = free_address();
         let mut config = config.clone();
-        config["http"] = json!({ "enabled": true, "listen": http.to_string() });
+        config["http"]["enabled"] = json!(true);
+        config["http"]["listen"] = json!(http.to_string());
         fs::write(dir.path().join("cfg.json"), config.to_string()).expect("a file");
         let mut command = program(dir.path(), &["run"]);
         change(&mut command);

@@ -85,7 +85,11 @@ fn points_that_no_transfer_would_take_are_left_out_and_counted() {
     ]));
     let items = arrived(&peer, &agent, "app", 2);
     assert_eq!((items[0].tags.len(), items[1].tags.len()), (0, 506));
+    // The log is written by a thread of its own.
+    agent.wait_for_lines("points left out", 8);
     assert_eq!(agent.lines("points left out").len(), 8, "one line a reason: {}", agent.state());
+    let sample = "push: 1 points left out: step is not positive, the first of them item 6, app/good (told once)";
+    assert_eq!(agent.lines(sample).len(), 1, "{}", agent.state());
     peer.wait("its count", &agent, || {
         peer.items().iter().any(|item| item.metric == "agent.push.invalid" && item.value == 10.0).then_some(())
     });

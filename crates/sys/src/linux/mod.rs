@@ -13,6 +13,7 @@ mod freq;
 mod fs;
 mod host;
 mod kernel;
+mod listen;
 mod mem;
 mod net;
 mod own;
@@ -26,8 +27,9 @@ mod text;
 pub use absent::{commit_info, disk_io, letter_disks, memory_lists, ntp_servers};
 pub use fs::volume_usage;
 pub use host::Host;
+pub use listen::hold_port_alone;
 pub use mem::page_files;
-pub use own::{limit_heap_growth, self_usage};
+pub use own::{limit_heap_growth, self_usage, trim_heap};
 pub use store::{create_private_dir, sync_dir};
 
 use crate::civil;
@@ -52,6 +54,14 @@ pub fn since_boot() -> Duration {
     // A sandbox that does not know it is not suspended either.
     let now = clock_gettime_dynamic(DynamicClockId::Boottime).unwrap_or_else(|_| clock_gettime(ClockId::Monotonic));
     Duration::new(u64::try_from(now.tv_sec).unwrap_or(0), u32::try_from(now.tv_nsec).unwrap_or(0))
+}
+
+/// The same: uname(2) tells a domain only where the administrator made it a part of the name.
+///
+/// # Errors
+/// Those of [`hostname`].
+pub fn full_hostname() -> io::Result<String> {
+    hostname()
 }
 
 /// Seconds since 1970 as the host's calendar shows them (localtime_r(3)); held within 1970-01-02 and 9999-12-31 UTC.

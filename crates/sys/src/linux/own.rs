@@ -61,9 +61,21 @@ pub fn limit_heap_growth() {
     }
 }
 
+/// Gives the free pages between what is in use back too (malloc_trim(3)): after a burst of which a little is kept. Some
+/// milliseconds, during which other threads may wait for memory.
+#[cfg(target_env = "gnu")]
+pub fn trim_heap() {
+    // SAFETY: malloc_trim takes an integer and locks what it walks over.
+    unsafe { libc::malloc_trim(0) };
+}
+
 /// Only glibc's heap keeps what a burst took.
 #[cfg(not(target_env = "gnu"))]
 pub fn limit_heap_growth() {}
+
+/// Only glibc's heap keeps what a burst took.
+#[cfg(not(target_env = "gnu"))]
+pub fn trim_heap() {}
 
 #[cfg(test)]
 mod tests {

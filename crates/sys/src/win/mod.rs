@@ -9,6 +9,7 @@ mod disk;
 mod drive;
 mod ffi;
 mod host;
+mod listen;
 mod mem;
 mod net;
 mod ntdll;
@@ -23,6 +24,7 @@ mod token;
 pub use disk::volume_usage;
 pub use drive::{disk_io, letter_disks};
 pub use host::Host;
+pub use listen::hold_port_alone;
 pub use mem::{commit_info, page_files};
 pub use paging::memory_lists;
 pub use process::self_usage;
@@ -33,7 +35,9 @@ use crate::layout;
 use ffi::{Answer, fill, last_error, len_u32};
 use std::io;
 use windows_sys::Win32::Foundation::ERROR_MORE_DATA;
-use windows_sys::Win32::System::SystemInformation::{ComputerNamePhysicalDnsHostname, GetComputerNameExW};
+use windows_sys::Win32::System::SystemInformation::{
+    COMPUTER_NAME_FORMAT, ComputerNamePhysicalDnsFullyQualified, ComputerNamePhysicalDnsHostname, GetComputerNameExW,
+};
 
 // The layouts are those of 64 bits, and no other agent is shipped.
 const _: () = assert!(size_of::<usize>() == 8);
@@ -44,10 +48,22 @@ const _: () = assert!(size_of::<usize>() == 8);
 /// # Errors
 /// The call's own; [`io::ErrorKind::InvalidData`] where the host has no name.
 pub fn hostname() -> io::Result<String> {
+    computer_name(ComputerNamePhysicalDnsHostname)
+}
+
+/// The same with the domain that this machine is in (ComputerNamePhysicalDnsFullyQualified).
+///
+/// # Errors
+/// Those of [`hostname`].
+pub fn full_hostname() -> io::Result<String> {
+    computer_name(ComputerNamePhysicalDnsFullyQualified)
+}
+
+fn computer_name(format: COMPUTER_NAME_FORMAT) -> io::Result<String> {
     let name = fill(64, 4096, |buffer: &mut [u16]| {
         let mut len = len_u32(buffer);
         // SAFETY: the buffer has as many units as `len` says; the call changes `len` to what it wrote or needs.
-        let ok = unsafe { GetComputerNameExW(ComputerNamePhysicalDnsHostname, buffer.as_mut_ptr(), &raw mut len) };
+        let ok = unsafe { GetComputerNameExW(format, buffer.as_mut_ptr(), &raw mut len) };
         if ok != 0 {
             return Answer::Filled(len as usize);
         }
@@ -62,3 +78,6 @@ pub fn hostname() -> io::Result<String> {
 
 /// Only glibc's heap keeps what a burst took.
 pub fn limit_heap_growth() {}
+
+/// Only glibc's heap keeps what a burst took.
+pub fn trim_heap() {}

@@ -53,8 +53,12 @@ pub(super) const SERIES_DROPPED: Metric = Metric::gauge("agent.series.dropped", 
     .help("interfaces, disks, volumes, ... over `collector.limits`, left out of the last cycle");
 pub(super) const NOT_FINITE: Metric = Metric::counter("agent.points.not_finite", "points", Sets::EXTENDED, OWN)
     .help("collected values left out because they were no numbers");
+pub(super) const PUSH_BUSY: Metric = Metric::counter("agent.push.busy", "requests", Sets::EXTENDED, OWN)
+    .help("requests to /v1/push that found no room or came too fast: answered with 503 or 429");
 pub(super) const HTTP_REFUSED: Metric = Metric::counter("agent.http.refused", "connections", Sets::EXTENDED, OWN)
-    .help("connections closed because too many were open");
+    .help("connections closed in favour of new ones, or turned away, because too many were open");
+pub(super) const HTTP_DENIED: Metric = Metric::counter("agent.http.denied", "requests", Sets::EXTENDED, OWN)
+    .help("connections and requests refused by http.allow, for want of the token, or for a browser's foreign origin");
 pub(super) const CLOCK_SKEW: Metric = Metric::gauge("agent.clock.skew", "s", Sets::EXTENDED, OWN)
     .help("how far the agent's clock is ahead of hbs's; negative: behind");
 pub(super) const GUARD_EXCEEDED: Metric = Metric::counter("agent.guard.exceeded", "times", Sets::EXTENDED, OWN)
@@ -116,7 +120,9 @@ pub(super) const ALL: &[Metric] = &[
     COLLIDED,
     SERIES_DROPPED,
     NOT_FINITE,
+    PUSH_BUSY,
     HTTP_REFUSED,
+    HTTP_DENIED,
     CLOCK_SKEW,
     GUARD_EXCEEDED,
     GUARD_ENDS,

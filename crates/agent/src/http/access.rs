@@ -1,0 +1,195 @@
+//! Who may ask for what.
+//!
+//! * A browser asks only on behalf of a page of this host: a page from elsewhere that reaches the agent under a name of its
+//!   own (DNS rebinding), or that makes its reader's browser send a request here, gets 403. Scripts are not asked.
+//! * With `http.token`, everything but `/health` needs it.
+//!
+//! Addresses (`http.allow`) are looked at when a client connects. What a proxy says of its client (`X-Forwarded-*`) is
+//! believed nowhere: anybody can write it. Sources: the Fetch standard (Origin, Sec-Fetch-*), RFC 6750, RFC 7617.
+
+use std::sync::Arc;
+
+use axum::extract::{Request, State};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::middleware::Next;
+use axum::response::Response;
+use base64::Engine;
+use base64::prelude::BASE64_STANDARD;
+use subtle::ConstantTimeEq;
+
+use super::answer::{Refused, wants_json};
+use super::{HEALTH, Site};
+use crate::config::Secret;
+
+/// The request may see what is not for everybody: it bears the token, or there is none.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Trusted(pub bool);
+
+/// Before every handler.
+pub(super) async fn check(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
+    let headers = request.headers();
+    let as_json = wants_json(headers);
+    if let Err(why) = browser(request.method(), request.uri(), headers, |host| site.is_named(host)) {
+        site.stats.http_denied.add(1);
+        return Refused::new(StatusCode::FORBIDDEN, why).answer(as_json);
+    }
+    let trusted = site.http.token.is_empty() || bears(headers, &site.http.token);
+    if !trusted && request.uri().path() != HEALTH {
+        site.stats.http_denied.add(1);
+        let refused = Refused::new(StatusCode::UNAUTHORIZED, "this needs the token of http.token in cfg.json");
+        return refused.challenge("Basic realm=\"falcon-agent\"").answer(as_json);
+    }
+    request.extensions_mut().insert(Trusted(trusted));
+    next.run(request).await
+}
+
+/// `Authorization: Bearer TOKEN`, or Basic with the token as password, which is what a browser can ask its user for.
+fn bears(headers: &HeaderMap, token: &Secret) -> bool {
+    let Some(given) = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()) else { return false };
+    let Some((scheme, given)) = given.split_once(' ') else { return false };
+    let is_token = |given: &[u8]| bool::from(given.ct_eq(token.expose().as_bytes()));
+    if scheme.eq_ignore_ascii_case("bearer") {
+        return is_token(given.trim().as_bytes());
+    }
+    if !scheme.eq_ignore_ascii_case("basic") {
+        return false;
+    }
+    let Ok(pair) = BASE64_STANDARD.decode(given.trim()) else { return false };
+    let password = pair.iter().position(|byte| *byte == b':').and_then(|colon| pair.get(colon + 1..));
+    password.is_some_and(is_token)
+}
+
+/// Refuses what a browser asks for a page that is not of this host.
+fn browser(method: &Method, uri: &Uri, headers: &HeaderMap, is_named: impl Fn(&str) -> bool) -> Result<(), String> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let agent = text("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));
+    let fetches = headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"));
+    let (origin, referer) = (text("origin"), text("referer"));
+    if !agent && !fetches && origin.is_none() && referer.is_none() {
+        return Ok(());
+    }
+    let asked = uri.authority().map(|authority| authority.as_str()).or_else(|| text("host")).unwrap_or_default();
+    if !is_named(name_of(asked)) {
+        let shown: String = name_of(asked).chars().filter(|c| !c.is_control()).take(64).collect();
+        return Err(format!(
+            "browsers may ask for this page by address or by the host's own name only; add \"{shown}\" to http.hosts in \
+             cfg.json if it is one"
+        ));
+    }
+    // A link on another page leads here without harm; what it has a browser send does not.
+    let changes = !matches!(*method, Method::GET | Method::HEAD);
+    let from = origin.or(referer.filter(|_| changes));
+    match from {
+        Some(from) if !same_site(from, asked) => {
+            Err("a page of another site asks for this; only pages of a name in Host may (see http.hosts in cfg.json)"
+                .to_owned())
+        }
+        _ => Ok(()),
+    }
+}
+
+/// Without the port.
+fn name_of(authority: &str) -> &str {
+    match authority.strip_prefix('[').and_then(|rest| rest.split_once(']')) {
+        Some((v6, _)) => v6,
+        None => authority.rsplit_once(':').map_or(authority, |(name, _)| name),
+    }
+}
+
+/// Whether `from`, an origin or the address of a page, is of this host and port.
+fn same_site(from: &str, asked: &str) -> bool {
+    let Some((scheme, rest)) = from.split_once("://") else { return false };
+    let authority = rest.split(['/', '?', '#']).next().unwrap_or_default();
+    let port = if scheme.eq_ignore_ascii_case("https") { ":443" } else { ":80" };
+    let full = |authority: &str| {
+        let authority = authority.to_ascii_lowercase();
+        authority.strip_suffix(port).map_or(authority.clone(), str::to_owned)
+    };
+    full(authority) == full(asked)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use axum::http::{HeaderName, HeaderValue};
+
+    fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
+        pairs
+            .iter()
+            .map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap()))
+            .collect()
+    }
+
+    fn allowed(method: &Method, pairs: &[(&'static str, &str)]) -> bool {
+        browser(method, &Uri::from_static("/"), &headers(pairs), |name| matches!(name, "h" | "10.0.0.1" | "::1"))
+            .is_ok()
+    }
+
+    #[test]
+    fn a_browser_uses_a_name_of_this_host() {
+        const AGENT: (&str, &str) = ("user-agent", "Mozilla/5.0 (X11)");
+        for host in ["h", "h:1988", "10.0.0.1:1988", "[::1]:1988", "[::1]"] {
+            assert!(allowed(&Method::GET, &[AGENT, ("host", host)]), "{host}");
+        }
+        // DNS rebinding: the name of another site that resolves to this host.
+        for host in ["evil.example", "evil.example:1988", "h.evil.example", "", "h:1988:1"] {
+            for sign in [AGENT, ("sec-fetch-site", "none"), ("referer", "http://h/")] {
+                assert!(!allowed(&Method::GET, &[sign, ("host", host)]), "{host} {sign:?}");
+            }
+            assert!(allowed(&Method::POST, &[("user-agent", "curl/8"), ("host", host)]), "a script, {host}");
+        }
+        assert!(!allowed(&Method::GET, &[AGENT]), "without Host");
+    }
+
+    #[test]
+    fn a_page_of_another_site_has_nothing_sent_here() {
+        for (origin, same) in [
+            ("http://h:1988", true),
+            ("http://H:1988", true),
+            ("http://h", false),
+            ("http://evil.example", false),
+            ("null", false),
+            ("http://h:1988.evil.example", false),
+        ] {
+            for method in [Method::GET, Method::POST] {
+                assert_eq!(allowed(&method, &[("host", "h:1988"), ("origin", origin)]), same, "{origin}");
+            }
+        }
+        assert!(allowed(&Method::POST, &[("host", "h"), ("origin", "http://h:80")]));
+        assert!(allowed(&Method::POST, &[("host", "h:443"), ("origin", "https://h")]));
+        let linked = [("host", "h:1988"), ("referer", "http://portal.example/hosts?x=http://h:1988/")];
+        assert!(allowed(&Method::GET, &linked), "a link leads here");
+        assert!(!allowed(&Method::POST, &linked), "an old browser's form, without Origin");
+        assert!(allowed(&Method::POST, &[("host", "h:1988"), ("referer", "http://h:1988/page?x")]));
+    }
+
+    /// What a proxy, or anybody, writes of the client changes nothing.
+    #[test]
+    fn forwarded_names_are_not_believed() {
+        let forwarded = [("host", "evil.example"), ("x-forwarded-host", "h"), ("origin", "http://h")];
+        assert!(!allowed(&Method::GET, &forwarded));
+    }
+
+    #[test]
+    fn the_token_is_a_bearers_or_a_password() {
+        let token = Secret::new("s3cret:token".to_owned());
+        let basic = |pair: &str| format!("Basic {}", BASE64_STANDARD.encode(pair));
+        for right in ["Bearer s3cret:token", "bearer  s3cret:token", &basic(":s3cret:token"), &basic("me:s3cret:token")]
+        {
+            assert!(bears(&headers(&[("authorization", right)]), &token), "{right}");
+        }
+        for wrong in [
+            "Bearer",
+            "Bearer ",
+            "Bearer s3cret",
+            "Bearer s3cret:tokem",
+            "Basic !",
+            "s3cret:token",
+            &basic("s3cret:token"),
+            &basic(""),
+        ] {
+            assert!(!bears(&headers(&[("authorization", wrong)]), &token), "{wrong}");
+        }
+        assert!(!bears(&HeaderMap::new(), &token));
+    }
+}

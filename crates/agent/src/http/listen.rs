@@ -1,0 +1,104 @@
+//! The port: held alone, and waited for where somebody else has it.
+
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::time::Duration;
+
+use socket2::SockRef;
+use tokio::net::{TcpListener, TcpSocket};
+use tokio::sync::watch;
+
+/// Between two tries to get the port.
+const RETRY: Duration = Duration::from_secs(10);
+
+/// `None`: the agent stops.
+pub(super) async fn bind_patiently(listen: &str, stop: &mut watch::Receiver<bool>) -> Option<TcpListener> {
+    let mut told = false;
+    loop {
+        match bind(listen).await {
+            Ok(listener) => {
+                if told {
+                    tracing::info!("http: {listen} is free now; listening");
+                }
+                return Some(listener);
+            }
+            Err(error) => {
+                if !std::mem::replace(&mut told, true) {
+                    tracing::warn!(
+                        "http: cannot listen on {listen}: {error}; no pushes and no page until it is free (tried every {} s)",
+                        RETRY.as_secs()
+                    );
+                }
+            }
+        }
+        tokio::select! {
+            () = tokio::time::sleep(RETRY) => {}
+            _ = stop.wait_for(|stop| *stop) => return None,
+        }
+    }
+}
+
+/// Go's forms: `:1988` is every address of both families, a name or an address is itself.
+pub(super) async fn bind(listen: &str) -> std::io::Result<TcpListener> {
+    if let Some(port) = listen.strip_prefix(':') {
+        let port = port.parse::<u16>().map_err(|_| std::io::Error::other(format!("{port} is not a port")))?;
+        let v6 = SocketAddr::new(IpAddr::V6(Ipv6Addr::UNSPECIFIED), port);
+        // A host without IPv6 has no such sockets.
+        return bind_to(v6).or_else(|error| match error.kind() {
+            std::io::ErrorKind::AddrInUse => Err(error),
+            _ => bind_to(SocketAddr::new(IpAddr::V4(Ipv4Addr::UNSPECIFIED), port)),
+        });
+    }
+    let mut last = std::io::Error::other("the name has no address");
+    // As Go does: Windows answers ::1 first for `localhost`, and scripts push to 127.0.0.1.
+    let mut addresses: Vec<SocketAddr> = tokio::net::lookup_host(listen).await?.collect();
+    addresses.sort_by_key(SocketAddr::is_ipv6);
+    for address in addresses {
+        match bind_to(address) {
+            Ok(listener) => return Ok(listener),
+            Err(error) => last = error,
+        }
+    }
+    Err(last)
+}
+
+fn bind_to(address: SocketAddr) -> std::io::Result<TcpListener> {
+    let socket = if address.is_ipv6() { TcpSocket::new_v6()? } else { TcpSocket::new_v4()? };
+    if address.is_ipv6() && address.ip().is_unspecified() {
+        SockRef::from(&socket).set_only_v6(false)?;
+    }
+    falcon_sys::hold_port_alone(&socket)?;
+    socket.bind(address)?;
+    socket.listen(1024)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use socket2::{Domain, Socket, Type};
+
+    #[tokio::test]
+    async fn localhost_is_the_address_that_scripts_push_to() {
+        let listener = bind("localhost:0").await.expect("a port");
+        assert_eq!(listener.local_addr().expect("an address").ip(), IpAddr::V4(Ipv4Addr::LOCALHOST));
+    }
+
+    #[tokio::test]
+    async fn a_taken_port_is_waited_for() {
+        let holder = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let addr = holder.local_addr().expect("an address");
+        assert!(bind(&addr.to_string()).await.is_err());
+        drop(holder);
+        assert!(bind(&addr.to_string()).await.is_ok());
+        assert!(bind(":99999").await.is_err());
+    }
+
+    /// On Windows any program could listen beside the agent and be given its pushes, if only it asked to share the port.
+    #[tokio::test]
+    async fn nobody_else_gets_the_port_by_asking_to_share_it() {
+        let holder = bind("127.0.0.1:0").await.expect("a port");
+        let addr = holder.local_addr().expect("an address");
+        let other = Socket::new(Domain::IPV4, Type::STREAM, None).expect("a socket");
+        other.set_reuse_address(true).expect("asked");
+        assert!(other.bind(&addr.into()).and_then(|()| other.listen(1)).is_err());
+    }
+}
