@@ -4,8 +4,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -19,10 +20,29 @@ use super::{is_windows, until};
 /// What nothing that anybody sends makes the agent keep: several times what it holds at rest, Wine's own share included.
 pub const RSS_LIMIT_KB: u64 = 40 * 1024;
 
+/// The directory that an agent lives in: with its configuration, and with what it keeps when it has ended.
+#[derive(Clone)]
+pub struct Home(Arc<TempDir>);
+
+impl Home {
+    pub fn new() -> Home {
+        Home(Arc::new(tempfile::tempdir().expect("a directory")))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Where its queue is, unless it is told otherwise.
+    pub fn queue(&self) -> PathBuf {
+        self.path().join("var/queue")
+    }
+}
+
 pub struct Agent {
     process: Process,
     pub http: SocketAddr,
-    dir: TempDir,
+    home: Home,
 }
 
 impl Agent {
@@ -41,7 +61,12 @@ impl Agent {
         Agent::start_with(config, &[("NUX_ROOTFS", host.root().as_os_str())])
     }
 
-    fn answering(self) -> Agent {
+    /// The same, where another has been.
+    pub fn start_in(home: &Home, config: &Value) -> Agent {
+        Agent::launch_in(home, config, |command| command).answering()
+    }
+
+    pub fn answering(self) -> Agent {
         self.wait("/health", || http::get(self.http, "/health").ok().filter(|answer| answer.body == b"ok"));
         self
     }
@@ -52,20 +77,26 @@ impl Agent {
     }
 
     fn launch_with(config: &Value, change: impl FnOnce(&mut Command)) -> Agent {
-        let dir = tempfile::tempdir().expect("a directory");
+        Agent::launch_in(&Home::new(), config, |mut command| {
+            change(&mut command);
+            command
+        })
+    }
+
+    /// Starts what `change` makes of the command line, without waiting.
+    pub fn launch_in(home: &Home, config: &Value, change: impl FnOnce(Command) -> Command) -> Agent {
         let http = free_address();
         let mut config = config.clone();
-        config["http"] = json!({ "enabled": true, "listen": http.to_string() });
-        fs::write(dir.path().join("cfg.json"), config.to_string()).expect("a file");
-        let mut command = program(dir.path(), &["run"]);
-        change(&mut command);
-        let process = Process::start(command);
-        Agent { process, http, dir }
+        config["http"]["enabled"] = json!(true);
+        config["http"]["listen"] = json!(http.to_string());
+        fs::write(home.path().join("cfg.json"), config.to_string()).expect("a file");
+        let process = Process::start(change(program(home.path(), &["run"])));
+        Agent { process, http, home: home.clone() }
     }
 
     /// What it logged so far, for messages.
     pub fn state(&self) -> String {
-        format!("log of the agent in {}:\n{}", self.dir.path().display(), self.process.err())
+        format!("log of the agent in {}:\n{}", self.home.path().display(), self.process.err())
     }
 
     /// Asks until there is an answer; see [`until`].
@@ -104,11 +135,24 @@ impl Agent {
         assert_eq!((answer.status, answer.text().as_str()), (200, "ok"), "{}", self.state());
     }
 
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Resident memory in kB, for a Windows program with Wine's own.
     pub fn rss_kb(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("proc(5)");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Ends it where it stands.
+    pub fn kill(self) -> Ended {
+        self.end_with(Signal::KILL)
     }
 
     /// Sends a signal and waits for the end.
@@ -125,7 +169,7 @@ impl Agent {
 }
 
 /// A loopback address that nobody has at this moment and that no other test of this process was given.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     static GIVEN: LazyLock<Mutex<BTreeSet<u16>>> = LazyLock::new(Mutex::default);
     loop {
         let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");
