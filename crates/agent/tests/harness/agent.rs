@@ -37,6 +37,13 @@ impl Home {
     pub fn queue(&self) -> PathBuf {
         self.path().join("var/queue")
     }
+
+    /// What the queue has on the disk, without its own notes of how far it is; 0 for an agent that never needed one.
+    pub fn queue_bytes(&self) -> u64 {
+        let files = fs::read_dir(self.queue()).into_iter().flatten().flatten();
+        let segments = files.filter(|file| file.path().extension().is_some_and(|end| end == "log"));
+        segments.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
+    }
 }
 
 pub struct Agent {
@@ -83,9 +90,11 @@ impl Agent {
         })
     }
 
-    /// Starts what `change` makes of the command line, without waiting.
+    /// Starts what `change` makes of the command line, without waiting. It listens where the configuration says, or at an
+    /// address of its own.
     pub fn launch_in(home: &Home, config: &Value, change: impl FnOnce(Command) -> Command) -> Agent {
-        let http = free_address();
+        let listen = config["http"]["listen"].as_str().map(|listen| listen.parse().expect("an address"));
+        let http = listen.unwrap_or_else(free_address);
         let mut config = config.clone();
         config["http"]["enabled"] = json!(true);
         config["http"]["listen"] = json!(http.to_string());

@@ -45,7 +45,7 @@ pub enum Manner {
 
 #[derive(Clone, Debug, PartialEq)]
 pub enum Fault {
-    /// Takes the call and closes without an answer: only here may a point come twice.
+    /// Takes points and closes without an answer, and answers whatever else is asked: only here may a point come twice.
     LosesReply,
     /// Writes this, in which `$ID` is the call's id, and closes.
     Says(Vec<u8>),
@@ -202,6 +202,11 @@ impl Server {
         until("connections to end", || format!("{} are open", open()), || (open() == 0).then_some(()));
     }
 
+    /// The present, as calls have it.
+    pub fn now(&self) -> Duration {
+        START.elapsed()
+    }
+
     pub fn faulty_calls(&self) -> usize {
         self.record(|record| record.faulty)
     }
@@ -271,7 +276,7 @@ impl Shared {
     fn serve(&self, mut stream: TcpStream, number: usize) -> io::Result<()> {
         stream.set_nodelay(true)?;
         let mut lines = BufReader::new(stream.try_clone()?);
-        // After an answer that nobody asked for, no other is read as what it is.
+        // After an answer that nobody asked for, none is read as what it is: what comes then does not count.
         let mut spoilt = false;
         loop {
             if self.fault() == Some(Fault::Closes) {
@@ -304,7 +309,11 @@ impl Shared {
                     return Ok(());
                 }
             };
-            match self.does() {
+            let does = match self.does() {
+                Does::Fails(Fault::LosesReply) if items.is_empty() => GOOD,
+                does => does,
+            };
+            match does {
                 Does::Answers(manner) => {
                     if let Manner::Refusing(metric) = manner
                         && items.iter().any(|item| item.metric == metric)
@@ -316,7 +325,7 @@ impl Shared {
                     }
                     let answer = answer(id, &items, &manner);
                     // Kept first: who has read the answer finds the call.
-                    let place = self.keep(number, text, items, true, !spoilt);
+                    let place = self.keep(number, text, items, !spoilt, !spoilt);
                     spoilt |= manner == Manner::Twice;
                     if let Err(error) = say(&mut stream, &answer, &manner) {
                         self.unanswered(place);

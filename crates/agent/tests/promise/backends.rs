@@ -37,14 +37,15 @@ fn share(model: &mut Model) -> [f64; 2] {
     [held, judged].map(|count| 100.0 * count as f64 / (SERIES * POINTS) as f64)
 }
 
-/// Measured were 21 % without a pause, 84 % with 30 ms, and all with 100 ms.
+/// As measured, within what chance does: with no pause 21 % were held, and with 50 ms all.
 #[test]
 fn stamps_close_together_are_lost_and_those_far_apart_are_held() {
-    let shares = [0, 10, 20, 30].map(held);
-    for [graph, judge] in shares {
-        assert!(graph < 95.0 && judge < 95.0, "{shares:?}");
+    for (pause_ms, measured) in [(0, 21.0), (10, 56.0), (20, 72.0), (30, 84.0)] {
+        for share in held(pause_ms) {
+            assert!((measured - 15.0..measured + 10.0).contains(&share), "{pause_ms} ms: {share} %, not {measured} %");
+        }
     }
-    assert!(shares[0][0] < 40.0, "{shares:?}");
+    assert_eq!(held(50), [100.0, 100.0]);
     assert_eq!(held(100), [100.0, 100.0]);
 }
 
