@@ -148,8 +148,15 @@ impl Agent {
         &self.home
     }
 
-    pub fn pid(&self) -> u32 {
-        self.process.pid()
+    /// Its working directory, with its configuration and its state.
+    pub fn dir(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Ends it and leaves its directory to the caller.
+    pub fn stop_and_keep(self) -> (Home, Ended) {
+        let home = self.home.clone();
+        (home, self.terminate())
     }
 
     /// Resident memory in kB, for a Windows program with Wine's own.
