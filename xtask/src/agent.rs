@@ -127,9 +127,23 @@ impl Drop for Agent {
 /// # Errors
 /// When there is none within seconds.
 pub fn get(http: SocketAddr, path: &str) -> Result<String> {
+    ask(http, path, &format!("GET {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n"), b"")
+}
+
+/// The same for a body that is posted.
+///
+/// # Errors
+/// As [`get`].
+pub fn post(http: SocketAddr, path: &str, body: &[u8]) -> Result<String> {
+    let head = format!("POST {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n");
+    ask(http, path, &format!("{head}Content-Length: {}\r\n\r\n", body.len()), body)
+}
+
+fn ask(http: SocketAddr, path: &str, head: &str, body: &[u8]) -> Result<String> {
     let mut stream = TcpStream::connect_timeout(&http, Duration::from_secs(1))?;
     stream.set_read_timeout(Some(Duration::from_secs(5)))?;
-    stream.write_all(format!("GET {path} HTTP/1.1\r\nHost: {http}\r\nConnection: close\r\n\r\n").as_bytes())?;
+    stream.write_all(head.as_bytes())?;
+    stream.write_all(body)?;
     let mut answer = String::new();
     stream.take(64 << 20).read_to_string(&mut answer)?;
     let (head, body) = answer.split_once("\r\n\r\n").context("half an answer")?;

@@ -64,6 +64,22 @@ impl Run {
         self
     }
 
+    /// The same command with this one in front of it, which starts it in the end.
+    pub fn started_by(self, front: &str, args: &[&str]) -> Self {
+        let mut command = Command::new(front);
+        command.args(args).arg(self.command.get_program()).args(self.command.get_args()).stdin(Stdio::null());
+        for (name, value) in self.command.get_envs() {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
+        if let Some(dir) = self.command.get_current_dir() {
+            command.current_dir(dir);
+        }
+        Self { command, limit: self.limit }
+    }
+
     /// Hands out the command for a child that its caller watches over.
     pub fn into_command(self) -> Command {
         self.command
@@ -223,6 +239,12 @@ mod tests {
         assert_eq!(error, "exit status: 3: sh -c exit 3");
         assert!(sh("exit 0").succeeds());
         assert!(!Run::new("/nowhere/to/be/found").succeeds());
+    }
+
+    #[test]
+    fn a_command_in_front_changes_nothing_else() {
+        let run = sh("echo $A; pwd; cat").env("A", "1").dir("/").started_by("env", &["B=2"]);
+        assert_eq!(run.output().unwrap(), "1\n/\n");
     }
 
     #[test]

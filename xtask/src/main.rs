@@ -34,6 +34,7 @@ cargo xtask VERB
 
   test [--long] [--only NAME,...]   run every check of the project, or the named steps
   test --list                       name the steps
+  faults [--long]                   prove the promise: see CONTRIBUTING.md
   bench [NAME]                      measure the agent and print figures; without a name: which there are
   dist                              build both executables and pack target/dist/
   imports                           print what the Windows executable imports
@@ -61,6 +62,12 @@ fn main() -> ExitCode {
         Some("test") => match TestArgs::parse(&rest) {
             Ok(args) => test(&args),
             Err(error) => return usage(&error.to_string()),
+        },
+        Some("faults") => match TestArgs::parse(&rest) {
+            Ok(args) if !args.list && args.only.is_empty() => {
+                test(&TestArgs { only: steps::FAULTS.map(str::to_owned).into(), ..args })
+            }
+            _ => return usage("faults takes --long or nothing"),
         },
         Some("bench") => match rest.as_slice() {
             [] => {

@@ -19,7 +19,7 @@ use harness::agent::Agent;
 use harness::items::Item;
 use harness::process::{Ended, program, run};
 use harness::servers::Server;
-use serde_json::{Value, json};
+use serde_json::json;
 
 const FIRST: &str = "uuid=GPU-8932f937-d72c-4106-c12f-000000000000";
 
@@ -118,18 +118,12 @@ fn a_million_devices_are_sixty_four() {
 
 /// Cycles with a point of this metric, by their time stamps.
 fn cycles(transfer: &Server, metric: &str) -> BTreeSet<i64> {
-    let points = |call: &String| -> Vec<Item> {
-        let call: Value = serde_json::from_str(call).expect("JSON");
-        Item::parse_all(&call["params"][0])
-    };
-    let items = transfer.calls();
-    items.iter().flat_map(points).filter(|item| item.metric == metric).map(|item| item.timestamp).collect()
+    transfer.items().into_iter().filter(|item| item.metric == metric).map(|item| item.timestamp).collect()
 }
 
 #[test]
 fn a_driver_that_hangs_holds_up_nothing_else() {
-    let transfer = Server::start(None);
-    transfer.turn_good();
+    let transfer = Server::good();
     let config = json!({
         "hostname": "h",
         "heartbeat": { "enabled": false },

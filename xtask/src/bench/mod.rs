@@ -2,6 +2,7 @@
 
 mod crowd;
 mod host;
+mod replay;
 
 use std::path::Path;
 
@@ -18,8 +19,10 @@ pub struct Bench {
     run: fn(&Workspace) -> Result<()>,
 }
 
-const BENCHES: &[Bench] =
-    &[Bench { name: "host", about: "what a cycle costs on this host and on one full of everything", run: host::run }];
+const BENCHES: &[Bench] = &[
+    Bench { name: "host", about: "what a cycle costs on this host and on one full of everything", run: host::run },
+    Bench { name: "replay", about: "how fast a day of backlog is taken, kept and sent", run: replay::run },
+];
 
 pub fn list() {
     for bench in BENCHES {

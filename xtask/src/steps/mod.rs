@@ -120,6 +120,13 @@ pub const STEPS: &[Step] = &[
         run: tests::interop_linux,
     },
     Step {
+        name: "faults-linux",
+        about: "the Linux executable under faults of transfers, network, disk and clients",
+        needs: &[Need::Go],
+        uses: &["dist-linux", "peer"],
+        run: tests::faults_linux,
+    },
+    Step {
         name: "unit-windows",
         about: "tests of sys and agent as Windows programs, under Wine",
         needs: &[Need::WindowsRust, Need::Mingw, Need::Wine],
@@ -132,6 +139,13 @@ pub const STEPS: &[Step] = &[
         needs: &[Need::WindowsRust, Need::Mingw, Need::Wine, Need::Go],
         uses: &["dist-windows", "peer"],
         run: tests::interop_windows,
+    },
+    Step {
+        name: "faults-windows",
+        about: "the shipped .exe under Wine under the same faults",
+        needs: &[Need::WindowsRust, Need::Mingw, Need::Wine, Need::Go],
+        uses: &["dist-windows", "peer"],
+        run: tests::faults_windows,
     },
     Step {
         name: "fuzz",
@@ -148,6 +162,9 @@ pub const STEPS: &[Step] = &[
         run: idle::run,
     },
 ];
+
+/// What `cargo xtask faults` runs.
+pub const FAULTS: [&str; 2] = ["faults-linux", "faults-windows"];
 
 /// The chosen steps and those they use, in the order of the list; all of them when nothing is chosen.
 fn select(only: &[String]) -> Result<Vec<&'static Step>> {

@@ -15,7 +15,12 @@ use crate::wine::Session;
 use crate::workspace::PRODUCT;
 
 /// Integration tests that drive a finished executable and the Go peer; they have steps of their own.
-const HARNESSED: [&str; 1] = ["interop"];
+const HARNESSED: [&str; 2] = ["faults", "interop"];
+
+/// Tests of `faults` that make file systems of their own.
+const MOUNTED: &str = "mounted::";
+/// Tests of `faults` at once: most of them wait most of the time.
+const FAULTS_AT_ONCE: &str = "--test-threads=8";
 
 /// Fault rounds outlast everything else.
 const LONG_LIMIT: Duration = Duration::from_secs(2 * 3600);
@@ -44,12 +49,43 @@ pub fn unit_windows(cx: &Cx<'_>) -> Result<Passed> {
 }
 
 pub fn interop_linux(cx: &Cx<'_>) -> Result<Passed> {
-    Ok(Passed::tests(count(interop(cx).env("FALCON_AGENT_EXE", cx.ws.linux_exe()))?))
+    Ok(Passed::tests(count(harnessed(cx, "interop").env("FALCON_AGENT_EXE", cx.ws.linux_exe()))?))
+}
+
+pub fn faults_linux(cx: &Cx<'_>) -> Result<Passed> {
+    let test = || harnessed(cx, "faults").env("FALCON_AGENT_EXE", cx.ws.linux_exe()).args(["--", "--show-output"]);
+    let mut passed = count(test().args([FAULTS_AT_ONCE, "--skip", MOUNTED]))?;
+    match may_mount(cx)? {
+        Some(unshare) => passed += count(test().arg(MOUNTED).started_by("unshare", unshare))?,
+        None => {
+            println!("not run: {MOUNTED}* (full and read-only disks), for `unshare --mount` gives no namespace here")
+        }
+    }
+    Ok(Passed::tests(passed))
+}
+
+pub fn faults_windows(cx: &Cx<'_>) -> Result<Passed> {
+    let session = Session::start(cx.ws)?;
+    let test = harnessed(cx, "faults").env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
+    let test = test.args(["--", "--show-output", FAULTS_AT_ONCE, "--skip", MOUNTED]);
+    println!("not run: {MOUNTED}*, for Wine's server opens files outside of a mount namespace");
+    Ok(Passed::tests(count(session.enter(test))?))
+}
+
+/// How a namespace is had in which this user may mount, if one is.
+fn may_mount(cx: &Cx<'_>) -> Result<Option<&'static [&'static str]>> {
+    const WAYS: [&[&str]; 2] = [&["--mount"], &["--mount", "--map-root-user"]];
+    let point = cx.ws.target("faults");
+    fs::create_dir_all(&point)?;
+    let mounts = |way: &&[&str]| {
+        Run::new("mount").args(["-t", "tmpfs", "faults"]).arg(&point).started_by("unshare", way).succeeds()
+    };
+    Ok(WAYS.into_iter().find(mounts))
 }
 
 pub fn interop_windows(cx: &Cx<'_>) -> Result<Passed> {
     let session = Session::start(cx.ws)?;
-    let test = interop(cx).env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
+    let test = harnessed(cx, "interop").env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
     let nvml = session.system32().join("nvml.dll");
     build_nvml(cx, &nvml)?;
     let passed = count(session.enter(test));
@@ -65,9 +101,9 @@ fn build_nvml(cx: &Cx<'_>, dll: &Path) -> Result<()> {
 }
 
 /// The harness is a Linux program in both cases; FALCON_AGENT_EXE says what it drives.
-fn interop(cx: &Cx<'_>) -> Run {
+fn harnessed(cx: &Cx<'_>, name: &str) -> Run {
     let test = cargo()
-        .args(["test", "--locked", "-p", "falcon-agent", "--test", "interop"])
+        .args(["test", "--locked", "-p", "falcon-agent", "--test", name])
         .dir(&cx.ws.root)
         .env("CARGO_TARGET_DIR", cx.ws.target(""))
         .env("FALCON_PEER", cx.ws.peer_exe());

@@ -155,6 +155,16 @@ impl<S: Storage> Log<S> {
         Ok(log)
     }
 
+    /// The number that its next segment will have.
+    pub fn next_id(&self) -> u64 {
+        self.next_id
+    }
+
+    /// Its next segment has at least this number, so that places told by a log before it lie before all of this one.
+    pub fn begin_at(&mut self, id: u64) {
+        self.next_id = self.next_id.max(id);
+    }
+
     /// Points that wait.
     pub fn points(&self) -> usize {
         self.segments.iter().map(|segment| segment.points).sum()

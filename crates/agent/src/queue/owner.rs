@@ -42,6 +42,8 @@ pub struct Owner {
     /// Seconds.
     max_age: i64,
     log: Option<Log<Box<dyn Storage>>>,
+    /// Where the log before this one would have gone on: what it gave out may still be acknowledged.
+    next_id: u64,
     failed: Option<Instant>,
     /// What was last said of it, so that each state is told once.
     told: Option<String>,
@@ -58,6 +60,7 @@ impl Owner {
             max_bytes,
             max_age,
             log: None,
+            next_id: 0,
             failed: None,
             told: None,
             told_quota: false,
@@ -213,6 +216,9 @@ impl Owner {
                     );
                 }
                 self.log = log;
+                if let Some(log) = &mut self.log {
+                    log.begin_at(self.next_id);
+                }
             }
             Err(why) => self.fails(&why),
         }
@@ -222,6 +228,7 @@ impl Owner {
     /// Lets go of a log whose files are gone; `false` when there is none.
     fn forget(&mut self) -> bool {
         let Some(log) = self.log.take() else { return false };
+        self.next_id = log.next_id();
         self.stats.lose(Lost::Damaged, log.points());
         tracing::error!("queue: its files were removed while it ran; {} points are lost with them", log.points());
         true

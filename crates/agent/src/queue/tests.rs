@@ -204,6 +204,21 @@ async fn files_that_somebody_removes_are_counted_and_the_queue_goes_on() {
     assert_eq!(drain(&queue).await, [2]);
 }
 
+/// A block of the files that are gone was acknowledged, and took the first record of the new ones with it.
+#[tokio::test(start_paused = true)]
+async fn a_block_of_files_that_are_gone_takes_nothing_new_with_it() {
+    let fake = Fake::default();
+    let queue = kept(&fake);
+    queue.append(frames(1, 5));
+    pass(Duration::from_secs(1)).await;
+    let block = queue.peek(usize::MAX, usize::MAX).await;
+    fake.clear();
+    (2..4).for_each(|n| queue.append(frames(n, 5)));
+    pass(Duration::from_secs(1)).await;
+    queue.acknowledge(&block);
+    assert_eq!(drain(&queue).await, [2, 3]);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_file_that_cannot_be_read_holds_nothing_up() {
     let fake = Fake::default();

@@ -4,9 +4,9 @@ use std::collections::BTreeSet;
 use std::ffi::OsStr;
 use std::fs;
 use std::net::{SocketAddr, TcpListener};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::Command;
-use std::sync::{LazyLock, Mutex};
+use std::sync::{Arc, LazyLock, Mutex};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -20,14 +20,40 @@ use super::{is_windows, until};
 /// What nothing that anybody sends makes the agent keep: several times what it holds at rest, Wine's own share included.
 pub const RSS_LIMIT_KB: u64 = 40 * 1024;
 
+/// The directory that an agent lives in: with its configuration, and with what it keeps when it has ended.
+#[derive(Clone)]
+pub struct Home(Arc<TempDir>);
+
+impl Home {
+    pub fn new() -> Home {
+        Home(Arc::new(tempfile::tempdir().expect("a directory")))
+    }
+
+    pub fn path(&self) -> &Path {
+        self.0.path()
+    }
+
+    /// Where its queue is, unless it is told otherwise.
+    pub fn queue(&self) -> PathBuf {
+        self.path().join("var/queue")
+    }
+
+    /// What the queue has on the disk, without its own notes of how far it is; 0 for an agent that never needed one.
+    pub fn queue_bytes(&self) -> u64 {
+        let files = fs::read_dir(self.queue()).into_iter().flatten().flatten();
+        let segments = files.filter(|file| file.path().extension().is_some_and(|end| end == "log"));
+        segments.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
+    }
+}
+
 pub struct Agent {
     process: Process,
     pub http: SocketAddr,
-    dir: TempDir,
+    home: Home,
 }
 
 impl Agent {
-    /// Starts it with this `cfg.json` (where it listens is set here) and waits until it answers.
+    /// Starts it with this `cfg.json` (its `http` section is set here) and waits until it answers.
     pub fn start(config: &Value) -> Agent {
         Agent::launch(config).answering()
     }
@@ -42,7 +68,12 @@ impl Agent {
         Agent::start_with(config, &[("NUX_ROOTFS", host.root().as_os_str())])
     }
 
-    fn answering(self) -> Agent {
+    /// The same, where another has been.
+    pub fn start_in(home: &Home, config: &Value) -> Agent {
+        Agent::launch_in(home, config, |command| command).answering()
+    }
+
+    pub fn answering(self) -> Agent {
         self.wait("/health", || http::get(self.http, "/health").ok().filter(|answer| answer.body == b"ok"));
         self
     }
@@ -53,32 +84,28 @@ impl Agent {
     }
 
     fn launch_with(config: &Value, change: impl FnOnce(&mut Command)) -> Agent {
-        let dir = tempfile::tempdir().expect("a directory");
-        let http = free_address();
+        Agent::launch_in(&Home::new(), config, |mut command| {
+            change(&mut command);
+            command
+        })
+    }
+
+    /// Starts what `change` makes of the command line, without waiting. It listens where the configuration says, or at an
+    /// address of its own.
+    pub fn launch_in(home: &Home, config: &Value, change: impl FnOnce(Command) -> Command) -> Agent {
+        let listen = config["http"]["listen"].as_str().map(|listen| listen.parse().expect("an address"));
+        let http = listen.unwrap_or_else(free_address);
         let mut config = config.clone();
         config["http"]["enabled"] = json!(true);
         config["http"]["listen"] = json!(http.to_string());
-        fs::write(dir.path().join("cfg.json"), config.to_string()).expect("a file");
-        let mut command = program(dir.path(), &["run"]);
-        change(&mut command);
-        let process = Process::start(command);
-        Agent { process, http, dir }
-    }
-
-    /// Its working directory, with its configuration and its state.
-    pub fn dir(&self) -> &Path {
-        self.dir.path()
-    }
-
-    /// Ends it and leaves its directory to the caller.
-    pub fn stop_and_keep(self) -> (TempDir, Ended) {
-        self.process.signal(if is_windows() { Signal::INT } else { Signal::TERM });
-        (self.dir, self.process.wait())
+        fs::write(home.path().join("cfg.json"), config.to_string()).expect("a file");
+        let process = Process::start(change(program(home.path(), &["run"])));
+        Agent { process, http, home: home.clone() }
     }
 
     /// What it logged so far, for messages.
     pub fn state(&self) -> String {
-        format!("log of the agent in {}:\n{}", self.dir.path().display(), self.process.err())
+        format!("log of the agent in {}:\n{}", self.home.path().display(), self.process.err())
     }
 
     /// Asks until there is an answer; see [`until`].
@@ -117,11 +144,31 @@ impl Agent {
         assert_eq!((answer.status, answer.text().as_str()), (200, "ok"), "{}", self.state());
     }
 
+    pub fn home(&self) -> &Home {
+        &self.home
+    }
+
+    /// Its working directory, with its configuration and its state.
+    pub fn dir(&self) -> &Path {
+        self.home.path()
+    }
+
+    /// Ends it and leaves its directory to the caller.
+    pub fn stop_and_keep(self) -> (Home, Ended) {
+        let home = self.home.clone();
+        (home, self.terminate())
+    }
+
     /// Resident memory in kB, for a Windows program with Wine's own.
     pub fn rss_kb(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid())).expect("it runs");
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:")).expect("proc(5)");
         line.trim().trim_end_matches(" kB").parse().expect("a number")
+    }
+
+    /// Ends it where it stands.
+    pub fn kill(self) -> Ended {
+        self.end_with(Signal::KILL)
     }
 
     /// Sends a signal and waits for the end.
@@ -138,7 +185,7 @@ impl Agent {
 }
 
 /// A loopback address that nobody has at this moment and that no other test of this process was given.
-fn free_address() -> SocketAddr {
+pub fn free_address() -> SocketAddr {
     static GIVEN: LazyLock<Mutex<BTreeSet<u16>>> = LazyLock::new(Mutex::default);
     loop {
         let address = TcpListener::bind("127.0.0.1:0").and_then(|listener| listener.local_addr()).expect("a port");

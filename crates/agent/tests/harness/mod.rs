@@ -13,6 +13,7 @@ pub mod golden;
 pub mod host;
 pub mod http;
 pub mod items;
+pub mod model;
 pub mod peer;
 pub mod process;
 pub mod servers;
@@ -46,6 +47,11 @@ fn runner() -> Option<String> {
 /// Whether the executable under test is the one for Windows.
 pub fn is_windows() -> bool {
     runner().is_some()
+}
+
+/// Whether rounds are many: `cargo xtask test --long`, `cargo xtask faults --long`.
+pub fn is_long() -> bool {
+    std::env::var_os("FALCON_LONG").is_some()
 }
 
 /// The executable under test.

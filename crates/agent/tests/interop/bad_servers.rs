@@ -1,16 +1,18 @@
 //! Transfers and hbs that answer, but not as they should.
 
-use serde_json::{Value, json};
+use serde_json::json;
 
 use crate::harness::agent::{Agent, RSS_LIMIT_KB};
 use crate::harness::items::Item;
-use crate::harness::servers::Server;
+use crate::harness::servers::{Call, Does, Fault, Manner, Server};
+
+const SILENT: Does = Does::Fails(Fault::Silent);
 
 /// What a server may say to the first call on a connection, none of it an answer.
-fn faults() -> Vec<Vec<u8>> {
+fn faults() -> Vec<Does> {
     let endless = [br#"{"id":0,"result":{"Message":""#.as_slice(), &vec![b'x'; 6 << 20]].concat();
     let deep = [br#"{"id":0,"result":"#.as_slice(), &vec![b'['; 1 << 20]].concat();
-    vec![
+    let said = [
         b"".to_vec(),
         b"hello\n".to_vec(),
         b"HTTP/1.1 400 Bad Request\r\nConnection: close\r\n\r\n".to_vec(),
@@ -24,13 +26,14 @@ fn faults() -> Vec<Vec<u8>> {
         b"null\n".to_vec(),
         endless,
         deep,
-    ]
+    ];
+    said.map(|bytes| Does::Fails(Fault::Says(bytes))).into()
 }
 
 /// One address for each fault, all tried in one round; then all of them are taken over by good servers.
 #[test]
 fn faulty_transfers_are_told_once_and_cost_no_point() {
-    let servers: Vec<Server> = faults().into_iter().map(|fault| Server::start(Some(fault))).collect();
+    let servers: Vec<Server> = faults().into_iter().map(|fault| Server::start(fault)).collect();
     let addrs: Vec<&str> = servers.iter().map(|server| server.addr.as_str()).collect();
     let agent = Agent::start(&json!({ "hostname": "h", "transfer": { "addrs": addrs, "interval": 1 } }));
     agent.wait("a call to every server", || {
@@ -40,9 +43,9 @@ fn faulty_transfers_are_told_once_and_cost_no_point() {
     agent.push(&json!([{ "endpoint": "app", "metric": "pushed", "value": 1, "step": 60, "counterType": "GAUGE" }]));
     agent.wait_for_lines("points wait until a transfer answers", 1);
     assert!(agent.rss_kb() < RSS_LIMIT_KB, "{} kB", agent.rss_kb());
-    servers.iter().for_each(Server::turn_good);
+    turn_good(&servers);
     let items = agent.wait("the points that waited", || {
-        let items: Vec<Item> = servers.iter().flat_map(updates).flat_map(|call| items(&call)).collect();
+        let items: Vec<Item> = servers.iter().flat_map(updates).flat_map(items).collect();
         let has = |metric: &str| items.iter().any(|item| item.metric == metric);
         (has("pushed") && has("agent.alive")).then_some(items)
     });
@@ -55,24 +58,26 @@ fn faulty_transfers_are_told_once_and_cost_no_point() {
     assert_eq!(agent.terminate().code, Some(0));
 }
 
-/// Its calls but those that only ask whether it is there.
-fn updates(server: &Server) -> Vec<String> {
-    server.calls().into_iter().filter(|call| !call.contains("Transfer.Ping")).collect()
+/// As slow ones as there are.
+fn turn_good(servers: &[Server]) {
+    servers.iter().for_each(|server| server.does(Does::Answers(Manner::Bytewise)));
 }
 
-/// The items of one call, as the agent wrote it: one line, the Go client's members, exactly seven in each item.
-fn items(call: &str) -> Vec<Item> {
-    assert!(call.starts_with(r#"{"method":"Transfer.Update","params":[[{"endpoint":"#), "{call}");
-    let call: Value = serde_json::from_str(call).expect("JSON");
-    assert_eq!(call.as_object().expect("an object").len(), 3, "{call}");
-    assert_eq!(call["params"].as_array().expect("an array").len(), 1, "{call}");
-    assert!(call["id"].is_u64(), "{call}");
-    Item::parse_all(&call["params"][0])
+/// Its calls that were answered, but those that only ask whether it is there.
+fn updates(server: &Server) -> Vec<Call> {
+    server.calls().into_iter().filter(|call| call.answered && !call.text.contains("Transfer.Ping")).collect()
+}
+
+/// The items of one call, as the agent wrote it: one line, the Go client's members in their order.
+fn items(call: Call) -> Vec<Item> {
+    let text = &call.text;
+    assert!(text.starts_with(r#"{"method":"Transfer.Update","params":[[{"endpoint":"#), "{text}");
+    call.items
 }
 
 #[test]
 fn a_faulty_hbs_is_told_once_and_holds_nothing_else_up() {
-    let servers: Vec<Server> = faults().into_iter().map(|fault| Server::start(Some(fault))).collect();
+    let servers: Vec<Server> = faults().into_iter().map(|fault| Server::start(fault)).collect();
     let addrs: Vec<&str> = servers.iter().map(|server| server.addr.as_str()).collect();
     let agent = Agent::start(&json!({
         "hostname": "h", "heartbeat": { "addr": addrs, "interval": 1 }, "transfer": { "interval": 1 },
@@ -82,10 +87,11 @@ fn a_faulty_hbs_is_told_once_and_holds_nothing_else_up() {
         servers.iter().all(|server| server.faulty_calls() > 0).then_some(())
     });
     agent.wait_for_lines("WARN hbs", 1);
-    servers.iter().for_each(Server::turn_good);
+    turn_good(&servers);
     agent.wait_for_lines("this host is reported as h", 1);
     assert_eq!(agent.lines("WARN hbs").len(), 1, "{}", agent.state());
-    let reports: Vec<String> = servers.iter().flat_map(|server| server.calls()).collect();
+    let calls = servers.iter().flat_map(|server| server.calls()).filter(|call| call.answered);
+    let reports: Vec<String> = calls.map(|call| call.text).collect();
     let is_call = |call: &String, method| call.starts_with(&format!("{{\"method\":\"Agent.{method}\",\"params\":[{{"));
     assert!(reports.iter().any(|call| is_call(call, "ReportStatus")), "{reports:?}");
     let known = ["ReportStatus", "BuiltinMetrics"];
@@ -96,7 +102,7 @@ fn a_faulty_hbs_is_told_once_and_holds_nothing_else_up() {
 /// A server that takes calls and never answers costs ten seconds and one line, and nobody else notices.
 #[test]
 fn a_silent_transfer_and_hbs_are_given_up_after_ten_seconds() {
-    let (transfer, hbs) = (Server::start(None), Server::start(None));
+    let (transfer, hbs) = (Server::start(SILENT), Server::start(SILENT));
     let agent = Agent::start(&json!({
         "hostname": "h",
         "heartbeat": { "addr": hbs.addr, "interval": 1 },
@@ -112,7 +118,7 @@ fn a_silent_transfer_and_hbs_are_given_up_after_ten_seconds() {
     hbs.turn_good();
     agent.wait_for_lines("points are being sent", 1);
     agent.wait_for_lines("this host is reported as h", 1);
-    let items = agent.wait("a call", || updates(&transfer).first().map(|call| items(call)));
+    let items = agent.wait("a call", || updates(&transfer).into_iter().next().map(items));
     assert!(!items.is_empty() && items.iter().all(|item| item.endpoint == "h"), "{items:?}");
     assert_eq!(agent.lines("did not answer").len(), 2, "{}", agent.state());
 }

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use serde_json::json;
 
 use crate::harness::agent::Agent;
+use crate::harness::is_long;
 use crate::harness::peer::Peer;
 use crate::harness::servers::Dead;
 use crate::now;
@@ -20,7 +21,7 @@ fn push(agent: &Agent, n: usize) {
 
 /// Once; with `cargo xtask test --long` again and again.
 fn rounds() -> usize {
-    if std::env::var_os("FALCON_LONG").is_some() { 50 } else { 1 }
+    if is_long() { 50 } else { 1 }
 }
 
 #[test]

@@ -9,7 +9,7 @@ use serde_json::json;
 use crate::harness::agent::Agent;
 use crate::harness::peer::Peer;
 use crate::harness::process::Ended;
-use crate::harness::servers::{Dead, Server};
+use crate::harness::servers::{Dead, Does, Fault, Server};
 use crate::now;
 
 /// So many stamps of one series.
@@ -56,7 +56,7 @@ fn both_signals_end_it_in_good_order() {
 /// What cannot be sent is told; neither a transfer that is gone nor one that hangs holds the end up.
 #[test]
 fn a_stop_waits_for_no_transfer() {
-    let (dead, silent) = (Dead::start(), Server::start(None));
+    let (dead, silent) = (Dead::start(), Server::start(Does::Fails(Fault::Silent)));
     for addr in [&dead.addr, &silent.addr] {
         let agent = Agent::start(&json!({ "hostname": "stop", "transfer": { "addrs": [addr], "interval": 1 } }));
         push(&agent, 3);
