@@ -160,7 +160,7 @@ impl Sender {
             self.work = None;
             return true;
         };
-        let free = self.recent.free(work.keys(&call));
+        let free = self.recent.free(work.places(&call));
         if let Some(free) = free {
             tokio::time::sleep_until(free).await;
         }
@@ -184,7 +184,7 @@ impl Sender {
         };
         if let Some(work) = &mut self.work {
             if done {
-                self.recent.sent(work.keys(&call));
+                self.recent.sent(work.places(&call));
                 if let Some(replay) = &mut self.replay {
                     let live = self.rate.look(self.queue.came());
                     replay.answered(call.len(), replay::bound(self.speed, live));

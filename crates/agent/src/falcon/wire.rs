@@ -21,6 +21,8 @@ pub struct Frame {
     ends: Vec<u32>,
     /// What tells the series of each item from others, in order.
     keys: Vec<u64>,
+    /// Which step of its series each item stands in, in order; see [`slot`].
+    slots: Vec<u32>,
     /// The items, joined by commas.
     body: Vec<u8>,
 }
@@ -41,7 +43,8 @@ impl Frame {
 
     /// What it holds of memory.
     pub fn bytes(&self) -> usize {
-        let items = self.ends.capacity() * size_of::<u32>() + self.keys.capacity() * size_of::<u64>();
+        let numbers = (self.ends.capacity() + self.slots.capacity()) * size_of::<u32>();
+        let items = numbers + self.keys.capacity() * size_of::<u64>();
         self.body.capacity() + items + size_of::<Frame>()
     }
 
@@ -61,6 +64,11 @@ impl Frame {
         })
     }
 
+    /// Series and step of one item.
+    pub fn place(&self, n: usize) -> Option<(u64, u32)> {
+        self.keys.get(n).copied().zip(self.slots.get(n).copied())
+    }
+
     /// The bytes of one item.
     pub fn item(&self, n: usize) -> Option<&[u8]> {
         let at = |n: usize| self.ends.get(n).and_then(|end| usize::try_from(*end).ok());
@@ -69,35 +77,47 @@ impl Frame {
     }
 
     fn new(taken: i64) -> Frame {
-        Frame { taken, ends: Vec::new(), keys: Vec::new(), body: Vec::new() }
+        Frame { taken, ends: Vec::new(), keys: Vec::new(), slots: Vec::new(), body: Vec::new() }
     }
 
-    /// What [`Frame::from_payload`] reads: the ends of its items, their keys, their bytes.
+    /// What [`Frame::from_payload`] reads: the ends of its items, their keys, their slots, their bytes.
     pub fn write_payload(&self, out: &mut Vec<u8>) {
         self.ends.iter().for_each(|end| out.extend_from_slice(&end.to_le_bytes()));
         self.keys.iter().for_each(|key| out.extend_from_slice(&key.to_le_bytes()));
+        self.slots.iter().for_each(|slot| out.extend_from_slice(&slot.to_le_bytes()));
         out.extend_from_slice(&self.body);
     }
 
     /// `None` where this is nothing that [`Frame::write_payload`] wrote of `count` items.
     pub fn from_payload(taken: i64, count: usize, payload: &[u8]) -> Option<Frame> {
         let (ends, rest) = payload.split_at_checked(count.checked_mul(size_of::<u32>())?)?;
-        let (keys, body) = rest.split_at_checked(count.checked_mul(size_of::<u64>())?)?;
-        let ends: Vec<u32> = ends.as_chunks().0.iter().map(|end| u32::from_le_bytes(*end)).collect();
+        let (keys, rest) = rest.split_at_checked(count.checked_mul(size_of::<u64>())?)?;
+        let (slots, body) = rest.split_at_checked(count.checked_mul(size_of::<u32>())?)?;
+        let numbers = |bytes: &[u8]| bytes.as_chunks().0.iter().map(|number| u32::from_le_bytes(*number)).collect();
+        let (ends, slots): (Vec<u32>, Vec<u32>) = (numbers(ends), numbers(slots));
         let keys = keys.as_chunks().0.iter().map(|key| u64::from_le_bytes(*key)).collect();
         let grow = ends.is_sorted_by(|a, b| a < b);
         let last = ends.last().is_some_and(|last| usize::try_from(*last) == Ok(body.len()));
-        (grow && last).then(|| Frame { taken, ends, keys, body: body.to_vec() })
+        (grow && last).then(|| Frame { taken, ends, keys, slots, body: body.to_vec() })
     }
 
-    fn push(&mut self, item: &[u8], key: u64) {
+    fn push(&mut self, item: &[u8], (key, slot): (u64, u32)) {
         if !self.ends.is_empty() {
             self.body.push(b',');
         }
         self.body.extend_from_slice(item);
         self.ends.push(u32::try_from(self.body.len()).unwrap_or(u32::MAX));
         self.keys.push(key);
+        self.slots.push(slot);
     }
+}
+
+/// A number for the step that a point stands in. Servers keep one of those that a series has in a step: their order does not
+/// matter.
+fn slot(sample: &Sample) -> u32 {
+    let step = sample.at.div_euclid(sample.step.max(1));
+    // Steps a hundred years apart may be taken for one.
+    u32::try_from(step.rem_euclid(1 << 32)).unwrap_or(0)
 }
 
 /// Encodes samples that came at `taken` into frames: at most [`MAX_ITEMS`] items and about 64 KiB each, in the given order.
@@ -109,10 +129,10 @@ pub fn encode<'a>(samples: impl IntoIterator<Item = &'a Sample>, endpoint: &str,
         encode_one(sample, endpoint, &mut item);
         let fits = |frame: &Frame| frame.len() < MAX_ITEMS && frame.body.len() + item.len() < MAX_BODY;
         match frames.last_mut() {
-            Some(frame) if fits(frame) => frame.push(&item, sample.key()),
+            Some(frame) if fits(frame) => frame.push(&item, (sample.key(), slot(sample))),
             _ => {
                 let mut frame = Frame::new(taken);
-                frame.push(&item, sample.key());
+                frame.push(&item, (sample.key(), slot(sample)));
                 frames.push(frame);
             }
         }
@@ -121,6 +141,7 @@ pub fn encode<'a>(samples: impl IntoIterator<Item = &'a Sample>, endpoint: &str,
         frame.body.shrink_to_fit();
         frame.ends.shrink_to_fit();
         frame.keys.shrink_to_fit();
+        frame.slots.shrink_to_fit();
     }
     frames
 }

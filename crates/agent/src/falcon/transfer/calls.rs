@@ -4,7 +4,8 @@
 //! series must lie a pause, or they must travel together. A block is cut into rounds; within a round no series stands in two
 //! calls, and between two rounds lies the pause.
 //!
-//! * Usually a round has one point of each series: that is safe whatever else a transfer does.
+//! * Usually a round has the points of one step of each series, which is one point, unless a program pushes more than servers
+//!   keep: that is safe whatever else a transfer does.
 //! * A backlog that is sent as fast as it goes has several points of a series side by side ([`RUNS`]). A transfer cuts what it
 //!   has into batches of [`BATCH`], and a run that is cut is overtaken by its own end; so runs stand in the order of their
 //!   lengths, each of which divides the one before and the batch, and calls are whole batches: then no run lies across a cut.
@@ -40,9 +41,9 @@ impl Work {
     /// `side_by_side`: several points of a series in a call.
     pub fn new(block: Block, side_by_side: bool) -> Work {
         let calls = if side_by_side {
-            cut(&block.frames, RUNS, MAX_ITEMS - MAX_ITEMS % BATCH)
+            cut(&block.frames, Some(RUNS), MAX_ITEMS - MAX_ITEMS % BATCH)
         } else {
-            cut(&block.frames, &[1], MAX_ITEMS)
+            cut(&block.frames, None, MAX_ITEMS)
         };
         Work { block, calls }
     }
@@ -65,39 +66,43 @@ impl Work {
         self.block.frames.get(frame).and_then(|frame| frame.item(item)).unwrap_or_default()
     }
 
-    pub fn keys<'a>(&'a self, call: &'a [Item]) -> impl Iterator<Item = u64> + 'a {
-        let key = |Item { frame, item }: &Item| self.block.frames.get(*frame)?.keys().get(*item).copied();
-        call.iter().filter_map(key)
+    /// Series and step of each item.
+    pub fn places<'a>(&'a self, call: &'a [Item]) -> impl Iterator<Item = (u64, u32)> + 'a {
+        call.iter().filter_map(|Item { frame, item }| self.block.frames.get(*frame)?.place(*item))
     }
 }
 
-/// Calls of at most `most` items. In a round the longest runs come first, and of one length the series in the order in which
-/// they come.
-fn cut(frames: &[Arc<Frame>], runs: &[usize], most: usize) -> VecDeque<Vec<Item>> {
+/// Calls of at most `most` items. `runs`: so many points of a series in a round; then the longest runs come first, and of one
+/// length the series in the order in which they come. `None`: those of one step.
+fn cut(frames: &[Arc<Frame>], runs: Option<&[usize]>, most: usize) -> VecDeque<Vec<Item>> {
     let mut series: HashMap<u64, usize> = HashMap::new();
-    let mut items: Vec<(usize, Item)> = Vec::with_capacity(frames.iter().map(|frame| frame.len()).sum());
-    for (frame, keys) in frames.iter().map(|frame| frame.keys()).enumerate() {
-        for (item, key) in keys.iter().enumerate() {
+    let mut items: Vec<(usize, u32, Item)> = Vec::with_capacity(frames.iter().map(|frame| frame.len()).sum());
+    for (frame, of) in frames.iter().enumerate() {
+        for (item, (key, slot)) in (0..of.len()).filter_map(|item| Some((item, of.place(item)?))) {
             let next = series.len();
-            items.push((*series.entry(*key).or_insert(next), Item { frame, item }));
+            items.push((*series.entry(key).or_insert(next), slot, Item { frame, item }));
         }
     }
     // Stable: a series keeps its order.
-    items.sort_by_key(|(series, _)| *series);
-    let mut left: Vec<&[(usize, Item)]> = items.chunk_by(|(a, _), (b, _)| a == b).collect();
+    items.sort_by_key(|(series, ..)| *series);
+    let mut left: Vec<&[(usize, u32, Item)]> = items.chunk_by(|(a, ..), (b, ..)| a == b).collect();
     let mut calls = VecDeque::new();
     while !left.is_empty() {
-        let mut round = Vec::new();
-        // Once in a round, whatever is left then.
-        let longest = |points: &&[(usize, Item)]| runs.iter().copied().find(|run| *run <= points.len()).unwrap_or(1);
-        let lengths: Vec<usize> = left.iter().map(longest).collect();
-        for run in runs {
-            for (points, _) in left.iter_mut().zip(&lengths).filter(|(_, length)| *length == run) {
-                let (now, later) = points.split_at(*run);
-                round.extend(now.iter().map(|(_, item)| *item));
-                *points = later;
-            }
+        // Each series once in a round, whatever is left of it then.
+        let mut round: Vec<&[(usize, u32, Item)]> = Vec::with_capacity(left.len());
+        for points in &mut left {
+            let length = match runs {
+                Some(runs) => runs.iter().copied().find(|run| *run <= points.len()),
+                None => points.chunk_by(|(_, a, _), (_, b, _)| a == b).next().map(<[_]>::len),
+            };
+            let (now, later) = points.split_at(length.unwrap_or(1).min(points.len()));
+            round.push(now);
+            *points = later;
         }
+        if runs.is_some() {
+            round.sort_by_key(|run| std::cmp::Reverse(run.len()));
+        }
+        let round: Vec<Item> = round.into_iter().flatten().map(|(.., item)| *item).collect();
         calls.extend(round.chunks(most).map(<[Item]>::to_vec));
         left.retain(|points| !points.is_empty());
     }
@@ -107,7 +112,8 @@ fn cut(frames: &[Arc<Frame>], runs: &[usize], most: usize) -> VecDeque<Vec<Item>
 /// The series of the calls of the last moments.
 pub struct Recent {
     pause: Duration,
-    calls: VecDeque<(Instant, std::collections::HashSet<u64>)>,
+    /// When each was answered, and the last step of each of its series.
+    calls: VecDeque<(Instant, HashMap<u64, u32>)>,
 }
 
 impl Recent {
@@ -116,8 +122,8 @@ impl Recent {
         Recent { pause, calls: VecDeque::new() }
     }
 
-    /// When these series may be continued; `None`: now.
-    pub fn free(&mut self, mut keys: impl Iterator<Item = u64>) -> Option<Instant> {
+    /// When these series may be continued; `None`: now. A step that was begun may be gone on with at once.
+    pub fn free(&mut self, mut places: impl Iterator<Item = (u64, u32)>) -> Option<Instant> {
         let now = Instant::now();
         while self.calls.front().is_some_and(|(answered, _)| *answered + self.pause <= now) {
             self.calls.pop_front();
@@ -125,22 +131,24 @@ impl Recent {
         if self.calls.is_empty() {
             return None;
         }
-        let last =
-            |key: u64| self.calls.iter().rev().find(|(_, keys)| keys.contains(&key)).map(|(answered, _)| *answered);
+        let last = |(key, slot): (u64, u32)| {
+            let other = |calls: &&(Instant, HashMap<u64, u32>)| calls.1.get(&key).is_some_and(|last| *last != slot);
+            self.calls.iter().rev().find(other).map(|(answered, _)| *answered)
+        };
         let newest = self.calls.back().map(|(answered, _)| *answered);
         let mut free = None;
         // Nothing is newer than the last call: a call that continues it need not be read to its end.
         while free < newest
-            && let Some(key) = keys.next()
+            && let Some(place) = places.next()
         {
-            free = free.max(last(key));
+            free = free.max(last(place));
         }
         free.map(|answered| answered + self.pause)
     }
 
-    pub fn sent(&mut self, keys: impl Iterator<Item = u64>) {
+    pub fn sent(&mut self, places: impl Iterator<Item = (u64, u32)>) {
         if !self.pause.is_zero() {
-            self.calls.push_back((Instant::now(), keys.collect()));
+            self.calls.push_back((Instant::now(), places.collect()));
         }
     }
 }
@@ -162,7 +170,7 @@ mod tests {
 
     #[test]
     fn one_cycle_goes_in_its_order() {
-        let calls = cut(&frame(60, 0..1200), &[1], 500);
+        let calls = cut(&frame(60, 0..1200), None, 500);
         assert_eq!(sizes(&calls), [500, 500, 200]);
         let names: Vec<_> = calls.iter().flatten().map(|item| item.frame * 500 + item.item).collect();
         assert!(names.is_sorted() && names.len() == 1200);
@@ -172,10 +180,17 @@ mod tests {
     fn a_call_has_one_point_of_a_series() {
         let frames: Vec<_> =
             [(60, 0..3), (120, 1..3), (180, 2..4)].into_iter().flat_map(|(at, m)| frame(at, m)).collect();
-        let calls = cut(&frames, &[1], 500);
+        let calls = cut(&frames, None, 500);
         // m0 m1 m2 m3, then m1 m2, then m2.
         assert_eq!(sizes(&calls), [4, 2, 1]);
         assert_eq!(calls[2], [Item { frame: 2, item: 0 }]);
+    }
+
+    /// A program that pushed a series fifty times a second held up everybody: each point waited for the pause.
+    #[test]
+    fn points_of_one_step_wait_for_nothing() {
+        let frames: Vec<_> = (0..700).flat_map(|n| frame(60_000 + n / 10, 0..1)).collect();
+        assert_eq!(sizes(&cut(&frames, None, 500)), [500, 100, 100], "60 s, and 10 s of the next step");
     }
 
     #[test]
@@ -184,7 +199,7 @@ mod tests {
         let frames: Vec<_> = (0..70)
             .flat_map(|at| frame(60 * at, (0..10).filter(move |n| at < 7 * i64::try_from(*n).expect("small"))))
             .collect();
-        let all = cut(&frames, RUNS, 400);
+        let all = cut(&frames, Some(RUNS), 400);
         let mut seen: HashMap<u64, usize> = HashMap::new();
         let (mut round, mut at): (std::collections::HashSet<u64>, usize) = Default::default();
         for call in &all {
@@ -205,7 +220,7 @@ mod tests {
         }
         assert_eq!(sizes(&all).iter().sum::<usize>(), (0..10).map(|n| 7 * n).sum::<usize>());
         let day: Vec<_> = (0..20).flat_map(|at| frame(60 * at, 0..500)).collect();
-        assert_eq!(sizes(&cut(&day, RUNS, 400)), [400; 25]);
+        assert_eq!(sizes(&cut(&day, Some(RUNS), 400)), [400; 25]);
     }
 
     /// Pushes with many different stamps against a healthy transfer crawled at ten stamps a second and filled the queue.
@@ -213,16 +228,18 @@ mod tests {
     async fn only_a_series_that_was_just_sent_has_to_wait() {
         let pause = Duration::from_millis(100);
         let mut recent = Recent::new(pause);
-        assert_eq!(recent.free([1, 2].into_iter()), None);
-        recent.sent([1, 2].into_iter());
+        let of = |series: &[u64], slot| series.iter().map(|key| (*key, slot)).collect::<Vec<_>>().into_iter();
+        assert_eq!(recent.free(of(&[1, 2], 0)), None);
+        recent.sent(of(&[1, 2], 0));
         let first = Instant::now();
-        assert_eq!(recent.free([3].into_iter()), None);
+        assert_eq!(recent.free(of(&[3], 1)), None);
         tokio::time::advance(pause / 2).await;
-        recent.sent([3].into_iter());
-        assert_eq!(recent.free([4, 2].into_iter()), Some(first + pause));
-        assert_eq!(recent.free([2, 3].into_iter()), Some(first + pause / 2 + pause));
+        recent.sent(of(&[3], 0));
+        assert_eq!(recent.free(of(&[4, 2], 1)), Some(first + pause));
+        assert_eq!(recent.free(of(&[4, 2], 0)), None, "the same step");
+        assert_eq!(recent.free(of(&[2, 3], 1)), Some(first + pause / 2 + pause));
         tokio::time::advance(pause / 2).await;
-        assert_eq!(recent.free([1].into_iter()), None);
+        assert_eq!(recent.free(of(&[1], 1)), None);
         assert_eq!(recent.calls.len(), 1, "what is over is forgotten");
     }
 }

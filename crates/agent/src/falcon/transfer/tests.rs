@@ -122,7 +122,7 @@ async fn a_server_that_is_no_transfer_costs_no_points() {
         assert_eq!(stats.invalid.get(), 0);
         assert_eq!(queue.items(), if alone { 2 } else { 0 });
     }
-    assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "b"], vec!["a", "b"]]);
+    assert_eq!(*seen.lock().expect("unpoisoned"), [vec!["a", "a", "b", "b"]]);
 }
 
 #[tokio::test]
