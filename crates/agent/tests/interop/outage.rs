@@ -56,6 +56,7 @@ fn three_cycles_without_a_server_lose_no_point() {
             let resumed = peer.cycles().last().is_some_and(|stamp| *stamp > to) && peer.reports().len() > reported;
             (resumed && peer.items_of("app").len() >= pushed).then_some(())
         });
+        agent.wait_for_lines("the backlog is sent", round);
         let cycles = peer.cycles();
         let during = cycles.iter().filter(|stamp| (from + 1..to).contains(stamp)).count();
         assert!(during >= 1, "no cycle from {from} to {to} in {cycles:?}");
