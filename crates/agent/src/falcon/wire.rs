@@ -17,6 +17,8 @@ const MAX_BODY: usize = 64 * 1024;
 pub struct Frame {
     /// When they came, by [`crate::clock::steady_s`]; their own stamps stand in the items.
     pub taken: i64,
+    /// The newest stamp that this agent gave, Unix seconds; of points that others stamped: the beginning of time.
+    pub newest: i64,
     /// End of each item in `body`, in order.
     ends: Vec<u32>,
     /// What tells the series of each item from others, in order.
@@ -77,11 +79,12 @@ impl Frame {
     }
 
     fn new(taken: i64) -> Frame {
-        Frame { taken, ends: Vec::new(), keys: Vec::new(), slots: Vec::new(), body: Vec::new() }
+        Frame { taken, newest: i64::MIN, ends: Vec::new(), keys: Vec::new(), slots: Vec::new(), body: Vec::new() }
     }
 
-    /// What [`Frame::from_payload`] reads: the ends of its items, their keys, their slots, their bytes.
+    /// What [`Frame::from_payload`] reads: the newest stamp, the ends of its items, their keys, their slots, their bytes.
     pub fn write_payload(&self, out: &mut Vec<u8>) {
+        out.extend_from_slice(&self.newest.to_le_bytes());
         self.ends.iter().for_each(|end| out.extend_from_slice(&end.to_le_bytes()));
         self.keys.iter().for_each(|key| out.extend_from_slice(&key.to_le_bytes()));
         self.slots.iter().for_each(|slot| out.extend_from_slice(&slot.to_le_bytes()));
@@ -90,6 +93,8 @@ impl Frame {
 
     /// `None` where this is nothing that [`Frame::write_payload`] wrote of `count` items.
     pub fn from_payload(taken: i64, count: usize, payload: &[u8]) -> Option<Frame> {
+        let (newest, payload) = payload.split_first_chunk()?;
+        let newest = i64::from_le_bytes(*newest);
         let (ends, rest) = payload.split_at_checked(count.checked_mul(size_of::<u32>())?)?;
         let (keys, rest) = rest.split_at_checked(count.checked_mul(size_of::<u64>())?)?;
         let (slots, body) = rest.split_at_checked(count.checked_mul(size_of::<u32>())?)?;
@@ -98,17 +103,20 @@ impl Frame {
         let keys = keys.as_chunks().0.iter().map(|key| u64::from_le_bytes(*key)).collect();
         let grow = ends.is_sorted_by(|a, b| a < b);
         let last = ends.last().is_some_and(|last| usize::try_from(*last) == Ok(body.len()));
-        (grow && last).then(|| Frame { taken, ends, keys, slots, body: body.to_vec() })
+        (grow && last).then(|| Frame { taken, newest, ends, keys, slots, body: body.to_vec() })
     }
 
-    fn push(&mut self, item: &[u8], (key, slot): (u64, u32)) {
+    fn push(&mut self, item: &[u8], sample: &Sample) {
         if !self.ends.is_empty() {
             self.body.push(b',');
         }
         self.body.extend_from_slice(item);
         self.ends.push(u32::try_from(self.body.len()).unwrap_or(u32::MAX));
-        self.keys.push(key);
-        self.slots.push(slot);
+        self.keys.push(sample.key());
+        self.slots.push(slot(sample));
+        if sample.endpoint.is_none() {
+            self.newest = self.newest.max(sample.at);
+        }
     }
 }
 
@@ -129,10 +137,10 @@ pub fn encode<'a>(samples: impl IntoIterator<Item = &'a Sample>, endpoint: &str,
         encode_one(sample, endpoint, &mut item);
         let fits = |frame: &Frame| frame.len() < MAX_ITEMS && frame.body.len() + item.len() < MAX_BODY;
         match frames.last_mut() {
-            Some(frame) if fits(frame) => frame.push(&item, (sample.key(), slot(sample))),
+            Some(frame) if fits(frame) => frame.push(&item, sample),
             _ => {
                 let mut frame = Frame::new(taken);
-                frame.push(&item, (sample.key(), slot(sample)));
+                frame.push(&item, sample);
                 frames.push(frame);
             }
         }

@@ -10,7 +10,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 
 use super::log::{Position, Verified};
-use super::owner::{Open, Owner, View, directory};
+use super::owner::{Now, Open, Owner, View, directory};
 use crate::falcon::wire::Frame;
 use crate::stats::Stats;
 
@@ -81,11 +81,11 @@ impl Disk {
         self.ask(move |_| fs::remove_file(path).is_ok()).await
     }
 
-    pub async fn append(&self, frames: Vec<Arc<Frame>>) -> Result<Vec<Position>, Hangs> {
-        self.ask(move |owner| owner.append(&frames)).await
+    pub async fn append(&self, frames: Vec<Arc<Frame>>, last: bool) -> Result<Vec<Position>, Hangs> {
+        self.ask(move |owner| owner.append(&frames, last)).await
     }
 
-    pub async fn peek(&self, bytes: usize, items: usize, now: i64) -> Result<Vec<(Arc<Frame>, Position)>, Hangs> {
+    pub async fn peek(&self, bytes: usize, items: usize, now: Now) -> Result<Vec<(Arc<Frame>, Position)>, Hangs> {
         self.ask(move |owner| owner.peek(bytes, items, now)).await
     }
 
@@ -105,8 +105,16 @@ impl Disk {
         self.ask(Owner::purge).await
     }
 
+    /// One file at a time: what waits to be written or sent need not wait for all of them.
     pub async fn verify(&self) -> Result<io::Result<Verified>, Hangs> {
-        self.ask(Owner::verify).await
+        let mut all = Verified::default();
+        for id in self.ask(Owner::segment_ids).await? {
+            match self.ask(move |owner| owner.verify_segment(id)).await? {
+                Ok(found) => all.add(&found),
+                error => return Ok(error),
+            }
+        }
+        Ok(Ok(all))
     }
 
     async fn ask<T: Send + 'static>(&self, job: impl FnOnce(&mut Owner) -> T + Send + 'static) -> Result<T, Hangs> {

@@ -67,8 +67,6 @@ pub struct Appended {
     /// Of as many of the frames as were written, in order: the place behind each.
     pub ends: Vec<Position>,
     pub bytes: u64,
-    /// Points of the segments that had to go for them.
-    pub evicted: usize,
 }
 
 /// What a look at every record found.
@@ -81,6 +79,18 @@ pub struct Verified {
     pub damaged: Damaged,
     /// When the oldest of them came.
     pub oldest: Option<i64>,
+}
+
+impl Verified {
+    pub fn add(&mut self, other: &Verified) {
+        self.segments += other.segments;
+        self.bytes += other.bytes;
+        self.records += other.records;
+        self.points += other.points;
+        self.damaged.records += other.damaged.records;
+        self.damaged.points += other.damaged.points;
+        self.oldest = self.oldest.or(other.oldest);
+    }
 }
 
 pub struct Log<S> {
@@ -97,6 +107,7 @@ pub struct Log<S> {
     peeked: VecDeque<(Position, usize)>,
     window: Window,
     oldest: Option<i64>,
+    evicted: usize,
 }
 
 #[derive(Default)]
@@ -134,20 +145,27 @@ impl<S: Storage> Log<S> {
             peeked: VecDeque::new(),
             window: Window::default(),
             oldest: None,
+            evicted: 0,
         };
         for (id, bytes) in files {
             let done = id < log.cursor.segment || bytes < SEGMENT_HEAD as u64;
             if done {
-                log.storage.remove(&name_of(id))?;
+                // One that cannot be removed is passed over again by the next run.
+                let _ = log.storage.remove(&name_of(id));
                 continue;
             }
-            log.check_head(id)?;
+            match log.check_head(id) {
+                Err(error @ Error::Newer { .. }) => return Err(error),
+                // One that cannot be read now is tried again when it is the oldest.
+                Ok(()) | Err(Error::Io(_)) => {}
+            }
             log.segments.push_back(Segment { id, bytes, points: 0 });
             let from = if id == log.cursor.segment { log.cursor.offset } else { 0 };
-            let found = log.scan(id, from.max(SEGMENT_HEAD as u64))?;
-            log.oldest = log.oldest.or(found.oldest);
+            let found = log.scan(id, from.max(SEGMENT_HEAD as u64)).ok();
+            log.oldest = log.oldest.or(found.and_then(|found| found.oldest));
             if let Some(segment) = log.segments.back_mut() {
-                segment.points = found.points;
+                // Of an unreadable one nobody knows; none would mean that it need not be looked at.
+                segment.points = found.map_or(1, |found| found.points);
             }
         }
         log.window = Window::default();
@@ -183,6 +201,11 @@ impl<S: Storage> Log<S> {
         self.oldest
     }
 
+    /// Points of segments that had to go for others since this was asked last, also for such as were not written then.
+    pub fn take_evicted(&mut self) -> usize {
+        std::mem::take(&mut self.evicted)
+    }
+
     /// Writes as many of the frames as fit one segment, at least one; afterwards they are durable.
     ///
     /// # Errors
@@ -209,7 +232,7 @@ impl<S: Storage> Log<S> {
         done.bytes = bytes.len() as u64;
         while self.bytes() + done.bytes > self.max_bytes && self.segments.front().is_some_and(|oldest| oldest.id != id)
         {
-            done.evicted += self.evict()?;
+            self.evicted += self.evict()?;
         }
         self.storage.append(&name_of(id), start, &bytes)?;
         let segment = Segment { id, bytes: start + done.bytes, points: before + points };
@@ -238,7 +261,13 @@ impl<S: Storage> Log<S> {
                 at = Position { segment: segment.id, offset: SEGMENT_HEAD as u64 };
             }
             let size = segment.bytes;
-            match self.next(at, size)? {
+            let next = match self.next(at, size) {
+                Ok(next) => next,
+                // Told when nothing stands in front of it any more: it is not the oldest segment that fails.
+                Err(_) if !found.frames.is_empty() || found.damaged.records > 0 => break,
+                Err(error) => return Err(error),
+            };
+            match next {
                 Next::Record { size, frame } => {
                     bytes += frame.bytes();
                     items += frame.len();
@@ -264,7 +293,7 @@ impl<S: Storage> Log<S> {
         }
         if let Some((frame, _)) = found.frames.first() {
             self.oldest = Some(frame.taken);
-        } else {
+        } else if found.damaged.records == 0 {
             // Whatever there is, it is no record.
             self.cursor = self.cursor.max(at);
             self.settle();
@@ -305,6 +334,16 @@ impl<S: Storage> Log<S> {
         Ok(())
     }
 
+    /// Writes how far it is acknowledged, whether that is news or not: whether the disk takes anything.
+    ///
+    /// # Errors
+    /// The storage's own.
+    pub fn probe(&mut self) -> io::Result<()> {
+        self.storage.replace(CURSOR, &cursor_bytes(self.cursor))?;
+        self.saved = Some(self.cursor);
+        Ok(())
+    }
+
     /// Removes everything; answers how many points that were.
     ///
     /// # Errors
@@ -333,18 +372,29 @@ impl<S: Storage> Log<S> {
     /// # Errors
     /// The storage's own.
     pub fn verify(&mut self) -> io::Result<Verified> {
-        let mut all = Verified { segments: self.segments.len(), bytes: self.bytes(), ..Verified::default() };
-        let ids: Vec<u64> = self.segments.iter().map(|segment| segment.id).collect();
-        for id in ids {
-            let from = if id == self.cursor.segment { self.cursor.offset } else { 0 };
-            let found = self.scan(id, from.max(SEGMENT_HEAD as u64))?;
-            all.records += found.records;
-            all.points += found.points;
-            all.damaged.records += found.damaged.records;
-            all.damaged.points += found.damaged.points;
-            all.oldest = all.oldest.or(found.oldest);
+        let mut all = Verified::default();
+        for id in self.segment_ids() {
+            all.add(&self.verify_segment(id)?);
         }
         Ok(all)
+    }
+
+    /// Its segments, oldest first.
+    pub fn segment_ids(&self) -> Vec<u64> {
+        self.segments.iter().map(|segment| segment.id).collect()
+    }
+
+    /// [`Log::verify`] for one segment; of one that has gone there is nothing to tell.
+    ///
+    /// # Errors
+    /// The storage's own.
+    pub fn verify_segment(&mut self, id: u64) -> io::Result<Verified> {
+        let Some(bytes) = self.segments.iter().find(|segment| segment.id == id).map(|segment| segment.bytes) else {
+            return Ok(Verified::default());
+        };
+        let from = if id == self.cursor.segment { self.cursor.offset } else { 0 };
+        let found = self.scan(id, from.max(SEGMENT_HEAD as u64))?;
+        Ok(Verified { segments: 1, bytes, ..found })
     }
 
     fn scan(&mut self, id: u64, from: u64) -> io::Result<Verified> {
@@ -374,19 +424,22 @@ impl<S: Storage> Log<S> {
         if at.offset >= size {
             return Ok(Next::End);
         }
-        let window = &mut self.window;
+        let window = &self.window;
         let end = window.start + window.bytes.len() as u64;
         let in_sight = window.segment == at.segment && at.offset >= window.start && at.offset < end;
         if !in_sight || end < size && end - at.offset < MAX_RECORD as u64 {
             let room = usize::try_from(size - at.offset).unwrap_or(WINDOW).min(WINDOW);
-            window.bytes.resize(room, 0);
-            let read = self.storage.read(&name_of(at.segment), at.offset, &mut window.bytes)?;
+            // Nothing is in sight until the read has succeeded.
+            let Window { mut bytes, .. } = std::mem::take(&mut self.window);
+            bytes.resize(room, 0);
+            let read = self.storage.read(&name_of(at.segment), at.offset, &mut bytes)?;
             if read < room {
-                *window = Window::default();
-                return Err(io::Error::other(format!("{} is shorter than it was", name_of(at.segment))));
+                let why = format!("{} is shorter than it was", name_of(at.segment));
+                return Err(io::Error::new(io::ErrorKind::UnexpectedEof, why));
             }
-            (window.segment, window.start) = (at.segment, at.offset);
+            self.window = Window { segment: at.segment, start: at.offset, bytes };
         }
+        let window = &self.window;
         let skip = usize::try_from(at.offset - window.start).unwrap_or(usize::MAX);
         let all = window.start + window.bytes.len() as u64 >= size;
         Ok(record::next(window.bytes.get(skip..).unwrap_or_default(), all))

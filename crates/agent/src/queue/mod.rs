@@ -30,10 +30,12 @@ use crate::falcon::wire::Frame;
 use crate::stats::{Lost, Stats};
 pub use disk::Disk;
 use log::Position;
+use owner::Now;
 pub use owner::{Open, View, directory};
 
-/// Memory for points that wait.
+/// Memory for points that wait, and how much more they may take for a moment while the disk is at work.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
+const MORE_BYTES: usize = 8 * 1024 * 1024;
 /// What is not acknowledged for so long goes to disk; with the time that takes it is there within a second.
 const SPILL_AFTER: Duration = Duration::from_millis(800);
 /// So much goes to disk at once, and no later than when it has come together.
@@ -43,6 +45,10 @@ const ROOM_WITHIN: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Between two looks at what is on disk.
 const TICK: Duration = Duration::from_secs(1);
+/// Between two questions to a disk that did not answer.
+const LOST_AGAIN: Duration = Duration::from_secs(60);
+/// What has waited so long in memory is a backlog too: it could not be put on disk.
+const OLD: Duration = Duration::from_secs(5);
 
 pub struct Queue {
     inner: Mutex<Inner>,
@@ -73,8 +79,10 @@ struct Inner {
     overflowed: bool,
     /// Nothing is on disk.
     disk_empty: bool,
-    /// The disk hangs: it is left alone until the next start.
+    /// The disk hangs: it is left alone until it answers again.
     disk_lost: bool,
+    /// The agent ends: nothing is taken any more.
+    closed: bool,
     /// Where the block that is out ends, while it is of the tail.
     out: u64,
     /// Sequence number behind the last frame that a transfer has.
@@ -90,15 +98,17 @@ struct Inner {
 #[derive(Debug)]
 pub struct Block {
     pub frames: Vec<Arc<Frame>>,
-    end: End,
+    from: From,
     /// How often the queue had been purged.
     purges: u64,
 }
 
-#[derive(Clone, Copy, Debug)]
-enum End {
-    Memory(u64),
-    Disk(Position),
+#[derive(Debug)]
+enum From {
+    /// The sequence number of its first frame, and whether that has waited long.
+    Memory { first: u64, old: bool },
+    /// The place behind each frame.
+    Disk(Vec<Position>),
 }
 
 impl Block {
@@ -111,9 +121,14 @@ impl Block {
         self.frames.first().map(|frame| frame.taken)
     }
 
-    /// It waited long enough to be on disk: it is no live data.
+    /// It has waited: it is no live data.
     pub fn is_backlog(&self) -> bool {
-        matches!(self.end, End::Disk(_))
+        matches!(self.from, From::Disk(_) | From::Memory { old: true, .. })
+    }
+
+    /// The next start can send it as well.
+    pub fn is_on_disk(&self) -> bool {
+        matches!(self.from, From::Disk(_))
     }
 }
 
@@ -152,10 +167,12 @@ impl Queue {
 
     /// Appends what was collected; the oldest of the tail go where it is full.
     pub fn append(&self, frames: impl IntoIterator<Item = Frame>) {
+        // A disk that is at work makes room; meanwhile nothing that was accepted has to go.
+        let most = if self.disk_works() { self.max_bytes + MORE_BYTES } else { self.max_bytes };
         let mut inner = self.lock();
         inner.extend(frames.into_iter().map(Arc::new).collect());
         let mut dropped = 0;
-        while inner.bytes > self.max_bytes {
+        while inner.bytes > most {
             let Some(frame) = inner.pop() else { break };
             dropped += frame.len();
         }
@@ -165,6 +182,11 @@ impl Queue {
         if news {
             tracing::warn!("queue: the memory for points that wait is full; the oldest are dropped from now on");
         }
+    }
+
+    fn disk_works(&self) -> bool {
+        let trouble = self.disk.as_ref().is_none_or(|disk| disk.view().trouble.is_some());
+        !trouble && !self.lock().disk_lost
     }
 
     /// Appends what was pushed, all of it or nothing. Where there is no room, a disk that works is given a moment to make some.
@@ -185,19 +207,19 @@ impl Queue {
             }
             self.spill.notify_one();
             // Nothing but a disk makes room in a moment.
-            let waiting = self.waiting();
-            let hopeless = !waiting.has_disk || waiting.disk.trouble.is_some();
-            if hopeless || tokio::time::timeout_at(end, room).await.is_err() {
+            if !self.disk_works() || tokio::time::timeout_at(end, room).await.is_err() {
                 return Err(Full { retry_after: RETRY_AFTER });
             }
         }
     }
 
-    /// Takes all frames, of so many bytes together, or none.
+    /// Takes all frames, of so many bytes together, or none. An eighth of the memory is kept for what is collected.
     fn try_extend(&self, frames: &mut Vec<Arc<Frame>>, bytes: usize) -> bool {
+        let works = self.disk_works();
         let mut inner = self.lock();
+        let fits = inner.bytes + bytes <= self.max_bytes - self.max_bytes / 8;
         // One push may be larger than all the room there is.
-        let room = inner.bytes <= SPILL_BYTES || inner.bytes + bytes <= self.max_bytes;
+        let room = !inner.closed && (fits || works && inner.bytes <= SPILL_BYTES);
         if room {
             inner.extend(std::mem::take(frames));
             self.changed(inner);
@@ -210,15 +232,19 @@ impl Queue {
         loop {
             let filled = self.filled.notified();
             if let Some(disk) = self.disk.as_ref().filter(|_| !self.lock().disk_empty) {
-                match disk.peek(max_bytes, max_items, clock::steady_s()).await {
-                    Ok(frames) => match frames.last() {
-                        Some((_, end)) => {
-                            let end = End::Disk(*end);
-                            let purges = self.lock().purges;
-                            return Block { frames: frames.into_iter().map(|(frame, _)| frame).collect(), end, purges };
+                match disk.peek(max_bytes, max_items, Now::look()).await {
+                    Ok(found) if !found.is_empty() => {
+                        let (frames, ends) = found.into_iter().unzip();
+                        return Block { frames, from: From::Disk(ends), purges: self.lock().purges };
+                    }
+                    Ok(_) => {
+                        let empty = disk.view().points == 0;
+                        self.lock().disk_empty = empty;
+                        if !empty {
+                            // It cannot be read now, and nothing newer may go before it.
+                            tokio::time::sleep(TICK).await;
                         }
-                        None => self.lock().disk_empty = disk.view().points == 0,
-                    },
+                    }
                     Err(_) => self.lose_disk(),
                 }
                 continue;
@@ -231,18 +257,17 @@ impl Queue {
     }
 
     fn peek_tail(&self, max_bytes: usize, max_items: usize) -> Option<Block> {
+        let now = Now::look();
         let mut inner = self.lock();
-        let old = clock::steady_s() - self.max_age;
-        let mut expired = 0;
-        while inner.tail.front().is_some_and(|entry| entry.frame.taken < old) {
-            expired += inner.pop().map_or(0, |frame| frame.len());
+        while let Some(why) = inner.tail.front().and_then(|entry| now.unfit(&entry.frame, self.max_age)) {
+            self.stats.lose(why, inner.pop().map_or(0, |frame| frame.len()));
         }
-        self.stats.lose(Lost::Age, expired);
         let (mut bytes, mut items, mut any) = (0, 0, false);
         let fits = |entry: &&Entry| {
             bytes += entry.frame.bytes();
             items += entry.frame.len();
-            !std::mem::replace(&mut any, true) || bytes <= max_bytes && items <= max_items
+            let room = !std::mem::replace(&mut any, true) || bytes <= max_bytes && items <= max_items;
+            room && now.unfit(&entry.frame, self.max_age).is_none()
         };
         let frames: Vec<Arc<Frame>> = inner.tail.iter().take_while(fits).map(|entry| entry.frame.clone()).collect();
         // The spill came in between: what it wrote is older.
@@ -251,7 +276,8 @@ impl Queue {
         }
         inner.out = inner.first + u64::try_from(frames.len()).unwrap_or(u64::MAX);
         inner.moved.clear();
-        Some(Block { frames, end: End::Memory(inner.out), purges: inner.purges })
+        let old = inner.tail.front().is_some_and(|entry| entry.since.elapsed() >= OLD);
+        Some(Block { frames, from: From::Memory { first: inner.first, old }, purges: inner.purges })
     }
 
     /// Somebody has thrown the block away meanwhile.
@@ -261,13 +287,20 @@ impl Queue {
 
     /// Forgets a block: a transfer has it.
     pub fn acknowledge(&self, block: &Block) {
-        match (block.end, &self.disk) {
-            (End::Disk(end), Some(disk)) => {
-                disk.acknowledge(end);
+        self.acknowledge_first(block, block.frames.len());
+    }
+
+    /// Forgets the first `frames` of a block, of which more may follow.
+    pub fn acknowledge_first(&self, block: &Block, frames: usize) {
+        match &block.from {
+            From::Disk(ends) => {
+                if let (Some(disk), Some(end)) = (&self.disk, frames.checked_sub(1).and_then(|last| ends.get(last))) {
+                    disk.acknowledge(*end);
+                }
                 self.changed(self.lock());
             }
-            (End::Disk(_), None) => {}
-            (End::Memory(end), disk) => {
+            From::Memory { first, .. } => {
+                let end = first + u64::try_from(frames.min(block.frames.len())).unwrap_or(u64::MAX);
                 let mut inner = self.lock();
                 let mut moved = Vec::new();
                 while let Some((_, place, points)) = inner.moved.front().copied().filter(|(seq, ..)| *seq <= end) {
@@ -279,10 +312,10 @@ impl Queue {
                         break;
                     }
                 }
-                (inner.out, inner.sent) = (0, inner.sent.max(end));
+                inner.sent = inner.sent.max(end);
                 let relieved = inner.tail.is_empty() && std::mem::take(&mut inner.overflowed);
                 self.changed(inner);
-                if let Some(disk) = disk.as_ref().filter(|_| !moved.is_empty()) {
+                if let Some(disk) = self.disk.as_ref().filter(|_| !moved.is_empty()) {
                     disk.acknowledge_unread(moved);
                 }
                 if relieved {
@@ -307,19 +340,40 @@ impl Queue {
                 () = tokio::time::sleep_until(wait) => {}
                 () = self.spill.notified() => {}
             }
-            if self.due().is_some_and(|due| due <= Instant::now()) && !self.store(disk).await {
+            if self.lock().disk_lost {
+                // A question that waits for two minutes holds nobody else up.
+                tokio::time::sleep(LOST_AGAIN).await;
+                self.tick(disk).await;
+                continue;
+            }
+            if self.due().is_some_and(|due| due <= Instant::now()) && !self.store(disk, false).await {
                 // What failed once is not tried for each point that comes.
                 tokio::time::sleep(TICK).await;
             }
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
-                let view = disk.view();
-                if view.unsaved || view.trouble.is_some() || !self.lock().disk_empty {
-                    if disk.tick().await.is_err() {
-                        self.lose_disk();
-                    }
-                    self.changed(self.lock());
+                self.tick(disk).await;
+            }
+        }
+    }
+
+    async fn tick(&self, disk: &Disk) {
+        let view = disk.view();
+        let lost = self.lock().disk_lost;
+        if !view.unsaved && view.trouble.is_none() && !lost && self.lock().disk_empty {
+            return;
+        }
+        match disk.tick().await {
+            Err(_) => self.lose_disk(),
+            Ok(()) => {
+                let mut inner = self.lock();
+                // It may have been opened only now, or have answered again.
+                inner.disk_empty = disk.view().points == 0;
+                if std::mem::take(&mut inner.disk_lost) {
+                    self.stats.queue_disk_ok.set(1);
+                    tracing::info!("queue: the disk answers again");
                 }
+                self.changed(inner);
             }
         }
     }
@@ -332,13 +386,13 @@ impl Queue {
     }
 
     /// Puts the whole tail on disk; `false` when the disk does not take it.
-    async fn store(&self, disk: &Disk) -> bool {
+    async fn store(&self, disk: &Disk, last: bool) -> bool {
         let _turn = self.storing.lock().await;
         let mut left = self.lock().tail.len();
         while left > 0 {
             let (first, frames) = self.oldest(SPILL_BYTES, left);
             let (count, points) = (frames.len(), frames.iter().map(|frame| frame.len()).collect::<Vec<_>>());
-            match disk.append(frames).await {
+            match disk.append(frames, last).await {
                 Ok(ends) => {
                     self.stored(first, &ends, &points);
                     if ends.len() < count {
@@ -395,8 +449,9 @@ impl Queue {
 
     /// The agent ends: everything that was not sent goes to disk. Answers how many points did and how many are lost.
     pub async fn close(&self) -> (usize, usize) {
+        self.lock().closed = true;
         if let Some(disk) = self.disk.as_ref().filter(|_| !self.lock().disk_lost) {
-            self.store(disk).await;
+            self.store(disk, true).await;
             let _ = disk.tick().await;
         }
         let waiting = self.waiting();
@@ -463,9 +518,10 @@ impl Queue {
         self.lock().came
     }
 
-    /// Something waits on disk.
+    /// Something has waited: on disk, or long in memory.
     pub fn has_backlog(&self) -> bool {
-        !self.lock().disk_empty
+        let inner = self.lock();
+        !inner.disk_empty || inner.tail.front().is_some_and(|entry| entry.since.elapsed() >= OLD)
     }
 
     /// Points that wait.
@@ -487,7 +543,7 @@ impl Queue {
         }
     }
 
-    /// The disk did not answer: what it holds is sent after the next start.
+    /// The disk did not answer: what it holds is sent when it does.
     fn lose_disk(&self) {
         let mut inner = self.lock();
         inner.disk_empty = true;

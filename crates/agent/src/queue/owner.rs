@@ -12,11 +12,15 @@ use tokio::time::Instant;
 
 use super::log::{Error, Log, Position, Verified};
 use super::storage::{Directory, Storage, Unusable};
+use crate::clock;
 use crate::falcon::wire::Frame;
 use crate::stats::{Lost, Stats};
 
-/// Between two tries to use a disk that failed.
+/// Between two tries to use a disk that failed, or a directory that another agent has.
 const AGAIN: Duration = Duration::from_secs(60);
+const AGAIN_HELD: Duration = Duration::from_secs(5);
+/// A file that could not be read for so long is given up: what waits behind it must go on some time.
+const UNREADABLE: Duration = Duration::from_secs(600);
 
 type Opened = Result<Option<Box<dyn Storage>>, Unusable>;
 
@@ -36,6 +40,33 @@ pub struct View {
     pub trouble: Option<String>,
 }
 
+/// The clocks by which points are judged when they are about to be sent.
+#[derive(Clone, Copy, Debug)]
+pub struct Now {
+    /// By [`clock::steady_s`]: for their age.
+    pub steady_s: i64,
+    /// By [`clock::unix_s`]: for their stamps.
+    pub unix_s: i64,
+}
+
+/// The clock of a host and that of its servers are never quite the same.
+const FUTURE_S: i64 = 60;
+
+impl Now {
+    pub fn look() -> Now {
+        Now { steady_s: clock::steady_s(), unix_s: clock::unix_s() }
+    }
+
+    /// Why these points are not sent any more: they are too old, or were stamped by a clock that was ahead, and servers
+    /// would drop all true points until that time has come.
+    pub fn unfit(self, frame: &Frame, max_age: i64) -> Option<Lost> {
+        if self.steady_s - frame.taken > max_age {
+            return Some(Lost::Age);
+        }
+        (frame.newest > self.unix_s + FUTURE_S).then_some(Lost::Clock)
+    }
+}
+
 pub struct Owner {
     open: Open,
     max_bytes: u64,
@@ -45,8 +76,12 @@ pub struct Owner {
     /// Where the log before this one would have gone on: what it gave out may still be acknowledged.
     next_id: u64,
     failed: Option<Instant>,
+    again: Duration,
+    /// Since when the oldest file cannot be read.
+    unreadable: Option<Instant>,
     /// What was last said of it, so that each state is told once.
     told: Option<String>,
+    told_cursor: bool,
     told_quota: bool,
     told_damage: bool,
     stats: Arc<Stats>,
@@ -62,7 +97,10 @@ impl Owner {
             log: None,
             next_id: 0,
             failed: None,
+            again: AGAIN,
+            unreadable: None,
             told: None,
+            told_cursor: false,
             told_quota: false,
             told_damage: false,
             stats,
@@ -85,28 +123,30 @@ impl Owner {
     }
 
     /// Writes frames so that they outlive a power cut; answers the places behind those that were written, all of them
-    /// unless the disk fails.
-    pub fn append(&mut self, frames: &[Arc<Frame>]) -> Vec<Position> {
+    /// unless the disk fails. One that failed lately is tried only where this is the `last` time.
+    pub fn append(&mut self, frames: &[Arc<Frame>], last: bool) -> Vec<Position> {
         let mut ends = Vec::with_capacity(frames.len());
-        let waits = self.failed.is_some_and(|failed| failed.elapsed() < AGAIN);
+        let waits = !last && self.failed.is_some_and(|failed| failed.elapsed() < self.again);
         while let Some(rest) = frames.get(ends.len()..).filter(|rest| !rest.is_empty() && !waits) {
             if !self.ensure(true) {
                 break;
             }
             let Some(log) = &mut self.log else { break };
-            match log.append(rest) {
+            let appended = log.append(rest);
+            let evicted = log.take_evicted();
+            self.stats.lose(Lost::Quota, evicted);
+            if evicted > 0 && !std::mem::replace(&mut self.told_quota, true) {
+                let mb = self.max_bytes >> 20;
+                tracing::warn!("queue: the disk has {mb} MB of points (queue.max_mb); the oldest are dropped");
+            }
+            match appended {
                 Ok(done) => {
                     self.stats.queue_disk_written.add(usize::try_from(done.bytes).unwrap_or(usize::MAX));
-                    self.stats.lose(Lost::Quota, done.evicted);
                     ends.extend(done.ends);
-                    if done.evicted > 0 && !std::mem::replace(&mut self.told_quota, true) {
-                        let mb = self.max_bytes >> 20;
-                        tracing::warn!("queue: the disk has {mb} MB of points (queue.max_mb); the oldest are dropped");
-                    }
                     self.works();
                 }
                 // Somebody removed the directory or a file: what was in it is gone, what comes needs a new one.
-                Err(error) if error.kind() == io::ErrorKind::NotFound && self.forget() => {}
+                Err(error) if error.kind() == io::ErrorKind::NotFound && self.reopen() => {}
                 Err(error) => {
                     self.fails(&error.to_string());
                     break;
@@ -117,17 +157,22 @@ impl Owner {
         ends
     }
 
-    /// The oldest frames, with the places behind them; none when nothing is there that is not too old at `now`.
-    pub fn peek(&mut self, max_bytes: usize, max_items: usize, now: i64) -> Vec<(Arc<Frame>, Position)> {
+    /// The oldest frames, with the places behind them; none when nothing is there that may be sent at `now`, or when it
+    /// cannot be read now.
+    pub fn peek(&mut self, max_bytes: usize, max_items: usize, now: Now) -> Vec<(Arc<Frame>, Position)> {
         let mut fresh = Vec::new();
         while let Some(log) = &mut self.log {
             let peeked = match log.peek(max_bytes, max_items) {
                 Ok(peeked) => peeked,
-                Err(error) => {
-                    self.give_up_segment(&error);
-                    continue;
-                }
+                Err(error) => match self.cannot_read(&error) {
+                    true => continue,
+                    false => break,
+                },
             };
+            if self.unreadable.take().is_some() {
+                self.works();
+            }
+            let Some(log) = &mut self.log else { break };
             let damaged = peeked.damaged;
             self.stats.queue_damaged.add(damaged.records);
             self.stats.lose(Lost::Damaged, damaged.points);
@@ -136,13 +181,19 @@ impl Owner {
                     "queue: damaged records on disk are passed over (told once; agent.queue.damaged counts)"
                 );
             }
-            let old = peeked.frames.iter().take_while(|(frame, _)| now - frame.taken > self.max_age);
-            let old: Vec<_> = old.map(|(frame, end)| (frame.len(), *end)).collect();
-            let Some((_, end)) = old.last() else {
+            let unfit = |frame: &Frame| now.unfit(frame, self.max_age);
+            let gone = peeked.frames.iter().map_while(|(frame, end)| Some((unfit(frame)?, frame.len(), *end)));
+            let gone: Vec<_> = gone.collect();
+            let Some((.., end)) = gone.last() else {
+                // What is unfit behind these is met when it is the oldest.
                 fresh = peeked.frames;
-                break;
+                fresh.truncate(fresh.iter().take_while(|(frame, _)| unfit(frame).is_none()).count());
+                if !fresh.is_empty() || damaged.records == 0 {
+                    break;
+                }
+                continue;
             };
-            self.stats.lose(Lost::Age, old.iter().map(|(points, _)| points).sum());
+            gone.iter().for_each(|(why, points, _)| self.stats.lose(*why, *points));
             log.acknowledge(*end);
         }
         if self.log.as_ref().is_some_and(Log::is_empty) {
@@ -170,13 +221,28 @@ impl Owner {
 
     /// Once a second, and at the end.
     pub fn tick(&mut self) {
-        if self.log.is_none() && self.failed.is_some_and(|failed| failed.elapsed() >= AGAIN) && self.ensure(false) {
-            self.works();
-            self.show();
+        if self.unreadable.is_none() && self.failed.is_some_and(|failed| failed.elapsed() >= self.again) {
+            // Also where nothing has to be written: whoever looks wants to know whether the disk is well.
+            if self.ensure(false) {
+                match self.log.as_mut().map_or(Ok(()), Log::probe) {
+                    Ok(()) => self.works(),
+                    Err(error) => self.fails(&error.to_string()),
+                }
+            } else if self.failed.is_some_and(|failed| failed.elapsed() >= self.again) {
+                // There is no directory to try: the next point makes one.
+                self.works();
+            }
         }
         // A full disk takes no cursor; after a crash some points then come again.
-        if let Some(Err(error)) = self.log.as_mut().map(Log::save) {
-            self.tell(&format!("how far the queue is sent cannot be written: {error}"));
+        match self.log.as_mut().map_or(Ok(()), Log::save) {
+            Ok(()) => self.told_cursor = false,
+            Err(error) => {
+                if self.failed.is_none() && !std::mem::replace(&mut self.told_cursor, true) {
+                    tracing::warn!(
+                        "queue: how far it is sent cannot be written: {error}; after a crash points come again"
+                    );
+                }
+            }
         }
         self.show();
     }
@@ -188,8 +254,12 @@ impl Owner {
         purged
     }
 
-    pub fn verify(&mut self) -> io::Result<Verified> {
-        self.log.as_mut().map_or(Ok(Verified::default()), Log::verify)
+    pub fn segment_ids(&mut self) -> Vec<u64> {
+        self.log.as_ref().map(Log::segment_ids).unwrap_or_default()
+    }
+
+    pub fn verify_segment(&mut self, id: u64) -> io::Result<Verified> {
+        self.log.as_mut().map_or(Ok(Verified::default()), |log| log.verify_segment(id))
     }
 
     /// Whether there is a log; `make`: with a directory of its own where there is none.
@@ -202,6 +272,7 @@ impl Owner {
     }
 
     fn took(&mut self, opened: Opened) -> bool {
+        self.again = if matches!(opened, Err(Unusable::Held(_))) { AGAIN_HELD } else { AGAIN };
         let opened = opened.map_err(|error| error.to_string()).and_then(|storage| {
             let open = |storage| Log::open(storage, self.max_bytes);
             storage.map(open).transpose().map_err(|error: Error| error.to_string())
@@ -225,21 +296,36 @@ impl Owner {
         self.log.is_some()
     }
 
-    /// Lets go of a log whose files are gone; `false` when there is none.
-    fn forget(&mut self) -> bool {
-        let Some(log) = self.log.take() else { return false };
+    /// Looks again at what is there, after files were removed; `false` when there is no log.
+    fn reopen(&mut self) -> bool {
+        let Some(mut log) = self.log.take() else { return false };
+        let _ = log.save();
         self.next_id = log.next_id();
-        self.stats.lose(Lost::Damaged, log.points());
-        tracing::error!("queue: its files were removed while it ran; {} points are lost with them", log.points());
+        let before = log.points();
+        // Its directory is locked as long as it lives.
+        drop(log);
+        self.ensure(true);
+        let lost = before.saturating_sub(self.log.as_ref().map_or(0, Log::points));
+        self.stats.lose(Lost::Damaged, lost);
+        tracing::error!("queue: its files were removed while it ran; {lost} points are lost with them");
         true
     }
 
-    fn give_up_segment(&mut self, error: &io::Error) {
-        let Some(log) = &mut self.log else { return };
+    /// `true` when the oldest file was given up: it is gone, or could not be read for long.
+    fn cannot_read(&mut self, error: &io::Error) -> bool {
+        let since = *self.unreadable.get_or_insert_with(Instant::now);
+        let gone = matches!(error.kind(), io::ErrorKind::NotFound | io::ErrorKind::UnexpectedEof);
+        if !gone && since.elapsed() < UNREADABLE {
+            self.fails(&format!("a file on disk cannot be read: {error}"));
+            return false;
+        }
+        let Some(log) = &mut self.log else { return false };
         let points = log.give_up_oldest();
+        self.unreadable = None;
         self.stats.queue_damaged.add(1);
         self.stats.lose(Lost::Damaged, points);
         tracing::error!("queue: a file cannot be read ({error}); its {points} points are lost");
+        true
     }
 
     fn fails(&mut self, why: &str) {

@@ -219,16 +219,146 @@ async fn a_block_of_files_that_are_gone_takes_nothing_new_with_it() {
     assert_eq!(drain(&queue).await, [2, 3]);
 }
 
+/// One read that failed, of a busy system or a scanner, cost the whole backlog within milliseconds.
 #[tokio::test(start_paused = true)]
-async fn a_file_that_cannot_be_read_holds_nothing_up() {
+async fn a_disk_that_cannot_be_read_for_a_while_costs_nothing() {
     let fake = Fake::default();
     let queue = kept(&fake);
     queue.append(frames(1, 5));
     pass(Duration::from_secs(1)).await;
     fake.set_unreadable(true);
+    let (draining, well) = (queue.clone(), fake.clone());
+    let drained = tokio::spawn(async move { drain(&draining).await });
+    pass(Duration::from_secs(60)).await;
+    queue.append(frames(2, 5));
+    assert!(queue.waiting().disk.trouble.is_some_and(|why| why.contains("cannot be read")));
+    well.set_unreadable(false);
+    assert_eq!(drained.await.expect("ends"), [1, 2]);
+    assert_eq!((queue.stats.lost_in_all(), queue.waiting().disk.trouble), (0, None));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_file_that_cannot_be_read_at_all_is_given_up_after_minutes() {
+    let fake = Fake::default();
+    let queue = kept(&fake);
+    queue.append(frames(1, 5));
+    pass(Duration::from_secs(1)).await;
+    fake.set_unreadable(true);
+    let start = Instant::now();
+    queue.append(frames(2, 5));
+    pass(Duration::from_millis(1)).await;
+    assert!(drain(&queue).await.len() <= 1);
+    assert!(start.elapsed() >= Duration::from_secs(600), "{:?}", start.elapsed());
+    assert!(queue.stats.lost(Lost::Damaged) >= 5);
+}
+
+/// A backlog behind a directory that was held for some seconds at the start was never sent.
+#[tokio::test(start_paused = true)]
+async fn a_backlog_that_is_there_later_is_sent_then() {
+    let fake = Fake::default();
+    let before = kept(&fake);
+    before.append(frames(1, 5));
+    before.close().await;
+    let held = Arc::new(StdMutex::new(true));
+    let asked = held.clone();
+    let mut inner = open(&fake);
+    let queue = on_disk(
+        Box::new(move |make| match *asked.lock().unwrap() {
+            true => Err(Unusable::Held("queue".into())),
+            false => inner(make),
+        }),
+        EVER,
+    );
+    let keeper = queue.clone();
+    tokio::spawn(async move { keeper.keep().await });
     queue.append(frames(2, 5));
     assert_eq!(drain(&queue).await, [2]);
-    assert_eq!(queue.stats.lost(Lost::Damaged), 5);
+    *held.lock().unwrap() = false;
+    pass(Duration::from_secs(10)).await;
+    assert_eq!(drain(&queue).await, [1]);
+}
+
+/// A full disk was told for ever: nothing had to be written any more.
+#[tokio::test(start_paused = true)]
+async fn a_disk_that_is_well_again_is_told_so_also_when_nothing_has_to_be_written() {
+    let fake = Fake::default();
+    let queue = kept(&fake);
+    fake.set_room(Some(0));
+    queue.append(frames(1, 5));
+    pass(Duration::from_secs(2)).await;
+    assert!(queue.waiting().disk.trouble.is_some());
+    assert_eq!(drain(&queue).await, [1]);
+    fake.set_room(None);
+    pass(Duration::from_secs(62)).await;
+    assert_eq!((queue.waiting().disk.trouble, queue.stats.queue_disk_ok.get()), (None, Some(1)));
+}
+
+/// A large push was accepted, and the next cycle dropped some of it although the disk was about to take it.
+#[tokio::test(start_paused = true)]
+async fn what_was_accepted_is_not_dropped_while_the_disk_is_at_work() {
+    let queue = on_disk(open(&Fake::default()), EVER);
+    let push: Vec<Frame> = (0..200).flat_map(|_| frames(1, 500)).collect();
+    let bytes: usize = push.iter().map(Frame::bytes).sum();
+    assert!(bytes > MAX_BYTES, "{bytes}");
+    assert_eq!(queue.push(push).await, Ok(()));
+    queue.append(frames(2, 500));
+    assert_eq!((queue.items(), queue.stats.lost_in_all()), (100_500, 0));
+}
+
+#[tokio::test(start_paused = true)]
+async fn while_the_agent_ends_nothing_is_accepted_that_would_be_lost() {
+    let queue = kept(&Fake::default());
+    queue.close().await;
+    assert!(queue.push(frames(1, 5)).await.is_err());
+}
+
+/// An agent that booted with a wrong clock and without a network sent its stamps from the future when that came.
+#[tokio::test(start_paused = true)]
+async fn stamps_of_a_clock_that_was_ahead_are_never_sent() {
+    let fake = Fake::default();
+    let queue = kept(&fake);
+    let now = clock::unix_s();
+    let stamped = |at: i64, endpoint: Option<&str>| {
+        let point = crate::model::Sample { endpoint: endpoint.map(Into::into), ..sample("m", "", 1.0, at) };
+        encode(&[point], "h", at)
+    };
+    queue.append(stamped(now + 86_400, None));
+    pass(Duration::from_secs(1)).await;
+    queue.append(stamped(now + 86_400, None));
+    queue.append(stamped(now, None));
+    queue.append(stamped(now + 86_400, Some("app")));
+    assert_eq!(drain(&queue).await, [now, now + 86_400], "what others stamp is theirs");
+    assert_eq!(queue.stats.lost(Lost::Clock), 2);
+}
+
+#[tokio::test(start_paused = true)]
+async fn the_first_frames_of_a_block_can_be_acknowledged_alone() {
+    for on_disk in [false, true] {
+        let queue = kept(&Fake::default());
+        (1..=3).for_each(|n| queue.append(frames(n, 5)));
+        if on_disk {
+            pass(Duration::from_secs(1)).await;
+        }
+        let block = queue.peek(usize::MAX, usize::MAX).await;
+        assert_eq!((block.is_on_disk(), block.is_backlog()), (on_disk, on_disk));
+        queue.acknowledge_first(&block, 0);
+        queue.acknowledge_first(&block, 2);
+        assert_eq!(queue.items(), 5);
+        pass(Duration::from_secs(1)).await;
+        queue.acknowledge_first(&block, 1);
+        queue.acknowledge(&block);
+        assert_eq!(queue.items(), 0);
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_waits_long_in_memory_is_a_backlog_too() {
+    let queue = in_memory(MAX_BYTES);
+    queue.append(frames(1, 5));
+    assert!(!queue.has_backlog() && !queue.peek(1, 1).await.is_backlog());
+    pass(OLD).await;
+    let block = queue.peek(1, 1).await;
+    assert!(queue.has_backlog() && block.is_backlog() && !block.is_on_disk());
 }
 
 /// Two agents with one directory: the second has no disk until the first leaves.

@@ -97,7 +97,8 @@ fn over_the_quota_the_oldest_segments_go_and_are_counted() {
     let (mut came, mut evicted) = (0, 0);
     for n in 0..100 {
         came += frame(n).len();
-        evicted += log.append(&[frame(n)]).unwrap().evicted;
+        log.append(&[frame(n)]).unwrap();
+        evicted += log.take_evicted();
         assert!(log.bytes() <= 5 * SEGMENT);
     }
     assert_eq!(evicted + log.points(), came);
@@ -229,6 +230,60 @@ fn a_segment_that_cannot_be_read_is_given_up_alone() {
     let left = all(&mut log);
     assert_eq!(left, numbers(left[0]..12));
     assert_eq!(lost, (0..left[0]).map(|n| frame(n).len()).sum::<usize>());
+}
+
+/// The first segment, which was whole, was given up for the second, which could not be read for a moment.
+#[test]
+fn what_can_be_read_is_given_out_before_an_error_is_told() {
+    let fake = Fake::default();
+    let mut log = open(&fake);
+    write(&mut log, 0..12).unwrap();
+    let names = fake.names();
+    let second = fake.with_file(&names[1], std::mem::take);
+    let peeked = log.peek(usize::MAX, usize::MAX).unwrap();
+    let first: Vec<i64> = peeked.frames.iter().map(|(frame, _)| frame.taken).collect();
+    assert!(first.len() >= 2 && first == numbers(0..first.len() as i64), "{first:?}");
+    log.acknowledge(peeked.frames.last().unwrap().1);
+    assert_eq!(log.peek(usize::MAX, usize::MAX).unwrap_err().kind(), io::ErrorKind::UnexpectedEof);
+    fake.with_file(&names[1], |file| *file = second);
+    assert_eq!(all(&mut log), numbers(first.len() as i64..12));
+}
+
+/// Bytes that a failed read had not filled were taken for damage.
+#[test]
+fn a_read_that_fails_leaves_nothing_in_sight() {
+    let fake = Fake::default();
+    let mut log = open(&fake);
+    write(&mut log, 0..9).unwrap();
+    fake.set_unreadable(true);
+    assert!(log.verify().is_err() && log.peek(1, 1).is_err());
+    fake.set_unreadable(false);
+    assert_eq!(log.verify().unwrap().damaged, Damaged::default());
+    assert_eq!(all(&mut log), numbers(0..9));
+}
+
+#[test]
+fn what_was_evicted_for_a_write_that_failed_is_told_too() {
+    let fake = Fake::default();
+    let mut log = Log::open_with(fake.clone(), 2 * SEGMENT, SEGMENT).unwrap();
+    write(&mut log, 0..9).unwrap();
+    log.take_evicted();
+    let before = log.points();
+    fake.set_room(Some(0));
+    assert!(write(&mut log, 9..30).is_err());
+    let evicted = log.take_evicted();
+    assert!(evicted > 0 && evicted == before - log.points(), "{evicted} of {before}");
+}
+
+/// One bad sector refused the whole log.
+#[test]
+fn a_segment_that_cannot_be_read_at_the_start_keeps_no_other_out() {
+    let fake = Fake::default();
+    write(&mut open(&fake), 0..12).unwrap();
+    fake.set_unreadable(true);
+    let opened = Log::open_with(fake.clone(), 1 << 20, SEGMENT);
+    fake.set_unreadable(false);
+    assert_eq!(all(&mut opened.expect("opens")), numbers(0..12));
 }
 
 /// What a run of operations did before the power went.
