@@ -2,7 +2,7 @@
 //!
 //! The worst time that an answer took is printed; what is asserted of it is only that nobody would give up.
 
-use std::io::Write;
+use std::io::{Read, Write};
 use std::net::TcpStream;
 use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::thread;
@@ -18,8 +18,10 @@ use crate::harness::is_windows;
 use crate::harness::servers::Server;
 
 const CONNECTIONS: usize = 10_000;
-/// What nobody would wait for; the agent's own measure is a tenth of a second.
-const TOO_LONG: Duration = Duration::from_secs(5);
+/// The agent's own measure is a tenth of a second; the rest is for a machine that does other things too.
+const TOO_LONG: Duration = Duration::from_secs(2);
+/// Wine takes milliseconds to accept a connection, and those that came before are accepted first.
+const TOO_LONG_FOR_WINE: Duration = Duration::from_secs(15);
 
 /// Asks for `/health` again and again until the work is done; answers what the work did.
 fn answering<T>(name: &str, agent: &Agent, work: impl FnOnce() -> T) -> T {
@@ -41,7 +43,8 @@ fn answering<T>(name: &str, agent: &Agent, work: impl FnOnce() -> T) -> T {
         drop(done_at_last);
         let (worst, asked) = asking.join().expect("/health is answered");
         println!("{name}: {asked} times /health, answered within {worst:?}");
-        assert!(worst < TOO_LONG, "{name}: {worst:?}\n{}", agent.state());
+        let too_long = if is_windows() { TOO_LONG_FOR_WINE } else { TOO_LONG };
+        assert!(worst < too_long, "{name}: {worst:?}\n{}", agent.state());
         result
     })
 }
@@ -55,11 +58,13 @@ impl Drop for Done<'_> {
     }
 }
 
-/// Two more cycles arrive.
-fn collects(agent: &Agent, server: &Server) {
-    let cycles = || server.items().iter().filter(|item| item.metric == "agent.alive").count();
-    let before = cycles();
-    agent.wait("two cycles", || (cycles() >= before + 2).then_some(()));
+/// Two more cycles arrive, and a push.
+fn goes_on(agent: &Agent, server: &Server) {
+    let count = |metric: &str| server.items().iter().filter(|item| item.metric == metric).count();
+    let before = count("agent.alive");
+    agent.push(&json!([{ "endpoint": "app", "metric": "m", "value": 1, "step": 60, "counterType": "GAUGE" }]));
+    agent.wait("two cycles", || (count("agent.alive") >= before + 2).then_some(()));
+    agent.wait("the push", || (count("m") == 1).then_some(()));
 }
 
 fn allow_descriptors() {
@@ -68,6 +73,7 @@ fn allow_descriptors() {
         .expect("up to the hard limit");
 }
 
+/// 256 connections that idled once kept everybody else out until they were cut off, and again after that.
 #[test]
 fn ten_thousand_connections_that_never_ask() {
     allow_descriptors();
@@ -83,7 +89,7 @@ fn ten_thousand_connections_that_never_ask() {
             let _ = stream.write_all(begins[n % begins.len()].as_bytes());
             crowd.push(stream);
         }
-        collects(&agent, &server);
+        goes_on(&agent, &server);
         assert!(is_windows() || agent.rss_kb() < RSS_LIMIT_KB, "{} kB", agent.rss_kb());
     });
     assert_eq!(agent.terminate().code, Some(0));
@@ -94,7 +100,7 @@ fn ten_thousand_connections_that_never_ask() {
 fn headers_and_bodies_that_trickle() {
     let server = Server::good();
     let agent = Agent::start(&config(&[&server.addr]));
-    answering("100 slow clients", &agent, || {
+    let slow = answering("100 slow clients", &agent, || {
         let head = "POST /v1/push HTTP/1.1\r\nHost: localhost\r\n";
         let mut slow: Vec<TcpStream> = (0..100).map(|_| http::connect(agent.http).expect("connected")).collect();
         for (n, stream) in slow.iter_mut().enumerate() {
@@ -107,8 +113,20 @@ fn headers_and_bodies_that_trickle() {
             }
             thread::sleep(Duration::from_millis(100));
         }
-        collects(&agent, &server);
+        // One of them comes to its end.
+        let mut stream = slow.swap_remove(1);
+        for byte in b": 1\r\nConnection: close\r\n\r\n" {
+            stream.write_all(&[*byte]).expect("sent");
+        }
+        let mut answer = String::new();
+        stream.read_to_string(&mut answer).expect("answered");
+        assert!(answer.starts_with("HTTP/1.1 400") && answer.ends_with("body is blank\n"), "{answer}");
+        goes_on(&agent, &server);
+        slow
     });
+    // Those that are still at it hold up no end either.
+    assert_eq!(agent.terminate().code, Some(0));
+    drop(slow);
 }
 
 /// What takes longest to read of what one body may hold, from several at once.
@@ -139,7 +157,7 @@ fn bodies_that_are_hard_to_read() {
                 });
             }
         });
-        collects(&agent, &server);
+        goes_on(&agent, &server);
     });
     assert!(is_windows() || agent.rss_kb() < 2 * RSS_LIMIT_KB, "{} kB", agent.rss_kb());
 }

@@ -1,8 +1,11 @@
 //! A directory for the queue that is not what it should be: the agent says so in one line, works in memory, and delivers.
 
 use std::fs;
+use std::path::PathBuf;
 
-use crate::harness::agent::{Agent, Home};
+use serde_json::json;
+
+use crate::harness::agent::{Agent, Home, segments};
 use crate::harness::servers::Server;
 use crate::load::Load;
 use crate::quiet;
@@ -95,9 +98,7 @@ fn the_directory_vanishes_while_points_are_in_it() {
     agent.assert_healthy();
     server.up();
     load.push(&agent, 1);
-    let numbers = || -> Vec<usize> {
-        server.items().iter().filter(|item| item.metric == "m7").filter_map(|item| load.number(item)).collect()
-    };
+    let numbers = || load.numbers(&server, 7);
     agent.wait("the last point", || (numbers().last() == Some(&(load.pushed() - 1))).then_some(()));
     let numbers = numbers();
     assert!(numbers.is_sorted(), "{numbers:?}");
@@ -108,5 +109,63 @@ fn the_directory_vanishes_while_points_are_in_it() {
     server.down();
     load.push(&agent, 5);
     agent.wait("points on the disk", || (home.queue_bytes() > 0).then_some(()));
+    assert_eq!(agent.terminate().code, Some(0));
+}
+
+/// 260 characters are the end of a Windows path for programs that do not ask for more, and a system's code page need not
+/// have these.
+#[test]
+fn a_directory_with_a_long_chinese_path() {
+    let (server, load, home) = (Server::good(), Load::new("app", SERIES), Home::new());
+    let below: PathBuf = (1..=4).map(|n| format!("{n} {}", "队列".repeat(39))).collect();
+    let mut config = quiet(&[&server.addr]);
+    config["state_dir"] = json!(below);
+    let queue = home.path().join(below).join("queue");
+    assert!(queue.to_str().expect("UTF-8").chars().count() > 320);
+    server.down();
+    let agent = Agent::start_in(&home, &config);
+    load.push(&agent, 5);
+    agent.wait("points on the disk", || (!segments(&queue).is_empty()).then_some(()));
+    assert_eq!(agent.terminate().code, Some(0));
+    server.up();
+    let agent = Agent::start_in(&home, &config);
+    load.push(&agent, 1);
+    load.all_arrive(&agent, &[&server]);
+    agent.wait("an empty disk", || segments(&queue).is_empty().then_some(()));
+    assert_eq!(complaints(&agent), Vec::<String>::new());
+    assert_eq!(agent.terminate().code, Some(0));
+}
+
+/// The oldest go, and as many as are missing are counted.
+#[test]
+fn more_than_the_quota() {
+    const QUOTA: u64 = 8 << 20;
+    const SERIES: usize = 500;
+    let (server, load) = (Server::good(), Load::new("app", SERIES));
+    let mut config = quiet(&[&server.addr]);
+    config["queue"] = json!({ "max_mb": QUOTA >> 20 });
+    let agent = Agent::start(&config);
+    let home = agent.home().clone();
+    let lost = || agent.health()["queue"]["lost"]["quota"].as_u64().expect("a count");
+    server.down();
+    while lost() == 0 {
+        load.push(&agent, 10);
+        assert!(home.queue_bytes() <= QUOTA, "{} bytes", home.queue_bytes());
+    }
+    server.up();
+    load.push(&agent, 1);
+    let last = load.pushed() - 1;
+    agent.wait("the last point", || (load.numbers(&server, SERIES - 1).last() == Some(&last)).then_some(()));
+    let lost = usize::try_from(lost()).unwrap();
+    let mut missing = 0;
+    for series in 0..SERIES {
+        let numbers = load.numbers(&server, series);
+        // What was on its way when the transfer went arrives, though its file is gone.
+        let jumps: Vec<usize> = numbers.windows(2).map(|pair| pair[1] - pair[0]).filter(|step| *step != 1).collect();
+        assert!(numbers.is_sorted() && jumps.len() <= 1 && numbers.len() > 1, "what is left is whole: {numbers:?}");
+        missing += load.pushed() - numbers.len();
+    }
+    println!("{missing} points are missing, {lost} are counted");
+    assert!(missing > 0 && missing <= lost && lost <= missing + SERIES, "{missing}, {lost}\n{}", agent.state());
     assert_eq!(agent.terminate().code, Some(0));
 }

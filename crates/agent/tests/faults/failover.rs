@@ -23,7 +23,7 @@ fn one_of_two_is_a_black_hole() {
     let load = Load::new("app", 100);
     load.push(&agent, 10);
     load.all_arrive(&agent, &[&server]);
-    own_points_are_in_order(&[&server]);
+    own_points_are_in_order(&agent, &[&server]);
 }
 
 /// Whichever of them is in use stops in the middle of its work, in each of the ways that leave a connection open.
@@ -40,7 +40,7 @@ fn the_one_in_use_hangs() {
         servers[used].does(Does::Fails(fault));
         load.push(&agent, 3);
         load.all_arrive(&agent, &both);
-        own_points_are_in_order(&both);
+        own_points_are_in_order(&agent, &both);
         assert!(servers[1 - used].points() > 0);
     }
 }
@@ -65,7 +65,7 @@ fn all_of_three_go_and_come_back() {
     servers[2].up();
     load.push(&agent, 5);
     load.all_arrive(&agent, &all);
-    own_points_are_in_order(&all);
+    own_points_are_in_order(&agent, &all);
 }
 
 /// Go's own transfer goes away and comes back, and the agent dies between.

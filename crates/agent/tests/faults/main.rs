@@ -18,6 +18,7 @@ mod harness;
 
 mod backlog;
 mod crowd;
+mod damage;
 mod disk;
 mod failover;
 mod kill;

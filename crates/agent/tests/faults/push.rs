@@ -9,6 +9,7 @@ use socket2::{Domain, SockAddr, Socket, Type};
 use crate::harness::agent::{Agent, Home, RSS_LIMIT_KB, free_address};
 use crate::harness::servers::Server;
 use crate::harness::{http, now};
+use crate::load::Load;
 use crate::quiet;
 
 fn point(metric: &str, member: &str, value: Value) -> Value {
@@ -100,17 +101,62 @@ fn a_body_and_a_header_without_an_end_are_cut_off() {
     assert!(agent.rss_kb() < RSS_LIMIT_KB, "{} kB", agent.rss_kb());
 }
 
-/// Nothing is unpacked: a kilobyte stays one.
+/// Nothing is unpacked: 7 MB that would become a GiB of `[` are 7 MB that are no JSON.
 #[test]
 fn a_packed_body_is_no_json() {
     let server = Server::good();
     let agent = Agent::start(&quiet(&[&server.addr]));
-    // The beginning of a gzip stream of zeros.
-    let packed = [&[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff, 0xed, 0xc1][..], &[0; 1024]].concat();
-    let head = "POST /v1/push HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nContent-Encoding: gzip\r\n";
-    let head = format!("{head}Content-Length: {}\r\n\r\n", packed.len());
-    let answer = http::one(agent.http, &[head.as_bytes(), &packed].concat()).expect("an answer");
+    // The head of a gzip stream, a `[`, and eight times "258 bytes as the last one" (RFC 1951) again and again.
+    let head = [0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 0xff, 0x8a, 0x1e];
+    let again = [0x05, 0xa3, 0x60, 0x14, 0x8c, 0x82, 0x51, 0x30, 0x0a, 0x46, 0xc1, 0x28, 0x18];
+    let packed = [&head[..], &again.repeat((1 << 30) / (8 * 258))].concat();
+    let answer = http::post_with(agent.http, "/v1/push", "Content-Encoding: gzip\r\n", &packed).expect("an answer");
     assert_eq!((answer.status, answer.text().as_str()), (400, "connot decode body\n"));
+    agent.assert_healthy();
+    assert!(agent.rss_kb() < RSS_LIMIT_KB, "{} kB", agent.rss_kb());
+}
+
+/// Who is turned away is told when to come again, in a header and for those who ask for it in JSON, and nothing of the push
+/// is taken.
+#[test]
+fn a_full_queue_and_a_fast_client_are_told_when_to_come_again() {
+    let server = Server::good();
+    server.down();
+    let mut config = quiet(&[&server.addr]);
+    // In memory alone there is room for 8 MiB.
+    config["queue"] = json!({ "enabled": false });
+    let (agent, load) = (Agent::start(&config), Load::new("app", 500));
+    let (taken, refused, body) = loop {
+        let (n, body) = load.next();
+        let answer = agent.post(&body);
+        if answer.status != 200 {
+            break (n, answer, body);
+        }
+    };
+    assert_eq!((refused.status, refused.text().as_str()), (503, "the queue is full; try again\n"));
+    let after: u64 = refused.header("Retry-After").expect("a header").parse().expect("seconds");
+    assert!((1..=600).contains(&after), "{after}");
+    let refused = http::post_with(agent.http, "/v1/push", http::AS_JSON, &body).expect("an answer");
+    let expected = json!({ "msg": "the queue is full; try again", "retry_after": after });
+    assert_eq!((refused.status, refused.json()), (503, expected));
+    let queue = || agent.health()["queue"].clone();
+    assert_eq!(queue()["points"], 500 * taken, "all or nothing");
+    server.up();
+    // It comes again and is taken when there is room.
+    agent.wait("room", || (agent.post(&body).status == 200).then_some(()));
+    load.all_arrive(&agent, &[&server]);
+    assert!(queue()["lost"].as_object().expect("counts").values().all(|count| count == 0), "{}", queue());
+
+    config["http"] = json!({ "limits": { "rate": 1 } });
+    let agent = Agent::start(&config);
+    let refused = agent.wait("the limit", || Some(agent.post(b"[]")).filter(|answer| answer.status != 200));
+    assert_eq!((refused.status, refused.header("Retry-After")), (429, Some("1")));
+    let told = agent.wait("the limit", || {
+        let answer = http::post_with(agent.http, "/v1/push", http::AS_JSON, b"[]").expect("an answer");
+        (answer.status != 200).then_some(answer)
+    });
+    assert_eq!((told.status, &told.json()["retry_after"]), (429, &json!(1)));
+    agent.assert_healthy();
 }
 
 #[test]

@@ -40,10 +40,16 @@ impl Home {
 
     /// What the queue has on the disk, without its own notes of how far it is; 0 for an agent that never needed one.
     pub fn queue_bytes(&self) -> u64 {
-        let files = fs::read_dir(self.queue()).into_iter().flatten().flatten();
-        let segments = files.filter(|file| file.path().extension().is_some_and(|end| end == "log"));
-        segments.filter_map(|file| Some(file.metadata().ok()?.len())).sum()
+        segments(&self.queue()).iter().filter_map(|file| Some(file.metadata().ok()?.len())).sum()
     }
+}
+
+/// The files with points in a queue's directory, the oldest first.
+pub fn segments(queue: &Path) -> Vec<PathBuf> {
+    let files = fs::read_dir(queue).into_iter().flatten().flatten().map(|file| file.path());
+    let mut files: Vec<PathBuf> = files.filter(|path| path.extension().is_some_and(|end| end == "log")).collect();
+    files.sort();
+    files
 }
 
 pub struct Agent {
@@ -142,6 +148,13 @@ impl Agent {
     pub fn assert_healthy(&self) {
         let answer = self.get("/health");
         assert_eq!((answer.status, answer.text().as_str()), (200, "ok"), "{}", self.state());
+    }
+
+    /// What it says of itself to those who want to know more than that it lives.
+    pub fn health(&self) -> Value {
+        let request = format!("GET /health HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{}\r\n", http::AS_JSON);
+        let answer = http::one(self.http, request.as_bytes());
+        answer.unwrap_or_else(|error| panic!("/health: {error}\n{}", self.state())).json()
     }
 
     pub fn home(&self) -> &Home {

@@ -3,7 +3,12 @@
 use std::io::{self, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 
+use serde_json::Value;
+
 use super::PATIENCE;
+
+/// A header that asks for JSON.
+pub const AS_JSON: &str = "Accept: application/json\r\n";
 
 #[derive(Debug)]
 pub struct Answer {
@@ -16,6 +21,15 @@ pub struct Answer {
 impl Answer {
     pub fn text(&self) -> String {
         String::from_utf8_lossy(&self.body).into_owned()
+    }
+
+    pub fn json(&self) -> Value {
+        serde_json::from_slice(&self.body).unwrap_or_else(|error| panic!("{error}: {self:?}"))
+    }
+
+    pub fn header(&self, name: &str) -> Option<&str> {
+        let lines = self.head.lines().filter_map(|line| line.split_once(": "));
+        lines.into_iter().find(|(this, _)| this.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
     fn parse(bytes: &[u8]) -> Option<Answer> {
@@ -32,8 +46,14 @@ pub fn get(to: SocketAddr, path: &str) -> io::Result<Answer> {
 }
 
 pub fn post(to: SocketAddr, path: &str, body: &[u8]) -> io::Result<Answer> {
+    post_with(to, path, "", body)
+}
+
+/// With these headers, each with its end of line, besides the necessary ones.
+pub fn post_with(to: SocketAddr, path: &str, headers: &str, body: &[u8]) -> io::Result<Answer> {
     let length = body.len();
-    let head = format!("POST {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Length: {length}\r\n\r\n");
+    let head =
+        format!("POST {path} HTTP/1.1\r\nHost: {to}\r\nConnection: close\r\nContent-Length: {length}\r\n{headers}\r\n");
     one(to, &[head.as_bytes(), body].concat())
 }
 

@@ -6,7 +6,7 @@
 //!
 //! Whatever is waited for is asked again and again until a deadline ([`until`]) that fails the test with the log of the
 //! process at hand. Nothing here waits on a pipe: Wine's own processes may hold one open for as long as a session lasts.
-#![allow(dead_code, reason = "each test target uses a part of it")]
+#![allow(dead_code, unused_imports, reason = "each test target uses a part of it")]
 
 pub mod agent;
 pub mod golden;
