@@ -6,7 +6,8 @@
 //!
 //! It only warns, once for each time that the agent comes over a limit, where an end would do harm: where no service manager
 //! runs the agent, for the host would be left unwatched; and where the end cannot be recorded, for then it could be repeated
-//! for ever.
+//! for ever. The record is opened in that thread: the directory may be on a mount that hangs, and then it is the guard
+//! alone that waits for it.
 
 mod record;
 mod watch;
@@ -49,14 +50,16 @@ pub fn start(loaded: &Loaded, stats: Arc<Stats>, end: mpsc::Sender<u8>) {
     if !config.enabled || (config.memory_mb == 0 && config.cpu_percent == 0) {
         return;
     }
+    let state = loaded.state_dir();
     let mut guard = Guard {
         watch: Watch::new(config),
-        record: loaded.state_dir().map(|dir| Record::open(&dir, clock::unix_s())),
+        record: None,
         managed: is_managed(|name| std::env::var_os(name)),
         stats,
         over: false,
     };
     let run = move || {
+        guard.record = state.map(|dir| Record::open(&dir, clock::unix_s()));
         let code = guard.run();
         // Without a receiver the agent is stopping already.
         let _ = end.try_send(code);

@@ -11,7 +11,7 @@ use crate::falcon::wire;
 use crate::log::Repeats;
 use crate::model::{Fit, Sample};
 use crate::queue::{Full, Queue};
-use crate::stats::Stats;
+use crate::stats::{Lost, Stats};
 
 /// Series kept for the status page; pushes may name as many as they like.
 const MAX_SERIES: usize = 10_000;
@@ -73,12 +73,20 @@ impl Hub {
 
     /// Takes in what was collected by `now` (Unix seconds).
     pub fn ingest(&self, samples: Vec<Sample>, now: i64) {
-        let endpoint = match self.identity.endpoint() {
-            _ if samples.is_empty() => return,
+        if !samples.is_empty() {
+            self.ingest_as(self.identity.endpoint(), samples, now);
+        }
+    }
+
+    fn ingest_as(&self, endpoint: anyhow::Result<String>, samples: Vec<Sample>, now: i64) {
+        let endpoint = match endpoint {
             Ok(endpoint) => endpoint,
             Err(error) => {
                 if !self.nameless.swap(true, Relaxed) {
                     tracing::warn!("no points are sent: {error:#}");
+                }
+                if self.queue.is_some() && self.config.transfer.enabled {
+                    self.stats.lose(Lost::Nameless, self.prepare(samples, Origin::Collected).len());
                 }
                 return;
             }

@@ -152,11 +152,13 @@ pub enum Lost {
     Purged,
     /// The agent ended, and the disk could not be used.
     Stop,
+    /// The host had no name to send it under.
+    Nameless,
 }
 
 impl Lost {
-    pub const ALL: [Lost; 7] =
-        [Lost::Age, Lost::Quota, Lost::Memory, Lost::Damaged, Lost::Clock, Lost::Purged, Lost::Stop];
+    pub const ALL: [Lost; 8] =
+        [Lost::Age, Lost::Quota, Lost::Memory, Lost::Damaged, Lost::Clock, Lost::Purged, Lost::Stop, Lost::Nameless];
 
     /// Value of the tag `reason`.
     pub fn as_str(self) -> &'static str {
@@ -168,6 +170,7 @@ impl Lost {
             Lost::Clock => "clock",
             Lost::Purged => "purged",
             Lost::Stop => "stop",
+            Lost::Nameless => "nameless",
         }
     }
 }

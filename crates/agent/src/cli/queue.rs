@@ -1,7 +1,11 @@
-//! `falcon-agent queue`: what waits for a transfer. Asks the running agent; where none runs, works on the files.
+//! `falcon-agent queue`: what waits for a transfer. Asks the running agent; where none answers, works on the files.
+//!
+//! Only an agent that is of this configuration counts: where that names a `state_dir`, it keeps its queue there. Else it is
+//! the agent that says where, for it was started with a `STATE_DIRECTORY` that this process does not know.
 
 use std::fmt::Write as _;
-use std::fs;
+use std::fs::{self, File};
+use std::io;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -44,6 +48,8 @@ impl What {
     }
 }
 
+/// Figures are at hand.
+const GREETING: Duration = Duration::from_secs(10);
 /// A verification may have to read some GB.
 const PATIENCE: Duration = Duration::from_secs(300);
 /// The answer is a few lines.
@@ -55,45 +61,57 @@ pub fn run(loaded: &Loaded, what: What) -> anyhow::Result<String> {
     let Some(dir) = state.map(|state| state.join(QUEUE_DIR)) else {
         bail!("this configuration keeps no queue on disk (queue.enabled, state_dir, and a cfg.json)");
     };
-    match Directory::open_existing(&dir) {
+    // First, for only the agent knows what it holds in memory, and a shell does not know the `STATE_DIRECTORY` of a service.
+    let untold = match runtime()?.block_on(ask(loaded, &dir, what)) {
+        Ok(text) => return Ok(text),
+        Err(error) => error,
+    };
+    match Directory::open_left(&dir) {
         Ok(Some(directory)) => on_files(directory, &dir, what, "no agent runs; told by its files"),
-        Ok(None) if !config.http.enabled || config.http.listen.is_empty() => Ok(nothing(&dir)),
-        // An agent that has not needed its disk yet has no directory.
-        Ok(None) => match runtime()?.block_on(ask(loaded, &dir, what)) {
-            Ok(text) => Ok(text),
-            Err(_) => Ok(nothing(&dir)),
-        },
-        Err(Unusable::Held(_)) => match runtime()?.block_on(ask(loaded, &dir, what)) {
-            Ok(text) => Ok(text),
-            Err(error) if what == What::Purge => {
-                Err(error.context("an agent runs; to purge without it, stop it first"))
-            }
-            Err(_) => {
-                on_files(Directory::look_at(&dir), &dir, what, "an agent runs and does not answer; told by its files")
-            }
-        },
+        Ok(None) => Ok(format!("{} is not there: nothing waits on disk ({untold:#})\n", dir.display())),
+        Err(Unusable::Held(_)) if what == What::Purge => {
+            Err(untold.context("an agent runs; to purge without it, stop it first"))
+        }
+        Err(Unusable::Held(_)) => {
+            let how = format!("an agent runs and does not tell; told by its files ({untold:#})");
+            on_files(Directory::look_at(&dir), &dir, what, &how)
+        }
         Err(error) => Err(error.into()),
     }
 }
 
-fn nothing(dir: &Path) -> String {
-    format!("{} is not there: nothing waits on disk\n", dir.display())
-}
-
+/// `dir` is where this configuration, as this process sees it, keeps its queue.
 async fn ask(loaded: &Loaded, dir: &Path, what: What) -> anyhow::Result<String> {
-    let proof = (what == What::Purge).then(|| Proof::put(dir)).transpose()?;
-    let (status, body) = tokio::time::timeout(PATIENCE, request(loaded, what, proof.as_ref())).await??;
-    let text = String::from_utf8_lossy(&body);
-    ensure!(status == StatusCode::OK, "the agent says {status}: {}", text.trim());
-    let answer: Value = serde_json::from_str(&text).context("not the answer of a falcon-agent")?;
-    let data = answer.get("data").context("not the answer of a falcon-agent")?;
-    let theirs = data.get("dir").and_then(Value::as_str).unwrap_or_default();
+    let config = &loaded.config;
+    ensure!(config.http.enabled && !config.http.listen.is_empty(), "an agent of this configuration has no HTTP server");
+    let first = call(loaded, What::Status, None, GREETING).await?;
+    let theirs = PathBuf::from(first.get("dir").and_then(Value::as_str).unwrap_or_default());
+    let is_ours = theirs == dir || config.state_dir.is_empty() && theirs.is_absolute() && theirs.ends_with(QUEUE_DIR);
     ensure!(
-        Path::new(theirs) == dir,
-        "the agent that answers keeps its queue in {theirs:?}, this configuration in {}",
+        is_ours,
+        "the agent that answers keeps its queue in {}, this configuration in {}",
+        theirs.display(),
         dir.display()
     );
-    Ok(told(data, dir))
+    let data = match what {
+        What::Status => first,
+        What::Verify => call(loaded, what, None, PATIENCE).await?,
+        What::Purge => {
+            let proof = Proof::put(&theirs)?;
+            call(loaded, what, Some(&proof), PATIENCE).await?
+        }
+    };
+    Ok(told(&data, &theirs))
+}
+
+/// What the agent says of its queue.
+async fn call(loaded: &Loaded, what: What, proof: Option<&Proof>, patience: Duration) -> anyhow::Result<Value> {
+    let answer = tokio::time::timeout(patience, request(loaded, what, proof)).await;
+    let (status, body) = answer.with_context(|| format!("no answer within {} s", patience.as_secs()))??;
+    let text = String::from_utf8_lossy(&body);
+    ensure!(status == StatusCode::OK, "the agent says {status}: {}", text.trim());
+    let mut answer: Value = serde_json::from_str(&text).context("not the answer of a falcon-agent")?;
+    answer.get_mut("data").map(Value::take).context("not the answer of a falcon-agent")
 }
 
 async fn request(loaded: &Loaded, what: What, proof: Option<&Proof>) -> anyhow::Result<(StatusCode, Bytes)> {
@@ -144,9 +162,15 @@ impl Proof {
         let name =
             format!("{PROOF_FILE}{:016x}{:016x}", crate::falcon::connection::random(), u64::from(std::process::id()));
         let path = dir.join(&name);
-        fs::write(&path, "").with_context(|| {
-            format!("{}: only who may write there may purge the queue (root, an administrator)", dir.display())
-        })?;
+        // Where the agent says: nothing that lies there already is written to.
+        match File::create_new(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {
+                bail!("{} is not there: the agent has put nothing on disk", dir.display())
+            }
+            made => made.with_context(|| {
+                format!("{}: only who may write there may purge the queue (root, an administrator)", dir.display())
+            })?,
+        };
         Ok(Proof { path, name })
     }
 }

@@ -35,6 +35,7 @@ use crate::model::{Finite, Metric, Platform, Sample, Sets, Tags, Tick};
 use crate::stats::Stats;
 pub(crate) use guard::Guard;
 pub use guard::Guarded;
+pub use ntp::fuzz_answer as fuzz_ntp_answer;
 pub use plan::Plan;
 
 /// Every collector of this program, in the order in which a cycle asks them.

@@ -21,6 +21,7 @@ use crate::model::{Metric, Platform, Sets, Tags};
 use crate::stats::Stats;
 use ask::{Refusal, ask};
 use packet::Reading;
+pub use packet::fuzz_answer;
 use servers::Servers;
 
 /// Servers that are asked; more tell no better time.

@@ -31,6 +31,7 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::any;
+use tokio::sync::Semaphore;
 
 use self::answer::{Refused, plain, wants_json};
 pub use self::serve::serve;
@@ -53,6 +54,8 @@ pub struct Site {
     tls: Option<tls::Files>,
     pushes: push::Pushes,
     page: status::Cache,
+    /// A verification reads everything on disk, and points wait for its end: there is one at a time.
+    verifying: Arc<Semaphore>,
     started: Instant,
 }
 
@@ -75,6 +78,7 @@ impl Site {
             tls: tls::Files::of(&config.http.tls, dir),
             pushes: push::Pushes::new(config),
             page: status::Cache::default(),
+            verifying: Arc::new(Semaphore::new(1)),
             started: Instant::now(),
         }
     }

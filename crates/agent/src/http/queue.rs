@@ -1,11 +1,12 @@
 //! `/queue`: what waits for a transfer, for `falcon-agent queue`.
 //!
-//! `/queue` and `/queue/verify` tell figures to whoever may see the page. `/queue/purge` wants a POST with the name of a file
+//! `/queue` and `/queue/verify` tell figures to whoever may see the page; one verification runs at a time. `/queue/purge` wants a POST with the name of a file
 //! that the caller has put into the queue's directory: who may write there may also empty it, and nobody else.
 
 use std::collections::BTreeMap;
 use std::io;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::extract::{Request, State};
 use axum::http::{Method, StatusCode, header};
@@ -20,14 +21,26 @@ use crate::stats::Lost;
 /// The header that names the file, and how its name begins.
 pub const PROOF: &str = "x-falcon-proof";
 pub const PROOF_FILE: &str = "purge-";
+/// When a second verification may be asked for.
+const VERIFY_AGAIN: Duration = Duration::from_secs(10);
 
 pub async fn status(State(site): State<Arc<Site>>) -> Response {
     answer(&site, |_| async { Ok(json!({})) }).await
 }
 
 pub async fn verify(State(site): State<Arc<Site>>) -> Response {
+    let Ok(one) = site.verifying.clone().try_acquire_owned() else {
+        let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "a verification runs already");
+        return refused.retry_after(VERIFY_AGAIN).answer(true);
+    };
     answer(&site, |queue| async move {
-        let found = queue.verify().await?;
+        // A task of its own: the disk reads on when who asked has hung up, and whoever asks next waits for that.
+        let run = tokio::spawn(async move {
+            let found = queue.verify().await;
+            drop(one);
+            found
+        });
+        let found = run.await.map_err(io::Error::other)??;
         Ok(json!({ "verified": {
             "segments": found.segments,
             "bytes": found.bytes,

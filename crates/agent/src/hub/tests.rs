@@ -42,6 +42,20 @@ async fn a_push_with_alternating_stamps_is_one_frame() {
     assert_eq!(frames, [100]);
 }
 
+/// What a host without a name collected was gone, and `agent.points.dropped` said that nothing was lost.
+#[test]
+fn points_that_have_no_name_to_go_under_are_counted() {
+    let samples = || vec![sample("cpu.busy", "", 60), sample("cpu.idle", "", 60)];
+    let (named, queue, stats) = hub(|config| config.ignore = ["cpu.busy".to_owned()].into());
+    named.ingest_as(Err(anyhow::anyhow!("no name")), samples(), 60);
+    assert_eq!((queue.items(), stats.lost(Lost::Nameless), stats.lost_in_all()), (0, 1, 1));
+    named.ingest_as(Ok("h".to_owned()), samples(), 120);
+    assert_eq!((queue.items(), stats.lost(Lost::Nameless), stats.collected.get()), (1, 1, 1));
+    let (off, _, stats) = hub(|config| config.transfer.enabled = false);
+    off.ingest_as(Err(anyhow::anyhow!("no name")), samples(), 60);
+    assert_eq!(stats.lost_in_all(), 0, "they would not have been sent");
+}
+
 /// As with the Go agent, where `transfer.enabled` switches the collectors off and pushes go on.
 #[tokio::test]
 async fn pushes_are_sent_also_where_collected_points_are_not() {

@@ -3,6 +3,7 @@
 use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
+use std::time::Duration;
 
 /// A flat folder of files. What a method has answered is durable: it is there after a power cut.
 pub trait Storage: Send {
@@ -43,8 +44,9 @@ impl<S: Storage + ?Sized> Storage for Box<S> {
 
 /// What the lock is called.
 const LOCK: &str = "lock";
-/// A virus scanner may hold a new file for a moment.
-const RENAME_TRIES: u32 = 10;
+/// A virus scanner or a backup may hold a file for a moment (Windows): so often it is tried, and so long waited in between.
+const TRIES: u32 = 10;
+const BETWEEN: Duration = Duration::from_millis(20);
 
 /// A directory that no other agent uses at the same time.
 #[derive(Debug)]
@@ -72,10 +74,14 @@ impl Directory {
         let failed = |error| Unusable::Io(path.to_owned(), error);
         falcon_sys::create_private_dir(path).map_err(failed)?;
         let lock = OpenOptions::new().create(true).truncate(false).write(true).open(path.join(LOCK)).map_err(failed)?;
+        Directory::locked(path, lock)
+    }
+
+    fn locked(path: &Path, lock: File) -> Result<Directory, Unusable> {
         match lock.try_lock() {
             Ok(()) => Ok(Directory { path: path.to_owned(), lock: Some(lock) }),
             Err(TryLockError::WouldBlock) => Err(Unusable::Held(path.to_owned())),
-            Err(TryLockError::Error(error)) => Err(failed(error)),
+            Err(TryLockError::Error(error)) => Err(Unusable::Io(path.to_owned(), error)),
         }
     }
 
@@ -84,7 +90,21 @@ impl Directory {
     /// # Errors
     /// As [`Directory::open`].
     pub fn open_existing(path: &Path) -> Result<Option<Directory>, Unusable> {
-        if path.exists() { Directory::open(path).map(Some) } else { Ok(None) }
+        if is_there(path)? { Directory::open(path).map(Some) } else { Ok(None) }
+    }
+
+    /// What an agent left, for somebody else, as root for an agent of a user of its own: whose it is and who may write to it
+    /// is the agent's care. Nothing is made here: the agent may not be able to write to what this user made.
+    ///
+    /// # Errors
+    /// An agent has it, or it cannot be entered, or this user may not take the agent's lock.
+    pub fn open_left(path: &Path) -> Result<Option<Directory>, Unusable> {
+        if !is_there(path)? {
+            return Ok(None);
+        }
+        let lock = path.join(LOCK);
+        let file = OpenOptions::new().write(true).open(&lock).map_err(|error| Unusable::Io(lock, error))?;
+        Directory::locked(path, file).map(Some)
     }
 
     /// For reading, beside an agent that uses it.
@@ -102,6 +122,22 @@ impl Directory {
     }
 }
 
+/// What may not be seen may be there: that is an error.
+fn is_there(path: &Path) -> Result<bool, Unusable> {
+    path.try_exists().map_err(|error| Unusable::Io(path.to_owned(), error))
+}
+
+/// Tries again while another program has the file.
+fn patiently<T>(held: impl Fn(&io::Error) -> bool, mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+    for _ in 1..TRIES {
+        match act() {
+            Err(error) if held(&error) => std::thread::sleep(BETWEEN),
+            done => return done,
+        }
+    }
+    act()
+}
+
 impl Storage for Directory {
     fn list(&mut self) -> io::Result<Vec<(String, u64)>> {
         let mut files = Vec::new();
@@ -117,7 +153,8 @@ impl Storage for Directory {
     }
 
     fn read(&mut self, name: &str, at: u64, into: &mut [u8]) -> io::Result<usize> {
-        let mut file = File::open(self.path.join(name))?;
+        let path = self.path.join(name);
+        let mut file = patiently(falcon_sys::is_held, || File::open(&path))?;
         file.seek(SeekFrom::Start(at))?;
         let mut filled = 0;
         while let Some(rest) = into.get_mut(filled..).filter(|rest| !rest.is_empty()) {
@@ -135,7 +172,9 @@ impl Storage for Directory {
     fn append(&mut self, name: &str, at: u64, bytes: &[u8]) -> io::Result<()> {
         self.ours()?;
         let path = self.path.join(name);
-        let mut file = OpenOptions::new().write(true).create(at == 0).truncate(false).open(path)?;
+        let mut open = OpenOptions::new();
+        open.write(true).create(at == 0).truncate(false);
+        let mut file = patiently(falcon_sys::is_held, || open.open(&path))?;
         let length = file.metadata()?.len();
         if length < at {
             return Err(io::Error::other(format!("{name} is shorter than it was: {length} of {at} bytes")));
@@ -152,18 +191,11 @@ impl Storage for Directory {
     fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.ours()?;
         let (path, new) = (self.path.join(name), self.path.join(format!("{name}.new")));
-        let mut file = File::create(&new)?;
+        let mut file = patiently(falcon_sys::is_held, || File::create(&new))?;
         file.write_all(bytes)?;
         file.sync_data()?;
         drop(file);
-        let mut tries = 1;
-        while let Err(error) = fs::rename(&new, &path) {
-            if tries == RENAME_TRIES || error.kind() != io::ErrorKind::PermissionDenied {
-                return Err(error);
-            }
-            tries += 1;
-            std::thread::sleep(std::time::Duration::from_millis(20));
-        }
+        patiently(falcon_sys::is_held, || fs::rename(&new, &path))?;
         self.sync()
     }
 
@@ -171,7 +203,8 @@ impl Storage for Directory {
         if self.lock.is_none() {
             return Ok(());
         }
-        match fs::remove_file(self.path.join(name)) {
+        let path = self.path.join(name);
+        match patiently(falcon_sys::is_held, || fs::remove_file(&path)) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error),
             _ => Ok(()),
         }
@@ -192,6 +225,41 @@ mod tests {
         assert!(matches!(error, Unusable::Held(_)) && error.to_string().contains("another agent"), "{error}");
         drop(first);
         assert!(Directory::open_existing(&path).unwrap().is_some());
+    }
+
+    #[test]
+    fn what_an_agent_left_is_locked_and_nothing_is_made_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("queue");
+        assert!(Directory::open_left(&path).unwrap().is_none());
+        drop(Directory::open(&path).unwrap());
+        let left = Directory::open_left(&path).unwrap();
+        assert!(left.is_some());
+        assert!(matches!(Directory::open_left(&path).unwrap_err(), Unusable::Held(_)));
+        drop(left);
+        fs::remove_file(path.join(LOCK)).unwrap();
+        assert!(Directory::open_left(&path).unwrap_err().to_string().contains(LOCK));
+        assert_eq!(fs::read_dir(&path).unwrap().count(), 0);
+    }
+
+    /// On Windows a virus scanner that had a file open for a moment cost the queue its disk for a minute.
+    #[test]
+    fn what_another_program_holds_for_a_moment_is_tried_again_and_nothing_else_is() {
+        let tried = |held_for: u32, code: i32| {
+            let mut tries = 0;
+            let done = patiently(
+                |error| error.raw_os_error() == Some(32),
+                || {
+                    tries += 1;
+                    if tries > held_for { Ok(()) } else { Err(io::Error::from_raw_os_error(code)) }
+                },
+            );
+            (done.is_ok(), tries)
+        };
+        assert_eq!(tried(0, 32), (true, 1));
+        assert_eq!(tried(3, 32), (true, 4));
+        assert_eq!(tried(u32::MAX, 32), (false, TRIES));
+        assert_eq!(tried(3, 28), (false, 1));
     }
 
     #[test]

@@ -64,3 +64,19 @@ fn over_its_limit_it_ends_to_be_started_again_and_the_fourth_time_stays_down() {
     assert_eq!(unmanaged.wait().code, Some(0));
     assert!(!alone.path().join("state").exists());
 }
+
+/// The record of the guard was opened before the agent listened to signals: only SIGKILL ended one whose disk hung.
+#[test]
+fn a_state_directory_that_hangs_neither_holds_up_the_start_nor_sigterm() {
+    let dir = home();
+    let state = dir.path().join("state");
+    fs::create_dir(&state).expect("a directory");
+    // Opening it waits for a writer that never comes.
+    let made = std::process::Command::new("mkfifo").arg(state.join("guard.json")).status().expect("mkfifo");
+    assert!(made.success());
+    let agent = start(dir.path(), &[("FALCON_SERVICE", "1")]);
+    until("the start", || agent.err(), || agent.err().contains("Ctrl-C ends").then_some(()));
+    agent.signal(Signal::TERM);
+    let ended = agent.wait();
+    assert!(ended.code == Some(0) && ended.err.trim_end().ends_with("stopped"), "{}", ended.err);
+}

@@ -1,5 +1,8 @@
 //! `falcon-agent queue`, with a running agent and without.
 
+use std::fs::{self, Permissions};
+use std::os::unix::fs::PermissionsExt as _;
+
 use serde_json::{Value, json};
 
 use crate::call;
@@ -60,4 +63,53 @@ fn it_asks_the_running_agent_and_works_on_the_files_when_that_has_gone() {
     assert!(ask("verify").contains("records of 3 points are whole, 0 damaged"), "{}", ask("verify"));
     assert!(ask("purge").contains("purged   3 points"));
     assert!(ask("status").contains("waiting  0 points"));
+}
+
+/// Root could not see or empty the queue of an agent that runs as a user of its own, which is how a service is run.
+#[test]
+fn the_files_of_an_agent_of_another_user_are_for_root() {
+    let dir = with_config(&json!({ "http": { "enabled": false }, "state_dir": "state" }).to_string());
+    let queue = dir.path().join("state/queue");
+    fs::create_dir_all(&queue).unwrap();
+    fs::write(queue.join("lock"), "").unwrap();
+    // The agent would not have it.
+    fs::set_permissions(&queue, Permissions::from_mode(0o777)).unwrap();
+    for what in ["status", "verify", "purge"] {
+        let told = call(dir.path(), &["queue", what]).success();
+        assert!(told.contains("no agent runs; told by its files"), "{told}");
+    }
+}
+
+/// In a shell the queue of a service was looked for in `var`, and nothing seemed to wait.
+#[test]
+fn the_running_agent_says_where_its_queue_is() {
+    let (dead, state) = (Dead::start(), tempfile::tempdir().unwrap());
+    let config = json!({ "hostname": "h", "transfer": { "enabled": false, "addrs": [dead.addr] } });
+    let agent = Agent::start_with(&config, &[("STATE_DIRECTORY", state.path().as_os_str())]);
+    agent.push(&points(7));
+    let ask = |what: &str| call(agent.dir(), &["queue", what]).success();
+    agent.wait("the points on disk", || ask("status").contains("disk     7 points").then_some(()));
+    let theirs = state.path().join("queue").display().to_string();
+    for (what, text) in
+        [("status", "waiting  7 points"), ("verify", "7 points are whole"), ("purge", "purged   7 points")]
+    {
+        let told = ask(what);
+        assert!(told.starts_with(&theirs) && told.contains(text), "{told}");
+    }
+}
+
+/// A configuration with the port of another agent, and a directory of its own.
+#[test]
+fn an_agent_of_another_directory_is_not_asked() {
+    let dead = Dead::start();
+    let agent = Agent::start(&json!({ "hostname": "h", "transfer": { "enabled": false, "addrs": [dead.addr] } }));
+    agent.push(&points(7));
+    let listen = agent.http.to_string();
+    let other = with_config(&json!({ "http": { "listen": listen }, "state_dir": "mine" }).to_string());
+    let told = call(other.path(), &["queue", "purge"]).success();
+    assert!(
+        told.contains("mine/queue is not there") && told.contains("the agent that answers keeps its queue in"),
+        "{told}"
+    );
+    assert!(call(agent.dir(), &["queue"]).success().contains("waiting  7 points"));
 }

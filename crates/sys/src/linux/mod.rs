@@ -30,7 +30,7 @@ pub use host::Host;
 pub use listen::hold_port_alone;
 pub use mem::page_files;
 pub use own::{limit_heap_growth, self_usage, trim_heap};
-pub use store::{create_private_dir, sync_dir};
+pub use store::{create_private_dir, is_held, sync_dir};
 
 use crate::civil;
 use crate::types::LocalTime;

@@ -28,7 +28,7 @@ pub use listen::hold_port_alone;
 pub use mem::{commit_info, page_files};
 pub use paging::memory_lists;
 pub use process::self_usage;
-pub use store::{create_private_dir, sync_dir};
+pub use store::{create_private_dir, is_held, sync_dir};
 pub use time::{local_time, ntp_servers, since_boot};
 
 use crate::layout;

@@ -4,6 +4,8 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
+use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_LOCK_VIOLATION, ERROR_SHARING_VIOLATION};
+
 /// Makes a directory, with those above it where they are missing. It has the rights of the one above it.
 ///
 /// # Errors
@@ -18,4 +20,12 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
 /// None.
 pub fn sync_dir(_path: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// Whether an error of a file may be gone in a moment: another program has the file open without sharing it, or it is being
+/// deleted, which Windows tells as it tells that there is no right to it.
+#[must_use]
+pub fn is_held(error: &io::Error) -> bool {
+    let code = error.raw_os_error().map(i32::cast_unsigned);
+    matches!(code, Some(ERROR_ACCESS_DENIED | ERROR_LOCK_VIOLATION | ERROR_SHARING_VIOLATION))
 }

@@ -73,7 +73,8 @@ pub(super) const COLLECTED: Metric = Metric::counter("agent.points.collected", "
 pub(super) const LOST: Metric =
     Metric::counter("agent.points.dropped", "points", Sets::EXTENDED, QUEUE).tags(&["reason"]).help(
         "the same as agent.transfer.dropped, apart: age (longer than `queue.max_age`), quota (`queue.max_mb`), memory \
-         (full, and no disk), damaged (on disk), clock (no stamp left), purged (by hand), stop (no disk when it ended)",
+         (full, and no disk), damaged (on disk), clock (no stamp left), purged (by hand), stop (no disk when it ended), \
+         nameless (no host name)",
     );
 pub(super) const QUEUE_MEMORY: Metric =
     Metric::gauge("agent.queue.memory.bytes", "B", Sets::EXTENDED, QUEUE).help("points that wait in memory");

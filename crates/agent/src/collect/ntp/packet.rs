@@ -112,6 +112,17 @@ fn ms_between(earlier: u64, later: u64) -> f64 {
     later.wrapping_sub(earlier).cast_signed() as f64 * 1000.0 / 4_294_967_296.0
 }
 
+/// A whole exchange with these bytes for an answer: the entry of the fuzz target. Whatever is told of it is a number.
+pub fn fuzz_answer(data: &[u8]) {
+    const NONCE: u64 = 0x0123_4567_89AB_CDEF;
+    const ASKED_US: i64 = 1_700_000_000_000_000;
+    if let Reply::Times(times) = read(data, NONCE)
+        && let Some(told) = reading(ASKED_US, Duration::from_millis(10), times)
+    {
+        assert!(told.offset_ms.is_finite() && told.delay_ms.is_finite() && told.delay_ms >= 0.0, "{told:?}");
+    }
+}
+
 /// An answer for tests.
 #[cfg(test)]
 pub(super) fn answer(flags: u8, stratum: u8, reference: [u8; 4], originate: u64, times: Times) -> [u8; 48] {

@@ -18,6 +18,7 @@ struct Server {
     stop: watch::Sender<bool>,
     queue: Arc<Queue>,
     stats: Arc<Stats>,
+    site: Arc<Site>,
 }
 
 async fn server() -> Server {
@@ -35,9 +36,10 @@ async fn server_with(change: impl FnOnce(&mut Config)) -> Server {
     let identity = Arc::new(Identity::new(&config));
     let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), Some(queue.clone())));
     let site = Site::new(&config, Path::new(env!("CARGO_MANIFEST_DIR")), hub, stats.clone(), identity, Arc::default());
+    let site = Arc::new(site);
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(serve(addr.to_string(), Arc::new(site), stopped));
-    Server { addr, stop, queue, stats }
+    tokio::spawn(serve(addr.to_string(), site.clone(), stopped));
+    Server { addr, stop, queue, stats, site }
 }
 
 impl Server {
@@ -146,13 +148,27 @@ async fn health_tells_more_to_those_who_ask_for_json() {
         (Some(2), Some(0), None)
     );
     assert!(queue["memory_bytes"].as_u64() > Some(200), "{queue}");
-    assert_eq!(queue["lost"].as_object().map(|lost| lost.values().filter(|n| n.as_u64() == Some(0)).count()), Some(7));
+    assert_eq!(queue["lost"].as_object().map(|lost| lost.values().filter(|n| n.as_u64() == Some(0)).count()), Some(8));
     assert_eq!(health["transfer"]["addrs"], serde_json::json!([]));
     assert_eq!((&health["replay"], &health["clock"]["in_doubt"]), (&serde_json::Value::Null, &false.into()));
     server.stats.replay_left.set(7);
     server.stats.replay_to_go_s.set(90);
     let health = parsed(&server.get_with("/health", JSON).await);
     assert_eq!(health["replay"], serde_json::json!({ "left": 7, "to_go": 90 }));
+}
+
+/// Anybody who could see the page could have the disk read all day, while points waited for it.
+#[tokio::test]
+async fn one_verification_runs_at_a_time() {
+    let server = server().await;
+    let running = server.site.verifying.clone().try_acquire_owned().expect("none runs");
+    let refused = server.get("/queue/verify").await;
+    assert_eq!((status(&refused), header(&refused, "retry-after")), (503, Some("10")), "{refused}");
+    assert_eq!(status(&server.get("/queue").await), 200);
+    drop(running);
+    for _ in 0..2 {
+        assert_eq!(status(&server.get("/queue/verify").await), 200);
+    }
 }
 
 #[tokio::test]
