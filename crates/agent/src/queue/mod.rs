@@ -91,6 +91,8 @@ struct Inner {
 pub struct Block {
     pub frames: Vec<Arc<Frame>>,
     end: End,
+    /// Of those on disk: the place behind each.
+    places: Vec<Position>,
     /// How often the queue had been purged.
     purges: u64,
 }
@@ -109,6 +111,11 @@ impl Block {
     /// When its oldest points came.
     pub fn taken(&self) -> Option<i64> {
         self.frames.first().map(|frame| frame.taken)
+    }
+
+    /// It was read from disk: the next start finds it there.
+    pub fn is_on_disk(&self) -> bool {
+        matches!(self.end, End::Disk(_))
     }
 
     /// It waited long enough to be on disk: it is no live data.
@@ -215,7 +222,8 @@ impl Queue {
                         Some((_, end)) => {
                             let end = End::Disk(*end);
                             let purges = self.lock().purges;
-                            return Block { frames: frames.into_iter().map(|(frame, _)| frame).collect(), end, purges };
+                            let (frames, places) = frames.into_iter().unzip();
+                            return Block { frames, end, places, purges };
                         }
                         None => self.lock().disk_empty = disk.view().points == 0,
                     },
@@ -251,12 +259,24 @@ impl Queue {
         }
         inner.out = inner.first + u64::try_from(frames.len()).unwrap_or(u64::MAX);
         inner.moved.clear();
-        Some(Block { frames, end: End::Memory(inner.out), purges: inner.purges })
+        Some(Block { frames, end: End::Memory(inner.out), places: Vec::new(), purges: inner.purges })
     }
 
     /// Somebody has thrown the block away meanwhile.
     pub fn is_purged(&self, block: &Block) -> bool {
         self.lock().purges != block.purges
+    }
+
+    /// Forgets the first frames of a block: a transfer has them.
+    pub fn acknowledge_first(&self, block: &Block, frames: usize) {
+        if frames == block.frames.len() {
+            self.acknowledge(block);
+        } else if let Some((place, disk)) =
+            frames.checked_sub(1).and_then(|n| block.places.get(n)).zip(self.disk.as_ref())
+        {
+            disk.acknowledge(*place);
+            self.changed(self.lock());
+        }
     }
 
     /// Forgets a block: a transfer has it.
