@@ -127,7 +127,19 @@ impl Servers {
     /// Makes one call, on the open connection or a new one; tries each address once before it fails. A refusal is an
     /// answer and does not change the address, but a server that does not know the call is passed over like a dead one.
     /// `call` may be made several times.
-    pub async fn call<T, F>(&mut self, mut call: impl FnMut(Connection) -> F) -> Result<T, (String, Error)>
+    pub async fn call<T, F>(&mut self, call: impl FnMut(Connection) -> F) -> Result<T, (String, Error)>
+    where
+        F: Future<Output = (Connection, Result<T, Error>)>,
+    {
+        self.call_if(|_| true, call).await
+    }
+
+    /// The same; only an answer that `counts` tells that the address is well: others end no back-off and are told nobody.
+    pub async fn call_if<T, F>(
+        &mut self,
+        counts: impl Fn(&Result<T, Error>) -> bool,
+        mut call: impl FnMut(Connection) -> F,
+    ) -> Result<T, (String, Error)>
     where
         F: Future<Output = (Connection, Result<T, Error>)>,
     {
@@ -146,7 +158,11 @@ impl Servers {
                     match timeout(CALL_DEADLINE, call(client)).await {
                         Ok((client, result @ (Ok(_) | Err(Error::Refused(_))))) => {
                             let addr = self.addr().to_owned();
-                            self.answered(client, called.elapsed());
+                            if counts(&result) {
+                                self.answered(client, called.elapsed());
+                            } else {
+                                self.open = Some(client);
+                            }
                             return result.map_err(|error| (addr, error));
                         }
                         // A server that restarted since the last call shows it only now: its address deserves a fresh
@@ -169,6 +185,13 @@ impl Servers {
                 return Err((addr, error));
             }
         }
+    }
+
+    /// The address in use answers, but nothing that is of use: the next call goes to another one where there is one.
+    pub fn pass_over(&mut self, why: &Error) {
+        let addr = self.addr().to_owned();
+        self.failed(why, &[]);
+        self.round_failed(&addr);
     }
 
     /// How long to wait after every address failed: doubling, with jitter so that a fleet does not come back at once.

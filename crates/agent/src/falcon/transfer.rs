@@ -1,10 +1,13 @@
 //! Empties the queue into a transfer: one `Transfer.Update` in flight, in order, acknowledged before it is forgotten.
 //!
 //! * A block of the queue is cut into calls ([`calls`]); each is made until it is answered, and a call that was answered is
-//!   never made again, whatever happens to the calls behind it. Only then is the block acknowledged.
+//!   never made again, whatever happens to the calls behind it. Frames are acknowledged as soon as they and all before them
+//!   are answered whole; who leaves in the middle of a backlog first brings its frames to such a point.
 //! * Between two calls that continue a series lies `transfer.replay_pause`.
 //! * What waits on disk when the transfers were away is a backlog: it is announced to nobody, so the transfer is asked for a
 //!   `Transfer.Ping` first, and then [`replay`] says when and how fast. What is measured meanwhile queues up behind it.
+//! * A point that a transfer refuses alone is dropped; [`MOST_REFUSED`] of them in a row say that it is the transfer that is
+//!   wrong, and points wait.
 //! * While all transfers are away nothing but this task waits.
 
 mod calls;
@@ -27,6 +30,8 @@ use replay::{Rate, Replay};
 
 /// Bytes taken from the queue at once.
 const MAX_BLOCK: usize = 2 * 1024 * 1024;
+/// So many points refused in a row, and none taken, are no bad points: this transfer takes none.
+const MOST_REFUSED: usize = 20;
 
 /// The states of the transfers, for whoever looks from outside; a sender that is started again brings new ones.
 #[derive(Default)]
@@ -51,6 +56,12 @@ pub struct Sender {
     cut_off: bool,
     recent: Recent,
     told_invalid: bool,
+    /// Points refused alone since the last call that was taken.
+    refused: usize,
+    /// Addresses that took none of so many: a point that one of them refuses is no bad point.
+    doubted: Vec<String>,
+    /// It was told that a transfer is there, and it took no call since.
+    told_there: bool,
     delay: Duration,
     speed: u32,
     rate: Rate,
@@ -67,7 +78,12 @@ impl Sender {
 
     /// To servers that are there already.
     pub fn over(servers: Servers, config: &Transfer, queue: Arc<Queue>, stats: Arc<Stats>) -> Sender {
+        // The sender before this one may have been stopped in the middle of a backlog.
+        stats.replay_left.set(0);
+        stats.replay_to_go_s.forget();
+        let step = Duration::from_secs(u64::from(config.interval));
         Sender {
+            rate: Rate::new(step, queue.came()),
             queue,
             servers,
             stats,
@@ -75,9 +91,11 @@ impl Sender {
             cut_off: true,
             recent: Recent::new(Duration::from_millis(config.replay_pause)),
             told_invalid: false,
+            refused: 0,
+            doubted: Vec::new(),
+            told_there: false,
             delay: Duration::from_secs(u64::from(config.replay_delay)),
             speed: config.replay_speed,
-            rate: Rate::new(Duration::from_secs(u64::from(config.interval))),
             replay: None,
             work: None,
         }
@@ -105,7 +123,7 @@ impl Sender {
                 }
                 tokio::select! {
                     () = tokio::time::sleep(self.servers.back_off()) => {}
-                    _ = leave.wait_for(|leave| *leave) => {}
+                    () = leaves(&mut leave) => {}
                 }
             }
         }
@@ -124,12 +142,13 @@ impl Sender {
         let block = tokio::select! {
             biased;
             block = queue.peek(MAX_BLOCK, items) => block,
-            _ = leave.wait_for(|leave| *leave) => return None,
+            () = leaves(leave) => return None,
         };
+        if block.is_on_disk() && *leave.borrow() {
+            return None;
+        }
         if !block.is_backlog() {
             self.end_replay();
-        } else if *leave.borrow() {
-            return None;
         }
         Some(Work::new(block, fast))
     }
@@ -147,14 +166,15 @@ impl Sender {
             }
             self.begin_replay(leave).await;
         }
-        if let Some(replay) = &self.replay
-            && wait_until(replay.next(), leave).await
-        {
+        if let Some(replay) = &self.replay {
+            wait_until(replay.next(), leave).await;
+        }
+        let Some(work) = &mut self.work else { return true };
+        if *leave.borrow() && work.block.is_on_disk() && work.is_even() {
             // What is left of a backlog is there at the next start.
             self.work = None;
             return true;
         }
-        let Some(work) = &mut self.work else { return true };
         let Some(call) = work.calls.pop_front() else {
             self.queue.acknowledge(&work.block);
             self.work = None;
@@ -166,60 +186,99 @@ impl Sender {
         }
         // Two transfers would let what each still holds overtake each other.
         self.servers.may_return(self.replay.is_none());
-        let done = match self.update(&call).await {
+        match self.update(&call).await {
             Ok(response) => {
                 self.answered();
                 self.account(&response, &call);
-                true
-            }
-            Err((addr, Error::Refused(why))) => {
-                self.answered();
-                self.narrow(call, &addr, &why);
-                return true;
-            }
-            Err((addr, error)) => {
-                self.unanswered(&addr, &error);
-                false
-            }
-        };
-        if let Some(work) = &mut self.work {
-            if done {
-                self.recent.sent(work.places(&call));
+                if let Some(work) = &self.work {
+                    self.recent.sent(work.places(&call));
+                }
                 if let Some(replay) = &mut self.replay {
                     let live = self.rate.look(self.queue.came());
                     replay.answered(call.len(), replay::bound(self.speed, live));
                 }
-            } else {
-                work.calls.push_front(call);
+                self.done(&call);
+                self.tell_replay();
+                true
             }
-            if work.calls.is_empty() {
-                self.queue.acknowledge(&work.block);
-                self.work = None;
+            Err((addr, Error::Refused(why))) if call.len() == 1 && self.doubts(&addr) => {
+                self.servers.pass_over(&Error::Refused(why.clone()));
+                self.unanswered(&addr, &Error::Refused(why));
+                self.put_back(call);
+                false
+            }
+            Err((addr, Error::Refused(why))) => {
+                if self.refused < MOST_REFUSED && !self.doubted.contains(&addr) {
+                    self.answered();
+                }
+                self.narrow(call, &addr, &why);
+                true
+            }
+            Err((addr, error)) => {
+                self.unanswered(&addr, &error);
+                self.put_back(call);
+                self.tell_replay();
+                false
             }
         }
-        self.tell_replay();
-        done
+    }
+
+    /// Whether this address refuses whatever comes.
+    fn doubts(&mut self, addr: &str) -> bool {
+        let known = self.doubted.iter().any(|doubted| doubted == addr);
+        if !known && self.refused >= MOST_REFUSED {
+            self.doubted.push(addr.to_owned());
+        }
+        known || self.refused >= MOST_REFUSED
+    }
+
+    fn put_back(&mut self, call: Vec<Item>) {
+        if let Some(work) = &mut self.work {
+            work.calls.push_front(call);
+        }
+    }
+
+    /// A call is over: its points were taken, or dropped. Forgets the frames that are over with it.
+    fn done(&mut self, call: &[Item]) {
+        let Some(work) = &mut self.work else { return };
+        if let Some(frames) = work.done(call) {
+            self.queue.acknowledge_first(&work.block, frames);
+        }
+        if work.calls.is_empty() {
+            self.work = None;
+        }
+        if self.queue.items() == 0 {
+            self.end_replay();
+        }
     }
 
     async fn update(&mut self, call: &[Item]) -> Result<TransferResponse, (String, Error)> {
         let param = self.work.as_ref().map(|work| work.param(call)).unwrap_or_default();
         let param = &param;
+        let in_doubt = self.refused >= MOST_REFUSED || !self.doubted.is_empty();
         self.servers
-            .call(|mut client| async move {
-                let result = client.call("Transfer.Update", param, transfer_response).await;
-                (client, result)
-            })
+            .call_if(
+                |result| !in_doubt || result.is_ok(),
+                |mut client| async move {
+                    let result = client.call("Transfer.Update", param, transfer_response).await;
+                    (client, result)
+                },
+            )
             .await
     }
 
-    /// Whether a transfer is there. One that does not know the question is asked for the real thing.
+    /// Whether a transfer is there. One that does not know the question is asked for the real thing. An answer says nothing
+    /// about the calls that matter: it ends no back-off.
     async fn ping(&mut self) -> bool {
         let answer = self
             .servers
-            .call(|mut client| async move {
-                let result = client.call("Transfer.Ping", &[b"{}"], simple_response).await;
-                (client, result)
-            })
+            .call_if(
+                |_| false,
+                |mut client| async move {
+                    let result = client.call("Transfer.Ping", &[b"{}"], simple_response).await;
+                    (client, result)
+                },
+            )
             .await;
         match answer {
             Ok(_) | Err((_, Error::Refused(_) | Error::NoMethod(_))) => true,
@@ -234,11 +293,13 @@ impl Sender {
     fn narrow(&mut self, mut call: Vec<Item>, addr: &str, why: &str) {
         let Some(work) = &mut self.work else { return };
         if let [item] = call.as_slice() {
+            self.refused += 1;
             self.stats.invalid.add(1);
             if !std::mem::replace(&mut self.told_invalid, true) {
                 let item = String::from_utf8_lossy(work.bytes(*item));
                 tracing::error!("transfer: {addr} refused a point and it was dropped: {why}: {item}");
             }
+            self.done(&call);
             return;
         }
         let tail = call.split_off(call.len() / 2);
@@ -247,7 +308,7 @@ impl Sender {
     }
 
     fn answered(&mut self) {
-        self.cut_off = false;
+        (self.cut_off, self.told_there) = (false, false);
         if self.health.up() {
             let waiting = self.queue.items();
             tracing::info!("transfer: {} answers; {waiting} points are being sent", self.servers.addr());
@@ -261,6 +322,7 @@ impl Sender {
         }
         if self.health.down() {
             let hint = match error {
+                Error::Refused(_) => ", and every point before",
                 Error::NoMethod(_) => "; is this the port of a transfer (8433)?",
                 _ => "",
             };
@@ -269,6 +331,8 @@ impl Sender {
     }
 
     fn account(&mut self, response: &TransferResponse, call: &[Item]) {
+        self.refused = 0;
+        self.doubted.retain(|addr| addr != self.servers.addr());
         let items = call.len();
         let invalid = usize::try_from(response.invalid).unwrap_or(0).min(items);
         self.stats.sent.add(items - invalid);
@@ -290,13 +354,15 @@ impl Sender {
         let most = self.delay.min(Duration::from_secs(waiting.age_s));
         let ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
         let delay = Duration::from_millis(random() % (ms + 1));
-        tracing::info!(
-            "transfer: {} is there; {} points wait, the oldest for {}; sending begins in {} s",
-            self.servers.addr(),
-            waiting.points(),
-            span(waiting.age_s),
-            delay.as_secs()
-        );
+        if !std::mem::replace(&mut self.told_there, true) {
+            tracing::info!(
+                "transfer: {} is there; {} points wait, the oldest for {}; sending begins in {} s",
+                self.servers.addr(),
+                waiting.points(),
+                span(waiting.age_s),
+                delay.as_secs()
+            );
+        }
         self.stats.replay_left.set(waiting.points());
         wait_until(Instant::now() + delay, leave).await;
         self.replay = Some(Replay::start());
@@ -331,14 +397,22 @@ impl Sender {
     }
 }
 
-/// `true` when the agent leaves first.
-async fn wait_until(at: Instant, leave: &mut watch::Receiver<bool>) -> bool {
+/// Or until the agent leaves.
+async fn wait_until(at: Instant, leave: &mut watch::Receiver<bool>) {
     if at <= Instant::now() {
-        return false;
+        return;
     }
     tokio::select! {
-        () = tokio::time::sleep_until(at) => false,
-        _ = leave.wait_for(|leave| *leave) => true,
+        () = tokio::time::sleep_until(at) => {}
+        () = leaves(leave) => {}
+    }
+}
+
+/// Until the agent leaves. Where nobody is left to say so it never does: taken for a leave that [`watch::Receiver::borrow`]
+/// does not show, it made waits end at once for ever.
+async fn leaves(leave: &mut watch::Receiver<bool>) {
+    if leave.wait_for(|leave| *leave).await.is_err() {
+        std::future::pending::<()>().await;
     }
 }
 

@@ -89,6 +89,8 @@ struct Inner {
     sent: u64,
     /// Points that ever came.
     came: u64,
+    /// The most bytes that the tail had since the heap was last told to give back what it does not use.
+    peak: usize,
     purges: u64,
     /// Its frames that went to disk meanwhile: the sequence number behind each, its place and its points.
     moved: VecDeque<(u64, Position, usize)>,
@@ -353,6 +355,7 @@ impl Queue {
             if ticked.elapsed() >= TICK {
                 ticked = Instant::now();
                 self.tick(disk).await;
+                self.give_back();
             }
         }
     }
@@ -369,12 +372,27 @@ impl Queue {
                 let mut inner = self.lock();
                 // It may have been opened only now, or have answered again.
                 inner.disk_empty = disk.view().points == 0;
+                if !inner.disk_empty {
+                    // Blocks on their way are large too.
+                    inner.peak = SPILL_BYTES;
+                }
                 if std::mem::take(&mut inner.disk_lost) {
                     self.stats.queue_disk_ok.set(1);
                     tracing::info!("queue: the disk answers again");
                 }
                 self.changed(inner);
             }
+        }
+    }
+
+    /// A burst that is over must not stay in the heap.
+    fn give_back(&self) {
+        let mut inner = self.lock();
+        let over = inner.peak >= SPILL_BYTES && inner.bytes < SPILL_BYTES / 4;
+        if over && inner.disk_empty {
+            inner.peak = 0;
+            drop(inner);
+            falcon_sys::trim_heap();
         }
     }
 
@@ -585,6 +603,7 @@ impl Inner {
             self.came += frame.len() as u64;
             self.tail.push_back(Entry { frame, since });
         }
+        self.peak = self.peak.max(self.bytes);
     }
 
     fn pop(&mut self) -> Option<Arc<Frame>> {

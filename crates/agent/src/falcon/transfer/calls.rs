@@ -6,8 +6,8 @@
 //!
 //! * Usually a round has the points of one step of each series, which is one point, unless a program pushes more than servers
 //!   keep: that is safe whatever else a transfer does.
-//! * A backlog that is sent as fast as it goes has several points of a series side by side ([`RUNS`]). A transfer cuts what it
-//!   has into batches of [`BATCH`], and a run that is cut is overtaken by its own end; so runs stand in the order of their
+//! * A backlog that is sent as fast as it goes has several points of a series side by side ([`RUNS`]), and so has a block that
+//!   would take many pauses more ([`MANY`]): the history of few series. A transfer cuts what it has into batches of [`BATCH`], and a run that is cut is overtaken by its own end; so runs stand in the order of their
 //!   lengths, each of which divides the one before and the batch, and calls are whole batches: then no run lies across a cut.
 
 use std::collections::{HashMap, VecDeque};
@@ -23,6 +23,8 @@ use crate::queue::Block;
 const RUNS: &[usize] = &[20, 10, 5, 1];
 /// How many items a transfer hands on at once (falcon-plus modules/transfer, `batch` of judge and graph).
 const BATCH: usize = 200;
+/// Calls more than the points of a block fill: so many pauses hold up whatever comes behind it for seconds.
+const MANY: usize = 20;
 
 /// One item of a block: which frame, and which of its items.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -35,17 +37,35 @@ pub struct Item {
 pub struct Work {
     pub block: Block,
     pub calls: VecDeque<Vec<Item>>,
+    /// How many items of each frame are not over.
+    left: Vec<usize>,
+    /// So many frames from the first on are over whole.
+    finished: usize,
 }
 
 impl Work {
     /// `side_by_side`: several points of a series in a call.
     pub fn new(block: Block, side_by_side: bool) -> Work {
-        let calls = if side_by_side {
-            cut(&block.frames, Some(RUNS), MAX_ITEMS - MAX_ITEMS % BATCH)
-        } else {
-            cut(&block.frames, None, MAX_ITEMS)
-        };
-        Work { block, calls }
+        let calls = calls(&block.frames, side_by_side);
+        let left = block.frames.iter().map(|frame| frame.len()).collect();
+        Work { block, calls, left, finished: 0 }
+    }
+
+    /// A call is over; how many frames are now, from the first on, where that became more.
+    pub fn done(&mut self, call: &[Item]) -> Option<usize> {
+        for item in call {
+            if let Some(left) = self.left.get_mut(item.frame) {
+                *left = left.saturating_sub(1);
+            }
+        }
+        let whole = self.left.iter().take_while(|left| **left == 0).count();
+        (whole > std::mem::replace(&mut self.finished, whole)).then_some(whole)
+    }
+
+    /// Nothing is over but whole frames from the first on: whoever goes on from there repeats nothing.
+    pub fn is_even(&self) -> bool {
+        let unfinished = self.block.frames.iter().zip(&self.left).skip(self.finished);
+        unfinished.into_iter().all(|(frame, left)| frame.len() == *left)
     }
 
     /// The param of a call, in parts.
@@ -70,6 +90,17 @@ impl Work {
     pub fn places<'a>(&'a self, call: &'a [Item]) -> impl Iterator<Item = (u64, u32)> + 'a {
         call.iter().filter_map(|Item { frame, item }| self.block.frames.get(*frame)?.place(*item))
     }
+}
+
+fn calls(frames: &[Arc<Frame>], side_by_side: bool) -> VecDeque<Vec<Item>> {
+    if !side_by_side {
+        let calls = cut(frames, None, MAX_ITEMS);
+        let full = frames.iter().map(|frame| frame.len()).sum::<usize>().div_ceil(MAX_ITEMS);
+        if calls.len() <= full + MANY {
+            return calls;
+        }
+    }
+    cut(frames, Some(RUNS), MAX_ITEMS - MAX_ITEMS % BATCH)
 }
 
 /// Calls of at most `most` items. `runs`: so many points of a series in a round; then the longest runs come first, and of one
@@ -191,6 +222,15 @@ mod tests {
     fn points_of_one_step_wait_for_nothing() {
         let frames: Vec<_> = (0..700).flat_map(|n| frame(60_000 + n / 10, 0..1)).collect();
         assert_eq!(sizes(&cut(&frames, None, 500)), [500, 100, 100], "60 s, and 10 s of the next step");
+    }
+
+    /// A program that pushed the history of one series had everybody wait for 500 pauses.
+    #[test]
+    fn the_history_of_a_series_takes_few_calls() {
+        let history: Vec<_> = (0..500).flat_map(|n| frame(60 * n, 0..1)).collect();
+        assert_eq!(sizes(&calls(&history, false)), [20; 25]);
+        let minutes: Vec<_> = (0..20).flat_map(|n| frame(60 * n, 0..1)).collect();
+        assert_eq!(sizes(&calls(&minutes, false)), [1; 20]);
     }
 
     #[test]

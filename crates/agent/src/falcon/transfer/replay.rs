@@ -29,8 +29,9 @@ pub struct Rate {
 }
 
 impl Rate {
-    pub fn new(step: Duration) -> Rate {
-        Rate { looks: VecDeque::from([(Instant::now(), 0)]), step }
+    /// `came`: points that came before.
+    pub fn new(step: Duration, came: u64) -> Rate {
+        Rate { looks: VecDeque::from([(Instant::now(), came)]), step }
     }
 
     /// `came`: points that ever came.
@@ -94,10 +95,11 @@ pub fn block_items(rate: Option<f64>) -> usize {
 
 /// Seconds until a backlog of `left` points is sent while `live` more come each second; `None`: it grows.
 pub fn to_go_s(left: usize, rate: f64, live: f64) -> Option<u64> {
-    let gain = rate - live;
-    let left = f64::from(u32::try_from(left).unwrap_or(u32::MAX));
+    // Thousandths of a point each second; a saturating cast makes 0 of what is negative.
     #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
-    (gain > 0.0).then(|| (left / gain).ceil() as u64)
+    let gain = ((rate - live) * 1000.0) as u64;
+    let left = u64::try_from(left).unwrap_or(u64::MAX).saturating_mul(1000);
+    (gain > 0).then(|| left.div_ceil(gain))
 }
 
 #[cfg(test)]
@@ -106,7 +108,7 @@ mod tests {
 
     #[tokio::test(start_paused = true)]
     async fn the_live_rate_is_a_mean_over_minutes_and_over_a_step_at_least() {
-        let mut rate = Rate::new(Duration::from_secs(60));
+        let mut rate = Rate::new(Duration::from_secs(60), 0);
         assert!((rate.look(300) - 5.0).abs() < 1e-9, "a cycle is not a second's worth");
         for minute in 1..=20 {
             tokio::time::advance(Duration::from_secs(60)).await;
@@ -115,6 +117,13 @@ mod tests {
         assert!(rate.looks.len() < 40);
         tokio::time::advance(WINDOW).await;
         assert!(rate.look(6000) < 1.0, "an agent that takes nothing in");
+    }
+
+    /// A sender that was started again took all that ever came for what comes in a minute.
+    #[tokio::test(start_paused = true)]
+    async fn what_came_before_is_no_rate() {
+        let mut rate = Rate::new(Duration::from_secs(60), 1_000_000);
+        assert!(rate.look(1_000_000) < 0.1);
     }
 
     #[tokio::test(start_paused = true)]
