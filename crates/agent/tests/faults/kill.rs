@@ -38,7 +38,7 @@ fn what_was_acknowledged_a_second_before_arrives_in_order() {
     let mut random = Random(seed);
     let (server, home, load) = (Server::good(), Home::new(), Load::new("app", SERIES));
     let config = quiet(&[&server.addr]);
-    let (mut lives, mut safe) = (Vec::new(), Vec::new());
+    let (mut lives, mut safe, mut logs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..if is_long() { 200 } else { 20 } {
         lives.push(server.now());
         let agent = Agent::start_in(&home, &config);
@@ -56,7 +56,7 @@ fn what_was_acknowledged_a_second_before_arrives_in_order() {
             sleep(Duration::from_millis(5));
         }
         let killed = Instant::now();
-        agent.kill();
+        logs.push((taken.iter().map(|(n, _)| *n).collect::<BTreeSet<usize>>(), agent.kill().err));
         server.settle();
         safe.extend(taken.into_iter().filter(|(_, at)| *at + LAST + BUSY < killed).map(|(n, _)| n));
     }
@@ -76,7 +76,9 @@ fn what_was_acknowledged_a_second_before_arrives_in_order() {
     let metrics: Vec<String> = (0..SERIES).map(|series| load.item(series, 0).metric).collect();
     let missing = |n: &usize| metrics.iter().any(|metric| !arrived.contains(&(metric, *n)));
     let missing: Vec<usize> = safe.iter().copied().filter(missing).collect();
-    assert!(missing.is_empty(), "{missing:?} of {} that were safe (seed {seed})\n{}", safe.len(), agent.state());
+    let lost_there = |(taken, _): &&(BTreeSet<usize>, String)| missing.iter().any(|n| taken.contains(n));
+    let told: String = logs.iter().filter(lost_there).map(|(_, log)| format!("one who lost points:\n{log}")).collect();
+    assert!(missing.is_empty(), "{missing:?} of {} that were safe (seed {seed})\n{told}{}", safe.len(), agent.state());
     assert!(safe.len() > 100, "{} are no load", safe.len());
     in_order(&server, &load, &lives);
     agent.wait("an empty disk", || (home.queue_bytes() == 0).then_some(()));
