@@ -43,6 +43,8 @@ const SPILL_BYTES: usize = 1024 * 1024;
 /// How long a push waits for a disk that is at work to make room, and when it may come again where there is none.
 const ROOM_WITHIN: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
+/// Between two looks at a disk that is being opened.
+const GLANCE: Duration = Duration::from_millis(20);
 /// Between two looks at what is on disk.
 const TICK: Duration = Duration::from_secs(1);
 /// Between two questions to a disk that did not answer.
@@ -186,6 +188,11 @@ impl Queue {
         }
     }
 
+    /// It has not looked at what an earlier run left: what is accepted now would not be there within a second.
+    fn disk_starts(&self) -> bool {
+        self.disk.as_ref().is_some_and(|disk| !disk.view().started) && !self.lock().disk_lost
+    }
+
     fn disk_works(&self) -> bool {
         let trouble = self.disk.as_ref().is_none_or(|disk| disk.view().trouble.is_some());
         !trouble && !self.lock().disk_lost
@@ -209,7 +216,10 @@ impl Queue {
             }
             self.spill.notify_one();
             // Nothing but a disk makes room in a moment.
-            if !self.disk_works() || tokio::time::timeout_at(end, room).await.is_err() {
+            let starts = self.disk_starts();
+            if starts && Instant::now() < end {
+                tokio::time::sleep(GLANCE).await;
+            } else if starts || !self.disk_works() || tokio::time::timeout_at(end, room).await.is_err() {
                 return Err(Full { retry_after: RETRY_AFTER });
             }
         }
@@ -217,11 +227,11 @@ impl Queue {
 
     /// Takes all frames, of so many bytes together, or none. An eighth of the memory is kept for what is collected.
     fn try_extend(&self, frames: &mut Vec<Arc<Frame>>, bytes: usize) -> bool {
-        let works = self.disk_works();
+        let (works, starts) = (self.disk_works(), self.disk_starts());
         let mut inner = self.lock();
         let fits = inner.bytes + bytes <= self.max_bytes - self.max_bytes / 8;
         // One push may be larger than all the room there is.
-        let room = !inner.closed && (fits || works && inner.bytes <= SPILL_BYTES);
+        let room = !inner.closed && !starts && (fits || works && inner.bytes <= SPILL_BYTES);
         if room {
             inner.extend(std::mem::take(frames));
             self.changed(inner);

@@ -30,6 +30,8 @@ pub type Open = Box<dyn FnMut(bool) -> Opened + Send>;
 /// What others may see of it.
 #[derive(Clone, Debug, Default)]
 pub struct View {
+    /// It has looked at what an earlier run left, and can take points.
+    pub started: bool,
     pub points: usize,
     pub bytes: u64,
     /// When the oldest point came.
@@ -119,6 +121,7 @@ impl Owner {
             }
         };
         self.took(opened);
+        self.lock().started = true;
         self.show();
     }
 
