@@ -577,9 +577,7 @@ impl Queue {
         inner.disk_empty = true;
         if !std::mem::replace(&mut inner.disk_lost, true) {
             self.stats.queue_disk_ok.set(0);
-            tracing::error!(
-                "queue: the disk does not answer; points wait in memory alone until the agent is restarted"
-            );
+            tracing::error!("queue: the disk does not answer; points wait in memory alone until it does");
         }
     }
 
