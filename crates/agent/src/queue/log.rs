@@ -7,6 +7,8 @@
 //! * A damaged record is skipped and counted when it is met; see [`record`](super::record). The log never refuses for it.
 //! * Over the quota the oldest segment goes.
 
+mod cursor;
+
 use std::collections::VecDeque;
 use std::io;
 use std::sync::Arc;
@@ -19,10 +21,6 @@ use crate::falcon::wire::Frame;
 pub const SEGMENT_BYTES: u64 = 4 << 20;
 /// Read at once.
 const WINDOW: usize = 512 * 1024;
-
-const CURSOR: &str = "cursor";
-const CURSOR_MAGIC: [u8; 8] = *b"falconc\n";
-const CURSOR_BYTES: usize = 32;
 
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
@@ -130,7 +128,7 @@ impl<S: Storage> Log<S> {
         let mut files: Vec<(u64, u64)> =
             storage.list()?.into_iter().filter_map(|(name, bytes)| Some((id_of(&name)?, bytes))).collect();
         files.sort_unstable();
-        let saved = read_cursor(&mut storage)?;
+        let saved = cursor::read(&mut storage)?;
         let newest = files.last().map_or(0, |(id, _)| *id).max(saved.map_or(0, |cursor| cursor.segment));
         let start = Position { segment: 0, offset: 0 };
         let mut log = Log {
@@ -328,7 +326,7 @@ impl<S: Storage> Log<S> {
     /// The storage's own.
     pub fn save(&mut self) -> io::Result<()> {
         if self.is_unsaved() {
-            self.storage.replace(CURSOR, &cursor_bytes(self.cursor))?;
+            self.storage.replace(cursor::NAME, &cursor::bytes(self.cursor))?;
             self.saved = Some(self.cursor);
         }
         Ok(())
@@ -339,7 +337,7 @@ impl<S: Storage> Log<S> {
     /// # Errors
     /// The storage's own.
     pub fn probe(&mut self) -> io::Result<()> {
-        self.storage.replace(CURSOR, &cursor_bytes(self.cursor))?;
+        self.storage.replace(cursor::NAME, &cursor::bytes(self.cursor))?;
         self.saved = Some(self.cursor);
         Ok(())
     }
@@ -493,35 +491,6 @@ fn name_of(id: u64) -> String {
 fn id_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".log")?;
     (digits.len() >= 16 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?
-}
-
-fn cursor_bytes(cursor: Position) -> Vec<u8> {
-    let mut bytes = Vec::with_capacity(CURSOR_BYTES);
-    bytes.extend_from_slice(&CURSOR_MAGIC);
-    bytes.extend_from_slice(&record::VERSION.to_le_bytes());
-    bytes.extend_from_slice(&cursor.segment.to_le_bytes());
-    bytes.extend_from_slice(&cursor.offset.to_le_bytes());
-    bytes.extend_from_slice(&crc32fast::hash(&bytes).to_le_bytes());
-    bytes
-}
-
-/// `None` where there is none, or none that can be believed: the log is then read from its beginning.
-fn read_cursor(storage: &mut impl Storage) -> Result<Option<Position>, Error> {
-    let mut bytes = [0; CURSOR_BYTES];
-    match storage.read(CURSOR, 0, &mut bytes) {
-        Ok(CURSOR_BYTES) => {}
-        Ok(_) => return Ok(None),
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(None),
-        Err(error) => return Err(error.into()),
-    }
-    Ok(parse_cursor(&bytes))
-}
-
-fn parse_cursor(bytes: &[u8; CURSOR_BYTES]) -> Option<Position> {
-    let (said, crc) = bytes.split_at(CURSOR_BYTES - 4);
-    let number = |at: usize| said.get(at..)?.first_chunk().map(|bytes| u64::from_le_bytes(*bytes));
-    let whole = said.starts_with(&CURSOR_MAGIC) && crc == crc32fast::hash(said).to_le_bytes();
-    whole.then_some(Position { segment: number(12)?, offset: number(20)? })
 }
 
 #[cfg(test)]

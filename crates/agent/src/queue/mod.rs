@@ -12,13 +12,14 @@
 mod disk;
 #[cfg(test)]
 pub(crate) mod fake;
+mod keep;
 pub mod log;
 mod owner;
 pub mod record;
 pub mod storage;
+mod tail;
+mod tend;
 
-use std::collections::VecDeque;
-use std::path::Path;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
@@ -32,6 +33,7 @@ pub use disk::Disk;
 use log::Position;
 use owner::Now;
 pub use owner::{Open, View, directory};
+use tail::{Entry, Inner};
 
 /// Memory for points that wait, and how much more they may take for a moment while the disk is at work.
 pub const MAX_BYTES: usize = 8 * 1024 * 1024;
@@ -63,39 +65,6 @@ pub struct Queue {
     disk: Option<Disk>,
     /// Held by the one who moves the tail to disk.
     storing: tokio::sync::Mutex<()>,
-}
-
-struct Entry {
-    frame: Arc<Frame>,
-    since: Instant,
-}
-
-#[derive(Default)]
-struct Inner {
-    tail: VecDeque<Entry>,
-    /// Sequence number of the first frame of the tail.
-    first: u64,
-    bytes: usize,
-    items: usize,
-    /// Points of the tail were dropped since it was empty.
-    overflowed: bool,
-    /// Nothing is on disk.
-    disk_empty: bool,
-    /// The disk hangs: it is left alone until it answers again.
-    disk_lost: bool,
-    /// The agent ends: nothing is taken any more.
-    closed: bool,
-    /// Where the block that is out ends, while it is of the tail.
-    out: u64,
-    /// Sequence number behind the last frame that a transfer has.
-    sent: u64,
-    /// Points that ever came.
-    came: u64,
-    /// The most bytes that the tail had since the heap was last told to give back what it does not use.
-    peak: usize,
-    purges: u64,
-    /// Its frames that went to disk meanwhile: the sequence number behind each, its place and its points.
-    moved: VecDeque<(u64, Position, usize)>,
 }
 
 /// The oldest frames; still in the queue.
@@ -341,202 +310,6 @@ impl Queue {
         self.room.notify_waiters();
     }
 
-    /// Puts on disk what waits too long, for as long as the agent lives.
-    pub async fn keep(&self) {
-        let Some(disk) = &self.disk else { return std::future::pending().await };
-        let mut ticked = Instant::now();
-        loop {
-            let due = self.due();
-            let wait = due.unwrap_or(ticked + TICK).min(ticked + TICK);
-            tokio::select! {
-                () = tokio::time::sleep_until(wait) => {}
-                () = self.spill.notified() => {}
-            }
-            if self.lock().disk_lost {
-                // A question that waits for two minutes holds nobody else up.
-                tokio::time::sleep(LOST_AGAIN).await;
-                self.tick(disk).await;
-                continue;
-            }
-            if self.due().is_some_and(|due| due <= Instant::now()) && !self.store(disk, false).await {
-                // What failed once is not tried for each point that comes.
-                tokio::time::sleep(TICK).await;
-            }
-            if ticked.elapsed() >= TICK {
-                ticked = Instant::now();
-                self.tick(disk).await;
-                self.give_back();
-            }
-        }
-    }
-
-    async fn tick(&self, disk: &Disk) {
-        let view = disk.view();
-        let lost = self.lock().disk_lost;
-        if !view.unsaved && view.trouble.is_none() && !lost && self.lock().disk_empty {
-            return;
-        }
-        match disk.tick().await {
-            Err(_) => self.lose_disk(),
-            Ok(()) => {
-                let mut inner = self.lock();
-                // It may have been opened only now, or have answered again.
-                inner.disk_empty = disk.view().points == 0;
-                if !inner.disk_empty {
-                    // Blocks on their way are large too.
-                    inner.peak = SPILL_BYTES;
-                }
-                if std::mem::take(&mut inner.disk_lost) {
-                    self.stats.queue_disk_ok.set(1);
-                    tracing::info!("queue: the disk answers again");
-                }
-                self.changed(inner);
-            }
-        }
-    }
-
-    /// A burst that is over must not stay in the heap.
-    fn give_back(&self) {
-        let mut inner = self.lock();
-        let over = inner.peak >= SPILL_BYTES && inner.bytes < SPILL_BYTES / 4;
-        if over && inner.disk_empty {
-            inner.peak = 0;
-            drop(inner);
-            falcon_sys::trim_heap();
-        }
-    }
-
-    /// When the next spill stands.
-    fn due(&self) -> Option<Instant> {
-        let inner = self.lock();
-        let oldest = inner.tail.front().filter(|_| !inner.disk_lost)?.since;
-        Some(if inner.bytes >= SPILL_BYTES { oldest } else { oldest + SPILL_AFTER })
-    }
-
-    /// Puts the whole tail on disk; `false` when the disk does not take it.
-    async fn store(&self, disk: &Disk, last: bool) -> bool {
-        let _turn = self.storing.lock().await;
-        let mut left = self.lock().tail.len();
-        while left > 0 {
-            let (first, frames) = self.oldest(SPILL_BYTES, left);
-            let (count, points) = (frames.len(), frames.iter().map(|frame| frame.len()).collect::<Vec<_>>());
-            match disk.append(frames, last).await {
-                Ok(ends) => {
-                    self.stored(first, &ends, &points);
-                    if ends.len() < count {
-                        return false;
-                    }
-                }
-                Err(_) => {
-                    self.lose_disk();
-                    return false;
-                }
-            }
-            left = left.saturating_sub(count.max(1));
-        }
-        true
-    }
-
-    fn oldest(&self, max_bytes: usize, most: usize) -> (u64, Vec<Arc<Frame>>) {
-        let inner = self.lock();
-        let mut bytes = 0;
-        let fits = |entry: &&Entry| {
-            let before = bytes;
-            bytes += entry.frame.bytes();
-            before < max_bytes
-        };
-        let frames = inner.tail.iter().take(most).take_while(fits).map(|entry| entry.frame.clone()).collect();
-        (inner.first, frames)
-    }
-
-    /// The frames from `first` on are on disk, behind each its place.
-    fn stored(&self, first: u64, ends: &[Position], points: &[usize]) {
-        let mut inner = self.lock();
-        let (mut seq, mut acknowledged) = (first, Vec::new());
-        for (place, points) in ends.iter().zip(points) {
-            seq += 1;
-            if seq <= inner.sent {
-                // A transfer was quicker than the disk.
-                acknowledged.push((*place, *points));
-                continue;
-            }
-            if inner.first < seq {
-                inner.pop();
-            }
-            inner.disk_empty = false;
-            if seq <= inner.out {
-                inner.moved.push_back((seq, *place, *points));
-            }
-        }
-        self.changed(inner);
-        if let Some(disk) = self.disk.as_ref().filter(|_| !acknowledged.is_empty()) {
-            disk.acknowledge_unread(acknowledged);
-        }
-        self.room.notify_waiters();
-    }
-
-    /// The agent ends: everything that was not sent goes to disk. Answers how many points did and how many are lost.
-    pub async fn close(&self) -> (usize, usize) {
-        self.lock().closed = true;
-        if let Some(disk) = self.disk.as_ref().filter(|_| !self.lock().disk_lost) {
-            self.store(disk, true).await;
-            let _ = disk.tick().await;
-        }
-        let waiting = self.waiting();
-        self.stats.lose(Lost::Stop, waiting.memory_points);
-        (waiting.disk.points, waiting.memory_points)
-    }
-
-    /// Removes everything that waits; answers how many points that were. `proof` names a file that whoever asks has put into
-    /// the queue's directory: who may write there may remove what is there.
-    ///
-    /// # Errors
-    /// There is no such file; and what the disk says.
-    pub async fn purge(&self, proof: String) -> std::io::Result<usize> {
-        match &self.disk {
-            Some(disk) if disk.has_proof(proof).await.map_err(|_| hangs())? => {}
-            _ => return Err(std::io::ErrorKind::PermissionDenied.into()),
-        }
-        self.purge_all().await
-    }
-
-    async fn purge_all(&self) -> std::io::Result<usize> {
-        let purged = self.purge_tail();
-        self.room.notify_waiters();
-        match &self.disk {
-            Some(disk) => Ok(purged + disk.purge().await.unwrap_or_else(|_| Err(hangs()))?),
-            None => Ok(purged),
-        }
-    }
-
-    fn purge_tail(&self) -> usize {
-        let mut inner = self.lock();
-        inner.purges += 1;
-        let mut points = 0;
-        while let Some(frame) = inner.pop() {
-            points += frame.len();
-        }
-        self.stats.lose(Lost::Purged, points);
-        self.changed(inner);
-        points
-    }
-
-    /// Where its disk side is.
-    pub fn dir(&self) -> Option<&Path> {
-        self.disk.as_ref().map(Disk::dir)
-    }
-
-    /// Reads everything that is on disk and checks it.
-    ///
-    /// # Errors
-    /// What the disk says.
-    pub async fn verify(&self) -> std::io::Result<log::Verified> {
-        match &self.disk {
-            Some(disk) => disk.verify().await.unwrap_or_else(|_| Err(hangs())),
-            None => Ok(log::Verified::default()),
-        }
-    }
-
     pub fn waiting(&self) -> Waiting {
         self.waits(&self.lock())
     }
@@ -600,35 +373,6 @@ impl Queue {
         // Nothing here panics half-way; a poisoned lock holds whole data.
         self.inner.lock().unwrap_or_else(PoisonError::into_inner)
     }
-}
-
-impl Inner {
-    fn extend(&mut self, frames: Vec<Arc<Frame>>) {
-        let since = Instant::now();
-        for frame in frames.into_iter().filter(|frame| !frame.is_empty()) {
-            self.bytes += frame.bytes();
-            self.items += frame.len();
-            self.came += frame.len() as u64;
-            self.tail.push_back(Entry { frame, since });
-        }
-        self.peak = self.peak.max(self.bytes);
-    }
-
-    fn pop(&mut self) -> Option<Arc<Frame>> {
-        let Entry { frame, .. } = self.tail.pop_front()?;
-        self.first += 1;
-        self.bytes -= frame.bytes();
-        self.items -= frame.len();
-        if self.tail.is_empty() {
-            // A burst's room is given back.
-            self.tail.shrink_to(64);
-        }
-        Some(frame)
-    }
-}
-
-fn hangs() -> std::io::Error {
-    std::io::Error::new(std::io::ErrorKind::TimedOut, "the disk does not answer")
 }
 
 #[cfg(test)]

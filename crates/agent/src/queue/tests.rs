@@ -36,6 +36,20 @@ fn kept(fake: &Fake) -> Arc<Queue> {
     queue
 }
 
+/// The same, whose directory another agent has for as long as this is true.
+fn behind_another_agent(fake: &Fake) -> (Arc<Queue>, Arc<StdMutex<bool>>) {
+    let held = Arc::new(StdMutex::new(true));
+    let (asked, mut inner) = (held.clone(), open(fake));
+    let open: Open = Box::new(move |make| match *asked.lock().unwrap() {
+        true => Err(Unusable::Held("queue".into())),
+        false => inner(make),
+    });
+    let queue = on_disk(open, EVER);
+    let keeper = queue.clone();
+    tokio::spawn(async move { keeper.keep().await });
+    (queue, held)
+}
+
 async fn pass(duration: Duration) {
     tokio::time::sleep(duration).await;
 }
@@ -259,18 +273,7 @@ async fn a_backlog_that_is_there_later_is_sent_then() {
     let before = kept(&fake);
     before.append(frames(1, 5));
     before.close().await;
-    let held = Arc::new(StdMutex::new(true));
-    let asked = held.clone();
-    let mut inner = open(&fake);
-    let queue = on_disk(
-        Box::new(move |make| match *asked.lock().unwrap() {
-            true => Err(Unusable::Held("queue".into())),
-            false => inner(make),
-        }),
-        EVER,
-    );
-    let keeper = queue.clone();
-    tokio::spawn(async move { keeper.keep().await });
+    let (queue, held) = behind_another_agent(&fake);
     queue.append(frames(2, 5));
     assert_eq!(drain(&queue).await, [2]);
     *held.lock().unwrap() = false;
@@ -365,18 +368,7 @@ async fn what_waits_long_in_memory_is_a_backlog_too() {
 #[tokio::test(start_paused = true)]
 async fn a_directory_that_another_agent_holds_is_left_alone() {
     let fake = Fake::default();
-    let held = Arc::new(StdMutex::new(true));
-    let asked = held.clone();
-    let mut inner = open(&fake);
-    let queue = on_disk(
-        Box::new(move |make| match *asked.lock().unwrap() {
-            true => Err(Unusable::Held("queue".into())),
-            false => inner(make),
-        }),
-        EVER,
-    );
-    let keeper = queue.clone();
-    tokio::spawn(async move { keeper.keep().await });
+    let (queue, held) = behind_another_agent(&fake);
     queue.append(frames(1, 5));
     pass(Duration::from_secs(5)).await;
     let trouble = queue.waiting().disk.trouble.expect("told");

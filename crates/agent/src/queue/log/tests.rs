@@ -168,7 +168,10 @@ fn a_flipped_bit_anywhere_costs_one_record_at_most() {
             assert!(left.is_sorted() && missing.len() <= 1, "{name}, bit {bit}: {left:?}");
             assert_eq!(verified.damaged.records, missing.len(), "{name}, bit {bit}");
             // Without its cursor it begins at the first segment there is.
-            assert!(left[0] == 2 || missing == [2] || name == CURSOR && left[0] == 0, "{name}, bit {bit}: {left:?}");
+            assert!(
+                left[0] == 2 || missing == [2] || name == cursor::NAME && left[0] == 0,
+                "{name}, bit {bit}: {left:?}"
+            );
         }
     }
 }
