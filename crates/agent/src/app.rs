@@ -319,7 +319,8 @@ fn announce(collecting: &Collecting, source: &Source) {
     if config.http.enabled && !config.http.listen.is_empty() {
         let listen = &config.http.listen;
         let host = if listen.starts_with(':') { "127.0.0.1" } else { "" };
-        tracing::info!("see http://{host}{listen}/ for every series; push to /v1/push; Ctrl-C ends");
+        let scheme = if config.http.tls.is_on() { "https" } else { "http" };
+        tracing::info!("see {scheme}://{host}{listen}/ for every series; push to /v1/push; Ctrl-C ends");
     } else {
         tracing::info!("no HTTP server (http.enabled, http.listen); Ctrl-C ends");
     }

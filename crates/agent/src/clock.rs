@@ -165,7 +165,7 @@ impl AgentClock {
                 by_ms / 1000
             ),
             Change::Wrong { ahead_ms } => tracing::warn!(
-                "the clock is wrong by {:+} s: hbs has the time from before it was set, and points carry that until it is right, or a restart",
+                "the clock is wrong by {:+} s: hbs has the time from before it was set, and points carry that until it is right or the agent is started again",
                 ahead_ms / 1000
             ),
             Change::Apart { ahead_ms } => tracing::warn!(

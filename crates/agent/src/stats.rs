@@ -92,8 +92,8 @@ pub struct Stats {
     pub queue_damaged: Count,
     /// 1: what waits can be put on disk; 0: it cannot, the queue is in memory alone.
     pub queue_disk_ok: Level,
-    /// Points that came before the agent was last cut off from the transfers or ended, and still wait. While there are
-    /// any, the agent replays.
+    /// Points that wait while a backlog is sent, with those that came meanwhile; 0 otherwise. While there are any, the agent
+    /// replays.
     pub replay_left: Count,
     /// Seconds until they are sent; unknown while nothing is replayed, or at a speed that never ends it.
     pub replay_to_go_s: Level,
@@ -114,7 +114,7 @@ pub struct Stats {
     pub push_accepted: Count,
     /// Points of pushes that no transfer would take.
     pub push_invalid: Count,
-    /// Push requests answered with 400.
+    /// Push requests that could not be decoded.
     pub push_refused: Count,
     /// Push requests that found no room, or came too fast: answered with 503 or 429.
     pub push_busy: Count,

@@ -59,7 +59,9 @@ pub fn run(loaded: &Loaded, what: What) -> anyhow::Result<String> {
     let config = &loaded.config;
     let state = loaded.state_dir().filter(|_| config.queue.enabled);
     let Some(dir) = state.map(|state| state.join(QUEUE_DIR)) else {
-        bail!("this configuration keeps no queue on disk (queue.enabled, state_dir, and a cfg.json)");
+        bail!(
+            "this configuration keeps no queue on disk: `queue.enabled` is false, or there is neither a cfg.json nor a STATE_DIRECTORY"
+        );
     };
     // First, for only the agent knows what it holds in memory, and a shell does not know the `STATE_DIRECTORY` of a service.
     let untold = match runtime()?.block_on(ask(loaded, &dir, what)) {
@@ -67,7 +69,7 @@ pub fn run(loaded: &Loaded, what: What) -> anyhow::Result<String> {
         Err(error) => error,
     };
     match Directory::open_left(&dir) {
-        Ok(Some(directory)) => on_files(directory, &dir, what, "no agent runs; told by its files"),
+        Ok(Some(directory)) => on_files(directory, &dir, what, "no agent uses it; told by its files"),
         Ok(None) => Ok(format!("{} is not there: nothing waits on disk ({untold:#})\n", dir.display())),
         Err(Unusable::Held(_)) if what == What::Purge => {
             Err(untold.context("an agent runs; to purge without it, stop it first"))

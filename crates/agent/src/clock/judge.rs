@@ -28,7 +28,8 @@ pub const AGREES_MS: i64 = 60_000;
 pub const SECOND_LOOK_MS: i64 = 60_000;
 /// The same for a jump beyond [`FAR_MS`], and the longest doubt.
 pub const LONG_LOOK_MS: i64 = 600_000;
-/// What servers would drop after a jump that was wrong, the agent would wait out as well (`tick`); beyond it a mistake costs more.
+/// Up to this a jump that was wrong costs no more than the agent waits out when the clock is set back
+/// (`tick::MAX_WITHHOLD_MS`); beyond it servers drop every point until the wrong time has come.
 pub const FAR_MS: i64 = 3_600_000;
 
 #[derive(Clone, Debug, PartialEq, Eq)]

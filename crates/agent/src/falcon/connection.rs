@@ -67,12 +67,8 @@ pub struct Servers {
 }
 
 impl Servers {
-    /// Starts at a random address, so that a fleet spreads over the transfers. `dial_timeout_ms` 0: none of its own.
-    pub fn new(addrs: Vec<String>, dial_timeout_ms: u64) -> Servers {
-        Servers::new_with(addrs, dial_timeout_ms, Box::new(Named("server")))
-    }
-
-    /// And tells `watch` how they do.
+    /// Starts at a random address, so that a fleet spreads over the transfers; `watch` is told how they do. `dial_timeout_ms`
+    /// 0: none of its own.
     pub fn new_with(mut addrs: Vec<String>, dial_timeout_ms: u64, watch: Box<dyn Watch>) -> Servers {
         // Not only the first one: those who leave a dead transfer spread over all others.
         for end in (1..addrs.len()).rev() {
@@ -109,12 +105,7 @@ impl Servers {
         self.addrs.get(self.current).map_or("", String::as_str)
     }
 
-    /// What is known of each address.
-    pub fn states(&self) -> Vec<AddrState> {
-        self.board.states()
-    }
-
-    /// The same for whoever has no hold of this.
+    /// What is known of each address, also while a call is in progress.
     pub fn board(&self) -> Board {
         self.board.clone()
     }

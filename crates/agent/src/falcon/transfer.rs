@@ -4,10 +4,9 @@
 //!   never made again, whatever happens to the calls behind it. Frames are acknowledged as soon as they and all before them
 //!   are answered whole; who leaves in the middle of a backlog first brings its frames to such a point.
 //! * Between two calls that continue a series lies `transfer.replay_pause`.
-//! * What waits on disk when the transfers were away is a backlog: it is announced to nobody, so the transfer is asked for a
-//!   `Transfer.Ping` first, and then [`replay`] says when and how fast. What is measured meanwhile queues up behind it.
-//! * A point that a transfer refuses alone is dropped; [`MOST_REFUSED`] of them in a row say that it is the transfer that is
-//!   wrong, and points wait.
+//! * What has waited on disk, or for long in memory, is a backlog. A call that fails costs its whole try, so after an outage
+//!   the transfer is first asked for a `Transfer.Ping`; then [`replay`] says when and how fast. What is measured meanwhile
+//!   queues up behind it.
 //! * While all transfers are away nothing but this task waits.
 
 mod calls;
@@ -319,6 +318,7 @@ impl Sender {
         self.cut_off = true;
         if self.replay.take().is_some() {
             self.stats.replay_left.set(0);
+            self.stats.replay_to_go_s.forget();
         }
         if self.health.down() {
             let hint = match error {

@@ -50,22 +50,6 @@ impl Frame {
         self.body.capacity() + items + size_of::<Frame>()
     }
 
-    /// 64 bits of each item's series, in order.
-    pub fn keys(&self) -> &[u64] {
-        &self.keys
-    }
-
-    /// Each item's bytes.
-    pub fn items(&self) -> impl Iterator<Item = &[u8]> {
-        let mut start = 0;
-        self.ends.iter().map(move |end| {
-            let end = usize::try_from(*end).unwrap_or(usize::MAX);
-            let item = self.body.get(start..end).unwrap_or_default();
-            start = end + 1;
-            item
-        })
-    }
-
     /// Series and step of one item.
     pub fn place(&self, n: usize) -> Option<(u64, u32)> {
         self.keys.get(n).copied().zip(self.slots.get(n).copied())

@@ -1,7 +1,8 @@
 //! `/queue`: what waits for a transfer, for `falcon-agent queue`.
 //!
-//! `/queue` and `/queue/verify` tell figures to whoever may see the page; one verification runs at a time. `/queue/purge` wants a POST with the name of a file
-//! that the caller has put into the queue's directory: who may write there may also empty it, and nobody else.
+//! `/queue` and `/queue/verify` tell figures to whoever may see the page; one verification runs at a time. `/queue/purge`
+//! wants a POST with the name of a file that the caller has put into the queue's directory: who may write there may also
+//! empty it, and nobody else.
 
 use std::collections::BTreeMap;
 use std::io;
@@ -9,12 +10,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use axum::http::{Method, StatusCode};
+use axum::response::Response;
 use serde_json::{Value, json};
 
 use super::Site;
-use super::answer::Refused;
+use super::answer::{self, Refused};
 use crate::queue::Queue;
 use crate::stats::Lost;
 
@@ -25,7 +26,7 @@ pub const PROOF_FILE: &str = "purge-";
 const VERIFY_AGAIN: Duration = Duration::from_secs(10);
 
 pub async fn status(State(site): State<Arc<Site>>) -> Response {
-    answer(&site, |_| async { Ok(json!({})) }).await
+    tell(&site, |_| async { Ok(json!({})) }).await
 }
 
 pub async fn verify(State(site): State<Arc<Site>>) -> Response {
@@ -33,7 +34,7 @@ pub async fn verify(State(site): State<Arc<Site>>) -> Response {
         let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "a verification runs already");
         return refused.retry_after(VERIFY_AGAIN).answer(true);
     };
-    answer(&site, |queue| async move {
+    tell(&site, |queue| async move {
         // A task of its own: the disk reads on when who asked has hung up, and whoever asks next waits for that.
         let run = tokio::spawn(async move {
             let found = queue.verify().await;
@@ -62,7 +63,7 @@ pub async fn purge(State(site): State<Arc<Site>>, request: Request) -> Response 
         return Refused::new(StatusCode::FORBIDDEN, "no privilege: use `falcon-agent queue purge` on this host")
             .answer(true);
     }
-    answer(&site, |queue| async move { Ok(json!({ "purged": queue.purge(proof).await? })) }).await
+    tell(&site, |queue| async move { Ok(json!({ "purged": queue.purge(proof).await? })) }).await
 }
 
 /// The name of a file and of nothing else.
@@ -71,7 +72,7 @@ fn is_name(proof: &str) -> bool {
     (16..=64).contains(&random.len()) && random.bytes().all(|byte| byte.is_ascii_hexdigit())
 }
 
-async fn answer<F>(site: &Site, more: impl FnOnce(Arc<Queue>) -> F) -> Response
+async fn tell<F>(site: &Site, more: impl FnOnce(Arc<Queue>) -> F) -> Response
 where
     F: Future<Output = io::Result<Value>>,
 {
@@ -84,8 +85,7 @@ where
             if let (Some(data), Some(more)) = (data.as_object_mut(), more.as_object_mut()) {
                 data.append(more);
             }
-            let body = json!({ "msg": "success", "data": data }).to_string();
-            ([(header::CONTENT_TYPE, "application/json; charset=UTF-8")], body).into_response()
+            answer::json(StatusCode::OK, &json!({ "msg": "success", "data": data }))
         }
         Err(why) if why.kind() == io::ErrorKind::PermissionDenied => {
             Refused::new(StatusCode::FORBIDDEN, "no privilege: use `falcon-agent queue purge` on this host")

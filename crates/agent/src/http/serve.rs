@@ -110,8 +110,8 @@ impl Door {
             if !std::mem::replace(&mut told.full, true) {
                 let most = self.site.http.limits.connections;
                 tracing::warn!(
-                    "http: {most} connections are open (http.limits.connections): the one that idles longest is closed for \
-                     each new one (told once)"
+                    "http: {most} connections are open (http.limits.connections): one that waits for its client is closed \
+                     for each new one (told once)"
                 );
             }
         }

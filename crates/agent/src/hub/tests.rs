@@ -25,8 +25,12 @@ async fn default_tags_go_on_everything_and_ignore_only_on_what_was_collected() {
     hub.ingest(vec![sample("cpu.busy", "", 60), sample("cpu.idle", "", 60)], 60);
     hub.push(vec![sample("cpu.busy", "k=v", 60)], 60).await.expect("room");
     let batch = queue.peek(usize::MAX, usize::MAX).await;
-    let items: Vec<String> =
-        batch.frames.iter().flat_map(|f| f.items()).map(|i| String::from_utf8_lossy(i).into_owned()).collect();
+    let items: Vec<String> = batch
+        .frames
+        .iter()
+        .flat_map(|f| (0..f.len()).filter_map(|n| f.item(n)))
+        .map(|i| String::from_utf8_lossy(i).into_owned())
+        .collect();
     assert_eq!(items.len(), 2, "{items:?}");
     assert!(items[0].contains(r#""metric":"cpu.idle""#) && items[0].contains(r#""tags":"app=x,idc=bj""#), "{items:?}");
     assert!(items[1].contains(r#""metric":"cpu.busy""#) && items[1].contains(r#""tags":"k=v,app=x,idc=bj""#));

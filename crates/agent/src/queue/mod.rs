@@ -5,7 +5,7 @@
 //! * One producer side appends ([`Queue::append`] for what is collected, [`Queue::push`] for what must be told when there is no
 //!   room); one consumer takes a [`Block`], sends it, and acknowledges it. It may go to disk meanwhile, or be dropped for a
 //!   bound: the acknowledgement touches only what was in it.
-//! * Memory holds [`MAX_BYTES`], the disk `queue.max_mb`; a point waits `queue.max_age` at most. What a bound costs is the
+//! * Memory holds [`MAX_BYTES`], and `MORE_BYTES` for a moment while a disk works; the disk holds `queue.max_mb`; a point waits `queue.max_age` at most. What a bound costs is the
 //!   oldest, counted by reason ([`Lost`]).
 //! * Where the disk cannot be used, the queue is in memory alone; see [`owner`].
 
@@ -47,6 +47,8 @@ const ROOM_WITHIN: Duration = Duration::from_secs(1);
 const RETRY_AFTER: Duration = Duration::from_secs(5);
 /// Between two looks at a disk that is being opened.
 const GLANCE: Duration = Duration::from_millis(20);
+/// What is said of a disk that hangs.
+const HANGS: &str = "the disk does not answer";
 /// Between two looks at what is on disk.
 const TICK: Duration = Duration::from_secs(1);
 /// Between two questions to a disk that did not answer.
@@ -120,8 +122,6 @@ pub struct Waiting {
     /// Seconds since the oldest of all came.
     pub age_s: u64,
     pub disk: View,
-    /// There is a disk side.
-    pub has_disk: bool,
 }
 
 impl Waiting {
@@ -331,17 +331,14 @@ impl Queue {
     }
 
     fn waits(&self, inner: &Inner) -> Waiting {
-        let disk = self.disk.as_ref().map(Disk::view).unwrap_or_default();
+        let mut disk = self.disk.as_ref().map(Disk::view).unwrap_or_default();
+        if inner.disk_lost {
+            disk.trouble = Some(HANGS.to_owned());
+        }
         let oldest = disk.oldest.filter(|_| disk.points > 0);
         let oldest = oldest.or_else(|| inner.tail.front().map(|entry| entry.frame.taken));
         let age_s = oldest.map_or(0, |taken| u64::try_from(clock::steady_s() - taken).unwrap_or(0));
-        Waiting {
-            memory_points: inner.items,
-            memory_bytes: inner.bytes,
-            age_s,
-            disk,
-            has_disk: self.disk.is_some() && !inner.disk_lost,
-        }
+        Waiting { memory_points: inner.items, memory_bytes: inner.bytes, age_s, disk }
     }
 
     /// The disk did not answer: what it holds is sent when it does.

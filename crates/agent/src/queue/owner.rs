@@ -1,6 +1,7 @@
 //! The one who owns the log: opens it when it is needed, keeps it within its bounds, and says what the disk does.
 //!
-//! A disk that cannot be had or written costs nothing but the disk: it is tried again after [`AGAIN`], and meanwhile everything
+//! A disk that cannot be had or written costs nothing but the disk: it is tried again after [`AGAIN`], or
+//! [`AGAIN_HELD`] where another agent has it, and meanwhile everything
 //! waits in memory. A segment that cannot be read is given up and its points are counted.
 
 use std::io;
@@ -16,8 +17,9 @@ use crate::clock;
 use crate::falcon::wire::Frame;
 use crate::stats::{Lost, Stats};
 
-/// Between two tries to use a disk that failed, or a directory that another agent has.
+/// Between two tries to use a disk that failed.
 const AGAIN: Duration = Duration::from_secs(60);
+/// The same for a directory that another agent has: that one may be leaving.
 const AGAIN_HELD: Duration = Duration::from_secs(5);
 /// A file that could not be read for so long is given up: what waits behind it must go on some time.
 const UNREADABLE: Duration = Duration::from_secs(600);
@@ -340,7 +342,7 @@ impl Owner {
 
     fn tell(&mut self, why: &str) {
         if self.told.as_deref() != Some(why) {
-            let every = AGAIN.as_secs();
+            let every = self.again.as_secs();
             tracing::error!("queue: {why}; points wait in memory alone (tried again every {every} s)");
             self.told = Some(why.to_owned());
         }

@@ -201,8 +201,8 @@ mod tests {
             (frames.iter().map(|frame| frame.taken).collect::<Vec<_>>(), lost),
             (vec![1_795_363_645, 1_795_363_646], 0)
         );
-        assert_eq!(frames[1].items().collect::<Vec<_>>(), [br#"{"a":1}"#, br#"{"b":2}"#]);
-        assert_eq!(frames[1].keys(), [1, 2]);
+        assert_eq!([0, 1].map(|n| frames[1].item(n).unwrap()), [br#"{"a":1}"#, br#"{"b":2}"#]);
+        assert_eq!([0, 1].map(|n| frames[1].place(n).unwrap()), [(1, 7), (2, 7)]);
         let (frames, lost) = read_all(include_bytes!("../../../../fuzz/seeds/queue_log/torn"));
         assert_eq!((frames.len(), lost), (1, 2));
     }

@@ -26,7 +26,7 @@ pub(super) struct Inner {
     pub disk_empty: bool,
     /// The disk hangs: it is left alone until it answers again.
     pub disk_lost: bool,
-    /// The agent ends: nothing is taken any more.
+    /// The agent ends: no push is taken any more.
     pub closed: bool,
     /// Where the block that is out ends, while it is of the tail.
     pub out: u64,

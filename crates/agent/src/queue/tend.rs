@@ -3,9 +3,9 @@
 use std::io;
 use std::path::Path;
 
-use super::Queue;
 use super::disk::Disk;
 use super::log::Verified;
+use super::{HANGS, Queue};
 use crate::stats::Lost;
 
 impl Queue {
@@ -23,6 +23,8 @@ impl Queue {
     }
 
     pub(super) async fn purge_all(&self) -> io::Result<usize> {
+        // What is on its way to disk would be counted there again.
+        let _turn = self.storing.lock().await;
         let purged = self.purge_tail();
         self.room.notify_waiters();
         match &self.disk {
@@ -61,5 +63,5 @@ impl Queue {
 }
 
 fn hangs() -> io::Error {
-    io::Error::new(io::ErrorKind::TimedOut, "the disk does not answer")
+    io::Error::new(io::ErrorKind::TimedOut, HANGS)
 }

@@ -59,7 +59,7 @@ fn it_asks_the_running_agent_and_works_on_the_files_when_that_has_gone() {
     assert!(ended.err.contains("3 points are on disk and are sent after the next start"), "{}", ended.err);
     let ask = |what: &str| call(dir.path(), &["queue", what]).success();
     let status = ask("status");
-    assert!(status.contains("no agent runs; told by its files") && status.contains("waiting  3 points"), "{status}");
+    assert!(status.contains("no agent uses it; told by its files") && status.contains("waiting  3 points"), "{status}");
     assert!(ask("verify").contains("records of 3 points are whole, 0 damaged"), "{}", ask("verify"));
     assert!(ask("purge").contains("purged   3 points"));
     assert!(ask("status").contains("waiting  0 points"));
@@ -76,7 +76,7 @@ fn the_files_of_an_agent_of_another_user_are_for_root() {
     fs::set_permissions(&queue, Permissions::from_mode(0o777)).unwrap();
     for what in ["status", "verify", "purge"] {
         let told = call(dir.path(), &["queue", what]).success();
-        assert!(told.contains("no agent runs; told by its files"), "{told}");
+        assert!(told.contains("no agent uses it; told by its files"), "{told}");
     }
 }
 

@@ -73,8 +73,8 @@ pub(super) const COLLECTED: Metric = Metric::counter("agent.points.collected", "
 pub(super) const LOST: Metric =
     Metric::counter("agent.points.dropped", "points", Sets::EXTENDED, QUEUE).tags(&["reason"]).help(
         "the same as agent.transfer.dropped, apart: age (longer than `queue.max_age`), quota (`queue.max_mb`), memory \
-         (full, and no disk), damaged (on disk), clock (no stamp left), purged (by hand), stop (no disk when it ended), \
-         nameless (no host name)",
+         (full, and no disk), damaged (on disk), clock (no stamp left, or one that lies in the future), purged (by hand), \
+         stop (no disk when it ended), nameless (no host name)",
     );
 pub(super) const QUEUE_MEMORY: Metric =
     Metric::gauge("agent.queue.memory.bytes", "B", Sets::EXTENDED, QUEUE).help("points that wait in memory");
@@ -88,8 +88,8 @@ pub(super) const QUEUE_DAMAGED: Metric = Metric::counter("agent.queue.damaged", 
     .help("records on disk that could not be read and were passed over");
 pub(super) const QUEUE_DISK_OK: Metric = Metric::gauge("agent.queue.disk.ok", "1", Sets::EXTENDED, QUEUE)
     .help("1: the queue can use its directory; 0: it is in memory alone");
-pub(super) const REPLAY_LEFT: Metric =
-    Metric::gauge("agent.replay.left", "points", Sets::EXTENDED, QUEUE).help("points of a backlog that still wait");
+pub(super) const REPLAY_LEFT: Metric = Metric::gauge("agent.replay.left", "points", Sets::EXTENDED, QUEUE)
+    .help("points that wait while a backlog is sent, with those that came meanwhile");
 pub(super) const TRANSFER_UP: Metric = Metric::gauge("agent.transfer.up", "1", Sets::EXTENDED, QUEUE)
     .help("1: a transfer answers; 0: none does; absent before the first call");
 pub(super) const TRANSFER_SWITCHES: Metric = Metric::counter("agent.transfer.switches", "times", Sets::EXTENDED, QUEUE)

@@ -6,9 +6,10 @@
 //!
 //! * Usually a round has the points of one step of each series, which is one point, unless a program pushes more than servers
 //!   keep: that is safe whatever else a transfer does.
-//! * A backlog that is sent as fast as it goes has several points of a series side by side ([`RUNS`]), and so has a block that
-//!   would take many pauses more ([`MANY`]): the history of few series. A transfer cuts what it has into batches of [`BATCH`], and a run that is cut is overtaken by its own end; so runs stand in the order of their
-//!   lengths, each of which divides the one before and the batch, and calls are whole batches: then no run lies across a cut.
+//! * A backlog that is sent as fast as it goes has several points of a series side by side ([`RUNS`]), and so has a block
+//!   that would take many pauses more ([`MANY`]): the history of few series. A transfer cuts what it has into batches of
+//!   [`BATCH`], and a run that is cut is overtaken by its own end. So runs stand in the order of their lengths, each of
+//!   which divides the one before and the batch, and calls are whole batches: then no run lies across a cut.
 
 use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
@@ -243,7 +244,7 @@ mod tests {
         let mut seen: HashMap<u64, usize> = HashMap::new();
         let (mut round, mut at): (std::collections::HashSet<u64>, usize) = Default::default();
         for call in &all {
-            let key = |item: &Item| frames[item.frame].keys()[item.item];
+            let key = |item: &Item| frames[item.frame].place(item.item).expect("there").0;
             if call.iter().any(|item| round.contains(&key(item))) {
                 // A pause: the transfer has cut what there was.
                 (round, at) = Default::default();

@@ -16,7 +16,7 @@ const WINDOW: Duration = Duration::from_secs(300);
 const LOOK: Duration = Duration::from_secs(10);
 /// Points a second of an agent that takes nothing in.
 const LEAST_RATE: f64 = 20.0;
-/// Sent and acknowledged as one where only the pause bounds the speed: some MB of memory.
+/// Taken from the queue at once at most, so that points of a series can go side by side: some MB of memory.
 const MOST_ITEMS: usize = 10_000;
 /// Between two lines in the log.
 pub const TELL: Duration = Duration::from_secs(60);

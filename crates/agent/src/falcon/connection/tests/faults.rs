@@ -10,7 +10,7 @@ async fn a_dead_address_is_passed_over_and_not_dialled_again() {
     }
     assert_eq!(world.dialled(), "AB");
     assert_eq!(world.lines(), ["warn A: refused; B is used"]);
-    let states: Vec<_> = servers.states().into_iter().map(|s| (s.state, s.error, s.used)).collect();
+    let states: Vec<_> = servers.board().states().into_iter().map(|s| (s.state, s.error, s.used)).collect();
     let error = Some("refused".to_owned());
     assert_eq!(states, [(State::Down, error, false), (State::Up, None, true), (State::Untried, None, false)]);
     // The other one dies too: what is not known to be dead comes before what is.
@@ -69,7 +69,7 @@ async fn the_home_is_dialled_beside_the_work_and_returned_to_when_it_stands() {
     assert_eq!(world.answers(&mut servers, 'A').await, Duration::ZERO);
     assert_eq!(world.dialled(), "A", "the connection that stood is the one that is used");
     assert_eq!(world.lines(), ["info A answers again and is used"]);
-    assert_eq!((servers.states()[0].state, world.stats.transfer_switches.get()), (State::Up, 2));
+    assert_eq!((servers.board().states()[0].state, world.stats.transfer_switches.get()), (State::Up, 2));
 }
 
 /// Two servers hand a backlog on in another order than it was sent.
@@ -134,10 +134,10 @@ async fn an_address_that_is_slow_twice_in_a_row_is_left() {
     world.answers(&mut servers, 'A').await;
     world.set('A', Mode::After(4));
     world.answers(&mut servers, 'A').await;
-    assert_eq!(servers.states()[0].state, State::Up);
+    assert_eq!(servers.board().states()[0].state, State::Up);
     // Whoever asks who answered is told the truth.
     world.answers(&mut servers, 'A').await;
-    assert_eq!(servers.states()[0].state, State::Slow);
+    assert_eq!(servers.board().states()[0].state, State::Slow);
     assert_eq!(world.stats.transfer_call_ms.get(), Some(4000));
     assert_eq!(world.answers(&mut servers, 'B').await, Duration::ZERO);
     assert_eq!(world.lines(), ["warn A: answers take 4.0 s; B is used"]);

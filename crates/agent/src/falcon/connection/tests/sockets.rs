@@ -3,6 +3,10 @@
 use super::*;
 use socket2::SockRef;
 
+fn servers_of(addrs: Vec<String>, dial_timeout_ms: u64) -> Servers {
+    Servers::new_with(addrs, dial_timeout_ms, Box::new(Named("server")))
+}
+
 async fn ping(mut client: Connection) -> (Connection, Result<i64, Error>) {
     let result = client.call("Agent.ReportStatus", &[b"{}"], simple_response).await;
     (client, result)
@@ -33,7 +37,7 @@ async fn closed_port() -> String {
 #[tokio::test]
 async fn a_dead_address_is_passed_over_and_a_living_one_kept() {
     let alive = server(usize::MAX).await;
-    let mut servers = Servers::new(vec![closed_port().await, alive.clone(), closed_port().await], 1000);
+    let mut servers = servers_of(vec![closed_port().await, alive.clone(), closed_port().await], 1000);
     for _ in 0..5 {
         assert_eq!(servers.call(ping).await.expect("answered"), 0);
         assert_eq!(servers.addr(), alive);
@@ -43,7 +47,7 @@ async fn a_dead_address_is_passed_over_and_a_living_one_kept() {
 /// A transfer that was restarted closes the kept connection; the next call must not be lost over it.
 #[tokio::test]
 async fn a_connection_that_went_stale_is_opened_anew_at_the_same_address() {
-    let mut servers = Servers::new(vec![server(1).await], 1000);
+    let mut servers = servers_of(vec![server(1).await], 1000);
     for _ in 0..4 {
         assert_eq!(servers.call(ping).await.expect("answered"), 0);
     }
@@ -51,13 +55,13 @@ async fn a_connection_that_went_stale_is_opened_anew_at_the_same_address() {
 
 #[tokio::test]
 async fn when_all_are_dead_the_last_error_is_told_and_the_pause_grows() {
-    let mut servers = Servers::new(vec![closed_port().await, closed_port().await], 1000);
+    let mut servers = servers_of(vec![closed_port().await, closed_port().await], 1000);
     let (addr, error) = servers.call(ping).await.expect_err("all dead");
     assert!(addr.starts_with("127.0.0.1:") && matches!(error, Error::Io(_)), "{addr}: {error}");
     let pauses: Vec<_> = (0..8).map(|_| servers.back_off()).collect();
     assert!(pauses[0] <= seconds(1), "{pauses:?}");
     assert!(pauses[7] >= seconds(15) && pauses[7] <= seconds(30), "{pauses:?}");
-    let (addr, error) = Servers::new(vec![], 0).call(ping).await.expect_err("none");
+    let (addr, error) = servers_of(vec![], 0).call(ping).await.expect_err("none");
     assert_eq!((addr, error.to_string().contains("no address is configured")), (String::new(), true));
 }
 
@@ -65,7 +69,7 @@ async fn when_all_are_dead_the_last_error_is_told_and_the_pause_grows() {
 async fn a_server_that_never_answers_costs_ten_seconds() {
     let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
     let addr = listener.local_addr().expect("an address").to_string();
-    let mut servers = Servers::new(vec![addr], 0);
+    let mut servers = servers_of(vec![addr], 0);
     let held = tokio::spawn(async move {
         let stream = listener.accept().await;
         std::future::pending::<()>().await;
@@ -104,7 +108,7 @@ async fn a_server_that_resets_in_the_middle_of_a_call_is_left_for_the_next() {
         }
     };
     assert_eq!(servers.call(call).await.expect("answered"), 0);
-    assert_eq!((servers.addr(), servers.states()[0].state), (alive.as_str(), State::Down));
+    assert_eq!((servers.addr(), servers.board().states()[0].state), (alive.as_str(), State::Down));
 }
 
 /// A transfer that moved to another host was looked for at its old address until the agent was restarted.
