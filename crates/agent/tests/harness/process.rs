@@ -1,6 +1,6 @@
 //! A child with its output in memory.
 
-use std::io::Read;
+use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex};
@@ -84,7 +84,14 @@ pub struct Process {
 impl Process {
     pub fn start(mut command: Command) -> Process {
         command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        let mut child = command.spawn().unwrap_or_else(|error| panic!("cannot start {command:?}: {error}"));
+        let mut child = loop {
+            match command.spawn() {
+                Ok(child) => break child,
+                // A copy of the executable, which a child that another test starts just now has inherited: until its exec.
+                Err(error) if error.kind() == ErrorKind::ExecutableFileBusy => std::thread::yield_now(),
+                Err(error) => panic!("cannot start {command:?}: {error}"),
+            }
+        };
         let (out, err) = (Output::of(child.stdout.take()), Output::of(child.stderr.take()));
         Process { child, out, err }
     }
