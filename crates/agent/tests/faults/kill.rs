@@ -5,6 +5,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
+use serde_json::json;
+
 use crate::harness::agent::{Agent, Home};
 use crate::harness::model::Random;
 use crate::harness::servers::{Does, Fault, GOOD, Manner, Server};
@@ -37,7 +39,7 @@ fn what_was_acknowledged_a_second_before_arrives_in_order() {
     println!("seed {seed}");
     let mut random = Random(seed);
     let (server, home, load) = (Server::good(), Home::new(), Load::new("app", SERIES));
-    let config = quiet(&[&server.addr]);
+    let mut config = quiet(&[&server.addr]);
     let (mut lives, mut safe, mut logs) = (Vec::new(), Vec::new(), Vec::new());
     for _ in 0..if is_long() { 200 } else { 20 } {
         lives.push(server.now());
@@ -62,6 +64,8 @@ fn what_was_acknowledged_a_second_before_arrives_in_order() {
     }
     server.up();
     server.turn_good();
+    // Two hundred lives leave a backlog of few series that takes minutes of pauses.
+    config["transfer"]["replay_pause"] = json!(0);
     lives.push(server.now());
     let agent = Agent::start_in(&home, &config);
     load.push(&agent, 1);
