@@ -91,11 +91,6 @@ impl Block {
         self.frames.iter().map(|frame| frame.len()).sum()
     }
 
-    /// When its oldest points came.
-    pub fn taken(&self) -> Option<i64> {
-        self.frames.first().map(|frame| frame.taken)
-    }
-
     /// It has waited: it is no live data.
     pub fn is_backlog(&self) -> bool {
         matches!(self.from, From::Disk(_) | From::Memory { old: true, .. })
