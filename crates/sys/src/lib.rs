@@ -4,7 +4,8 @@
 //! re-exported names below is the portability contract: both platforms offer exactly these functions with the same
 //! signatures, and a function that has no meaning on a platform answers [`std::io::ErrorKind::Unsupported`].
 //!
-//! All functions are blocking. None of them starts a child process, none keeps global mutable state.
+//! All functions are blocking. None of them starts a child process, none keeps global mutable state, but
+//! for the one service that a process can be ([`Service`]).
 
 pub mod types;
 
@@ -14,6 +15,10 @@ mod gpu;
 // What Windows lays out in memory, read without a single call: so it is tested on every platform.
 #[cfg(any(windows, test))]
 mod layout;
+
+// The states of a service, likewise.
+#[cfg(any(windows, test))]
+mod lifecycle;
 
 #[cfg(unix)]
 mod linux;
@@ -27,7 +32,7 @@ use win as imp;
 
 pub use gpu::Nvml;
 pub use imp::{
-    Host, commit_info, create_private_dir, disk_io, full_hostname, hold_port_alone, hostname, is_held, letter_disks,
-    limit_heap_growth, local_time, memory_lists, ntp_servers, page_files, self_usage, since_boot, sync_dir, trim_heap,
-    volume_usage,
+    Host, Service, commit_info, create_private_dir, disk_io, full_hostname, hold_port_alone, hostname, is_held,
+    letter_disks, limit_heap_growth, local_time, memory_lists, ntp_servers, page_files, run_service, self_usage,
+    since_boot, sync_dir, trim_heap, volume_usage,
 };

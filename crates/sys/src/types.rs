@@ -1,5 +1,9 @@
 //! Plain data that both platforms answer in: raw readings, no rates, units in the names.
 
+mod service;
+
+pub use service::{ServiceControl, ServiceExit};
+
 use std::io;
 use std::path::PathBuf;
 

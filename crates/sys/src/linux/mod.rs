@@ -19,6 +19,7 @@ mod net;
 mod own;
 mod process;
 mod rows;
+mod service;
 mod snmp;
 mod sock;
 mod store;
@@ -30,6 +31,7 @@ pub use host::Host;
 pub use listen::hold_port_alone;
 pub use mem::page_files;
 pub use own::{limit_heap_growth, self_usage, trim_heap};
+pub use service::{Service, run_service};
 pub use store::{create_private_dir, is_held, sync_dir};
 
 use crate::civil;

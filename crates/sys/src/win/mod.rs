@@ -6,6 +6,7 @@
 
 mod cpu;
 mod disk;
+mod dispatch;
 mod drive;
 mod ffi;
 mod host;
@@ -22,6 +23,7 @@ mod time;
 mod token;
 
 pub use disk::volume_usage;
+pub use dispatch::{Service, run_service};
 pub use drive::{disk_io, letter_disks};
 pub use host::Host;
 pub use listen::hold_port_alone;
