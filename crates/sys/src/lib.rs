@@ -34,5 +34,6 @@ pub use gpu::Nvml;
 pub use imp::{
     Host, Service, commit_info, create_private_dir, disk_io, full_hostname, hold_port_alone, hostname, is_held,
     letter_disks, limit_heap_growth, local_time, memory_lists, ntp_servers, page_files, run_service, self_usage,
-    since_boot, sync_dir, trim_heap, volume_usage,
+    service_change, service_control, service_create, service_delete, service_registration, service_set_start,
+    service_settings, service_settle, service_start, service_status, since_boot, sync_dir, trim_heap, volume_usage,
 };

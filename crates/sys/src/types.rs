@@ -2,7 +2,10 @@
 
 mod service;
 
-pub use service::{ServiceControl, ServiceExit};
+pub use service::{
+    NewService, Recovery, Registration, ServiceCommand, ServiceControl, ServiceExit, ServiceSettings, ServiceState,
+    ServiceStatus, Settings, StartMode,
+};
 
 use std::io;
 use std::path::PathBuf;

@@ -31,7 +31,10 @@ pub use host::Host;
 pub use listen::hold_port_alone;
 pub use mem::page_files;
 pub use own::{limit_heap_growth, self_usage, trim_heap};
-pub use service::{Service, run_service};
+pub use service::{
+    Service, run_service, service_change, service_control, service_create, service_delete, service_registration,
+    service_set_start, service_settings, service_settle, service_start, service_status,
+};
 pub use store::{create_private_dir, is_held, sync_dir};
 
 use crate::civil;

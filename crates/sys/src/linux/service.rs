@@ -1,6 +1,9 @@
 //! What Windows has of services. Nothing here reads anything: Linux has systemd, which needs no code of the agent's.
 
-use crate::types::{ServiceControl, ServiceExit};
+use crate::types::{
+    NewService, Registration, ServiceCommand, ServiceControl, ServiceExit, ServiceSettings, ServiceStatus, Settings,
+    StartMode,
+};
 use std::convert::Infallible;
 use std::ffi::OsString;
 use std::io;
@@ -38,4 +41,81 @@ impl Service {
 /// Always [`io::ErrorKind::Unsupported`].
 pub fn run_service(_main: Box<dyn FnOnce(Service, Vec<OsString>) + Send>) -> io::Result<()> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no service control manager.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn service_status(_name: &str) -> io::Result<Option<ServiceStatus>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no service control manager.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn service_registration(_name: &str) -> io::Result<Option<Registration>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no service control manager.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn service_create(_new: &NewService<'_>) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no service control manager.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn service_change(_new: &NewService<'_>) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no service control manager.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn service_set_start(_name: &str, _start: StartMode) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no service control manager.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn service_delete(_name: &str) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no service control manager.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn service_start(_name: &str, _arguments: &[&str]) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no service control manager.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn service_control(_name: &str, _command: ServiceCommand) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no service control manager.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn service_settings(_name: &str) -> io::Result<Option<ServiceSettings>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no service control manager: nothing is set.
+pub fn service_settle(_name: &str, _settings: &Settings<'_>) -> Vec<(&'static str, io::Error)> {
+    vec![("settings", io::ErrorKind::Unsupported.into())]
 }

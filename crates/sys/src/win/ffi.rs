@@ -1,5 +1,6 @@
 //! What every call into Windows needs: buffers that grow until the answer fits, errors that are errors, and text.
 
+use crate::layout::text;
 use std::ffi::{OsStr, c_void};
 use std::os::windows::ffi::OsStrExt;
 use std::{fmt, io, slice};
@@ -160,6 +161,24 @@ pub(super) fn wide(text: &OsStr) -> io::Result<Vec<u16>> {
     }
     units.push(0);
     Ok(units)
+}
+
+/// Units of a text that is read from a pointer; longer ones are cut.
+const MOST_UNITS: usize = 32 << 10;
+
+/// The text at a pointer; empty where it is null.
+///
+/// # Safety
+/// The pointer is null, or to units that end with a NUL.
+pub(super) unsafe fn text_at(at: *const u16) -> String {
+    if at.is_null() {
+        return String::new();
+    }
+    let mut into = String::new();
+    // SAFETY: the text ends with a NUL, behind which nothing is read: `map_while` stops there.
+    let units = (0..MOST_UNITS).map_while(|unit| Some(unsafe { *at.add(unit) }).filter(|&unit| unit != 0));
+    text::decode_into(units, &mut into);
+    into
 }
 
 /// A time or a span in 100 ns.

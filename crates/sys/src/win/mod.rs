@@ -17,6 +17,8 @@ mod ntdll;
 mod paging;
 mod process;
 mod reg;
+mod scm;
+mod settings;
 mod socket;
 mod store;
 mod time;
@@ -30,6 +32,11 @@ pub use listen::hold_port_alone;
 pub use mem::{commit_info, page_files};
 pub use paging::memory_lists;
 pub use process::self_usage;
+pub use scm::{
+    service_change, service_control, service_create, service_delete, service_registration, service_set_start,
+    service_start, service_status,
+};
+pub use settings::{service_settings, service_settle};
 pub use store::{create_private_dir, is_held, sync_dir};
 pub use time::{local_time, ntp_servers, since_boot};
 
