@@ -1,7 +1,11 @@
 //! Plain data that both platforms answer in: raw readings, no rates, units in the names.
 
+mod access;
+mod registry;
 mod service;
 
+pub use access::{Grant, Owner, Rights};
+pub use registry::{RegistryKey, RegistryValue};
 pub use service::{
     NewService, Recovery, Registration, ServiceCommand, ServiceControl, ServiceExit, ServiceSettings, ServiceState,
     ServiceStatus, Settings, StartMode,

@@ -8,6 +8,7 @@ pub(crate) mod disk;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod processor;
+pub(crate) mod sid;
 pub(crate) mod socket;
 pub(crate) mod text;
 pub(crate) mod widened;

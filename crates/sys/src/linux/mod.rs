@@ -5,6 +5,7 @@
 //! Sources: proc(5), the kernel's Documentation/filesystems/proc.rst, and the calls' own manual pages.
 
 mod absent;
+mod account;
 mod cpu;
 mod diag;
 mod disk;
@@ -26,6 +27,11 @@ mod store;
 mod text;
 
 pub use absent::{commit_info, disk_io, letter_disks, memory_lists, ntp_servers};
+pub use account::{
+    access_of, account_sid, add_to_group, enable_ansi, grant_service_logon, is_administrator, is_reparse_point,
+    owner_of, protect, registry_delete_tree, registry_set, registry_text, registry_tree, registry_write_tree,
+    started_by_double_click,
+};
 pub use fs::volume_usage;
 pub use host::Host;
 pub use listen::hold_port_alone;

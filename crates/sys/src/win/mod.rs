@@ -1,9 +1,13 @@
-//! The Windows side: Win32 and NT calls, no performance counters, no WMI; of the registry only who sets the clock.
+//! The Windows side: Win32 and NT calls, no performance counters, no WMI; the registry for who sets the
+//! clock and for services.
 //!
 //! Sources: Microsoft's reference of each call; structures and constants are those of windows-sys. Only calls of
 //! Windows 7 are imported. `ffi` grows buffers and turns refusals into errors; a value that could not be read is an
 //! error, never 0. What a call lays out as bytes is read by `layout`.
 
+mod account;
+mod acl;
+mod console;
 mod cpu;
 mod disk;
 mod dispatch;
@@ -17,6 +21,7 @@ mod ntdll;
 mod paging;
 mod process;
 mod reg;
+mod registry;
 mod scm;
 mod settings;
 mod socket;
@@ -24,6 +29,9 @@ mod store;
 mod time;
 mod token;
 
+pub use account::{account_sid, add_to_group, grant_service_logon};
+pub use acl::{access_of, is_reparse_point, owner_of, protect};
+pub use console::{enable_ansi, started_by_double_click};
 pub use disk::volume_usage;
 pub use dispatch::{Service, run_service};
 pub use drive::{disk_io, letter_disks};
@@ -32,6 +40,7 @@ pub use listen::hold_port_alone;
 pub use mem::{commit_info, page_files};
 pub use paging::memory_lists;
 pub use process::self_usage;
+pub use registry::{registry_delete_tree, registry_set, registry_text, registry_tree, registry_write_tree};
 pub use scm::{
     service_change, service_control, service_create, service_delete, service_registration, service_set_start,
     service_start, service_status,
@@ -39,6 +48,7 @@ pub use scm::{
 pub use settings::{service_settings, service_settle};
 pub use store::{create_private_dir, is_held, sync_dir};
 pub use time::{local_time, ntp_servers, since_boot};
+pub use token::is_administrator;
 
 use crate::layout;
 use ffi::{Answer, fill, last_error, len_u32};

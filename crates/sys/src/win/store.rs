@@ -1,17 +1,28 @@
 //! Directories for what the agent keeps.
 
+use super::acl::create_dir;
 use std::fs;
 use std::io;
 use std::path::Path;
 
 use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_LOCK_VIOLATION, ERROR_SHARING_VIOLATION};
 
-/// Makes a directory, with those above it where they are missing. It has the rights of the one above it.
+/// Makes a directory that the system, the administrators and this user may enter and nobody else, with those above it where
+/// they are missing. One that is there already stays as it is: whoever installed the agent said who may enter it.
 ///
 /// # Errors
 /// Those of CreateDirectoryW.
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
-    fs::create_dir_all(path)
+    if path.is_dir() {
+        return Ok(());
+    }
+    if let Some(above) = path.parent() {
+        fs::create_dir_all(above)?;
+    }
+    match create_dir(path) {
+        Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
+        made => made,
+    }
 }
 
 /// NTFS writes names to its own log; there is no call for it.
