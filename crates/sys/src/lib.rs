@@ -27,7 +27,8 @@ use win as imp;
 
 pub use gpu::Nvml;
 pub use imp::{
-    Host, commit_info, create_private_dir, disk_io, full_hostname, hold_port_alone, hostname, is_held, letter_disks,
-    limit_heap_growth, local_time, memory_lists, ntp_servers, page_files, self_usage, since_boot, sync_dir, trim_heap,
-    volume_usage,
+    EventSource, Host, commit_info, create_private_dir, disk_io, enable_ansi, event_source_install,
+    event_source_remove, full_hostname, hold_port_alone, hostname, is_held, letter_disks, limit_heap_growth,
+    local_time, memory_lists, ntp_servers, open_log, page_files, self_usage, since_boot, stderr_is, sync_dir,
+    trim_heap, volume_usage,
 };

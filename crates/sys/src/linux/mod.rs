@@ -8,6 +8,7 @@ mod absent;
 mod cpu;
 mod diag;
 mod disk;
+mod eventlog;
 mod files;
 mod freq;
 mod fs;
@@ -21,16 +22,19 @@ mod process;
 mod rows;
 mod snmp;
 mod sock;
+mod stderr;
 mod store;
 mod text;
 
 pub use absent::{commit_info, disk_io, letter_disks, memory_lists, ntp_servers};
+pub use eventlog::{EventSource, event_source_install, event_source_remove};
 pub use fs::volume_usage;
 pub use host::Host;
 pub use listen::hold_port_alone;
 pub use mem::page_files;
 pub use own::{limit_heap_growth, self_usage, trim_heap};
-pub use store::{create_private_dir, is_held, sync_dir};
+pub use stderr::{enable_ansi, stderr_is};
+pub use store::{create_private_dir, is_held, open_log, sync_dir};
 
 use crate::civil;
 use crate::types::LocalTime;

@@ -7,6 +7,7 @@
 mod cpu;
 mod disk;
 mod drive;
+mod eventlog;
 mod ffi;
 mod host;
 mod listen;
@@ -17,18 +18,21 @@ mod paging;
 mod process;
 mod reg;
 mod socket;
+mod stderr;
 mod store;
 mod time;
 mod token;
 
 pub use disk::volume_usage;
 pub use drive::{disk_io, letter_disks};
+pub use eventlog::{EventSource, event_source_install, event_source_remove};
 pub use host::Host;
 pub use listen::hold_port_alone;
 pub use mem::{commit_info, page_files};
 pub use paging::memory_lists;
 pub use process::self_usage;
-pub use store::{create_private_dir, is_held, sync_dir};
+pub use stderr::{enable_ansi, stderr_is};
+pub use store::{create_private_dir, is_held, open_log, sync_dir};
 pub use time::{local_time, ntp_servers, since_boot};
 
 use crate::layout;

@@ -1,6 +1,6 @@
 //! Directories for what the agent keeps.
 
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
@@ -12,6 +12,18 @@ use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_LOCK_VIOLATION, 
 /// Those of CreateDirectoryW.
 pub fn create_private_dir(path: &Path) -> io::Result<()> {
     fs::create_dir_all(path)
+}
+
+/// Opens a file to append to, and makes it where it is missing, with the rights of its directory.
+///
+/// # Errors
+/// Those of CreateFileW, and [`io::ErrorKind::InvalidInput`] for what is no regular file.
+pub fn open_log(path: &Path) -> io::Result<File> {
+    let file = File::options().append(true).create(true).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
+    }
+    Ok(file)
 }
 
 /// NTFS writes names to its own log; there is no call for it.
