@@ -411,6 +411,14 @@ pub struct LocalTime {
     pub second: u32,
 }
 
+/// How grave an entry of the event log is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum EventKind {
+    Info,
+    Warning,
+    Error,
+}
+
 /// One GPU as its driver tells of it; `None` where the driver or the card cannot tell.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Gpu {

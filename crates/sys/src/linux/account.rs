@@ -113,9 +113,3 @@ pub fn add_to_group(_group: &str, _member: &str) -> io::Result<()> {
 pub fn started_by_double_click() -> bool {
     false
 }
-
-/// Whether standard error shows colours (ANSI sequences): any terminal does.
-#[must_use]
-pub fn enable_ansi() -> bool {
-    io::stderr().is_terminal()
-}

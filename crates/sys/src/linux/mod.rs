@@ -9,6 +9,7 @@ mod account;
 mod cpu;
 mod diag;
 mod disk;
+mod eventlog;
 mod files;
 mod freq;
 mod fs;
@@ -23,15 +24,17 @@ mod rows;
 mod service;
 mod snmp;
 mod sock;
+mod stderr;
 mod store;
 mod text;
 
 pub use absent::{commit_info, disk_io, letter_disks, memory_lists, ntp_servers};
 pub use account::{
-    access_of, account_sid, add_to_group, enable_ansi, grant_service_logon, is_administrator, is_reparse_point,
+    access_of, account_sid, add_to_group, grant_service_logon, is_administrator, is_reparse_point,
     owner_of, protect, registry_delete_tree, registry_set, registry_text, registry_tree, registry_write_tree,
     started_by_double_click,
 };
+pub use eventlog::{EventSource, event_source_install, event_source_remove};
 pub use fs::volume_usage;
 pub use host::Host;
 pub use listen::hold_port_alone;
@@ -41,7 +44,8 @@ pub use service::{
     Service, run_service, service_change, service_control, service_create, service_delete, service_registration,
     service_set_start, service_settings, service_settle, service_start, service_status,
 };
-pub use store::{create_private_dir, is_held, sync_dir};
+pub use stderr::{enable_ansi, stderr_is};
+pub use store::{create_private_dir, is_held, open_log, sync_dir};
 
 use crate::civil;
 use crate::types::LocalTime;

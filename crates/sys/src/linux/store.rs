@@ -3,7 +3,7 @@
 use rustix::process::geteuid;
 use std::fs::{self, DirBuilder, File};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
 use std::path::Path;
 
 /// Makes a directory that only this user may enter, with those above it where they are missing. One that is there already
@@ -32,6 +32,21 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// Opens a file to append to, and makes it where it is missing: then its group may read it and nobody else. A symbolic link is
+/// refused, and so is what is no regular file: who may write to the directory could send what is logged elsewhere.
+///
+/// # Errors
+/// Those of open(2), and [`io::ErrorKind::InvalidInput`] for what is no regular file.
+pub fn open_log(path: &Path) -> io::Result<File> {
+    // A pipe that nobody reads would be waited for.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = File::options().append(true).create(true).mode(0o640).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
+    }
+    Ok(file)
+}
+
 /// Makes the names in a directory durable (fsync(2)).
 ///
 /// # Errors
@@ -51,6 +66,7 @@ pub fn is_held(_error: &io::Error) -> bool {
 mod tests {
     use super::*;
     use std::fs::Permissions;
+    use std::io::Write as _;
     use std::os::unix::fs::PermissionsExt;
 
     #[test]
@@ -61,6 +77,20 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
         create_private_dir(&path).unwrap();
         sync_dir(&path).unwrap();
+    }
+
+    #[test]
+    fn a_log_is_appended_to_and_never_through_a_link() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("agent.log");
+        for line in [b"a", b"b"] {
+            open_log(&path).unwrap().write_all(line).unwrap();
+        }
+        assert_eq!(fs::read(&path).unwrap(), b"ab");
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o007, 0);
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&path, &link).unwrap();
+        assert!(open_log(&link).is_err() && open_log(dir.path()).is_err() && open_log(Path::new("/dev/null")).is_err());
     }
 
     #[test]

@@ -12,6 +12,7 @@ mod cpu;
 mod disk;
 mod dispatch;
 mod drive;
+mod eventlog;
 mod ffi;
 mod host;
 mod listen;
@@ -25,6 +26,7 @@ mod registry;
 mod scm;
 mod settings;
 mod socket;
+mod stderr;
 mod store;
 mod time;
 mod token;
@@ -35,6 +37,7 @@ pub use console::{enable_ansi, started_by_double_click};
 pub use disk::volume_usage;
 pub use dispatch::{Service, run_service};
 pub use drive::{disk_io, letter_disks};
+pub use eventlog::{EventSource, event_source_install, event_source_remove};
 pub use host::Host;
 pub use listen::hold_port_alone;
 pub use mem::{commit_info, page_files};
@@ -46,7 +49,8 @@ pub use scm::{
     service_start, service_status,
 };
 pub use settings::{service_settings, service_settle};
-pub use store::{create_private_dir, is_held, sync_dir};
+pub use stderr::stderr_is;
+pub use store::{create_private_dir, is_held, open_log, sync_dir};
 pub use time::{local_time, ntp_servers, since_boot};
 pub use token::is_administrator;
 

@@ -1,7 +1,7 @@
 //! Directories for what the agent keeps.
 
 use super::acl::create_dir;
-use std::fs;
+use std::fs::{self, File};
 use std::io;
 use std::path::Path;
 
@@ -23,6 +23,18 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
         Err(error) if error.kind() == io::ErrorKind::AlreadyExists && path.is_dir() => Ok(()),
         made => made,
     }
+}
+
+/// Opens a file to append to, and makes it where it is missing, with the rights of its directory.
+///
+/// # Errors
+/// Those of CreateFileW, and [`io::ErrorKind::InvalidInput`] for what is no regular file.
+pub fn open_log(path: &Path) -> io::Result<File> {
+    let file = File::options().append(true).create(true).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
+    }
+    Ok(file)
 }
 
 /// NTFS writes names to its own log; there is no call for it.
