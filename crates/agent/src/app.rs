@@ -1,37 +1,34 @@
-//! The composition root: what is started, in which order, and how it ends.
+//! The composition root: who the agent is, what it collects with ([`Collecting`]), what runs ([`agent`]), and the loop from
+//! its start to its end ([`run`]).
 
-use std::future::Future;
+mod agent;
+pub mod reload;
+mod run;
+
 use std::path::PathBuf;
-use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use tokio::sync::{mpsc, watch};
 
 use crate::clock;
 use crate::collect::{self, Context, Plan};
-use crate::config::{self, Config, Loaded, Source};
-use crate::falcon::{hbs, transfer};
+use crate::config::{self, Config, Source};
+use crate::falcon::hbs;
 use crate::hub::Hub;
 use crate::model::Platform;
 use crate::queue::{Disk, MAX_BYTES, Queue};
-use crate::schedule::{self, Shared};
+use crate::schedule::Shared;
 use crate::stats::Stats;
-use crate::{guard, http, log};
+pub use run::{Exit, Host, Signal, run};
 
 /// `<version>@<commit>`, as hbs and `/version` show it.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "@", env!("FALCON_BUILD_COMMIT"));
 
 /// The queue on disk, below the state directory.
 pub const QUEUE_DIR: &str = "queue";
-/// For sending what is left when the agent stops, and for putting on disk what could not be sent.
-const FLUSH: Duration = Duration::from_secs(2);
-const STORE: Duration = Duration::from_millis(900);
 /// Everything at a stop together; what is not done then is left.
 pub const STOP: Duration = Duration::from_millis(4500);
-/// Before a task that failed by a defect is started again.
-const RESTART: Duration = Duration::from_secs(10);
 
 /// Who this host is to the servers.
 pub struct Identity {
@@ -83,10 +80,15 @@ pub struct Collecting {
 impl Collecting {
     /// `state`: where points that wait may be put on disk.
     pub fn new(config: Config, state: Option<PathBuf>) -> Collecting {
-        let config = Arc::new(config);
         let stats = Arc::new(Stats::default());
-        let identity = Arc::new(Identity::new(&config));
         let queue = (!config.transfer.addrs.is_empty()).then(|| Arc::new(queue(&config.queue, state, &stats)));
+        Collecting::with(config, stats, queue)
+    }
+
+    /// With figures and a queue that are there already.
+    fn with(config: Config, stats: Arc<Stats>, queue: Option<Arc<Queue>>) -> Collecting {
+        let config = Arc::new(config);
+        let identity = Arc::new(Identity::new(&config));
         let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), queue.clone()));
         let active = config.collector.names.iter().copied().collect();
         let context = Context { host: falcon_sys::Host::new(root()), config: config.clone(), stats: stats.clone() };
@@ -126,167 +128,9 @@ fn root() -> PathBuf {
     plain
 }
 
-/// Why the agent was asked to end, as soon as it is.
-pub type Stop = Pin<Box<dyn Future<Output = &'static str> + Send>>;
-
 /// The runtime of every verb: one thread, and two more that find the address to listen on and read long pushes.
 pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()
-}
-
-/// Runs the agent until `stop` or the guard says why it ends; answers the exit code.
-pub fn run(loaded: Loaded, stop: impl FnOnce() -> std::io::Result<Stop>) -> anyhow::Result<u8> {
-    falcon_sys::limit_heap_growth();
-    log::init(loaded.config.debug);
-    let runtime = runtime().context("the system gives no event loop")?;
-    let code = runtime.block_on(async {
-        let stop = stop().context("signals cannot be received")?;
-        let agent = Agent::start(&loaded);
-        for warning in &loaded.warnings {
-            tracing::warn!("{warning}");
-        }
-        let (end, mut ended) = mpsc::channel(1);
-        guard::start(&loaded, agent.stats.clone(), end);
-        let (why, code) = tokio::select! {
-            why = stop => (why, 0),
-            Some(code) = ended.recv() => ("guard", code),
-        };
-        tracing::info!("{why}: stopping");
-        // Whatever hangs, this ends the process in time.
-        std::thread::Builder::new().name("stop".to_owned()).spawn(move || {
-            std::thread::sleep(STOP);
-            std::process::exit(code.into());
-        })?;
-        agent.stop().await;
-        Ok::<u8, anyhow::Error>(code)
-    })?;
-    // Threads that hang in a dead mount or a resolver are not waited for.
-    runtime.shutdown_background();
-    log::drain();
-    Ok(code)
-}
-
-struct Agent {
-    stats: Arc<Stats>,
-    hub: Arc<Hub>,
-    lanes: Vec<Arc<tokio::sync::Mutex<schedule::LaneTask>>>,
-    queue: Option<Arc<Queue>>,
-    tasks: Vec<tokio::task::JoinHandle<()>>,
-    sender: Option<tokio::task::JoinHandle<()>>,
-    http: Option<tokio::task::JoinHandle<()>>,
-    /// No more requests are taken.
-    stopping: watch::Sender<bool>,
-    /// Nothing comes any more: what is left is sent.
-    leaving: watch::Sender<bool>,
-}
-
-impl Agent {
-    fn start(loaded: &Loaded) -> Agent {
-        let collecting = Collecting::new(loaded.config.clone(), loaded.state_dir());
-        announce(&collecting, &loaded.source);
-        let (stopping, stopped) = watch::channel(false);
-        let (leaving, leave) = watch::channel(false);
-        let Collecting { shared, hub, identity, stats, queue, config } = &collecting;
-        let (mut tasks, mut lanes) = (Vec::new(), Vec::new());
-        for lane in schedule::lanes(collect::active(config), shared) {
-            // Kept when the task is started again: which buckets are taken, and which collectors are away.
-            let (lane, hub) = (Arc::new(tokio::sync::Mutex::new(lane)), hub.clone());
-            lanes.push(lane.clone());
-            tasks.push(supervise("collecting", move || {
-                let (lane, hub) = (lane.clone(), hub.clone());
-                let mut sink = move |samples| hub.ingest(samples, clock::unix_s());
-                async move { lane.lock().await.run(&mut sink).await }
-            }));
-        }
-        if config.heartbeat.enabled && !config.heartbeat.addrs.is_empty() {
-            let (config, identity, stats) = (config.clone(), identity.clone(), stats.clone());
-            let clock = shared.clock.clone();
-            tasks.push(supervise("hbs", move || {
-                hbs::Reporter::new(&config.heartbeat, identity.clone(), clock.clone(), stats.clone()).run()
-            }));
-        }
-        if let Some(queue) = queue.clone() {
-            // Not among those that are ended first: it may stand in the middle of a write.
-            drop(supervise("queue", move || {
-                let queue = queue.clone();
-                async move { queue.keep().await }
-            }));
-        }
-        let transfers = Arc::<transfer::Transfers>::default();
-        let sender = queue.clone().map(|queue| {
-            let (config, stats, seen) = (config.clone(), stats.clone(), transfers.clone());
-            supervise("transfer", move || {
-                let sender = transfer::Sender::new(&config.transfer, queue.clone(), stats.clone());
-                sender.seen_by(&seen).run(leave.clone())
-            })
-        });
-        let http = (config.http.enabled && !config.http.listen.is_empty()).then(|| {
-            let (dir, hub, identity) = (loaded.source.dir(), hub.clone(), identity.clone());
-            let site = Arc::new(http::Site::new(config, dir, hub, stats.clone(), identity, transfers.clone()));
-            let listen = config.http.listen.clone();
-            supervise("http", move || http::serve(listen.clone(), site.clone(), stopped.clone()))
-        });
-        Agent {
-            stats: collecting.stats,
-            hub: collecting.hub,
-            queue: collecting.queue,
-            lanes,
-            tasks,
-            sender,
-            http,
-            stopping,
-            leaving,
-        }
-    }
-
-    /// Stop accepting, stop collecting, send what is left or put it on disk.
-    async fn stop(self) {
-        let _ = self.stopping.send(true);
-        self.tasks.iter().for_each(tokio::task::JoinHandle::abort);
-        if let Some(http) = self.http {
-            let _ = tokio::time::timeout(Duration::from_millis(1500), http).await;
-        }
-        for lane in &self.lanes {
-            // Free as soon as its task has seen that it is aborted.
-            let mut sink = |samples| self.hub.ingest(samples, clock::unix_s());
-            lane.lock().await.let_go(&mut sink);
-        }
-        let (Some(queue), Some(mut sender)) = (self.queue, self.sender) else {
-            tracing::info!("stopped");
-            return;
-        };
-        let _ = self.leaving.send(true);
-        if tokio::time::timeout(FLUSH, &mut sender).await.is_err() {
-            sender.abort();
-        }
-        match tokio::time::timeout(STORE, queue.close()).await {
-            Ok((0, 0)) => tracing::info!("stopped; every point was sent"),
-            Ok((stored, 0)) => tracing::info!("stopped; {stored} points are on disk and are sent after the next start"),
-            Ok((_, lost)) => tracing::warn!("stopped; {lost} points were not sent and are lost"),
-            Err(_) => tracing::warn!("stopped; the disk does not answer, and points that were not sent are lost"),
-        }
-    }
-}
-
-/// Runs a task for as long as the agent lives: one that fails by a defect is started again.
-fn supervise<F>(name: &'static str, mut start: impl FnMut() -> F + Send + 'static) -> tokio::task::JoinHandle<()>
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    tokio::spawn(async move {
-        loop {
-            // Aborted together with its supervisor.
-            let mut task = tokio::task::JoinSet::new();
-            task.spawn(start());
-            match task.join_next().await {
-                Some(Err(error)) if error.is_panic() => {
-                    tracing::error!("{name}: failed by a defect; started again in {} s", RESTART.as_secs());
-                    tokio::time::sleep(RESTART).await;
-                }
-                _ => return,
-            }
-        }
-    })
 }
 
 /// Three lines: what is collected, where it goes, where to look.

@@ -5,16 +5,20 @@ mod collect;
 mod queue;
 
 use std::ffi::OsString;
-use std::io::Write as _;
+use std::io::{self, Write as _};
 use std::path::PathBuf;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context as _;
-use clap::{Parser, Subcommand};
+use clap::{CommandFactory as _, Parser, Subcommand};
+use tokio::sync::mpsc;
 
-use crate::app::{self, Stop};
+use crate::app::{self, Signal};
 use crate::collect as collectors;
-use crate::config;
+use crate::model::Platform;
+use crate::service::{self, Removal, Wanted};
+use crate::{config, guard};
 
 #[derive(Parser, Debug)]
 #[command(
@@ -38,10 +42,43 @@ struct Args {
     verb: Option<Verb>,
 }
 
+/// Verbs of the Windows service are named on Linux too, where they say what to use instead.
+const NO_SERVICE: bool = matches!(Platform::CURRENT, Platform::Linux);
+
 #[derive(Subcommand, Debug, PartialEq)]
 enum Verb {
     /// Run in the foreground (what happens without a verb)
     Run,
+    /// Run in the foreground (the name that the Python agent has for it)
+    #[command(hide = NO_SERVICE)]
+    Debug,
+    /// Register the service, take over an older agent of this host, and leave it to `start`
+    #[command(hide = NO_SERVICE)]
+    Install(Wanted),
+    /// Bring the registration of the service up to date with this program and these options
+    #[command(hide = NO_SERVICE)]
+    Update(Wanted),
+    /// Stop and remove the service; configuration, queue and logs stay
+    #[command(hide = NO_SERVICE, alias = "remove")]
+    Uninstall(Removal),
+    /// Start the service and wait until it runs
+    #[command(hide = NO_SERVICE)]
+    Start,
+    /// Stop the service and wait until it has stopped
+    #[command(hide = NO_SERVICE)]
+    Stop,
+    /// Stop the service, if it runs, and start it
+    #[command(hide = NO_SERVICE)]
+    Restart,
+    /// Let the service read its configuration again, and tell the outcome
+    #[command(hide = NO_SERVICE)]
+    Reload,
+    /// Tell whether the service runs, and how it is registered
+    #[command(hide = NO_SERVICE)]
+    Status,
+    /// What the service control manager starts
+    #[command(hide = true)]
+    Service,
     /// Collect once (two samples a second apart, so that rates exist) and print it
     Collect {
         /// table: for people; json: the array that a transfer would get; prometheus: text exposition format
@@ -60,9 +97,16 @@ enum Verb {
     Config,
 }
 
-/// The whole program. `stop` is asked for inside the runtime; it tells when the agent is to end.
-pub fn main(args: impl IntoIterator<Item = OsString>, stop: impl FnOnce() -> std::io::Result<Stop>) -> ExitCode {
-    let args = match Args::try_parse_from(normalise(args)) {
+/// The whole program. `signals` are asked for inside the runtime.
+pub fn main(
+    args: impl IntoIterator<Item = OsString>,
+    signals: impl FnOnce() -> io::Result<mpsc::Receiver<Signal>> + Send + 'static,
+) -> ExitCode {
+    let args = normalise(args);
+    if args.len() <= 1 && falcon_sys::started_by_double_click() {
+        return service::explain();
+    }
+    let args = match Args::try_parse_from(args) {
         Ok(args) => args,
         Err(error) => {
             // Help goes to standard output with 0, a usage error to standard error with 2.
@@ -77,15 +121,43 @@ pub fn main(args: impl IntoIterator<Item = OsString>, stop: impl FnOnce() -> std
     if args.check {
         return done(check::run());
     }
-    let loaded = match config::load(args.file.as_deref(), &collectors::known()) {
+    let (file, verb) = (args.file, args.verb.unwrap_or(Verb::Run));
+    let told = match &verb {
+        Verb::Service => return service::run(file),
+        Verb::Install(wanted) => service::install(file.as_deref(), wanted),
+        Verb::Update(wanted) => service::update(file.as_deref(), wanted),
+        Verb::Uninstall(removal) => service::uninstall(removal),
+        Verb::Start => service::start(),
+        Verb::Stop => service::stop(),
+        Verb::Restart => service::restart(),
+        Verb::Reload => service::reload(),
+        Verb::Status => service::status(),
+        Verb::Run | Verb::Debug | Verb::Collect { .. } | Verb::Queue { .. } | Verb::Config => {
+            return on_configuration(file, verb, signals);
+        }
+    };
+    match told {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(failure) => {
+            eprintln!("falcon-agent: {failure}");
+            ExitCode::from(failure.code())
+        }
+    }
+}
+
+fn on_configuration(
+    file: Option<PathBuf>,
+    verb: Verb,
+    signals: impl FnOnce() -> io::Result<mpsc::Receiver<Signal>> + Send + 'static,
+) -> ExitCode {
+    let loaded = match config::load(file.as_deref(), &collectors::known()) {
         Ok(loaded) => loaded,
         Err(error) => {
             eprintln!("falcon-agent: {error}");
             return ExitCode::FAILURE;
         }
     };
-    match args.verb.unwrap_or(Verb::Run) {
-        Verb::Run => app::run(loaded, stop).map_or_else(|error| done(Err(error)), ExitCode::from),
+    match verb {
         Verb::Collect { format, only } => {
             loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
             done(collect::run(loaded, format, only.as_deref()))
@@ -97,6 +169,11 @@ pub fn main(args: impl IntoIterator<Item = OsString>, stop: impl FnOnce() -> std
         Verb::Config => {
             loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
             done(show(&format!("{}\n", loaded.config.to_json())))
+        }
+        _ => {
+            let exit = Arc::new(|code: u8| std::process::exit(code.into()));
+            let host = app::Host { signals: Box::new(signals), managed: guard::is_managed(), exit };
+            app::run(loaded, host).map_or_else(|error| done(Err(error)), ExitCode::from)
         }
     }
 }
@@ -156,7 +233,51 @@ fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
             _ => out.push(arg),
         }
     }
-    out
+    verb_first(out)
+}
+
+/// Options of the service's verbs that stand before the verb, as pywin32 wants them, with whether a value follows.
+const EARLY: [(&str, bool); 6] = [
+    ("--startup", true),
+    ("--user", true),
+    ("--username", true),
+    ("--password-stdin", false),
+    ("--restore", false),
+    ("--purge", false),
+];
+
+/// Moves options of a verb that stand before it behind it, where clap wants them.
+fn verb_first(args: Vec<OsString>) -> Vec<OsString> {
+    let command = Args::command();
+    let is_verb = |arg: &OsString| {
+        let named = |verb: &clap::Command| verb.get_all_aliases().any(|alias| arg == alias) || arg == verb.get_name();
+        command.get_subcommands().any(named)
+    };
+    let (mut before, mut early, mut rest) = (Vec::new(), Vec::new(), args.into_iter());
+    while let Some(arg) = rest.next() {
+        let text = arg.to_str().unwrap_or_default();
+        let (name, has_value) = text.split_once('=').map_or((text, false), |(name, _)| (name, true));
+        match EARLY.iter().find(|(option, _)| *option == name) {
+            Some((_, takes)) => {
+                early.push(arg);
+                if *takes && !has_value {
+                    early.extend(rest.next());
+                }
+            }
+            None if text == "-c" => {
+                before.push(arg);
+                before.extend(rest.next());
+            }
+            None => {
+                let is_verb = !before.is_empty() && is_verb(&arg);
+                before.push(arg);
+                if is_verb {
+                    break;
+                }
+            }
+        }
+    }
+    before.into_iter().chain(early).chain(rest).collect()
 }
 
 #[cfg(test)]
@@ -197,6 +318,33 @@ mod tests {
         assert_eq!(parse("a config").expect("config").verb, Some(Verb::Config));
         let verb = parse("a -c x collect --format json --only cpu").expect("collect").verb;
         assert_eq!(verb, Some(Verb::Collect { format: collect::Format::Json, only: Some("cpu".to_owned()) }));
+    }
+
+    #[test]
+    fn options_of_the_service_stand_before_or_after_the_verb() {
+        let wanted = |line: &str| match parse(line).unwrap_or_else(|error| panic!("{line}: {error}")).verb {
+            Some(Verb::Install(wanted) | Verb::Update(wanted)) => wanted,
+            other => panic!("{line}: {other:?}"),
+        };
+        for line in [
+            "a --startup manual --user x install",
+            "a --startup=manual install --user=x",
+            "a install --startup manual --username x",
+            "a -c install --startup manual --user x install",
+            "a --user x -c=cfg.json --startup manual update",
+        ] {
+            let wanted = wanted(line);
+            assert_eq!((wanted.startup, wanted.user.as_deref()), (Some(service::Startup::Manual), Some("x")), "{line}");
+        }
+        let removal = |line: &str| match parse(line).expect(line).verb {
+            Some(Verb::Uninstall(removal)) => removal,
+            other => panic!("{line}: {other:?}"),
+        };
+        assert_eq!(removal("a --purge remove"), Removal { restore: false, purge: true });
+        assert_eq!(removal("a uninstall --restore"), Removal { restore: true, purge: false });
+        for line in ["a --startup never install", "a --startup auto run", "a --startup", "a install --password x"] {
+            assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
+        }
     }
 
     #[test]

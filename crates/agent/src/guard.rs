@@ -13,7 +13,7 @@ mod record;
 mod watch;
 
 use std::ffi::{OsStr, OsString};
-use std::sync::Arc;
+use std::sync::{Arc, Weak};
 use std::time::{Duration, Instant};
 
 use tokio::sync::mpsc;
@@ -44,37 +44,54 @@ struct Guard {
     over: bool,
 }
 
-/// Starts it, unless it is switched off. `end` is told the exit code when the agent is to stop.
-pub fn start(loaded: &Loaded, stats: Arc<Stats>, end: mpsc::Sender<u8>) {
+/// Dropped, the guard looks no more.
+pub struct Watching(#[allow(dead_code, reason = "its thread asks whether it is still there")] Arc<()>);
+
+/// Starts it, unless it is switched off. `managed`: a service manager starts the agent again. `end` is told the exit code when
+/// the agent is to stop; where that does not end it, `exit` does.
+pub fn start(
+    loaded: &Loaded,
+    stats: Arc<Stats>,
+    managed: bool,
+    end: mpsc::Sender<u8>,
+    exit: app::Exit,
+) -> Option<Watching> {
     let config = &loaded.config.guard;
     if !config.enabled || (config.memory_mb == 0 && config.cpu_percent == 0) {
-        return;
+        return None;
     }
+    let watching = Arc::new(());
+    let watched = Arc::downgrade(&watching);
     let state = loaded.state_dir();
     let mut guard = Guard {
         watch: Watch::new(config),
         record: None,
-        managed: is_managed(|name| std::env::var_os(name)),
+        managed,
         stats,
         over: false,
     };
     let run = move || {
         guard.record = state.map(|dir| Record::open(&dir, clock::unix_s()));
-        let code = guard.run();
+        let Some(code) = guard.run(&watched) else { return };
         // Without a receiver the agent is stopping already.
         let _ = end.try_send(code);
         // An event loop that spins hears of nothing.
         std::thread::sleep(app::STOP + Duration::from_secs(1));
         log::drain();
-        std::process::exit(code.into());
+        exit(code);
     };
     if let Err(error) = std::thread::Builder::new().name("guard".to_owned()).stack_size(256 * 1024).spawn(run) {
         tracing::warn!("guard: no thread for it ({error}): the agent is not held to the limits of `guard`");
     }
+    Some(Watching(watching))
 }
 
 /// Whether somebody starts the agent again when it ends: systemd, or whoever says so with `FALCON_SERVICE`.
-fn is_managed(var: impl Fn(&str) -> Option<OsString>) -> bool {
+pub fn is_managed() -> bool {
+    is_managed_by(|name| std::env::var_os(name))
+}
+
+fn is_managed_by(var: impl Fn(&str) -> Option<OsString>) -> bool {
     let var = |name: &str| var(name).filter(|value| !value.is_empty());
     match var("FALCON_SERVICE") {
         Some(told) => told != "0",
@@ -88,21 +105,22 @@ fn is_managed(var: impl Fn(&str) -> Option<OsString>) -> bool {
 }
 
 impl Guard {
-    /// Looks until the agent is to end; answers the exit code.
-    fn run(&mut self) -> u8 {
+    /// Looks until the agent is to end, and answers the exit code, or until nobody wants it to look.
+    fn run(&mut self, watched: &Weak<()>) -> Option<u8> {
         let begun = Instant::now();
-        loop {
+        while watched.strong_count() > 0 {
             // What cannot be read is told by the collector of `agent.*`.
             if let Ok(usage) = falcon_sys::self_usage() {
                 let replaying = self.stats.replay_left.get() > 0;
                 let reading =
                     Reading { at: begun.elapsed(), rss_bytes: usage.rss_bytes, cpu_us: usage.cpu_us, replaying };
                 if let Some(code) = self.look(reading, clock::unix_s()) {
-                    return code;
+                    return Some(code);
                 }
             }
             std::thread::sleep(PERIOD);
         }
+        None
     }
 
     /// One look at `now` (Unix seconds); the exit code if the agent is to end.

@@ -66,6 +66,12 @@ impl Hub {
         }
     }
 
+    /// Takes over what another showed, in whose place it stands.
+    pub fn follow(&self, earlier: &Hub) {
+        let taken = std::mem::take(&mut *earlier.latest.lock().unwrap_or_else(PoisonError::into_inner));
+        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+    }
+
     /// Where points wait for a transfer; `None`: none is configured.
     pub fn queue(&self) -> Option<Arc<Queue>> {
         self.queue.clone()

@@ -17,5 +17,6 @@ pub mod model;
 pub mod push;
 pub mod queue;
 pub mod schedule;
+pub mod service;
 pub mod stats;
 pub mod tick;

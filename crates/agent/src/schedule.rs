@@ -53,24 +53,42 @@ pub struct LaneTask {
     stamps: Stamps,
     /// This lane has told that the clock stepped back.
     told: bool,
+    /// It stands in the place of another: its first cycle waits for its time, so that rates are means over more than a
+    /// moment.
+    resumed: bool,
     shared: Shared,
+}
+
+/// Which buckets a lane took that is no more.
+pub struct Mark {
+    lane: Lane,
+    step: u32,
+    timetable: Timetable,
 }
 
 /// The lanes for a configuration: one for each lane and step that occurs, in a fixed order.
 pub fn lanes(specs: impl IntoIterator<Item = &'static Spec>, shared: &Shared) -> Vec<LaneTask> {
+    lanes_after(&[], specs, shared)
+}
+
+/// The same, in the place of those whose marks these are.
+pub fn lanes_after(
+    earlier: &[Mark],
+    specs: impl IntoIterator<Item = &'static Spec>,
+    shared: &Shared,
+) -> Vec<LaneTask> {
     let collector = &shared.context.config.collector;
     let mut groups: BTreeMap<(Lane, u32), Vec<Unit>> = BTreeMap::new();
     for spec in specs.into_iter().filter(|spec| spec.exists_on(Platform::CURRENT)) {
         let step = collector.intervals.get(spec.name).copied().unwrap_or(shared.context.config.transfer.interval);
         groups.entry((spec.lane, step)).or_default().push(Unit::new(spec));
     }
-    let task = |((lane, step), units)| LaneTask {
-        lane,
-        step,
-        units,
-        stamps: Stamps::new(Timetable::new(&shared.endpoint, step)),
-        told: false,
-        shared: shared.clone(),
+    let task = |((lane, step), units)| {
+        let mark = earlier.iter().find(|mark| mark.lane == lane && mark.step == step);
+        let timetable = Timetable::new(&shared.endpoint, step);
+        let timetable = mark.map_or_else(|| timetable.clone(), |mark| timetable.clone().after(&mark.timetable));
+        let (stamps, resumed) = (Stamps::new(timetable), mark.is_some());
+        LaneTask { lane, step, units, stamps, told: false, resumed, shared: shared.clone() }
     };
     groups.into_iter().map(task).collect()
 }
@@ -119,7 +137,9 @@ impl LaneTask {
         if self.prime().await {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        self.run_once(sink).await;
+        if !std::mem::take(&mut self.resumed) {
+            self.run_once(sink).await;
+        }
         loop {
             let wait = self.wait(sink);
             tokio::time::sleep(wait.min(GLANCE)).await;
@@ -148,6 +168,11 @@ impl LaneTask {
     /// Gives out what is held as the clock stands, in doubt or not: the agent ends, and will know no better.
     pub fn let_go(&mut self, sink: &mut Sink<'_>) {
         self.stamps.let_go(self.shared.clock.look(), &self.shared.context.stats, sink);
+    }
+
+    /// For the lane that stands in this one's place.
+    pub fn mark(&self) -> Mark {
+        Mark { lane: self.lane, step: self.step, timetable: self.stamps.own().clone() }
     }
 
     fn look(&mut self, sink: &mut Sink<'_>) -> Now {

@@ -44,6 +44,12 @@ impl Timetable {
         Timetable { step_ms, phase_ms: phase_ms(endpoint, step_ms), newest_ms: None }
     }
 
+    /// Takes no bucket that another timetable of the same step took: it stands in its place.
+    #[must_use]
+    pub fn after(self, earlier: &Timetable) -> Timetable {
+        Timetable { newest_ms: earlier.newest_ms, ..self }
+    }
+
     /// Milliseconds after a step's start at which the cycle stands.
     pub fn phase_ms(&self) -> i64 {
         self.phase_ms
@@ -129,6 +135,16 @@ mod tests {
         let next = table.next_ms(start);
         assert_eq!(next, 1_700_000_040_000 + table.phase_ms());
         assert_eq!(table.claim(next), Claim::Taken(1_700_000_040));
+    }
+
+    /// A reload would send a minute's points twice.
+    #[test]
+    fn a_timetable_in_the_place_of_another_takes_none_of_its_buckets() {
+        let mut first = Timetable::new("host", 60);
+        assert_eq!(first.claim(MINUTE), Claim::Taken(60));
+        let mut second = Timetable::new("other", 60).after(&first);
+        assert_eq!(second.claim(2 * MINUTE - 1), Claim::NotFree);
+        assert_eq!(second.claim(2 * MINUTE), Claim::Taken(120));
     }
 
     #[test]

@@ -6,6 +6,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
 use crate::gojson::Node;
+use crate::model::Platform;
 
 use super::raw::Raw;
 use super::report::{ConfigError, Report, Warning};
@@ -27,16 +28,6 @@ pub enum Source {
     File(PathBuf),
 }
 
-impl Source {
-    /// Where relative names of files in it count from; without a file, the working directory.
-    pub fn dir(&self) -> &Path {
-        match self {
-            Source::File(path) => path.parent().unwrap_or(path),
-            Source::Standalone => Path::new(""),
-        }
-    }
-}
-
 /// A configuration with what was found wanting in its file.
 #[derive(Clone, Debug)]
 pub struct Loaded {
@@ -46,25 +37,42 @@ pub struct Loaded {
 }
 
 impl Loaded {
-    /// Where the agent keeps what outlives it: `state_dir` of the file (a relative one counts from the file's directory),
-    /// else the directory that systemd made for it (`STATE_DIRECTORY`), else `var` beside the file. `None`: the agent
-    /// stands alone and keeps nothing. The directory need not exist yet.
-    pub fn state_dir(&self) -> Option<PathBuf> {
-        self.state_dir_with(std::env::var_os("STATE_DIRECTORY"))
+    /// Where relative paths of the file count from: its directory on Windows, where a service starts in System32; on Linux
+    /// the working directory, as for the Go agent.
+    pub fn base(&self) -> &Path {
+        self.base_on(Platform::CURRENT)
     }
 
-    fn state_dir_with(&self, systemd: Option<OsString>) -> Option<PathBuf> {
-        let beside = match &self.source {
-            Source::File(path) => path.parent(),
-            Source::Standalone => None,
-        };
+    fn base_on(&self, platform: Platform) -> &Path {
+        self.dir().filter(|_| platform == Platform::Windows).unwrap_or(Path::new(""))
+    }
+
+    /// Where the agent keeps what outlives it: `state_dir` of the file, else the directory that systemd made for it
+    /// (`STATE_DIRECTORY`), else, on Windows, beside the file and, on Linux, in `var` beside it. `None`: the agent stands alone
+    /// and keeps nothing. The directory need not exist yet.
+    pub fn state_dir(&self) -> Option<PathBuf> {
+        self.state_dir_on(Platform::CURRENT, std::env::var_os("STATE_DIRECTORY"))
+    }
+
+    fn state_dir_on(&self, platform: Platform, systemd: Option<OsString>) -> Option<PathBuf> {
         if !self.config.state_dir.is_empty() {
-            let dir = Path::new(&self.config.state_dir);
-            return Some(beside.map_or_else(|| dir.to_owned(), |beside| beside.join(dir)));
+            return Some(self.base_on(platform).join(&self.config.state_dir));
         }
         // Of several directories, as StateDirectory= may name, the first is the agent's.
         let first = systemd.and_then(|dirs| std::env::split_paths(&dirs).next()).filter(|dir| dir.is_absolute());
-        first.or_else(|| Some(beside?.join("var")))
+        let beside = self.dir().map(|dir| match platform {
+            Platform::Windows => dir.to_owned(),
+            Platform::Linux => dir.join("var"),
+        });
+        first.or(beside)
+    }
+
+    /// The directory of the file, if there is one.
+    fn dir(&self) -> Option<&Path> {
+        match &self.source {
+            Source::File(path) => path.parent(),
+            Source::Standalone => None,
+        }
     }
 }
 
@@ -154,24 +162,44 @@ mod tests {
         assert!(matches!(search(both(), &Known::default()), Err(ConfigError::Syntax { .. })));
     }
 
+    fn loaded(state_dir: &str, source: Source) -> Loaded {
+        let config = Config { state_dir: state_dir.to_owned(), ..Config::standalone() };
+        Loaded { config, source, warnings: Vec::new() }
+    }
+
     #[test]
-    fn the_state_is_where_the_file_says_else_where_systemd_says_else_beside_the_file() {
+    fn the_state_is_where_the_file_says_else_where_systemd_says_else_by_the_file() {
         let root = std::path::absolute("/").unwrap();
-        let dir = |configured: &str, systemd: Option<PathBuf>, source: Source| {
-            let config = Config { state_dir: configured.to_owned(), ..Config::standalone() };
-            Loaded { config, source, warnings: Vec::new() }.state_dir_with(systemd.map(PathBuf::into_os_string))
-        };
-        let (lib, file) = (root.join("lib"), || Source::File(root.join("etc").join("cfg.json")));
+        let (lib, etc) = (root.join("lib"), root.join("etc"));
+        let file = || Source::File(etc.join("cfg.json"));
         let several = std::env::join_paths([&lib, &root.join("other")]).unwrap();
         let absolute = root.join("state").display().to_string();
-        assert_eq!(dir("state", Some(lib.clone()), file()), Some(root.join("etc").join("state")));
-        assert_eq!(dir(&absolute, Some(lib.clone()), file()), Some(root.join("state")));
-        assert_eq!(dir("", Some(several.into()), file()), Some(lib.clone()));
-        assert_eq!(dir("", Some(lib.clone()), Source::Standalone), Some(lib));
-        for unusable in [None, Some(PathBuf::new()), Some(PathBuf::from("lib"))] {
-            assert_eq!(dir("", unusable.clone(), file()), Some(root.join("etc").join("var")));
-            assert_eq!(dir("", unusable, Source::Standalone), None);
+        for platform in [Platform::Linux, Platform::Windows] {
+            let dir = |configured: &str, systemd: Option<PathBuf>, source: Source| {
+                loaded(configured, source).state_dir_on(platform, systemd.map(PathBuf::into_os_string))
+            };
+            assert_eq!(dir(&absolute, Some(lib.clone()), file()), Some(root.join("state")));
+            assert_eq!(dir("", Some(several.clone().into()), file()), Some(lib.clone()));
+            assert_eq!(dir("", Some(lib.clone()), Source::Standalone), Some(lib.clone()));
+            let beside = if platform == Platform::Windows { etc.clone() } else { etc.join("var") };
+            for unusable in [None, Some(PathBuf::new()), Some(PathBuf::from("lib"))] {
+                assert_eq!(dir("", unusable.clone(), file()), Some(beside.clone()));
+                assert_eq!(dir("", unusable, Source::Standalone), None);
+            }
         }
+    }
+
+    /// A service of Windows starts in System32: a certificate beside cfg.json was looked for there.
+    #[test]
+    fn relative_paths_count_from_the_file_on_windows_and_from_the_working_directory_on_linux() {
+        let root = std::path::absolute("/").unwrap();
+        let file = loaded("state", Source::File(root.join("etc").join("cfg.json")));
+        assert_eq!(file.base_on(Platform::Windows), root.join("etc"));
+        assert_eq!(file.base_on(Platform::Linux), Path::new(""));
+        assert_eq!(file.state_dir_on(Platform::Windows, None), Some(root.join("etc").join("state")));
+        assert_eq!(file.state_dir_on(Platform::Linux, None), Some(PathBuf::from("state")));
+        let alone = loaded("", Source::Standalone);
+        assert_eq!(alone.base_on(Platform::Windows), Path::new(""));
     }
 
     #[test]

@@ -256,6 +256,11 @@ pub struct Mssql {
     pub instance: Vec<String>,
 }
 
+/// The text of a file, whatever encoding it is in.
+pub(crate) fn decode(bytes: &[u8]) -> std::borrow::Cow<'_, str> {
+    encoding::decode(bytes).0
+}
+
 impl Config {
     /// What the agent does without a file: measures and answers on loopback, sends nothing.
     pub fn standalone() -> Self {

@@ -63,7 +63,7 @@ fn without_a_service_manager_or_a_record_it_goes_on_and_each_time_is_counted_onc
 fn a_service_manager_is_known_by_what_it_sets() {
     let own = std::process::id().to_string();
     let managed = |vars: &[(&str, &str)]| {
-        is_managed(|name| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value)))
+        is_managed_by(|name| vars.iter().find(|(key, _)| *key == name).map(|(_, value)| OsString::from(value)))
     };
     assert!(managed(&[("FALCON_SERVICE", "1")]));
     assert!(managed(&[("INVOCATION_ID", "a1")]), "systemd before 248");

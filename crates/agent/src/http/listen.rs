@@ -1,6 +1,8 @@
 //! The port: held alone, and waited for where somebody else has it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
 use socket2::SockRef;
@@ -10,8 +12,55 @@ use tokio::sync::watch;
 /// Between two tries to get the port.
 const RETRY: Duration = Duration::from_secs(10);
 
+/// The port between two servers: one that ends for another leaves its listener here, so that nobody who connects meanwhile is
+/// refused.
+#[derive(Default)]
+pub struct Port {
+    left: Mutex<Option<(String, TcpListener)>>,
+    closed: AtomicBool,
+}
+
+impl Port {
+    /// No server follows: what is left from now on is closed at once.
+    pub fn close(&self) {
+        self.closed.store(true, Relaxed);
+        self.lock().take();
+    }
+
+    pub(super) fn leave(&self, listen: &str, listener: TcpListener) {
+        if !self.closed.load(Relaxed) {
+            *self.lock() = Some((listen.to_owned(), listener));
+        }
+    }
+
+    /// What was left for this address; what was left for another is closed.
+    fn take(&self, listen: &str) -> Option<TcpListener> {
+        self.lock().take().filter(|(left, _)| left == listen).map(|(_, listener)| listener)
+    }
+
+    fn lock(&self) -> MutexGuard<'_, Option<(String, TcpListener)>> {
+        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Whether this address can be listened on; the port that this process holds itself is not asked for.
+///
+/// # Errors
+/// The system's.
+pub async fn try_bind(listen: &str, held: &str) -> std::io::Result<()> {
+    let port = |address: &str| address.rsplit_once(':').map(|(_, port)| port.to_owned());
+    if port(listen) == port(held) { Ok(()) } else { bind(listen).await.map(drop) }
+}
+
 /// `None`: the agent stops.
-pub(super) async fn bind_patiently(listen: &str, stop: &mut watch::Receiver<bool>) -> Option<TcpListener> {
+pub(super) async fn bind_patiently(
+    listen: &str,
+    port: &Port,
+    stop: &mut watch::Receiver<bool>,
+) -> Option<TcpListener> {
+    if let Some(listener) = port.take(listen) {
+        return Some(listener);
+    }
     let mut told = false;
     loop {
         match bind(listen).await {
@@ -90,6 +139,31 @@ mod tests {
         drop(holder);
         assert!(bind(&addr.to_string()).await.is_ok());
         assert!(bind(":99999").await.is_err());
+    }
+
+    #[tokio::test]
+    async fn a_listener_is_handed_over_to_the_same_address_only() {
+        let (port, (_stop, mut stopped)) = (Port::default(), watch::channel(false));
+        let listener = bind("127.0.0.1:0").await.expect("a port");
+        let addr = listener.local_addr().expect("an address");
+        port.leave(&addr.to_string(), listener);
+        let taken = bind_patiently(&addr.to_string(), &port, &mut stopped).await.expect("handed over");
+        assert_eq!(taken.local_addr().expect("an address"), addr);
+        port.leave(&addr.to_string(), taken);
+        let other = bind_patiently("127.0.0.1:0", &port, &mut stopped).await.expect("another port");
+        assert_ne!(other.local_addr().expect("an address"), addr);
+        assert!(bind(&addr.to_string()).await.is_ok(), "what was left for another address is closed");
+    }
+
+    #[tokio::test]
+    async fn a_port_that_somebody_else_has_is_found_out_before_it_is_needed() {
+        let holder = TcpListener::bind("127.0.0.1:0").await.expect("a port");
+        let addr = holder.local_addr().expect("an address").to_string();
+        assert!(try_bind(&addr, ":1").await.is_err());
+        // From one host to all, on a port that is held already.
+        assert!(try_bind(&addr, &format!(":{}", holder.local_addr().expect("an address").port())).await.is_ok());
+        drop(holder);
+        assert!(try_bind(&addr, ":1").await.is_ok());
     }
 
     /// On Windows any program could listen beside the agent and be given its pushes, if only it asked to share the port.

@@ -34,6 +34,7 @@ use axum::routing::any;
 use tokio::sync::Semaphore;
 
 use self::answer::{Refused, plain, wants_json};
+pub use self::listen::{Port, try_bind};
 pub use self::serve::serve;
 use crate::app::Identity;
 use crate::config::{Config, Http};
@@ -60,7 +61,7 @@ pub struct Site {
 }
 
 impl Site {
-    /// `dir` is where relative names of files count from.
+    /// `dir` is where relative names of files count from, `started` when the agent began.
     pub fn new(
         config: &Config,
         dir: &Path,
@@ -68,6 +69,7 @@ impl Site {
         stats: Arc<Stats>,
         identity: Arc<Identity>,
         transfers: Arc<Transfers>,
+        started: Instant,
     ) -> Site {
         Site {
             hub,
@@ -79,8 +81,16 @@ impl Site {
             pushes: push::Pushes::new(config),
             page: status::Cache::default(),
             verifying: Arc::new(Semaphore::new(1)),
-            started: Instant::now(),
+            started,
         }
+    }
+
+    /// Whether TLS, if it is meant, can be had with the files as they are.
+    ///
+    /// # Errors
+    /// What is wrong with them.
+    pub fn check_tls(config: &Config, dir: &Path) -> anyhow::Result<()> {
+        tls::Files::of(&config.http.tls, dir).map_or(Ok(()), |files| files.load().map(drop))
     }
 
     fn header_timeout(&self) -> Duration {

@@ -21,7 +21,7 @@ use tokio_rustls::TlsAcceptor;
 use tokio_rustls::server::TlsStream;
 
 use super::impatient::Impatient;
-use super::listen::bind_patiently;
+use super::listen::{Port, bind_patiently};
 use super::slots::{Got, Place, Slots, Stage};
 use super::{Site, router};
 
@@ -37,27 +37,28 @@ pub(super) struct Client {
     pub place: Arc<Place>,
 }
 
-/// Serves until `stop` turns true, then gives requests in progress a moment.
-pub async fn serve(listen: String, site: Arc<Site>, mut stop: watch::Receiver<bool>) {
+/// Serves until `stop` turns true, then leaves its listener at the `port` and gives requests in progress a moment.
+pub async fn serve(listen: String, port: Arc<Port>, site: Arc<Site>, mut stop: watch::Receiver<bool>) {
     let Some(files) = &site.tls else {
         let (_, none) = watch::channel(None);
-        return accept_all(&listen, site, none, stop).await;
+        return accept_all(&listen, &port, site, none, stop).await;
     };
     let Some(loaded) = files.load_patiently(&mut stop).await else { return };
     let (renew, acceptor) = watch::channel(Some(loaded.acceptor.clone()));
     tokio::select! {
         () = files.keep(loaded, renew) => {}
-        () = accept_all(&listen, site.clone(), acceptor, stop) => {}
+        () = accept_all(&listen, &port, site.clone(), acceptor, stop) => {}
     }
 }
 
 async fn accept_all(
     listen: &str,
+    port: &Port,
     site: Arc<Site>,
     tls: watch::Receiver<Option<TlsAcceptor>>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let Some(listener) = bind_patiently(listen, &mut stop).await else { return };
+    let Some(listener) = bind_patiently(listen, port, &mut stop).await else { return };
     let door = Door { router: router(site.clone()), slots: Slots::new(site.http.limits.connections), site, tls };
     let graceful = GracefulShutdown::new();
     let mut told = Told::default();
@@ -76,7 +77,7 @@ async fn accept_all(
         // A crowd at the door must not keep those inside from being served.
         tokio::task::yield_now().await;
     }
-    drop(listener);
+    port.leave(listen, listener);
     let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
 }
 

@@ -41,7 +41,7 @@ pub(super) struct Loaded {
 type Contents = (Vec<u8>, Vec<u8>);
 
 impl Files {
-    /// Relative names count from `dir`, the directory of cfg.json. `None`: no TLS.
+    /// Relative names count from `dir`. `None`: no TLS.
     pub fn of(tls: &Tls, dir: &Path) -> Option<Files> {
         let key = if tls.key.is_empty() { &tls.cert } else { &tls.key };
         let at = |name: &str| if name.is_empty() { PathBuf::new() } else { dir.join(name) };

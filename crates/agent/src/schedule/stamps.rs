@@ -46,6 +46,11 @@ impl Stamps {
         Stamps { timetable, held: None }
     }
 
+    /// The lane's own, for the one that stands in its place.
+    pub(super) fn own(&self) -> &Timetable {
+        &self.timetable
+    }
+
     /// The one that says when cycles stand now.
     pub(super) fn timetable(&mut self) -> &mut Timetable {
         match &mut self.held {

@@ -15,6 +15,7 @@ mod collect;
 mod config;
 mod guard;
 mod queue;
+mod reload;
 mod run;
 mod usage;
 

@@ -4,12 +4,13 @@ use std::fs;
 use std::process::Command;
 
 use rustix::process::Signal;
+use rustix::pty::{self, OpenptFlags};
 use serde_json::json;
 
 use crate::empty;
 use crate::harness::agent::Agent;
 use crate::harness::exe;
-use crate::harness::process::Process;
+use crate::harness::process::{Process, program};
 use crate::harness::until;
 
 /// With nothing configured: what it does, where the points go, where to look. Port 1988 may belong to somebody else here.
@@ -67,7 +68,7 @@ fn a_port_that_is_taken_is_told_and_does_not_end_it() {
     let dir = empty();
     fs::write(dir.path().join("cfg.json"), json!({ "http": { "listen": first.http.to_string() } }).to_string())
         .unwrap();
-    let mut second = Process::start(crate::harness::process::program(dir.path(), &[]));
+    let mut second = Process::start(program(dir.path(), &[]));
     until("its complaint", || second.err(), || second.err().contains("cannot listen on").then_some(()));
     assert!(!second.has_ended(), "{}", second.err());
     first.assert_healthy();
@@ -78,13 +79,20 @@ fn a_port_that_is_taken_is_told_and_does_not_end_it() {
 /// A closed terminal ends it in good order; under nohup, which ignores that signal, it goes on.
 #[test]
 fn a_closed_terminal_ends_it_unless_that_is_ignored() {
-    let agent = Agent::start(&json!({}));
-    let ended = agent.end_with(Signal::HUP);
+    let dir = empty();
+    fs::write(dir.path().join("cfg.json"), r#"{"http": {"listen": "127.0.0.1:0"}}"#).expect("written");
+    let terminal = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    pty::grantpt(&terminal).and_then(|()| pty::unlockpt(&terminal)).expect("a terminal of ours");
+    let name = pty::ptsname(&terminal, Vec::new()).expect("its name").into_string().expect("ASCII");
+    let input = fs::File::options().read(true).write(true).open(name).expect("its other side");
+    let mut process = Process::start_with(program(dir.path(), &["run"]), input);
+    until("its third line", || process.err(), || process.err().contains("Ctrl-C ends").then_some(()));
+    assert!(!process.has_ended());
+    process.signal(Signal::HUP);
+    let ended = process.wait();
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(ended.err.contains("the terminal was closed: stopping"), "{}", ended.err);
 
-    let dir = empty();
-    fs::write(dir.path().join("cfg.json"), r#"{"http": {"listen": "127.0.0.1:0"}}"#).expect("written");
     let mut nohup = Command::new("nohup");
     nohup.arg(exe()).current_dir(dir.path());
     let process = Process::start(nohup);

@@ -184,10 +184,33 @@ impl Agent {
         self.end_with(Signal::KILL)
     }
 
+    pub fn signal(&self, signal: Signal) {
+        self.process.signal(signal);
+    }
+
     /// Sends a signal and waits for the end.
     pub fn end_with(self, signal: Signal) -> Ended {
-        self.process.signal(signal);
+        self.signal(signal);
         self.process.wait()
+    }
+
+    /// Lets it read this `cfg.json`, its `http` section aside, and answers how that ended. On Linux.
+    pub fn reload(&self, config: &Value) -> Value {
+        let mut config = config.clone();
+        if config["http"]["listen"].is_null() {
+            config["http"]["listen"] = json!(self.http.to_string());
+        }
+        self.reload_text(&config.to_string())
+    }
+
+    /// The same with a file that need not be one.
+    pub fn reload_text(&self, text: &str) -> Value {
+        fs::write(self.dir().join("cfg.json"), text).expect("a file");
+        let file = self.dir().join("var/reload.json");
+        let look = || Some(serde_json::from_slice::<Value>(&fs::read(&file).ok()?).expect("JSON"));
+        let before = look();
+        self.process.signal(Signal::HUP);
+        self.wait("the outcome of a reload", || look().filter(|now| before.as_ref() != Some(now)))
     }
 
     /// Asks it to end as the platform's service managers do: SIGTERM; for a Windows program Ctrl-C, into which Wine turns

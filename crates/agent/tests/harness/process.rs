@@ -82,8 +82,13 @@ pub struct Process {
 }
 
 impl Process {
-    pub fn start(mut command: Command) -> Process {
-        command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    pub fn start(command: Command) -> Process {
+        Process::start_with(command, Stdio::null())
+    }
+
+    /// With this as its standard input.
+    pub fn start_with(mut command: Command, input: impl Into<Stdio>) -> Process {
+        command.stdin(input).stdout(Stdio::piped()).stderr(Stdio::piped());
         let mut child = loop {
             match command.spawn() {
                 Ok(child) => break child,

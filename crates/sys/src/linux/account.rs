@@ -1,7 +1,7 @@
 //! What Windows has of the registry, of access and of accounts. Nothing here reads anything.
 
 use crate::types::{Grant, Owner, RegistryKey, RegistryValue};
-use std::io::{self, IsTerminal};
+use std::io;
 use std::path::Path;
 
 /// Linux has no registry.

@@ -107,7 +107,7 @@ fn addresses_outside_the_list_are_kept_out_and_this_host_never_is() {
         let config = Arc::new(config);
         let (stats, identity) = (Arc::new(Stats::default()), Arc::new(Identity::new(&config)));
         let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), None));
-        Site::new(&config, Path::new(""), hub, stats, identity, Arc::default())
+        Site::new(&config, Path::new(""), hub, stats, identity, Arc::default(), Instant::now())
     };
     let lets_in = |allow: &str| {
         let site = site(allow);

@@ -1,0 +1,244 @@
+//! What runs: lanes of collectors, hbs, the way to the transfers, the HTTP server. All of it is started for one configuration
+//! and replaced as a whole for another; what must outlive that (figures, points that wait, which stamps were given, the open
+//! port) is handed from one to the next.
+
+use std::future::Future;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use tokio::sync::{Mutex, watch};
+use tokio::task::JoinHandle;
+
+use super::{Collecting, announce, queue};
+use crate::clock;
+use crate::collect;
+use crate::config::{Config, Loaded};
+use crate::falcon::{hbs, transfer};
+use crate::http::{self, Port};
+use crate::hub::Hub;
+use crate::queue::Queue;
+use crate::schedule::{self, LaneTask, Mark};
+use crate::stats::Stats;
+
+/// For sending what is left when the agent stops, and for putting on disk what could not be sent.
+const FLUSH: Duration = Duration::from_secs(2);
+const STORE: Duration = Duration::from_millis(900);
+/// For the call that is on its way when the agent gets another configuration: cut short it would be made again.
+const LAST_CALL: Duration = Duration::from_millis(500);
+/// For an idle server to give its port back.
+const HAND_OVER: Duration = Duration::from_millis(500);
+/// For clients in the middle of a request when the agent stops.
+const CLIENTS: Duration = Duration::from_millis(1500);
+/// Before a task that failed by a defect is started again.
+const RESTART: Duration = Duration::from_secs(10);
+
+pub(super) struct Agent {
+    lasting: Lasting,
+    config: Arc<Config>,
+    hub: Arc<Hub>,
+    lanes: Vec<Arc<Mutex<LaneTask>>>,
+    tasks: Vec<JoinHandle<()>>,
+    sender: Option<JoinHandle<()>>,
+    http: Option<JoinHandle<()>>,
+    /// No more requests are taken.
+    stopping: watch::Sender<bool>,
+    /// Nothing comes any more: what is left is sent.
+    leaving: watch::Sender<bool>,
+}
+
+/// What outlives a configuration.
+struct Lasting {
+    stats: Arc<Stats>,
+    started: Instant,
+    port: Arc<Port>,
+    /// `None`: no transfer is configured.
+    store: Option<Store>,
+}
+
+/// Points that wait, and the task that puts them on disk.
+struct Store {
+    queue: Arc<Queue>,
+    dir: Option<PathBuf>,
+    keeper: JoinHandle<()>,
+}
+
+impl Store {
+    fn open(loaded: &Loaded, stats: &Arc<Stats>) -> Option<Store> {
+        let config = &loaded.config;
+        if config.transfer.addrs.is_empty() {
+            return None;
+        }
+        let dir = loaded.state_dir();
+        let queue = Arc::new(queue(&config.queue, dir.clone(), stats));
+        let kept = queue.clone();
+        let keeper = supervise("queue", move || {
+            let queue = kept.clone();
+            async move { queue.keep().await }
+        });
+        Some(Store { queue, dir, keeper })
+    }
+
+    /// Puts what waits on disk; answers how many points are there and how many are lost. `None`: the disk does not answer.
+    async fn close(&self) -> Option<(usize, usize)> {
+        // The keeper may stand in the middle of a write: it goes on until this is through.
+        let closed = tokio::time::timeout(STORE, self.queue.close()).await.ok();
+        self.keeper.abort();
+        closed
+    }
+}
+
+impl Agent {
+    pub fn start(loaded: &Loaded) -> Agent {
+        let stats = Arc::new(Stats::default());
+        let store = Store::open(loaded, &stats);
+        let lasting = Lasting { stats, started: Instant::now(), port: Arc::default(), store };
+        Agent::go_on(loaded, lasting, &[])
+    }
+
+    pub fn stats(&self) -> Arc<Stats> {
+        self.lasting.stats.clone()
+    }
+
+    /// In the place of one that had these marks.
+    fn go_on(loaded: &Loaded, lasting: Lasting, marks: &[Mark]) -> Agent {
+        let queue = lasting.store.as_ref().map(|store| store.queue.clone());
+        let collecting = Collecting::with(loaded.config.clone(), lasting.stats.clone(), queue);
+        announce(&collecting, &loaded.source);
+        let (stopping, stopped) = watch::channel(false);
+        let (leaving, leave) = watch::channel(false);
+        let Collecting { shared, hub, identity, stats, queue, config } = &collecting;
+        let (mut tasks, mut lanes) = (Vec::new(), Vec::new());
+        for lane in schedule::lanes_after(marks, collect::active(config), shared) {
+            // Kept when the task is started again: which buckets are taken, and which collectors are away.
+            let (lane, hub) = (Arc::new(Mutex::new(lane)), hub.clone());
+            lanes.push(lane.clone());
+            tasks.push(supervise("collecting", move || {
+                let (lane, hub) = (lane.clone(), hub.clone());
+                let mut sink = move |samples| hub.ingest(samples, clock::unix_s());
+                async move { lane.lock().await.run(&mut sink).await }
+            }));
+        }
+        if config.heartbeat.enabled && !config.heartbeat.addrs.is_empty() {
+            let (config, identity, stats) = (config.clone(), identity.clone(), stats.clone());
+            let clock = shared.clock.clone();
+            tasks.push(supervise("hbs", move || {
+                hbs::Reporter::new(&config.heartbeat, identity.clone(), clock.clone(), stats.clone()).run()
+            }));
+        }
+        let transfers = Arc::<transfer::Transfers>::default();
+        let sender = queue.clone().map(|queue| {
+            let (config, stats, seen) = (config.clone(), stats.clone(), transfers.clone());
+            supervise("transfer", move || {
+                let sender = transfer::Sender::new(&config.transfer, queue.clone(), stats.clone());
+                sender.seen_by(&seen).run(leave.clone())
+            })
+        });
+        let http = serves(config).then(|| {
+            let (hub, identity) = (hub.clone(), identity.clone());
+            let (base, started) = (loaded.base(), lasting.started);
+            let site = http::Site::new(config, base, hub, stats.clone(), identity, transfers.clone(), started);
+            let (listen, port, site) = (config.http.listen.clone(), lasting.port.clone(), Arc::new(site));
+            supervise("http", move || http::serve(listen.clone(), port.clone(), site.clone(), stopped.clone()))
+        });
+        let Collecting { config, hub, .. } = collecting;
+        Agent { lasting, config, hub, lanes, tasks, sender, http, stopping, leaving }
+    }
+
+    /// Goes on with another configuration. Nothing that waits is lost, no stamp is given twice, and nobody who connects is
+    /// refused where the address stays the same.
+    pub async fn reload(mut self, loaded: &Loaded) -> Agent {
+        let _ = self.stopping.send(true);
+        if let Some(mut http) = self.http.take() {
+            // What it still answers, it answers beside the new one.
+            let _ = tokio::time::timeout(HAND_OVER, &mut http).await;
+        }
+        let marks = self.let_go().await;
+        let _ = self.leaving.send(true);
+        if let Some(mut sender) = self.sender.take()
+            && tokio::time::timeout(LAST_CALL, &mut sender).await.is_err()
+        {
+            sender.abort();
+        }
+        let Agent { mut lasting, config, hub, .. } = self;
+        let kept = lasting.store.take_if(|store| {
+            let same = config.queue == loaded.config.queue && store.dir == loaded.state_dir();
+            same && !loaded.config.transfer.addrs.is_empty()
+        });
+        if let Some(old) = lasting.store.take() {
+            if old.close().await.is_none_or(|(_, lost)| lost > 0) {
+                tracing::warn!("reload: points that were not sent yet had no disk to wait on and are lost");
+            }
+            drop(old);
+        }
+        lasting.store = kept.or_else(|| Store::open(loaded, &lasting.stats));
+        let agent = Agent::go_on(loaded, lasting, &marks);
+        agent.hub.follow(&hub);
+        agent
+    }
+
+    /// Ends what collects; answers which stamps were given.
+    async fn let_go(&mut self) -> Vec<Mark> {
+        self.tasks.iter().for_each(JoinHandle::abort);
+        let mut marks = Vec::new();
+        for lane in &self.lanes {
+            // Free as soon as its task has seen that it is aborted.
+            let mut sink = |samples| self.hub.ingest(samples, clock::unix_s());
+            let mut lane = lane.lock().await;
+            lane.let_go(&mut sink);
+            marks.push(lane.mark());
+        }
+        marks
+    }
+
+    /// Stop accepting, stop collecting, send what is left or put it on disk.
+    pub async fn stop(mut self) {
+        self.lasting.port.close();
+        let _ = self.stopping.send(true);
+        self.tasks.iter().for_each(JoinHandle::abort);
+        if let Some(http) = self.http.take() {
+            let _ = tokio::time::timeout(CLIENTS, http).await;
+        }
+        self.let_go().await;
+        let (Some(store), Some(mut sender)) = (self.lasting.store, self.sender) else {
+            tracing::info!("stopped");
+            return;
+        };
+        let _ = self.leaving.send(true);
+        if tokio::time::timeout(FLUSH, &mut sender).await.is_err() {
+            sender.abort();
+        }
+        match store.close().await {
+            Some((0, 0)) => tracing::info!("stopped; every point was sent"),
+            Some((stored, 0)) => tracing::info!("stopped; {stored} points are on disk and are sent after the next start"),
+            Some((_, lost)) => tracing::warn!("stopped; {lost} points were not sent and are lost"),
+            None => tracing::warn!("stopped; the disk does not answer, and points that were not sent are lost"),
+        }
+    }
+}
+
+/// Whether there is an HTTP server.
+pub(super) fn serves(config: &Config) -> bool {
+    config.http.enabled && !config.http.listen.is_empty()
+}
+
+/// Runs a task for as long as the agent lives: one that fails by a defect is started again.
+fn supervise<F>(name: &'static str, mut start: impl FnMut() -> F + Send + 'static) -> tokio::task::JoinHandle<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    tokio::spawn(async move {
+        loop {
+            // Aborted together with its supervisor.
+            let mut task = tokio::task::JoinSet::new();
+            task.spawn(start());
+            match task.join_next().await {
+                Some(Err(error)) if error.is_panic() => {
+                    tracing::error!("{name}: failed by a defect; started again in {} s", RESTART.as_secs());
+                    tokio::time::sleep(RESTART).await;
+                }
+                _ => return,
+            }
+        }
+    })
+}

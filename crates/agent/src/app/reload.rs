@@ -1,0 +1,189 @@
+//! Another configuration for a running agent: read, checked as far as that goes without using it, and only then taken. What
+//! is wrong with it changes nothing. How it ended is logged, and left in `reload.json` for whoever asked and waits.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, bail};
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
+
+use super::agent::serves;
+use crate::clock;
+use crate::collect;
+use crate::config::{self, Config, Loaded, Source};
+use crate::http;
+
+/// In the state directory.
+const NAME: &str = "reload.json";
+/// For reading the file, which may lie on a share.
+const READ: Duration = Duration::from_secs(5);
+/// A virus scanner may have the old file open.
+const TRIES: u32 = 5;
+const AGAIN: Duration = Duration::from_millis(50);
+
+/// How a reload ended.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Outcome {
+    /// The agent's process and the number of its reload: they tell a new outcome from the one before.
+    pub pid: u32,
+    pub number: u64,
+    /// Unix seconds.
+    pub at: i64,
+    pub ok: bool,
+    pub text: String,
+    /// What of the file was replaced or left out.
+    pub warnings: Vec<String>,
+}
+
+/// The configuration that is to follow, checked.
+///
+/// # Errors
+/// What is wrong with it, with file, line and key where it has one.
+pub(super) async fn read(loaded: &Loaded) -> anyhow::Result<Loaded> {
+    let path = match &loaded.source {
+        Source::File(path) => Some(path.clone()),
+        Source::Standalone => None,
+    };
+    let read = tokio::task::spawn_blocking(move || config::load(path.as_deref(), &collect::known()));
+    let new = tokio::time::timeout(READ, read).await.context("the file cannot be read in time")??.map_err(|error| {
+        anyhow::anyhow!("{error}")
+    })?;
+    check(loaded, &new).await?;
+    Ok(new)
+}
+
+/// What can be tried before it is used.
+async fn check(old: &Loaded, new: &Loaded) -> anyhow::Result<()> {
+    let (was, is) = (&old.config.http, &new.config.http);
+    if !serves(&new.config) {
+        return Ok(());
+    }
+    if is.listen != was.listen || !serves(&old.config) {
+        let held = if serves(&old.config) { was.listen.as_str() } else { "" };
+        if let Err(error) = http::try_bind(&is.listen, held).await {
+            bail!("http.listen: cannot listen on {}: {error}", is.listen);
+        }
+    }
+    if is.tls != was.tls {
+        let (config, base) = (new.config.clone(), new.base().to_owned());
+        let checked = tokio::task::spawn_blocking(move || http::Site::check_tls(&config, &base));
+        tokio::time::timeout(READ, checked).await.context("http.tls: the files cannot be read in time")??.context("http.tls")?;
+    }
+    Ok(())
+}
+
+impl Outcome {
+    pub(super) fn unchanged(loaded: &Loaded) -> Outcome {
+        Outcome::of(loaded, "says what is in effect already")
+    }
+
+    pub(super) fn changed(old: &Loaded, new: &Loaded) -> Outcome {
+        let keys = changes(&old.config, &new.config);
+        Outcome::of(new, &format!("is in effect; changed: {}", keys.join(", ")))
+    }
+
+    fn of(loaded: &Loaded, what: &str) -> Outcome {
+        let from = match &loaded.source {
+            Source::File(path) => path.display().to_string(),
+            Source::Standalone => "the built-in configuration".to_owned(),
+        };
+        let warnings = loaded.warnings.iter().map(ToString::to_string).collect();
+        Outcome { ok: true, text: format!("{from} {what}"), warnings, ..Outcome::default() }
+    }
+
+    pub(super) fn refused(error: &anyhow::Error) -> Outcome {
+        Outcome { text: format!("{error:#}"), ..Outcome::default() }
+    }
+
+    pub(super) fn tell(&self) {
+        match self.ok {
+            true => tracing::info!("reload: {}", self.text),
+            false => tracing::error!("reload: nothing was changed: {}", self.text),
+        }
+    }
+
+    /// Puts it where [`Outcome::find`] looks for it.
+    pub(super) async fn leave(mut self, number: u64, dir: &Path) {
+        (self.pid, self.number, self.at) = (std::process::id(), number, clock::unix_s());
+        let file = dir.join(NAME);
+        let shown = file.display().to_string();
+        let written = tokio::task::spawn_blocking(move || self.write(&file));
+        if let Ok(Ok(Err(error))) = tokio::time::timeout(READ, written).await {
+            tracing::warn!("reload: {shown}: {error}; whoever waits for the outcome does not hear of it");
+        }
+    }
+
+    fn write(&self, file: &Path) -> io::Result<()> {
+        if let Some(dir) = file.parent() {
+            falcon_sys::create_private_dir(dir)?;
+        }
+        let new = file.with_extension("new");
+        fs::write(&new, serde_json::to_vec(self)?)?;
+        for _ in 1..TRIES {
+            match fs::rename(&new, file) {
+                Err(error) if falcon_sys::is_held(&error) => std::thread::sleep(AGAIN),
+                done => return done,
+            }
+        }
+        fs::rename(new, file)
+    }
+
+    /// The last one of an agent that keeps its state there, if there is one.
+    pub fn find(dir: &Path) -> Option<Outcome> {
+        serde_json::from_slice(&fs::read(dir.join(NAME)).ok()?).ok()
+    }
+
+    /// Where it is left.
+    pub fn file(dir: &Path) -> PathBuf {
+        dir.join(NAME)
+    }
+}
+
+/// Names of the top-level keys whose values differ.
+fn changes(old: &Config, new: &Config) -> Vec<String> {
+    let object = |config: &Config| match serde_json::to_value(config) {
+        Ok(Value::Object(object)) => object,
+        _ => serde_json::Map::new(),
+    };
+    let (old, new) = (object(old), object(new));
+    let mut keys: Vec<String> =
+        new.iter().filter(|(key, value)| old.get(*key) != Some(value)).map(|(key, _)| key.clone()).collect();
+    keys.extend(old.keys().filter(|key| !new.contains_key(*key)).cloned());
+    if keys.is_empty() {
+        // Secrets are not shown, so their change is not either.
+        keys.push("a secret".to_owned());
+    }
+    keys
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_outcome_is_found_by_who_waits_for_it() {
+        let dir = tempfile::tempdir().unwrap();
+        let state = dir.path().join("state");
+        assert_eq!(Outcome::find(&state), None);
+        let outcome = Outcome { pid: 7, number: 2, at: 1, ok: true, text: "x".to_owned(), warnings: vec!["w".to_owned()] };
+        outcome.write(&Outcome::file(&state)).unwrap();
+        outcome.write(&Outcome::file(&state)).unwrap();
+        assert_eq!(Outcome::find(&state), Some(outcome));
+        fs::write(Outcome::file(&state), "{").unwrap();
+        assert_eq!(Outcome::find(&state), None);
+    }
+
+    #[test]
+    fn what_changed_is_told_by_its_keys_and_secrets_stay_secret() {
+        let old = Config::standalone();
+        let mut new = old.clone();
+        (new.debug, new.transfer.interval) = (true, 77);
+        assert_eq!(changes(&old, &new), ["debug", "transfer"]);
+        let mut secret = old.clone();
+        secret.http.token = config::Secret::new("abcdefghijklmnopqrstuvwxyz".to_owned());
+        assert!(!changes(&old, &secret).concat().contains("abc"));
+    }
+}

@@ -1,0 +1,131 @@
+//! From the start of the agent to its end: signals, reloads, the guard, and that nothing keeps it from ending in time.
+
+use std::sync::Arc;
+
+use anyhow::Context as _;
+use tokio::sync::mpsc;
+
+use super::agent::Agent;
+use super::reload::{self, Outcome};
+use super::{STOP, runtime};
+use crate::config::Loaded;
+use crate::{guard, log};
+
+/// What is asked of a running agent from outside.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Signal {
+    /// To end, and why.
+    Stop(&'static str),
+    /// To read its configuration again.
+    Reload,
+}
+
+/// Ends the process at once with this code.
+pub type Exit = Arc<dyn Fn(u8) + Send + Sync>;
+
+/// What the agent runs in: a terminal, a service manager.
+pub struct Host {
+    /// Asked for inside the runtime.
+    pub signals: Box<dyn FnOnce() -> std::io::Result<mpsc::Receiver<Signal>> + Send>,
+    /// Somebody starts the agent again when it fails.
+    pub managed: bool,
+    /// For when something hangs.
+    pub exit: Exit,
+}
+
+/// Runs the agent until a signal or the guard says why it ends; answers the exit code.
+pub fn run(loaded: Loaded, host: Host) -> anyhow::Result<u8> {
+    falcon_sys::limit_heap_growth();
+    log::init(loaded.config.debug);
+    let runtime = runtime().context("the system gives no event loop")?;
+    let code = runtime.block_on(live(loaded, host))?;
+    // Threads that hang in a dead mount or a resolver are not waited for.
+    runtime.shutdown_background();
+    log::drain();
+    Ok(code)
+}
+
+async fn live(mut loaded: Loaded, host: Host) -> anyhow::Result<u8> {
+    let mut signals = (host.signals)().context("signals cannot be received")?;
+    let mut agent = Agent::start(&loaded);
+    tell_warnings(&loaded);
+    let (end, mut ended) = mpsc::channel(1);
+    let mut guard = guard::start(&loaded, agent.stats(), host.managed, end.clone(), host.exit.clone());
+    let mut reloads = 0;
+    let (why, code) = loop {
+        let signal = tokio::select! {
+            signal = signals.recv() => signal,
+            Some(code) = ended.recv() => break ("guard", code),
+        };
+        match signal {
+            Some(Signal::Stop(why)) => break (why, 0),
+            // Whoever could send one is gone.
+            None => std::future::pending().await,
+            Some(Signal::Reload) => {}
+        }
+        reloads += 1;
+        let state = loaded.state_dir();
+        let outcome = match reload::read(&loaded).await {
+            Ok(new) if new.config == loaded.config => {
+                loaded.warnings = new.warnings;
+                Outcome::unchanged(&loaded)
+            }
+            Ok(new) => {
+                let outcome = Outcome::changed(&loaded, &new);
+                let mut going_on = Box::pin(agent.reload(&new));
+                let mut stop = None;
+                agent = loop {
+                    tokio::select! {
+                        agent = &mut going_on => break agent,
+                        // The time for a stop counts from when it is asked for.
+                        Some(Signal::Stop(why)) = signals.recv(), if stop.is_none() => {
+                            end_in_time(&host.exit, 0)?;
+                            stop = Some(why);
+                        }
+                    }
+                };
+                drop(going_on);
+                if let Some(why) = stop {
+                    tracing::info!("{why}: stopping");
+                    agent.stop().await;
+                    return Ok(0);
+                }
+                if new.config.guard != loaded.config.guard || new.state_dir() != state {
+                    drop(guard);
+                    guard = guard::start(&new, agent.stats(), host.managed, end.clone(), host.exit.clone());
+                }
+                loaded = new;
+                tell_warnings(&loaded);
+                outcome
+            }
+            Err(error) => Outcome::refused(&error),
+        };
+        outcome.tell();
+        // Who asked may have read the new file or the old one.
+        let mut dirs: Vec<_> = [state, loaded.state_dir()].into_iter().flatten().collect();
+        dirs.dedup();
+        for dir in dirs {
+            outcome.clone().leave(reloads, &dir).await;
+        }
+    };
+    tracing::info!("{why}: stopping");
+    end_in_time(&host.exit, code)?;
+    agent.stop().await;
+    Ok(code)
+}
+
+fn tell_warnings(loaded: &Loaded) {
+    for warning in &loaded.warnings {
+        tracing::warn!("{warning}");
+    }
+}
+
+/// Whatever hangs, this ends the process in time.
+fn end_in_time(exit: &Exit, code: u8) -> std::io::Result<()> {
+    let exit = exit.clone();
+    std::thread::Builder::new().name("stop".to_owned()).spawn(move || {
+        std::thread::sleep(STOP);
+        exit(code);
+    })?;
+    Ok(())
+}

@@ -1,0 +1,295 @@
+//! The agent as a Windows service: what the service control manager starts ([`run`]), and the verbs for administrators.
+//!
+//! Each verb can be given again: what is done already is said and is no failure. Each says what it did, one line a fact, and
+//! ends with a code of [`Failure::code`]. On Linux, where systemd manages services, they say so.
+//!
+//! The service runs as `"EXE" service -c "CFG"` ([`command`]). Its name is the Python agent's, so that scripts and monitoring of
+//! that find it; what ran there before is recognised in [`old`], and nothing else is touched.
+
+mod command;
+mod control;
+mod install;
+mod old;
+mod pin;
+mod place;
+mod remove;
+mod sddl;
+
+use std::fmt;
+use std::io::{self, BufRead as _, Write as _};
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::sync::mpsc::{RecvTimeoutError, sync_channel};
+use std::time::Duration;
+
+use clap::ValueEnum;
+use falcon_sys::Service;
+use falcon_sys::types::{ServiceControl, ServiceExit};
+use tokio::sync::mpsc;
+
+use crate::app::{self, Signal};
+use crate::collect;
+use crate::config::{self, ConfigError, Loaded};
+use crate::guard::STAY;
+use crate::model::Platform;
+use command::Command;
+pub use control::{reload, restart, start, status, stop};
+pub use install::{install, update};
+pub use remove::uninstall;
+
+/// Those of the Python agent.
+pub const NAME: &str = "OpenFalconAgent";
+pub const DISPLAY_NAME: &str = "Open-Falcon Windows Agent";
+const DESCRIPTION: &str =
+    "Collects this host's metrics for Open-Falcon: sends them to a transfer, reports to hbs, takes pushes on port 1988.";
+
+/// The service-specific exit codes; those of the guard are the process's own.
+const FAILED: u32 = 1;
+const BAD_CONFIGURATION: u32 = 2;
+
+/// The manager is told that the service runs no later than this, whatever keeps the configuration from being read.
+const RUNNING_WITHIN: Duration = Duration::from_millis(700);
+
+/// How the service is to start.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+pub enum Startup {
+    /// When the system starts
+    Auto,
+    /// Two minutes after that
+    Delayed,
+    /// When somebody starts it
+    Manual,
+}
+
+/// What `install` and `update` may be told.
+#[derive(clap::Args, Clone, Debug, Default, PartialEq, Eq)]
+pub struct Wanted {
+    /// When the service starts [default: auto]
+    #[arg(long, value_enum)]
+    pub startup: Option<Startup>,
+    /// Account that it runs as: NT SERVICE\OpenFalconAgent, a group-managed account (DOMAIN\NAME$), or any other [default: LocalSystem]
+    #[arg(long, alias = "username", value_name = "NAME")]
+    pub user: Option<String>,
+    /// Read the account's password from standard input, one line
+    #[arg(long, requires = "user")]
+    pub password_stdin: bool,
+}
+
+/// What `uninstall` may be told.
+#[derive(clap::Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Removal {
+    /// Put the older agent back that `install` took over
+    #[arg(long)]
+    pub restore: bool,
+    /// Remove configuration, queue and logs as well
+    #[arg(long)]
+    pub purge: bool,
+}
+
+/// Why a verb did not do what it was asked.
+#[derive(Debug)]
+pub enum Failure {
+    Failed(anyhow::Error),
+    /// `status` of a service that does not run.
+    NotRunning,
+    NotInstalled,
+    NotAdministrator,
+}
+
+impl Failure {
+    /// The exit code. 2 is wrong usage.
+    pub fn code(&self) -> u8 {
+        match self {
+            Failure::Failed(_) => 1,
+            Failure::NotRunning => 3,
+            Failure::NotInstalled => 4,
+            Failure::NotAdministrator => 5,
+        }
+    }
+}
+
+impl fmt::Display for Failure {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Failure::Failed(error) => write!(f, "{error:#}"),
+            Failure::NotRunning => write!(f, "the service {NAME} does not run; `falcon-agent start` starts it"),
+            Failure::NotInstalled => write!(f, "there is no service {NAME}; `falcon-agent install` registers it"),
+            Failure::NotAdministrator => write!(
+                f,
+                "this needs administrator rights: open a command prompt with \"Run as administrator\" and give the command again"
+            ),
+        }
+    }
+}
+
+impl<E: Into<anyhow::Error>> From<E> for Failure {
+    fn from(error: E) -> Failure {
+        Failure::Failed(error.into())
+    }
+}
+
+/// Errors of the service control manager that mean something of their own here (winerror.h).
+mod code {
+    pub const ACCESS_DENIED: i32 = 5;
+    pub const CANNOT_ACCEPT: i32 = 1061;
+    pub const ALREADY_RUNNING: i32 = 1056;
+    pub const DISABLED: i32 = 1058;
+    pub const NO_SUCH_SERVICE: i32 = 1060;
+    pub const NOT_ACTIVE: i32 = 1062;
+    pub const SPECIFIC: u32 = 1066;
+    pub const LOGON_FAILED: i32 = 1069;
+    pub const MARKED_FOR_DELETE: i32 = 1072;
+    pub const NOT_STARTED_BY_THE_MANAGER: i32 = 1063;
+}
+
+/// What the service control manager answered, as a verb tells it; `what` was tried.
+fn told<T>(result: io::Result<T>, what: &str) -> Result<T, Failure> {
+    result.map_err(|error| match error.raw_os_error() {
+        Some(code::ACCESS_DENIED) => Failure::NotAdministrator,
+        Some(code::NO_SUCH_SERVICE) => Failure::NotInstalled,
+        Some(code::MARKED_FOR_DELETE) => Failure::Failed(anyhow::anyhow!(
+            "{what}: the service is being deleted; close services.msc and other programs that show it, then try again"
+        )),
+        _ => Failure::Failed(anyhow::Error::new(error).context(what.to_owned())),
+    })
+}
+
+/// Services of Linux are systemd's.
+fn on_windows() -> Result<(), Failure> {
+    match Platform::CURRENT {
+        Platform::Windows => Ok(()),
+        Platform::Linux => Err(Failure::Failed(anyhow::anyhow!(
+            "this verb is for the Windows service; here systemd starts and stops the agent, or `falcon-agent run` in the foreground"
+        ))),
+    }
+}
+
+/// What the service control manager starts.
+pub fn run(file: Option<PathBuf>) -> ExitCode {
+    let main = Box::new(move |service: Service, _| serve(&service, file));
+    match falcon_sys::run_service(main) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) if error.raw_os_error() == Some(code::NOT_STARTED_BY_THE_MANAGER) => {
+            eprintln!(
+                "falcon-agent: the verb `service` is for the service control manager; `falcon-agent start` starts the service, \
+                 `falcon-agent run` runs the agent here"
+            );
+            ExitCode::FAILURE
+        }
+        Err(error) => {
+            eprintln!("falcon-agent: {}", on_windows().err().map_or_else(|| error.to_string(), |why| why.to_string()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// From the start of the service to its end, which is reported last: the process may be ended with the report.
+fn serve(service: &Service, file: Option<PathBuf>) {
+    let (signal, signals) = mpsc::channel(16);
+    service.on_control(move |control| {
+        // The manager's thread must not wait. Signals that find no room repeat some that are there.
+        let _ = signal.try_send(match control {
+            ServiceControl::Stop => Signal::Stop("the service is stopped"),
+            ServiceControl::Shutdown | ServiceControl::Preshutdown => Signal::Stop("the system shuts down"),
+            ServiceControl::ParamChange => Signal::Reload,
+        });
+    });
+    let loaded = match load(service, file) {
+        Ok(loaded) => loaded,
+        Err(error) => {
+            tell_bad_configuration(&error);
+            return service.stopped(ServiceExit::Specific(BAD_CONFIGURATION));
+        }
+    };
+    let ended = service.clone();
+    let exit = Arc::new(move |code: u8| {
+        ended.stopped(ending(code));
+        std::process::exit(code.into())
+    });
+    let host = app::Host { signals: Box::new(move || Ok(signals)), managed: true, exit };
+    match app::run(loaded, host) {
+        Ok(code) => service.stopped(ending(code)),
+        Err(error) => {
+            tracing::error!("{error:#}");
+            crate::log::drain();
+            service.stopped(ServiceExit::Specific(FAILED));
+        }
+    }
+}
+
+/// How the manager is told of an end. One that is not to be started again is a stop in good order, for the manager restarts
+/// what fails.
+fn ending(code: u8) -> ServiceExit {
+    match code {
+        0 | STAY => ServiceExit::Clean,
+        code => ServiceExit::Specific(code.into()),
+    }
+}
+
+/// Reads the configuration. The service is reported as running when it is good, and when it is not read in time.
+fn load(service: &Service, file: Option<PathBuf>) -> Result<Loaded, ConfigError> {
+    let (read, reading) = sync_channel(1);
+    let file = file.or_else(place::beside_program);
+    let reader = std::thread::Builder::new().name("config".to_owned());
+    let known = collect::known();
+    let spawned = reader.spawn({
+        let (file, known) = (file.clone(), known.clone());
+        move || _ = read.send(config::load(file.as_deref(), &known))
+    });
+    if spawned.is_err() {
+        let loaded = config::load(file.as_deref(), &known);
+        service.running();
+        return loaded;
+    }
+    let loaded = match reading.recv_timeout(RUNNING_WITHIN) {
+        Ok(loaded) => loaded,
+        Err(RecvTimeoutError::Timeout) => {
+            service.running();
+            reading.recv().unwrap_or_else(|_| config::load(file.as_deref(), &known))
+        }
+        Err(RecvTimeoutError::Disconnected) => config::load(file.as_deref(), &known),
+    };
+    if loaded.is_ok() {
+        service.running();
+    }
+    loaded
+}
+
+fn tell_bad_configuration(error: &ConfigError) {
+    crate::log::init(false);
+    tracing::error!("the service does not start: {error}");
+    crate::log::drain();
+}
+
+/// For whoever double-clicked the program: what it is and what to do, until a key is pressed.
+pub fn explain() -> ExitCode {
+    let program = std::env::current_exe().unwrap_or_else(|_| PathBuf::from("falcon-agent.exe"));
+    println!("{}", explanation(&program));
+    print!("Press Enter to close this window. ");
+    let _ = io::stdout().flush();
+    let _ = io::stdin().lock().read_line(&mut String::new());
+    ExitCode::SUCCESS
+}
+
+fn explanation(program: &Path) -> String {
+    format!(
+        "This is falcon-agent {}, the Open-Falcon agent of this host. It has no window: it is a service, controlled from a\n\
+         command prompt (本程序是 Open-Falcon 监控代理, 作为 Windows 服务运行, 请在命令提示符中使用).\n\n\
+         Open a command prompt with \"Run as administrator\" (以管理员身份运行) and type:\n\n\
+         \x20 \"{program}\" install     registers the service\n\
+         \x20 \"{program}\" start       starts it\n\
+         \x20 \"{program}\" run         runs it in that window, to look at\n\
+         \x20 \"{program}\" --help      tells everything else\n",
+        app::VERSION,
+        program = program.display()
+    )
+}
+
+/// The registered service and its command.
+fn registered() -> Result<(falcon_sys::types::Registration, Command), Failure> {
+    let found = told(falcon_sys::service_registration(NAME), "the service cannot be looked at")?;
+    let registration = found.ok_or(Failure::NotInstalled)?;
+    let command = Command::parse(&registration.image_path);
+    Ok((registration, command))
+}

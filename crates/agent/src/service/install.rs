@@ -1,0 +1,328 @@
+//! `install` and `update`: registers the service, or brings its registration up to date, with everything that belongs to it.
+//!
+//! What can be found wrong is found before anything is changed. An older agent is stopped last and disabled only when ours is
+//! registered; where that fails, it is put back.
+
+use std::fs;
+use std::io::{self, BufRead as _};
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use anyhow::{Context as _, anyhow};
+use falcon_sys::types::{NewService, Registration, Settings, StartMode};
+
+use super::command::Command;
+use super::control::stop_service;
+use super::old::{Kind, Old, Replaced, SERVICES};
+use super::pin::pin;
+use super::place::{self, Place};
+use super::{DESCRIPTION, DISPLAY_NAME, Failure, NAME, Startup, Wanted, on_windows, told};
+use crate::config::{self, Loaded};
+use crate::collect;
+
+/// After a failure; the last one for all that follow. Without one for a day the count begins anew.
+const RESTARTS: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(300)];
+const RESET_AFTER: Duration = Duration::from_secs(86_400);
+/// The agent takes 5 s to store what is unsent.
+const PRESHUTDOWN: Duration = Duration::from_secs(10);
+
+/// Performance Monitor Users and Event Log Readers: without them a service account reads neither counters nor events.
+const GROUPS: [&str; 2] = ["S-1-5-32-558", "S-1-5-32-573"];
+/// Accounts of the system itself, which need no right and no group.
+const SYSTEM_ACCOUNTS: [&str; 4] =
+    ["LocalSystem", r"NT AUTHORITY\SYSTEM", r"NT AUTHORITY\LocalService", r"NT AUTHORITY\NetworkService"];
+const SYSTEM: &str = "LocalSystem";
+/// Of accounts that each service has by itself.
+const VIRTUAL: &str = r"NT SERVICE\";
+
+/// What a host is given that has no configuration yet.
+const FIRST_CONFIG: &str = r#"{
+    "hostname": "",
+    "heartbeat": { "enabled": true, "addrs": [], "interval": 60, "timeout": 1000 },
+    "transfer": { "enabled": true, "addrs": [], "interval": 60, "timeout": 1000 },
+    "http": { "enabled": true, "listen": ":1988" }
+}
+"#;
+
+/// What has our name now.
+enum Now {
+    Nothing,
+    Ours(Registration, PathBuf),
+    Older,
+}
+
+/// Registers the service; over a registration of this agent it is [`update`].
+pub fn install(file: Option<&Path>, wanted: &Wanted) -> Result<(), Failure> {
+    register(file, wanted, true)
+}
+
+/// Brings the registration up to date with this program and these options; what is not given stays.
+pub fn update(file: Option<&Path>, wanted: &Wanted) -> Result<(), Failure> {
+    register(file, wanted, false)
+}
+
+fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failure> {
+    on_windows()?;
+    if !falcon_sys::is_administrator()? {
+        return Err(Failure::NotAdministrator);
+    }
+    let program = place::program()?;
+    let older = Old::find()?;
+    let now = what_is_there(&older)?;
+    if !new && matches!(now, Now::Nothing) {
+        return Err(Failure::NotInstalled);
+    }
+    let config = match (file, &now) {
+        (Some(file), _) => std::path::absolute(file)?,
+        (None, Now::Ours(_, config)) => config.clone(),
+        (None, _) => program.with_file_name("cfg.json"),
+    };
+    let first = first_config(&config, &older)?;
+    let loaded = match &first {
+        Some(first) => Some(checked(first, &config)?),
+        None => tell_whether_good(&config),
+    };
+    let account = wanted.user.as_deref().map(whole_name);
+    let password = if wanted.password_stdin { Some(read_password()?) } else { None };
+    let place = Place::new(program, config, loaded.as_ref());
+    place.check()?;
+
+    // From here on things change.
+    falcon_sys::create_private_dir(&place.state).with_context(|| place.state.display().to_string())?;
+    let replaced = older.iter().map(Replaced::of).collect::<Result<Vec<_>, _>>()?;
+    Replaced::save(replaced.clone(), &place.state)?;
+    if let Some(first) = &first {
+        falcon_sys::create_private_dir(place.config.parent().unwrap_or(&place.config))?;
+        fs::write(&place.config, &first.text).with_context(|| place.config.display().to_string())?;
+        println!("wrote {}{}", place.config.display(), first.from);
+    }
+    for old in &older {
+        if stop_service(&old.service)? {
+            println!("stopped {}", old.describe());
+        }
+    }
+    let done = put_down(&place, &now, wanted, account.as_deref(), password.as_deref());
+    if done.is_err() {
+        replaced.iter().for_each(Replaced::resume);
+    }
+    done?;
+    for old in older.iter().filter(|old| old.kind == Kind::Nssm) {
+        told(falcon_sys::service_set_start(&old.service, StartMode::Disabled), "the older agent cannot be disabled")?;
+    }
+    for old in &older {
+        println!("took over {}; `falcon-agent uninstall --restore` puts it back", old.describe());
+    }
+    if new && matches!(now, Now::Nothing | Now::Older) {
+        println!("{NAME} is registered; `falcon-agent start` starts it");
+    } else {
+        println!("{NAME} is registered with {}; what runs goes on until `falcon-agent restart`", place.program.display());
+    }
+    Ok(())
+}
+
+/// # Errors
+/// The name is a stranger's.
+fn what_is_there(older: &[Old]) -> Result<Now, Failure> {
+    let Some(registration) = told(falcon_sys::service_registration(NAME), "the service cannot be looked at")? else {
+        return Ok(Now::Nothing);
+    };
+    if let Some(config) = Command::parse(&registration.image_path).own_config() {
+        return Ok(Now::Ours(registration, config));
+    }
+    if older.iter().any(|old| old.kind == Kind::Python) {
+        return Ok(Now::Older);
+    }
+    Err(Failure::Failed(anyhow!(
+        "there is a service {NAME} that is neither this agent nor the Python agent: {}. If nobody needs it, remove it with \
+         `sc delete {NAME}`",
+        registration.image_path
+    )))
+}
+
+/// A configuration for a host that has none of this agent's.
+struct First {
+    text: String,
+    /// For people: where it is from.
+    from: String,
+}
+
+/// `None`: there is one, which stays as it is.
+fn first_config(config: &Path, older: &[Old]) -> Result<Option<First>, Failure> {
+    if config.exists() {
+        for old in older.iter().filter(|old| old.config != config) {
+            println!("{} is there already: {} is not copied", config.display(), old.config.display());
+        }
+        return Ok(None);
+    }
+    for old in older {
+        let bytes = match fs::read(&old.config) {
+            Ok(bytes) => bytes,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
+            Err(error) => return Err(anyhow::Error::new(error).context(old.config.display().to_string()).into()),
+        };
+        let name = falcon_sys::hostname().unwrap_or_default();
+        let pinned = pin(&bytes, &name);
+        let endpoint = match pinned.endpoint {
+            Some(endpoint) => format!(", endpoint {endpoint}"),
+            None => ", without a `hostname`".to_owned(),
+        };
+        return Ok(Some(First { text: pinned.text, from: format!(": a copy of {}{endpoint}", old.config.display()) }));
+    }
+    let from = "; set `transfer.addrs` and `heartbeat.addrs` in it".to_owned();
+    Ok(Some(First { text: FIRST_CONFIG.to_owned(), from }))
+}
+
+/// # Errors
+/// It is not one that the service would start with.
+fn checked(first: &First, config: &Path) -> Result<Loaded, Failure> {
+    let (parsed, warnings) = config::parse(first.text.as_bytes(), &config.display().to_string(), &collect::known())
+        .with_context(|| format!("nothing was changed: what would be written{}", first.from))?;
+    warnings.iter().for_each(|warning| println!("{warning}"));
+    Ok(Loaded { config: parsed, source: config::Source::File(config.to_owned()), warnings })
+}
+
+/// A configuration that is there and wrong keeps nothing from being registered: it is told here and again at the start.
+fn tell_whether_good(config: &Path) -> Option<Loaded> {
+    match config::load(Some(config), &collect::known()) {
+        Ok(loaded) => {
+            loaded.warnings.iter().for_each(|warning| println!("{warning}"));
+            Some(loaded)
+        }
+        Err(error) => {
+            println!("the service will not start until this is put right: {error}");
+            None
+        }
+    }
+}
+
+/// Registers the service and sets what belongs to it.
+fn put_down(
+    place: &Place,
+    now: &Now,
+    wanted: &Wanted,
+    account: Option<&str>,
+    password: Option<&str>,
+) -> Result<(), Failure> {
+    let (start, delayed) = match (wanted.startup, now) {
+        (Some(Startup::Auto), _) | (None, Now::Nothing | Now::Older) => (StartMode::Auto, false),
+        (Some(Startup::Delayed), _) => (StartMode::Auto, true),
+        (Some(Startup::Manual), _) => (StartMode::Manual, false),
+        (None, Now::Ours(registration, _)) => (registration.start, registration.delayed),
+    };
+    let named = account.or(match now {
+        Now::Ours(registration, _) => Some(registration.account.as_str()),
+        Now::Nothing | Now::Older => Some(SYSTEM),
+    });
+    let image_path = Command::compose(&place.program, &place.config);
+    let new = NewService {
+        name: NAME,
+        display_name: DISPLAY_NAME,
+        image_path: &image_path,
+        start,
+        // An account that stays is not named again: Windows would want its password.
+        account: if matches!(now, Now::Ours(..)) { account } else { named },
+        password,
+    };
+    match now {
+        Now::Nothing => told(falcon_sys::service_create(&new), "the service cannot be registered")?,
+        Now::Ours(..) | Now::Older => told(falcon_sys::service_change(&new), "the service cannot be registered anew")?,
+    }
+    if matches!(now, Now::Older) {
+        // Or the next look would take ours for the Python agent.
+        let class = format!(r"{SERVICES}\{NAME}\PythonClass");
+        told(falcon_sys::registry_delete_tree(&class), "what pywin32 left cannot be removed")?;
+    }
+    let settings = Settings {
+        description: DESCRIPTION,
+        delayed,
+        restarts: &RESTARTS,
+        reset_after: RESET_AFTER,
+        on_non_crash: true,
+        own_sid: true,
+        preshutdown: PRESHUTDOWN,
+    };
+    for (what, error) in falcon_sys::service_settle(NAME, &settings) {
+        println!("not set: {what}: {error}");
+    }
+    if let Err(error) = falcon_sys::event_source_install(NAME, &place.program) {
+        println!("not set: the source of events: {error}");
+    }
+    let own = named.filter(|account| !is_systems(account));
+    if let Some(account) = own {
+        enable_account(account);
+    }
+    let may = own.or(named.filter(|account| *account != SYSTEM && !account.ends_with(r"\SYSTEM")));
+    for remark in place.protect(may)? {
+        println!("{remark}");
+    }
+    Ok(())
+}
+
+/// The right to run as a service, and the two groups. What fails is told: it can be done by hand.
+fn enable_account(account: &str) {
+    // A virtual account may log on as a service by itself.
+    if !account.to_ascii_uppercase().starts_with(VIRTUAL)
+        && let Err(error) = falcon_sys::grant_service_logon(account)
+    {
+        println!("not set: the right of {account} to log on as a service: {error}");
+    }
+    match falcon_sys::account_sid(account) {
+        Ok(sid) => {
+            for group in GROUPS {
+                if let Err(error) = falcon_sys::add_to_group(group, &sid) {
+                    println!("not set: {account} as a member of the group {group}: {error}");
+                }
+            }
+        }
+        Err(error) => println!("not set: the groups of {account}: {error}"),
+    }
+}
+
+fn is_systems(account: &str) -> bool {
+    SYSTEM_ACCOUNTS.iter().any(|known| known.eq_ignore_ascii_case(account))
+}
+
+/// As the service control manager wants it: an account of this host alone is `.\NAME`.
+fn whole_name(name: &str) -> String {
+    let known = [("localservice", SYSTEM_ACCOUNTS[2]), ("networkservice", SYSTEM_ACCOUNTS[3]), ("system", SYSTEM), ("localsystem", SYSTEM)];
+    let lower = name.to_ascii_lowercase();
+    match known.iter().find(|(short, _)| *short == lower) {
+        Some((_, whole)) => (*whole).to_owned(),
+        None if name.contains(['\\', '@']) => name.to_owned(),
+        None => format!(r".\{name}"),
+    }
+}
+
+/// One line of standard input.
+fn read_password() -> anyhow::Result<String> {
+    let mut line = String::new();
+    io::stdin().lock().read_line(&mut line).context("the password cannot be read from standard input")?;
+    Ok(line.trim_end_matches(['\r', '\n']).to_owned())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn accounts_are_written_as_windows_wants_them() {
+        for (given, whole) in [
+            ("falcon", r".\falcon"),
+            (r"NT SERVICE\OpenFalconAgent", r"NT SERVICE\OpenFalconAgent"),
+            (r"CORP\falcon$", r"CORP\falcon$"),
+            ("falcon@corp.example", "falcon@corp.example"),
+            ("LocalService", r"NT AUTHORITY\LocalService"),
+            ("LOCALSYSTEM", "LocalSystem"),
+        ] {
+            assert_eq!(whole_name(given), whole);
+        }
+        assert!(is_systems(r"nt authority\networkservice") && !is_systems(r"NT SERVICE\OpenFalconAgent"));
+    }
+
+    #[test]
+    fn the_first_configuration_is_one_without_a_warning() {
+        let (config, warnings) = config::parse(FIRST_CONFIG.as_bytes(), "cfg.json", &collect::known()).expect("valid");
+        assert_eq!(warnings, []);
+        assert!(config.transfer.addrs.is_empty() && config.http.listen == ":1988");
+    }
+}

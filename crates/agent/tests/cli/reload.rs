@@ -1,0 +1,145 @@
+//! Another configuration for an agent that runs: what changes takes effect, what is wrong changes nothing, and nothing that
+//! waits or comes in meanwhile is lost.
+
+use std::net::TcpListener;
+use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::harness::agent::{Agent, free_address};
+use crate::harness::http;
+use crate::harness::items::Item;
+use crate::harness::now;
+use crate::harness::servers::Server;
+
+fn point(n: i64) -> serde_json::Value {
+    json!([{ "endpoint": "app", "metric": "m", "value": n, "step": 1, "counterType": "GAUGE", "tags": "",
+             "timestamp": now() - 10_000 + n }])
+}
+
+#[test]
+fn interval_address_tags_and_level_change_without_a_restart() {
+    let (first, second) = (Server::good(), Server::good());
+    let config = |server: &Server, interval: u32| {
+        json!({ "hostname": "h", "heartbeat": { "enabled": false },
+                "transfer": { "addrs": [server.addr], "interval": interval, "replay_delay": 0 } })
+    };
+    let agent = Agent::start(&config(&first, 3600));
+    agent.wait("a first cycle", || (!first.items().is_empty()).then_some(()));
+    let mut new = config(&second, 1);
+    new["default_tags"] = json!({ "room": "7" });
+    let outcome = agent.reload(&new);
+    assert_eq!((outcome["ok"].as_bool(), outcome["number"].as_u64()), (Some(true), Some(1)), "{outcome}");
+    assert!(outcome["text"].as_str().unwrap().ends_with("changed: default_tags, transfer"), "{outcome}");
+    let of = |item: &Item| item.metric == "agent.alive" && item.tags == "room=7" && item.step == 1;
+    agent.wait("cycles at the other transfer", || (second.items().iter().filter(|item| of(item)).count() > 1).then_some(()));
+    let again = agent.reload(&new);
+    assert!(again["text"].as_str().unwrap().ends_with("says what is in effect already"), "{again}");
+    assert_eq!(agent.terminate().code, Some(0));
+}
+
+#[test]
+fn the_listener_moves_and_clients_of_one_that_stays_are_never_refused() {
+    let config = json!({ "hostname": "h", "heartbeat": { "enabled": false } });
+    let mut agent = Agent::start(&config);
+    let (stop, reloads) = (AtomicBool::new(false), 20);
+    std::thread::scope(|scope| {
+        let client = scope.spawn(|| {
+            let mut asked = 0;
+            while !stop.load(Relaxed) {
+                let answer = http::get(agent.http, "/health").unwrap_or_else(|error| panic!("{error} after {asked}"));
+                assert_eq!(answer.status, 200);
+                asked += 1;
+            }
+            asked
+        });
+        for n in 0..reloads {
+            let mut new = config.clone();
+            new["default_tags"] = json!({ "n": n.to_string() });
+            assert_eq!(agent.reload(&new)["ok"], json!(true));
+        }
+        stop.store(true, Relaxed);
+        assert!(client.join().expect("never refused") > reloads);
+    });
+    let mut new = config.clone();
+    new["http"] = json!({ "listen": free_address().to_string() });
+    let outcome = agent.reload(&new);
+    assert_eq!(outcome["ok"], json!(true), "{outcome}");
+    let before = std::mem::replace(&mut agent.http, new["http"]["listen"].as_str().unwrap().parse().unwrap());
+    agent.wait("the new address", || http::get(agent.http, "/health").ok());
+    assert!(http::get(before, "/health").is_err());
+    assert_eq!(agent.terminate().code, Some(0));
+}
+
+#[test]
+fn what_is_wrong_changes_nothing_and_is_told_with_line_and_key() {
+    let server = Server::good();
+    let good = json!({ "hostname": "h", "heartbeat": { "enabled": false },
+                       "transfer": { "addrs": [server.addr], "interval": 1, "replay_delay": 0 } });
+    let agent = Agent::start(&good);
+    let taken = TcpListener::bind("127.0.0.1:0").unwrap();
+    let elsewhere = json!({ "http": { "listen": taken.local_addr().unwrap().to_string() } }).to_string();
+    for (text, told) in [
+        ("{\n  \"transfer\": {\n    \"interval\": \"often\" } }", "cfg.json:3:"),
+        ("", "cfg.json"),
+        ("{", "cfg.json:1:"),
+        (elsewhere.as_str(), "http.listen: cannot listen on"),
+        (r#"{"http": {"tls": {"cert": "nowhere.pem"}}}"#, "http.tls"),
+    ] {
+        let outcome = agent.reload_text(text);
+        assert_eq!(outcome["ok"], json!(false), "{text}: {outcome}");
+        assert!(outcome["text"].as_str().unwrap().contains(told), "{text}: {outcome}");
+        agent.assert_healthy();
+    }
+    std::fs::remove_file(agent.dir().join("cfg.json")).unwrap();
+    agent.wait_for_lines("nothing was changed", 5);
+    let count = server.items().len();
+    agent.wait("points as before", || (server.items().len() > count).then_some(()));
+    assert_eq!(agent.terminate().code, Some(0));
+}
+
+/// Points that were taken in before, during and after reloads arrive once each, in order, also those that only wait.
+#[test]
+fn nothing_that_was_taken_in_is_lost_and_no_stamp_is_given_twice() {
+    let server = Server::good();
+    let config = |n: i64| {
+        json!({ "hostname": "h", "heartbeat": { "enabled": false }, "ignore": { "no.such.metric": n % 2 == 0 },
+                "transfer": { "addrs": [server.addr], "interval": 1, "replay_delay": 0, "replay_pause": 0 } })
+    };
+    let agent = Agent::start(&config(0));
+    let rounds = 12;
+    for n in 1..=rounds {
+        if n == 4 {
+            server.down();
+        } else if n == 8 {
+            server.up();
+        }
+        assert_eq!(agent.post(point(2 * n).to_string().as_bytes()).status, 200, "{}", agent.state());
+        assert_eq!(agent.reload(&config(n))["ok"], json!(true));
+        assert_eq!(agent.post(point(2 * n + 1).to_string().as_bytes()).status, 200, "{}", agent.state());
+    }
+    let pushed = || -> Vec<i64> {
+        let items = server.items();
+        items.iter().filter(|item| item.endpoint == "app").map(|item| item.value as i64).collect()
+    };
+    agent.wait("all points", || (pushed().last() == Some(&(2 * rounds + 1))).then_some(()));
+    assert_eq!(pushed(), (2..=2 * rounds + 1).collect::<Vec<_>>(), "{}", agent.state());
+    let mut stamps: Vec<i64> =
+        server.items().iter().filter(|item| item.metric == "agent.alive").map(|item| item.timestamp).collect();
+    let count = stamps.len();
+    stamps.dedup();
+    assert_eq!(stamps.len(), count);
+    assert_eq!(agent.terminate().code, Some(0));
+}
+
+/// A stop that comes while the agent is between two configurations is not forgotten.
+#[test]
+fn a_stop_in_the_middle_of_a_reload_is_a_stop() {
+    let agent = Agent::start(&json!({ "hostname": "h" }));
+    std::fs::write(agent.dir().join("cfg.json"), json!({ "hostname": "other" }).to_string()).unwrap();
+    agent.signal(Signal::HUP);
+    let ended = agent.terminate();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.err.contains("SIGTERM: stopping"), "{}", ended.err);
+}
