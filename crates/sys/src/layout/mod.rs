@@ -8,6 +8,7 @@ pub(crate) mod disk;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod processor;
+pub(crate) mod service_sid;
 pub(crate) mod sid;
 pub(crate) mod socket;
 pub(crate) mod text;

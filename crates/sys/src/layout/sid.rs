@@ -72,6 +72,12 @@ pub(crate) fn service_account(name: &str) -> Option<&'static str> {
     }
 }
 
+/// The service whose virtual account this is: `name` of `NT SERVICE\name`.
+pub(crate) fn virtual_account(name: &str) -> Option<&str> {
+    let (authority, service) = name.split_once('\\')?;
+    (authority.eq_ignore_ascii_case("NT SERVICE") && !service.is_empty()).then_some(service)
+}
+
 /// A DACL that takes nothing from the directory above: the system and the administrators may do everything, so may
 /// `owners`, and others what they are granted; the last says whether that goes on below.
 pub(crate) fn protected(owners: &[&str], grants: &[(String, Rights, bool)], is_dir: bool) -> String {
@@ -136,6 +142,8 @@ mod tests {
         assert_eq!(service_account(r"NT AUTHORITY\LocalService"), Some(LOCAL_SERVICE));
         assert_eq!(service_account(r"nt authority\network service"), Some(NETWORK_SERVICE));
         assert_eq!((service_account(r"NT SERVICE\x"), service_account(r"DOMAIN\system")), (None, None));
+        assert_eq!([r"NT SERVICE\x", r"nt service\x"].map(virtual_account), [Some("x"); 2]);
+        assert_eq!([r"NT SERVICE\", r"DOMAIN\x", "x"].map(virtual_account), [None; 3]);
     }
 
     #[test]

@@ -119,3 +119,27 @@ pub fn service_settings(_name: &str) -> io::Result<Option<ServiceSettings>> {
 pub fn service_settle(_name: &str, _settings: &Settings<'_>) -> Vec<(&'static str, io::Error)> {
     vec![("settings", io::ErrorKind::Unsupported.into())]
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_of_it_is_there_and_nothing_pretends_to_be() {
+        let unsupported = |kind| kind == io::ErrorKind::Unsupported;
+        assert!(unsupported(run_service(Box::new(|_, _| ())).unwrap_err().kind()));
+        assert!(unsupported(service_status("sshd").unwrap_err().kind()));
+        assert!(unsupported(service_control("sshd", ServiceCommand::Stop).unwrap_err().kind()));
+        let settings = Settings {
+            description: "",
+            delayed: false,
+            restarts: &[],
+            reset_after: Duration::ZERO,
+            on_non_crash: false,
+            own_sid: false,
+            preshutdown: Duration::ZERO,
+        };
+        let refused = service_settle("sshd", &settings);
+        assert!(refused.iter().all(|(_, error)| unsupported(error.kind())) && refused.len() == 1);
+    }
+}

@@ -3,11 +3,12 @@
 //! Source: Microsoft's reference of LookupAccountName, LookupAccountSid, LsaAddAccountRights and NetLocalGroupAddMembers.
 
 use super::ffi::{last_error, size_u32, wide};
-use crate::layout::sid::{Sid, service_account};
+use crate::layout::service_sid::service_sid;
+use crate::layout::sid::{Sid, service_account, virtual_account};
 use crate::layout::text::text;
 use std::ffi::OsStr;
 use std::{io, ptr};
-use windows_sys::Win32::Foundation::{ERROR_MEMBER_IN_ALIAS, NO_ERROR, NTSTATUS};
+use windows_sys::Win32::Foundation::{ERROR_MEMBER_IN_ALIAS, ERROR_NONE_MAPPED, NO_ERROR, NTSTATUS};
 use windows_sys::Win32::NetworkManagement::NetManagement::{LOCALGROUP_MEMBERS_INFO_0, NetLocalGroupAddMembers};
 use windows_sys::Win32::Security::Authentication::Identity::{
     LSA_HANDLE, LSA_OBJECT_ATTRIBUTES, LSA_UNICODE_STRING, LsaAddAccountRights, LsaClose, LsaNtStatusToWinError,
@@ -26,17 +27,17 @@ const SERVICE_LOGON: &str = "SeServiceLogonRight";
 ///
 /// # Errors
 /// The call's own: 1332 where the name is no account's.
-pub fn account_sid(name: &str) -> io::Result<String> {
-    if let Some(sid) = Sid::parse(name) {
+pub fn account_sid(given: &str) -> io::Result<String> {
+    if let Some(sid) = Sid::parse(given) {
         return Ok(sid.to_string());
     }
-    if let Some(sid) = service_account(name) {
+    if let Some(sid) = service_account(given) {
         return Ok(sid.to_owned());
     }
     // The dot is the control manager's: whoever looks names up does not know it.
-    let name = match name.strip_prefix(r".\") {
+    let name = match given.strip_prefix(r".\") {
         Some(user) => format!(r"{}\{user}", super::computer_name(ComputerNamePhysicalNetBIOS)?),
-        None => name.to_owned(),
+        None => given.to_owned(),
     };
     let name = wide(OsStr::new(&name))?;
     let (mut sid, mut domain) = ([0_u64; SID_BYTES.div_ceil(8)], [0; NAME_UNITS]);
@@ -48,7 +49,12 @@ pub fn account_sid(name: &str) -> io::Result<String> {
         LookupAccountNameW(ptr::null(), name.as_ptr(), to.cast(), &raw mut bytes, of, &raw mut units, &raw mut kind)
     };
     if ok == 0 {
-        return Err(last_error());
+        let error = last_error();
+        // Wine knows no service by its account, and Windows none that is not registered yet.
+        return match virtual_account(given) {
+            Some(service) if error.raw_os_error() == Some(ERROR_NONE_MAPPED.cast_signed()) => Ok(service_sid(service)),
+            _ => Err(error),
+        };
     }
     // SAFETY: a call that succeeded wrote a whole SID there.
     let sid = unsafe { super::token::sid_at(to.cast()) };
@@ -142,6 +148,10 @@ mod tests {
         assert!(administrators.is_err() || administrators.unwrap() == "S-1-5-32-544");
         assert_eq!(account_sid("no such account of any host").unwrap_err().raw_os_error(), Some(1332));
         assert!(account_sid("a\0b").is_err());
+        // A service of every Windows, and one of none.
+        let sid = "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464";
+        assert_eq!(account_sid(r"NT SERVICE\TrustedInstaller").unwrap(), sid);
+        assert!(account_sid(r"nt service\falcon-test-of-no-host").unwrap().starts_with("S-1-5-80-"));
     }
 
     #[test]

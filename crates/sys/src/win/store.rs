@@ -52,3 +52,21 @@ pub fn is_held(error: &io::Error) -> bool {
     let code = error.raw_os_error().map(i32::cast_unsigned);
     matches!(code, Some(ERROR_ACCESS_DENIED | ERROR_LOCK_VIOLATION | ERROR_SHARING_VIOLATION))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_directory_is_made_with_those_above_it_and_one_that_is_there_stays() {
+        let place = std::env::temp_dir().join(format!("falcon private {}", std::process::id()));
+        let path = place.join("var").join("queue");
+        create_private_dir(&path).unwrap();
+        let file = path.join("0001");
+        fs::write(&file, "point").unwrap();
+        create_private_dir(&path).unwrap();
+        assert_eq!(fs::read_to_string(&file).unwrap(), "point");
+        assert_eq!(create_private_dir(&file).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        fs::remove_dir_all(&place).unwrap();
+    }
+}
