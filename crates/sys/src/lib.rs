@@ -28,6 +28,6 @@ use win as imp;
 pub use gpu::Nvml;
 pub use imp::{
     Host, commit_info, create_private_dir, disk_io, full_hostname, hold_port_alone, hostname, is_held, letter_disks,
-    limit_heap_growth, local_time, memory_lists, ntp_servers, page_files, self_usage, since_boot, sync_dir, trim_heap,
-    volume_usage,
+    limit_heap_growth, local_time, memory_lists, ntp_servers, page_files, self_usage, services, since_boot, sync_dir,
+    trim_heap, volume_usage,
 };

@@ -24,7 +24,7 @@ mod sock;
 mod store;
 mod text;
 
-pub use absent::{commit_info, disk_io, letter_disks, memory_lists, ntp_servers};
+pub use absent::{commit_info, disk_io, letter_disks, memory_lists, ntp_servers, services};
 pub use fs::volume_usage;
 pub use host::Host;
 pub use listen::hold_port_alone;

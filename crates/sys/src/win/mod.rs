@@ -16,6 +16,7 @@ mod ntdll;
 mod paging;
 mod process;
 mod reg;
+mod services;
 mod socket;
 mod store;
 mod time;
@@ -28,6 +29,7 @@ pub use listen::hold_port_alone;
 pub use mem::{commit_info, page_files};
 pub use paging::memory_lists;
 pub use process::self_usage;
+pub use services::services;
 pub use store::{create_private_dir, is_held, sync_dir};
 pub use time::{local_time, ntp_servers, since_boot};
 
