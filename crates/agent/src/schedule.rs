@@ -85,6 +85,8 @@ impl LaneTask {
             Lane::Df => quarter.clamp(Duration::from_secs(8), Duration::from_secs(15)),
             // A drive, and a server that does not answer, are given up after 5 s by their unit.
             Lane::Disk | Lane::Ntp => quarter.clamp(Duration::from_secs(8), Duration::from_secs(15)),
+            // Alone in its lane, and given up after 10 s by its unit.
+            Lane::Service => quarter.clamp(Duration::from_secs(12), Duration::from_secs(15)),
             // Alone in its lane. A driver that no other program keeps awake wakes each device for some seconds.
             Lane::Gpu => (2 * quarter).clamp(Duration::from_secs(5), Duration::from_secs(30)),
         }
