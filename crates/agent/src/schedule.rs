@@ -72,11 +72,7 @@ pub fn lanes(specs: impl IntoIterator<Item = &'static Spec>, shared: &Shared) ->
 }
 
 /// The same, in the place of those whose marks these are.
-pub fn lanes_after(
-    earlier: &[Mark],
-    specs: impl IntoIterator<Item = &'static Spec>,
-    shared: &Shared,
-) -> Vec<LaneTask> {
+pub fn lanes_after(earlier: &[Mark], specs: impl IntoIterator<Item = &'static Spec>, shared: &Shared) -> Vec<LaneTask> {
     let collector = &shared.context.config.collector;
     let mut groups: BTreeMap<(Lane, u32), Vec<Unit>> = BTreeMap::new();
     for spec in specs.into_iter().filter(|spec| spec.exists_on(Platform::CURRENT)) {
@@ -103,6 +99,8 @@ impl LaneTask {
             Lane::Df => quarter.clamp(Duration::from_secs(8), Duration::from_secs(15)),
             // A drive, and a server that does not answer, are given up after 5 s by their unit.
             Lane::Disk | Lane::Ntp => quarter.clamp(Duration::from_secs(8), Duration::from_secs(15)),
+            // Alone in its lane, and given up after 10 s by its unit.
+            Lane::Service => quarter.clamp(Duration::from_secs(12), Duration::from_secs(15)),
             // Alone in its lane. A driver that no other program keeps awake wakes each device for some seconds.
             Lane::Gpu => (2 * quarter).clamp(Duration::from_secs(5), Duration::from_secs(30)),
         }

@@ -41,8 +41,7 @@ pub use remove::uninstall;
 /// Those of the Python agent.
 pub const NAME: &str = "OpenFalconAgent";
 pub const DISPLAY_NAME: &str = "Open-Falcon Windows Agent";
-const DESCRIPTION: &str =
-    "Collects this host's metrics for Open-Falcon: sends them to a transfer, reports to hbs, takes pushes on port 1988.";
+const DESCRIPTION: &str = "Collects this host's metrics for Open-Falcon: sends them to a transfer, reports to hbs, takes pushes on port 1988.";
 
 /// The service-specific exit codes; those of the guard are the process's own.
 const FAILED: u32 = 1;

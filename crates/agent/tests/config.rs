@@ -72,6 +72,7 @@ fn any_file() -> impl Strategy<Value = serde_json::Value> {
                     "ifacePrefix": list, "ifacePrefixIgnore": list, "mountPoint": list, "names": names,
                     "intervals": {"df": seconds, "cpu": near, "none": 1},
                 },
+                "service": {"names": list, "alive": text},
                 "default_tags": tags, "ignore": ignore,
             });
             if extra {

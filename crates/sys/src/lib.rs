@@ -31,4 +31,12 @@ mod win;
 use win as imp;
 
 pub use gpu::Nvml;
-pub use imp::{EventSource, Host, Service, access_of, account_sid, add_to_group, commit_info, create_private_dir, disk_io, enable_ansi, event_source_install, event_source_remove, full_hostname, grant_service_logon, hold_port_alone, hostname, is_administrator, is_held, is_reparse_point, letter_disks, limit_heap_growth, local_time, memory_lists, ntp_servers, open_log, owner_of, page_files, protect, registry_delete_tree, registry_set, registry_text, registry_tree, registry_write_tree, run_service, self_usage, service_change, service_control, service_create, service_delete, service_registration, service_set_start, service_settings, service_settle, service_start, service_status, since_boot, started_by_double_click, stderr_is, sync_dir, trim_heap, volume_usage,};
+pub use imp::{
+    EventSource, Host, Service, access_of, account_sid, add_to_group, commit_info, create_private_dir, disk_io,
+    enable_ansi, event_source_install, event_source_remove, full_hostname, grant_service_logon, hold_port_alone,
+    hostname, is_administrator, is_held, is_reparse_point, letter_disks, limit_heap_growth, local_time, memory_lists,
+    ntp_servers, open_log, owner_of, page_files, protect, registry_delete_tree, registry_set, registry_text,
+    registry_tree, registry_write_tree, run_service, self_usage, service_change, service_control, service_create,
+    service_delete, service_registration, service_set_start, service_settings, service_settle, service_start,
+    service_status, services, since_boot, started_by_double_click, stderr_is, sync_dir, trim_heap, volume_usage,
+};

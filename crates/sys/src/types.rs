@@ -441,3 +441,29 @@ pub struct GpuMemory {
     pub total_bytes: u64,
     pub used_bytes: u64,
 }
+
+/// One service of Windows; a driver is none.
+#[derive(Debug)]
+pub struct Service {
+    /// The name of its key (`W3SVC`), not the one that is displayed.
+    pub name: String,
+    /// 1 stopped, 2 start pending, 3 stop pending, 4 running, 5 continue pending, 6 pause pending, 7 paused.
+    pub state: u32,
+    /// dwWin32ExitCode: why it ended; 0: as it should, 1066: for a reason of its own, 1077: not started since boot.
+    pub exit_code: u32,
+    /// What Windows makes a service from for each user that logs on. It never runs itself.
+    pub is_template: bool,
+    /// `None` where it was not asked.
+    pub start: Option<io::Result<ServiceStart>>,
+}
+
+/// How a service of Windows is started.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct ServiceStart {
+    /// 0 at boot, 1 by the system, 2 automatic, 3 on demand, 4 disabled.
+    pub mode: u32,
+    /// Automatic, some minutes after the others; `false` where the system does not know.
+    pub delayed: bool,
+    /// Started and stopped by events; `false` where the system does not know.
+    pub triggered: bool,
+}

@@ -210,7 +210,9 @@ impl Agent {
         }
         match store.close().await {
             Some((0, 0)) => tracing::info!("stopped; every point was sent"),
-            Some((stored, 0)) => tracing::info!("stopped; {stored} points are on disk and are sent after the next start"),
+            Some((stored, 0)) => {
+                tracing::info!("stopped; {stored} points are on disk and are sent after the next start")
+            }
             Some((_, lost)) => tracing::warn!("stopped; {lost} points were not sent and are lost"),
             None => tracing::warn!("stopped; the disk does not answer, and points that were not sent are lost"),
         }

@@ -48,9 +48,10 @@ pub(super) async fn read(loaded: &Loaded) -> anyhow::Result<Loaded> {
         Source::Standalone => None,
     };
     let read = tokio::task::spawn_blocking(move || config::load(path.as_deref(), &collect::known()));
-    let new = tokio::time::timeout(READ, read).await.context("the file cannot be read in time")??.map_err(|error| {
-        anyhow::anyhow!("{error}")
-    })?;
+    let new = tokio::time::timeout(READ, read)
+        .await
+        .context("the file cannot be read in time")??
+        .map_err(|error| anyhow::anyhow!("{error}"))?;
     check(loaded, &new).await?;
     Ok(new)
 }
@@ -70,7 +71,10 @@ async fn check(old: &Loaded, new: &Loaded) -> anyhow::Result<()> {
     if is.tls != was.tls {
         let (config, base) = (new.config.clone(), new.base().to_owned());
         let checked = tokio::task::spawn_blocking(move || http::Site::check_tls(&config, &base));
-        tokio::time::timeout(READ, checked).await.context("http.tls: the files cannot be read in time")??.context("http.tls")?;
+        tokio::time::timeout(READ, checked)
+            .await
+            .context("http.tls: the files cannot be read in time")??
+            .context("http.tls")?;
     }
     Ok(())
 }
@@ -168,7 +172,8 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let state = dir.path().join("state");
         assert_eq!(Outcome::find(&state), None);
-        let outcome = Outcome { pid: 7, number: 2, at: 1, ok: true, text: "x".to_owned(), warnings: vec!["w".to_owned()] };
+        let outcome =
+            Outcome { pid: 7, number: 2, at: 1, ok: true, text: "x".to_owned(), warnings: vec!["w".to_owned()] };
         outcome.write(&Outcome::file(&state)).unwrap();
         outcome.write(&Outcome::file(&state)).unwrap();
         assert_eq!(Outcome::find(&state), Some(outcome));

@@ -19,11 +19,12 @@ pub enum Guarded {
     Volumes,
     Processes,
     Gpus,
+    Services,
 }
 
 impl Guarded {
-    pub const ALL: [Guarded; 5] =
-        [Guarded::Interfaces, Guarded::Disks, Guarded::Volumes, Guarded::Processes, Guarded::Gpus];
+    pub const ALL: [Guarded; 6] =
+        [Guarded::Interfaces, Guarded::Disks, Guarded::Volumes, Guarded::Processes, Guarded::Gpus, Guarded::Services];
 
     /// The key of `collector.limits`, and the tag `group` of `agent.series.dropped`.
     pub fn name(self) -> &'static str {
@@ -33,6 +34,7 @@ impl Guarded {
             Guarded::Volumes => "volumes",
             Guarded::Processes => "processes",
             Guarded::Gpus => "gpus",
+            Guarded::Services => "services",
         }
     }
 
@@ -44,6 +46,7 @@ impl Guarded {
             (Guarded::Disks | Guarded::Volumes, Platform::Windows) => 128,
             (Guarded::Interfaces | Guarded::Disks | Guarded::Volumes, Platform::Linux) => 1024,
             (Guarded::Processes | Guarded::Gpus, _) => 64,
+            (Guarded::Services, _) => 500,
         }
     }
 }

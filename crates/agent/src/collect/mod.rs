@@ -22,6 +22,7 @@ mod netstat;
 mod ntp;
 mod plan;
 mod process;
+mod service;
 mod snmp;
 mod ss;
 mod sys;
@@ -51,6 +52,7 @@ pub static ALL: &[Spec] = &[
     netstat::SPEC,
     ss::SPEC,
     process::SPEC,
+    service::SPEC,
     df::SPEC,
     diskio::SPEC,
     gpu::SPEC,
@@ -97,10 +99,12 @@ pub enum Lane {
     Gpu,
     /// Asks time servers.
     Ntp,
+    /// Asks the manager of services, which may be busy.
+    Service,
 }
 
 impl Lane {
-    pub const ALL: [Lane; 5] = [Lane::Host, Lane::Df, Lane::Disk, Lane::Gpu, Lane::Ntp];
+    pub const ALL: [Lane; 6] = [Lane::Host, Lane::Df, Lane::Disk, Lane::Gpu, Lane::Ntp, Lane::Service];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -109,6 +113,7 @@ impl Lane {
             Lane::Disk => "disk",
             Lane::Gpu => "gpu",
             Lane::Ntp => "ntp",
+            Lane::Service => "service",
         }
     }
 

@@ -1,8 +1,8 @@
 //! Every default of the configuration, and the ranges values are held to.
 
 use super::{
-    Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Mssql, NameSet, Plugin, Queue, RepoUrl, Secret,
-    Tls, Transfer,
+    Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Mssql, NameSet, Plugin, Queue, RepoUrl,
+    Secret, Service, Tls, Transfer,
 };
 
 pub(super) const TRANSFER_PORT: u16 = 8433;
@@ -81,6 +81,7 @@ pub(super) fn file() -> Config {
             ntp: None,
             switches: [].into(),
         },
+        service: Service { names: Vec::new(), alive: alive(Dialect::Falcon) },
         default_tags: [].into(),
         ignore: [].into(),
         state_dir: String::new(),
@@ -123,6 +124,14 @@ pub(super) fn names(dialect: Dialect) -> Vec<NameSet> {
         Dialect::Standalone | Dialect::Falcon => vec![NameSet::Falcon, NameSet::Extended],
         Dialect::WindowsAgent => vec![NameSet::WindowsAgent, NameSet::Extended],
         Dialect::FreedomKk => vec![NameSet::Falcon, NameSet::FreedomKk, NameSet::Extended],
+    }
+}
+
+/// No alarm of the agent before begins on the day of the change.
+pub(super) fn alive(dialect: Dialect) -> Alive {
+    match dialect {
+        Dialect::WindowsAgent => Alive::Exists,
+        Dialect::Standalone | Dialect::Falcon | Dialect::FreedomKk => Alive::Running,
     }
 }
 

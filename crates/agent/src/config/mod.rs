@@ -78,6 +78,7 @@ pub struct Config {
     pub queue: Queue,
     pub http: Http,
     pub collector: Collector,
+    pub service: Service,
     pub default_tags: BTreeMap<String, String>,
     /// Names of collected metrics that are not sent.
     #[serde(serialize_with = "as_map")]
@@ -230,6 +231,36 @@ pub struct Collector {
     pub switches: BTreeMap<&'static str, bool>,
 }
 
+/// Services of Windows, units of systemd.
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Service {
+    /// Names and patterns of those that `service.*` tells of; empty: none.
+    pub names: Vec<String>,
+    pub alive: Alive,
+}
+
+/// What the Python agent's `*.alive` say.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Alive {
+    /// 1 while the service runs.
+    Running,
+    /// 1 while it is installed, whether or not it runs: what that agent said.
+    Exists,
+}
+
+impl Alive {
+    pub const ALL: [Alive; 2] = [Alive::Running, Alive::Exists];
+
+    /// As written in `cfg.json`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Alive::Running => "running",
+            Alive::Exists => "exists",
+        }
+    }
+}
+
 impl Collector {
     /// Whether a collector, or with `default` false an option, is on.
     pub fn is_on(&self, name: &str, default: bool) -> bool {
@@ -237,16 +268,18 @@ impl Collector {
     }
 }
 
-/// Of freedomkk's agent; kept and shown, not acted on.
+/// Of freedomkk's agent; kept and shown, `enabled` alone is acted on.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Iis {
+    /// This host is one of IIS: the Python agent's `service.alive` is 0 without it.
     pub enabled: bool,
     pub websites: Vec<String>,
 }
 
-/// Of freedomkk's agent; kept and shown, not acted on: performance counters need no login.
+/// Of freedomkk's agent; kept and shown, `enabled` alone is acted on: performance counters need no login.
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Mssql {
+    /// This host is one of SQL Server: the Python agent's `*.alive` are 0 without it.
     pub enabled: bool,
     pub addr: String,
     pub port: u16,

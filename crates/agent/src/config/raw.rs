@@ -20,6 +20,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "queue",
             "http",
             "collector",
+            "service",
             "default_tags",
             "ignore",
             "state_dir",
@@ -40,6 +41,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
         "collector",
         &["ifacePrefix", "ifacePrefixIgnore", "mountPoint", "names", "intervals", "limits", "process", "ntp"],
     ),
+    ("service", &["names", "alive"]),
     ("guard", &["enabled", "memory_mb", "cpu_percent"]),
     ("iis", &["enabled", "websites"]),
     ("mssql", &["enabled", "addr", "port", "username", "password", "encrypt", "instance"]),
@@ -60,6 +62,7 @@ pub(super) struct Raw {
     pub queue: RawQueue,
     pub http: RawHttp,
     pub collector: RawCollector,
+    pub service: RawService,
     pub default_tags: Vec<Spot<RawTag>>,
     /// Metric and whether it is ignored: of the map form, or of the array form, where all are.
     pub ignore: Vec<Spot<(String, bool)>>,
@@ -145,6 +148,12 @@ pub(super) struct RawCollector {
     pub switches: Vec<(&'static str, bool)>,
 }
 
+#[derive(Debug, Default)]
+pub(super) struct RawService {
+    pub names: Strings,
+    pub alive: Maybe<String>,
+}
+
 #[derive(Debug)]
 pub(super) struct RawTag {
     pub key: String,
@@ -196,6 +205,7 @@ impl Raw {
             "queue" => raw.queue.read(node, path, report),
             "http" => raw.http.read(node, path, report),
             "collector" => raw.collector.read(node, path, known, report),
+            "service" => raw.service.read(node, path, report),
             "default_tags" => raw.read_tags(node, path, report),
             "ignore" => raw.read_ignore(node, path, report),
             "guard" => raw.guard.read(node, path, report),
@@ -208,11 +218,13 @@ impl Raw {
         Ok(raw)
     }
 
-    /// Whose file this is, by the keys only that agent has.
+    /// Whose file this is, by the keys only that agent has. `iis` and `mssql` may have been added to the Python agent's, which
+    /// has no key of its own for these modules.
     pub fn dialect(&self) -> Dialect {
-        if self.logfile.is_some() || self.iis.is_some() || self.mssql.is_some() {
+        let is_python = self.plugin.is_none() && (self.ignore_is_list || self.collector.iface_prefix_ignore.is_some());
+        if self.logfile.is_some() || !is_python && (self.iis.is_some() || self.mssql.is_some()) {
             Dialect::FreedomKk
-        } else if self.plugin.is_none() && (self.ignore_is_list || self.collector.iface_prefix_ignore.is_some()) {
+        } else if is_python {
             Dialect::WindowsAgent
         } else {
             Dialect::Falcon
@@ -365,6 +377,16 @@ impl RawCollector {
                 }
                 Ok(())
             }
+        })
+    }
+}
+
+impl RawService {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section(node, path, report, |report, key, node, path| match key {
+            "names" => set(&mut self.names, unless_false(node, path, report)?),
+            "alive" => set(&mut self.alive, text(node, path, report)?),
+            _ => Ok(()),
         })
     }
 }

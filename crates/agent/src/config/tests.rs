@@ -100,6 +100,31 @@ fn collectors_are_switched_off_and_options_on() {
 }
 
 #[test]
+fn services_are_named_once_and_alive_means_what_the_agent_before_meant() {
+    let (config, warnings) = read(r#"{"service": {"names": ["W3SVC", " W3SVC ", "", "MSSQL*"]}}"#).unwrap();
+    assert_eq!(config.service.names, ["W3SVC", "MSSQL*"]);
+    assert_eq!((config.service.alive, warnings.len()), (Alive::Running, 1), "{warnings:?}");
+    let alive = |text: &str| read(text).unwrap().0.service.alive;
+    assert_eq!(alive(r#"{"ignore": ["cpu.busy"]}"#), Alive::Exists);
+    assert_eq!(alive(r#"{"ignore": ["cpu.busy"], "service": {"alive": "Running"}}"#), Alive::Running);
+    assert_eq!(alive(r#"{"logfile": "", "service": {"alive": "exists", "names": "W3SVC"}}"#), Alive::Exists);
+    assert_eq!(read(r#"{"service": {"names": false}}"#).unwrap().0.service.names, [""; 0]);
+    assert_eq!(
+        warnings_of(r#"{"service": {"alive": "installed"}}"#),
+        ["cfg.json:1: service.alive: expected running or exists, found \"installed\"; running is used"]
+    );
+}
+
+/// With a section for IIS the Python agent's file was taken for another agent's, and all its names changed.
+#[test]
+fn sections_that_were_added_to_the_python_agents_file_leave_it_that() {
+    let (config, _) = read(r#"{"ignore": [], "iis": {"enabled": true}, "mssql": {"enabled": true}}"#).unwrap();
+    assert_eq!((config.dialect, config.service.alive), (Dialect::WindowsAgent, Alive::Exists));
+    assert_eq!((config.iis.unwrap().enabled, config.mssql.unwrap().enabled), (true, true));
+    assert_eq!(read(r#"{"ignore": [], "logfile": "a.log"}"#).unwrap().0.dialect, Dialect::FreedomKk);
+}
+
+#[test]
 fn the_guards_limits_are_held_to_their_ranges_and_zero_is_one_of_them() {
     let (config, warnings) = read(r#"{"guard": {"enabled": false, "memory_mb": 0, "cpu_percent": 0}}"#).unwrap();
     assert_eq!(config.guard, Guard { enabled: false, memory_mb: 0, cpu_percent: 0 });
@@ -161,8 +186,8 @@ fn freedomkks_file_is_read_and_its_login_shown_nowhere() {
         warnings,
         [
             "cfg.json:3: logfile: accepted, but this version does not write its log to this file",
-            "cfg.json:7: iis.enabled: accepted, but not acted on by this version",
-            "cfg.json:13: mssql.enabled: accepted, but not acted on by this version",
+            "cfg.json:7: iis.enabled: accepted, but this version sends no iis.* metrics; only service.alive is 0 without IIS",
+            "cfg.json:13: mssql.enabled: accepted, but this version asks SQL Server nothing; only *.alive are 0 without it",
             "cfg.json:16: mssql.username: not used: counters need no login; better remove the login from this file",
             "cfg.json:40: http.backdoor: never supported: it runs shell commands for whoever can reach the port",
         ]

@@ -4,13 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::raw::{
-    Raw, RawCollector, RawGuard, RawHttp, RawHttpLimits, RawIis, RawMssql, RawPlugin, RawQueue, RawServer, RawTag,
+    Raw, RawCollector, RawGuard, RawHttp, RawHttpLimits, RawIis, RawMssql, RawPlugin, RawQueue, RawServer, RawService,
+    RawTag,
 };
 use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
-    Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Known, Mssql, NameSet, Plugin, Queue, RepoUrl,
-    Secret, Tls, Transfer, address, defaults, network,
+    Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Known, Mssql, NameSet, Plugin, Queue,
+    RepoUrl, Secret, Service, Tls, Transfer, address, defaults, network,
 };
 
 /// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
@@ -28,6 +29,7 @@ pub(super) fn validate(raw: Raw, known: &Known, report: &mut Report<'_>) -> Resu
         queue: queue(raw.queue, default.queue, report),
         http: http(raw.http, default.http, report),
         collector: collector(raw.collector, dialect, known, steps, report)?,
+        service: service(raw.service, dialect, report),
         default_tags: tags(raw.default_tags, known, report),
         ignore: ignored(raw.ignore),
         state_dir: or(raw.state_dir, default.state_dir),
@@ -321,7 +323,7 @@ fn collector(
         names: names(raw.names, dialect, report)?,
         intervals: intervals(raw.intervals, &known.collectors, min_step, report),
         limits: limits(raw.limits, known, report),
-        process: processes(raw.process, report),
+        process: distinct(raw.process, "collector.process", report),
         ntp: raw.ntp.map(|servers| time_servers(servers, report)),
         switches: raw.switches.into_iter().collect(),
     })
@@ -412,16 +414,37 @@ fn time_servers(servers: Vec<Spot<String>>, report: &mut Report<'_>) -> Vec<Stri
     address::collect(servers.into_iter().map(with_port), "collector.ntp", defaults::NTP_PORT, report)
 }
 
-/// Names of processes, each once.
-fn processes(raw: Option<Vec<Spot<String>>>, report: &mut Report<'_>) -> Vec<String> {
+/// Names of things to watch, each once.
+fn distinct(raw: Option<Vec<Spot<String>>>, path: &str, report: &mut Report<'_>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
-    for name in words(raw, "collector.process", report) {
+    for name in words(raw, path, report) {
         let name = name.trim().to_owned();
         if !name.is_empty() && !names.contains(&name) {
             names.push(name);
         }
     }
     names
+}
+
+fn service(raw: RawService, dialect: Dialect, report: &mut Report<'_>) -> Service {
+    let default = defaults::alive(dialect);
+    let alive = match raw.alive {
+        None => default,
+        Some(Spot { value, at }) => {
+            let meant = Alive::ALL.into_iter().find(|alive| alive.name().eq_ignore_ascii_case(value.trim()));
+            meant.unwrap_or_else(|| {
+                let words = Alive::ALL.map(Alive::name).join(" or ");
+                let used = default.name();
+                report.warn(
+                    at,
+                    "service.alive",
+                    format!("expected {words}, found {:?}; {used} is used", shortened(&value)),
+                );
+                default
+            })
+        }
+    };
+    Service { names: distinct(raw.names, "service.names", report), alive }
 }
 
 /// The tags of a series are one text, `k=v,k=v`: what would change its meaning is told, and sent as the Go agent does.
@@ -459,7 +482,7 @@ fn ignored(raw: Vec<Spot<(String, bool)>>) -> std::collections::BTreeSet<String>
 }
 
 fn iis(raw: RawIis, report: &mut Report<'_>) -> Iis {
-    let why = "accepted, but not acted on by this version";
+    let why = "accepted, but this version sends no iis.* metrics; only service.alive is 0 without IIS";
     Iis {
         enabled: unsupported(raw.enabled, false, "iis.enabled", why, report),
         websites: words(raw.websites, "iis.websites", report),
@@ -482,7 +505,7 @@ fn mssql(raw: RawMssql, report: &mut Report<'_>) -> Mssql {
     if let Some((at, path)) = given {
         report.warn(at, path, "not used: counters need no login; better remove the login from this file");
     }
-    let why = "accepted, but not acted on by this version";
+    let why = "accepted, but this version asks SQL Server nothing; only *.alive are 0 without it";
     Mssql {
         enabled: unsupported(raw.enabled, default.enabled, "mssql.enabled", why, report),
         addr: or(raw.addr, default.addr),

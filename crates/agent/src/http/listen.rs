@@ -53,11 +53,7 @@ pub async fn try_bind(listen: &str, held: &str) -> std::io::Result<()> {
 }
 
 /// `None`: the agent stops.
-pub(super) async fn bind_patiently(
-    listen: &str,
-    port: &Port,
-    stop: &mut watch::Receiver<bool>,
-) -> Option<TcpListener> {
+pub(super) async fn bind_patiently(listen: &str, port: &Port, stop: &mut watch::Receiver<bool>) -> Option<TcpListener> {
     if let Some(listener) = port.take(listen) {
         return Some(listener);
     }

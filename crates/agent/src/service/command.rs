@@ -110,7 +110,8 @@ mod tests {
 
     #[test]
     fn what_is_composed_is_quoted_and_taken_apart_again() {
-        let (program, config) = (r"C:\Program Files\监控 代理\falcon-agent.exe", r"C:\ProgramData\falcon-agent\cfg.json");
+        let (program, config) =
+            (r"C:\Program Files\监控 代理\falcon-agent.exe", r"C:\ProgramData\falcon-agent\cfg.json");
         let line = Command::compose(Path::new(program), Path::new(config));
         assert_eq!(line, format!("\"{program}\" service -c \"{config}\""));
         let command = Command::parse(&line);
@@ -127,7 +128,10 @@ mod tests {
         };
         let pair = |program: &str, arguments: &str| (program.to_owned(), arguments.to_owned());
         assert_eq!(parse(r"C:\Program Files\a b\x.EXE -c d e"), pair(r"C:\Program Files\a b\x.EXE", "-c|d|e"));
-        assert_eq!(parse(r"\SystemRoot\System32\svchost -k netsvcs"), pair(r"\SystemRoot\System32\svchost", "-k|netsvcs"));
+        assert_eq!(
+            parse(r"\SystemRoot\System32\svchost -k netsvcs"),
+            pair(r"\SystemRoot\System32\svchost", "-k|netsvcs")
+        );
         assert_eq!(parse(""), pair("", ""));
         assert_eq!(parse("\"unfinished"), pair("unfinished", ""));
         assert_eq!(parse("  x  "), pair("x", ""));
@@ -135,23 +139,31 @@ mod tests {
 
     #[test]
     fn arguments_follow_the_rules_of_command_lines() {
-        assert_eq!(arguments(r#"a "b c" d\e "f\\" g\"h "i""j" "" \\n "#), ["a", "b c", "d\\e", "f\\", "g\"h", "i\"j", "", r"\\n"]);
+        assert_eq!(
+            arguments(r#"a "b c" d\e "f\\" g\"h "i""j" "" \\n "#),
+            ["a", "b c", "d\\e", "f\\", "g\"h", "i\"j", "", r"\\n"]
+        );
         assert_eq!(arguments("   "), Vec::<String>::new());
     }
 
     #[test]
     fn only_this_agent_as_a_service_is_ours() {
         let config = |line: &str| Command::parse(line).own_config();
-        assert_eq!(config(r#""C:\a\Falcon-Agent.exe" service"#), Some(Path::new(r"C:\a\Falcon-Agent.exe").with_file_name("cfg.json")));
+        assert_eq!(
+            config(r#""C:\a\Falcon-Agent.exe" service"#),
+            Some(Path::new(r"C:\a\Falcon-Agent.exe").with_file_name("cfg.json"))
+        );
         assert_eq!(config(r#""C:\a\falcon-agent.exe" service -c=x.json"#), Some("x.json".into()));
-        for line in [r"C:\Python27\lib\PythonService.exe", r"C:\a\falcon-agent.exe run", r"C:\a\other.exe service -c x"] {
+        for line in [r"C:\Python27\lib\PythonService.exe", r"C:\a\falcon-agent.exe run", r"C:\a\other.exe service -c x"]
+        {
             assert_eq!(config(line), None, "{line}");
         }
     }
 
     #[test]
     fn options_are_found_as_go_reads_them() {
-        let option = |line: &str| Command { program: String::new(), arguments: arguments(line) }.option("-c").map(str::to_owned);
+        let option =
+            |line: &str| Command { program: String::new(), arguments: arguments(line) }.option("-c").map(str::to_owned);
         for line in ["-c a.json", "--c a.json", "-c=a.json", "x --c=a.json y"] {
             assert_eq!(option(line).as_deref(), Some("a.json"), "{line}");
         }

@@ -44,7 +44,9 @@ pub fn start() -> Result<(), Failure> {
             }
             Some(code::ALREADY_RUNNING) => {}
             Some(code::DISABLED) => {
-                return Err(Failure::Failed(anyhow!("the service is disabled: `falcon-agent update --startup auto` enables it")));
+                return Err(Failure::Failed(anyhow!(
+                    "the service is disabled: `falcon-agent update --startup auto` enables it"
+                )));
             }
             Some(code::LOGON_FAILED) => {
                 return Err(Failure::Failed(anyhow!(
@@ -164,7 +166,8 @@ fn describe(
             .iter()
             .map(|after| after.map_or_else(|| "no restart".to_owned(), |after| span(after.as_secs())))
             .collect();
-        let restarts = if restarts.is_empty() { "none".to_owned() } else { format!("restart after {}", restarts.join(", ")) };
+        let restarts =
+            if restarts.is_empty() { "none".to_owned() } else { format!("restart after {}", restarts.join(", ")) };
         let _ = writeln!(text, "  {:<14} {restarts}", "recovery");
     }
     text
@@ -237,7 +240,9 @@ fn wait_running(command: &Command) -> Result<ServiceStatus, Failure> {
             _ => Ok(None),
         }
     })?;
-    status.ok_or_else(|| Failure::Failed(anyhow!("{NAME} was told to start and does not run after {} s", START.as_secs())))
+    status.ok_or_else(|| {
+        Failure::Failed(anyhow!("{NAME} was told to start and does not run after {} s", START.as_secs()))
+    })
 }
 
 /// Why a service that was started has stopped.

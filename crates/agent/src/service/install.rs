@@ -17,8 +17,8 @@ use super::old::{Kind, Old, Replaced, SERVICES};
 use super::pin::pin;
 use super::place::{self, Place};
 use super::{DESCRIPTION, DISPLAY_NAME, Failure, NAME, Startup, Wanted, on_windows, told};
-use crate::config::{self, Loaded};
 use crate::collect;
+use crate::config::{self, Loaded};
 
 /// After a failure; the last one for all that follow. Without one for a day the count begins anew.
 const RESTARTS: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(300)];
@@ -115,7 +115,10 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
     if new && matches!(now, Now::Nothing | Now::Older) {
         println!("{NAME} is registered; `falcon-agent start` starts it");
     } else {
-        println!("{NAME} is registered with {}; what runs goes on until `falcon-agent restart`", place.program.display());
+        println!(
+            "{NAME} is registered with {}; what runs goes on until `falcon-agent restart`",
+            place.program.display()
+        );
     }
     Ok(())
 }
@@ -284,7 +287,12 @@ fn is_systems(account: &str) -> bool {
 
 /// As the service control manager wants it: an account of this host alone is `.\NAME`.
 fn whole_name(name: &str) -> String {
-    let known = [("localservice", SYSTEM_ACCOUNTS[2]), ("networkservice", SYSTEM_ACCOUNTS[3]), ("system", SYSTEM), ("localsystem", SYSTEM)];
+    let known = [
+        ("localservice", SYSTEM_ACCOUNTS[2]),
+        ("networkservice", SYSTEM_ACCOUNTS[3]),
+        ("system", SYSTEM),
+        ("localsystem", SYSTEM),
+    ];
     let lower = name.to_ascii_lowercase();
     match known.iter().find(|(short, _)| *short == lower) {
         Some((_, whole)) => (*whole).to_owned(),

@@ -47,9 +47,11 @@ impl Old {
     /// What runs here, if any does: under our own name, and under those of others.
     pub fn find() -> Result<Vec<Old>, Failure> {
         let mut found = Vec::new();
-        for service in service_names()? {
+        let (services, _) = told(falcon_sys::services(&|_| false), "the services cannot be listed")?;
+        for falcon_sys::types::Service { name: service, .. } in services {
             let key = format!(r"{SERVICES}\{service}");
-            let text = |below: &str, value: &str| falcon_sys::registry_text(&format!(r"{key}\{below}"), value).ok().flatten();
+            let text =
+                |below: &str, value: &str| falcon_sys::registry_text(&format!(r"{key}\{below}"), value).ok().flatten();
             if service.eq_ignore_ascii_case(NAME) {
                 found.extend(text("PythonClass", "").and_then(|class| Old::python(&class)));
             } else if let Some(application) = text("Parameters", "Application") {
@@ -123,7 +125,11 @@ struct Value {
 
 impl From<RegistryKey> for Tree {
     fn from(key: RegistryKey) -> Tree {
-        let value = |(name, value): (String, RegistryValue)| Value { name, kind: value.kind, bytes: STANDARD.encode(value.bytes) };
+        let value = |(name, value): (String, RegistryValue)| Value {
+            name,
+            kind: value.kind,
+            bytes: STANDARD.encode(value.bytes),
+        };
         let keys = key.keys.into_iter().filter(|(name, _)| !SYSTEMS_OWN.contains(&name.as_str()));
         Tree {
             values: key.values.into_iter().map(value).collect(),
@@ -148,7 +154,8 @@ impl Replaced {
     /// How it is registered now.
     pub fn of(old: &Old) -> Result<Replaced, Failure> {
         let what = format!("how {} is registered cannot be read", old.describe());
-        let registration = told(falcon_sys::service_registration(&old.service), &what)?.ok_or_else(|| anyhow!(what.clone()))?;
+        let registration =
+            told(falcon_sys::service_registration(&old.service), &what)?.ok_or_else(|| anyhow!(what.clone()))?;
         let key = told(falcon_sys::registry_tree(&format!(r"{SERVICES}\{}", old.service)), &what)?;
         let status = told(falcon_sys::service_status(&old.service), &what)?;
         let Registration { display_name, image_path, start, account, .. } = registration;
@@ -270,7 +277,9 @@ mod tests {
         let config = |class: &str| Old::python(class).map(|old| old.config.display().to_string());
         assert_eq!(config(r"C:\Windows-Agent\agent.AppServerSvc"), Some(r"C:\Windows-Agent\cfg.json".to_owned()));
         assert_eq!(config(r"D:/监控 代理/agent.AppServerSvc"), Some(r"D:/监控 代理\cfg.json".to_owned()));
-        for other in [r"C:\x\myagent.AppServerSvc", r"C:\x\agent.AppServerSvc2", r"C:\x\agent.Other", "agent.AppServerSvc", ""] {
+        for other in
+            [r"C:\x\myagent.AppServerSvc", r"C:\x\agent.AppServerSvc2", r"C:\x\agent.Other", "agent.AppServerSvc", ""]
+        {
             assert_eq!(config(other), None, "{other}");
         }
     }
@@ -323,6 +332,3 @@ mod tests {
         assert!(Replaced::load(dir.path()).is_err());
     }
 }
-
-/// TEMPORARY
-fn service_names() -> Result<Vec<String>, Failure> { Ok(vec![NAME.to_owned(), "windows-agent".to_owned()]) }

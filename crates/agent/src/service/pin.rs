@@ -93,7 +93,8 @@ mod tests {
 
     #[test]
     fn notepads_files_become_utf_8() {
-        let bytes: Vec<u8> = [0xFF, 0xFE].into_iter().chain(r#"{"hostname":""}"#.encode_utf16().flat_map(u16::to_le_bytes)).collect();
+        let bytes: Vec<u8> =
+            [0xFF, 0xFE].into_iter().chain(r#"{"hostname":""}"#.encode_utf16().flat_map(u16::to_le_bytes)).collect();
         assert_eq!(pin(&bytes, "甲"), Pinned { text: r#"{"hostname":"甲"}"#.to_owned(), endpoint: some("甲") });
     }
 

@@ -125,7 +125,8 @@ impl Place {
         for entry in fs::read_dir(self.program_dir())?.take(MOST_ENTRIES) {
             let path = entry?.path();
             // Windows loads libraries from the program's directory first.
-            let loads = path.extension().is_some_and(|end| end.eq_ignore_ascii_case("dll") || end.eq_ignore_ascii_case("exe"));
+            let loads =
+                path.extension().is_some_and(|end| end.eq_ignore_ascii_case("dll") || end.eq_ignore_ascii_case("exe"));
             if loads {
                 refuse_link(&path)?;
                 refuse_foreign(&path)?;
@@ -144,7 +145,8 @@ impl Place {
         let grant = |account, rights, inherit| Grant { account, rights, inherit };
         let service = |rights, inherit| account.map(|account| grant(account, rights, inherit));
         let set = |path: &Path, grants: Vec<Grant<'_>>| {
-            falcon_sys::protect(path, &grants).with_context(|| format!("{}: its access list cannot be set", path.display()))
+            falcon_sys::protect(path, &grants)
+                .with_context(|| format!("{}: its access list cannot be set", path.display()))
         };
         let mut remarks = Vec::new();
         if is_elsewhere_safe(self.program_dir(), &self.dirs()) {

@@ -33,7 +33,10 @@ pub fn uninstall(removal: &Removal) -> Result<(), Failure> {
         // Removed before: what is left lies beside this program.
         None => beside_program().context("this program's own path is not known")?,
     };
-    let by_config = Command { arguments: ["service", "-c"].map(str::to_owned).into_iter().chain([config.display().to_string()]).collect(), program: "falcon-agent.exe".to_owned() };
+    let by_config = Command {
+        arguments: ["service", "-c"].map(str::to_owned).into_iter().chain([config.display().to_string()]).collect(),
+        program: "falcon-agent.exe".to_owned(),
+    };
     let loaded = configuration(&by_config).ok();
     let place = Place::new(std::env::current_exe()?, config, loaded.as_ref());
     let replaced = Replaced::load(&place.state)?;

@@ -2,13 +2,8 @@
 //! ConvertSecurityDescriptorToStringSecurityDescriptor writes it): pure, so that it is tested on every platform.
 
 /// SYSTEM, the administrators, and the installer of Windows' own files: whoever is one of them needs no hole.
-const TRUSTED: [&str; 5] = [
-    "SY",
-    "BA",
-    "S-1-5-18",
-    "S-1-5-32-544",
-    "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464",
-];
+const TRUSTED: [&str; 5] =
+    ["SY", "BA", "S-1-5-18", "S-1-5-32-544", "S-1-5-80-956008885-3418522649-1831038044-1853292631-2271478464"];
 /// Rights of what is made in a directory by its creator, who has them anyway.
 const CREATOR: [&str; 4] = ["CO", "CG", "S-1-3-0", "S-1-3-1"];
 
@@ -90,7 +85,8 @@ mod tests {
     use super::*;
 
     /// As `icacls C:\ /save` shows the root of a system drive.
-    const ROOT: &str = "D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)(A;CI;LC;;;AU)(A;OICIIO;SDGXGWGR;;;AU)";
+    const ROOT: &str =
+        "D:PAI(A;OICI;FA;;;SY)(A;OICI;FA;;;BA)(A;OICI;0x1200a9;;;BU)(A;CI;LC;;;AU)(A;OICIIO;SDGXGWGR;;;AU)";
     /// As a folder that was made there inherits it.
     const BELOW: &str = "O:BAG:S-1-5-21-1-2-3-513D:AI(A;ID;FA;;;BA)(A;OICIIOID;GA;;;BA)(A;ID;FA;;;SY)(A;OICIIOID;GA;;;SY)\
                          (A;OICIID;0x1200a9;;;BU)(A;ID;0x1301bf;;;AU)(A;OICIIOID;SDGXGWGR;;;AU)";

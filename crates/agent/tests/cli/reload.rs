@@ -33,7 +33,9 @@ fn interval_address_tags_and_level_change_without_a_restart() {
     assert_eq!((outcome["ok"].as_bool(), outcome["number"].as_u64()), (Some(true), Some(1)), "{outcome}");
     assert!(outcome["text"].as_str().unwrap().ends_with("changed: default_tags, transfer"), "{outcome}");
     let of = |item: &Item| item.metric == "agent.alive" && item.tags == "room=7" && item.step == 1;
-    agent.wait("cycles at the other transfer", || (second.items().iter().filter(|item| of(item)).count() > 1).then_some(()));
+    agent.wait("cycles at the other transfer", || {
+        (second.items().iter().filter(|item| of(item)).count() > 1).then_some(())
+    });
     let again = agent.reload(&new);
     assert!(again["text"].as_str().unwrap().ends_with("says what is in effect already"), "{again}");
     assert_eq!(agent.terminate().code, Some(0));

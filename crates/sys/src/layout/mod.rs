@@ -2,12 +2,13 @@
 //!
 //! Nothing here trusts what it reads: no offset, count or length leads out of the bytes, no sum overflows, no walk is
 //! longer than its bytes, no text has to end or be well formed. Layouts are those of 64-bit Windows; their sources are
-//! winternl.h, winioctl.h, tcpmib.h and the kernel's own headers, each named where it is read.
+//! winternl.h, winioctl.h, winsvc.h, tcpmib.h and the kernel's own headers, each named where it is read.
 
 pub(crate) mod disk;
 pub(crate) mod memory;
 pub(crate) mod process;
 pub(crate) mod processor;
+pub(crate) mod service;
 pub(crate) mod service_sid;
 pub(crate) mod sid;
 pub(crate) mod socket;

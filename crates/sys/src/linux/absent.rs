@@ -1,7 +1,7 @@
 //! What only Windows has, or only Windows is asked for. Nothing here reads anything.
 
 use super::Host;
-use crate::types::{CommitInfo, DiskIo, Drives, MemoryLists, Paging};
+use crate::types::{CommitInfo, DiskIo, Drives, Extent, MemoryLists, Paging, Service};
 use std::io;
 
 impl Host {
@@ -67,5 +67,13 @@ pub fn memory_lists() -> io::Result<MemoryLists> {
 /// # Errors
 /// Always [`io::ErrorKind::Unsupported`].
 pub fn ntp_servers() -> io::Result<Vec<String>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// The services of Linux are units of systemd, which a program of its own tells of.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn services(_wants_start: &dyn Fn(&Service) -> bool) -> io::Result<(Vec<Service>, Extent)> {
     Err(io::ErrorKind::Unsupported.into())
 }

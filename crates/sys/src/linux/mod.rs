@@ -28,11 +28,10 @@ mod stderr;
 mod store;
 mod text;
 
-pub use absent::{commit_info, disk_io, letter_disks, memory_lists, ntp_servers};
+pub use absent::{commit_info, disk_io, letter_disks, memory_lists, ntp_servers, services};
 pub use account::{
-    access_of, account_sid, add_to_group, grant_service_logon, is_administrator, is_reparse_point,
-    owner_of, protect, registry_delete_tree, registry_set, registry_text, registry_tree, registry_write_tree,
-    started_by_double_click,
+    access_of, account_sid, add_to_group, grant_service_logon, is_administrator, is_reparse_point, owner_of, protect,
+    registry_delete_tree, registry_set, registry_text, registry_tree, registry_write_tree, started_by_double_click,
 };
 pub use eventlog::{EventSource, event_source_install, event_source_remove};
 pub use fs::volume_usage;

@@ -24,6 +24,7 @@ mod process;
 mod reg;
 mod registry;
 mod scm;
+mod services;
 mod settings;
 mod socket;
 mod stderr;
@@ -48,6 +49,7 @@ pub use scm::{
     service_change, service_control, service_create, service_delete, service_registration, service_set_start,
     service_start, service_status,
 };
+pub use services::services;
 pub use settings::{service_settings, service_settle};
 pub use stderr::stderr_is;
 pub use store::{create_private_dir, is_held, open_log, sync_dir};

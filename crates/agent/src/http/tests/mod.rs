@@ -35,7 +35,15 @@ async fn server_with(change: impl FnOnce(&mut Config)) -> Server {
     let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES, i64::MAX / 2, None));
     let identity = Arc::new(Identity::new(&config));
     let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), Some(queue.clone())));
-    let site = Site::new(&config, Path::new(env!("CARGO_MANIFEST_DIR")), hub, stats.clone(), identity, Arc::default(), Instant::now());
+    let site = Site::new(
+        &config,
+        Path::new(env!("CARGO_MANIFEST_DIR")),
+        hub,
+        stats.clone(),
+        identity,
+        Arc::default(),
+        Instant::now(),
+    );
     let site = Arc::new(site);
     let (stop, stopped) = watch::channel(false);
     tokio::spawn(serve(addr.to_string(), Arc::default(), site.clone(), stopped));
