@@ -15,14 +15,12 @@ use crate::clock;
 use crate::collect;
 use crate::config::{self, Config, Loaded, Source};
 use crate::http;
+use crate::queue::storage::patiently;
 
 /// In the state directory.
 const NAME: &str = "reload.json";
 /// For reading the file, which may lie on a share.
 const READ: Duration = Duration::from_secs(5);
-/// A virus scanner may have the old file open.
-const TRIES: u32 = 5;
-const AGAIN: Duration = Duration::from_millis(50);
 
 /// How a reload ended.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -126,13 +124,7 @@ impl Outcome {
         }
         let new = file.with_extension("new");
         fs::write(&new, serde_json::to_vec(self)?)?;
-        for _ in 1..TRIES {
-            match fs::rename(&new, file) {
-                Err(error) if falcon_sys::is_held(&error) => std::thread::sleep(AGAIN),
-                done => return done,
-            }
-        }
-        fs::rename(new, file)
+        patiently(falcon_sys::is_held, || fs::rename(&new, file))
     }
 
     /// The last one of an agent that keeps its state there, if there is one.

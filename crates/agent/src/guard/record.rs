@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
+use crate::queue::storage::patiently;
+
 pub(super) const HOUR_S: i64 = 3600;
 
 const NAME: &str = "guard.json";
@@ -65,7 +67,7 @@ impl Record {
     /// The file is the old one or the new one at every moment.
     fn write(&self) -> io::Result<()> {
         if let Some(dir) = self.file.parent() {
-            fs::create_dir_all(dir)?;
+            falcon_sys::create_private_dir(dir)?;
         }
         let new = self.file.with_extension("new");
         let mut file = File::create(&new)?;
@@ -73,7 +75,7 @@ impl Record {
         file.write_all(text.as_bytes())?;
         file.sync_all()?;
         drop(file);
-        fs::rename(&new, &self.file)
+        patiently(falcon_sys::is_held, || fs::rename(&new, &self.file))
     }
 }
 

@@ -128,7 +128,7 @@ fn is_there(path: &Path) -> Result<bool, Unusable> {
 }
 
 /// Tries again while another program has the file.
-fn patiently<T>(held: impl Fn(&io::Error) -> bool, mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn patiently<T>(held: impl Fn(&io::Error) -> bool, mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 1..TRIES {
         match act() {
             Err(error) if held(&error) => std::thread::sleep(BETWEEN),

@@ -55,7 +55,15 @@ pub fn start() -> Result<(), Failure> {
                     registration.account
                 )));
             }
-            _ => return told(Err(error), "the service cannot be started"),
+            _ => {
+                // A process that ended at once may be taken for one that could not be started; it has told why.
+                let status = status_now()?;
+                match (status.state, status.win32_exit) {
+                    (ServiceState::Stopped, code::SPECIFIC) => return Err(Failure::Failed(why_not(&command, &status))),
+                    (ServiceState::Stopped, _) => return told(Err(error), "the service cannot be started"),
+                    _ => {}
+                }
+            }
         },
     }
     let status = wait_running(&command)?;

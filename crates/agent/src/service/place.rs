@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context as _, bail, ensure};
 use falcon_sys::types::{Grant, Rights};
 
-use super::sddl::{self, ADD_DIRECTORY};
+use super::sddl::{self, ADD_DIRECTORY, ADD_FILE};
 use crate::config::Loaded;
 
 /// Everybody who can log on: may start the program, to ask for `status`.
@@ -176,13 +176,15 @@ impl Place {
         }
         for dir in self.program_dir().ancestors().skip(1).filter(|dir| dir.parent().is_some()) {
             let access = falcon_sys::access_of(dir).unwrap_or_default();
+            let owner = falcon_sys::owner_of(dir).ok().filter(|owner| owner.trusted);
+            let known: Vec<&str> = owner.iter().map(|owner| owner.sid.as_str()).collect();
             // Who may add to it changes nothing of what is there; who may rename it puts another in its place.
-            let others = sddl::writers(&access, &[], ADD_DIRECTORY | sddl::ADD_FILE);
+            let others = sddl::writers(&access, &known, ADD_DIRECTORY | ADD_FILE);
             if !access.is_empty() && !others.is_empty() {
                 remarks.push(format!(
                     "{}: can be renamed or deleted, with the agent in it, by {}; Program Files is a safer place",
                     dir.display(),
-                    others.join(", ")
+                    others.iter().map(|account| sddl::name(account)).collect::<Vec<_>>().join(", ")
                 ));
             }
         }

@@ -61,6 +61,20 @@ pub(super) fn writers(descriptor: &str, trusted: &[&str], except: u32) -> Vec<St
     found
 }
 
+/// An account as people know it.
+pub(super) fn name(account: &str) -> &str {
+    match account {
+        "AU" => "Authenticated Users",
+        "BU" => "Users",
+        "WD" => "Everyone",
+        "IU" => "INTERACTIVE",
+        "PU" => "Power Users",
+        "AN" => "anonymous users",
+        "BG" => "Guests",
+        account => account,
+    }
+}
+
 /// The part behind `name`, up to the next part.
 fn section<'t>(descriptor: &'t str, name: &str) -> Option<&'t str> {
     let at = if descriptor.starts_with(name) { 0 } else { descriptor.find(name)? };
