@@ -1,7 +1,7 @@
 //! The composition root: what is started, in which order, and how it ends.
 
 use std::future::Future;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
@@ -107,7 +107,9 @@ fn queue(config: &config::Queue, state: Option<PathBuf>, stats: &Arc<Stats>) -> 
     let disk = dir.and_then(|dir| {
         let started = Disk::start(dir, max_bytes, max_age, stats.clone());
         started
-            .inspect_err(|error| tracing::error!("queue: no thread for the disk: {error}; points wait in memory"))
+            .inspect_err(|error| {
+                tracing::error!(code = "Q001", "queue: no thread for the disk: {error}; points wait in memory")
+            })
             .ok()
     });
     Queue::new(stats.clone(), MAX_BYTES, max_age, disk)
@@ -122,7 +124,7 @@ fn root() -> PathBuf {
     if root.is_absolute() && root.is_dir() {
         return root;
     }
-    tracing::warn!("NUX_ROOTFS: {} is not the absolute path of a directory; / is read", root.display());
+    tracing::warn!(code = "A012", "NUX_ROOTFS: {} is not the absolute path of a directory; / is read", root.display());
     plain
 }
 
@@ -137,13 +139,14 @@ pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 /// Runs the agent until `stop` or the guard says why it ends; answers the exit code.
 pub fn run(loaded: Loaded, stop: impl FnOnce() -> std::io::Result<Stop>) -> anyhow::Result<u8> {
     falcon_sys::limit_heap_growth();
-    log::init(loaded.config.debug);
+    let console = log::Setup::console(loaded.config.log_level());
+    log::init(log::Setup { file: log_file(&loaded), ..console });
     let runtime = runtime().context("the system gives no event loop")?;
     let code = runtime.block_on(async {
         let stop = stop().context("signals cannot be received")?;
         let agent = Agent::start(&loaded);
         for warning in &loaded.warnings {
-            tracing::warn!("{warning}");
+            tracing::warn!(code = "F002", "{warning}");
         }
         let (end, mut ended) = mpsc::channel(1);
         guard::start(&loaded, agent.stats.clone(), end);
@@ -151,7 +154,7 @@ pub fn run(loaded: Loaded, stop: impl FnOnce() -> std::io::Result<Stop>) -> anyh
             why = stop => (why, 0),
             Some(code) = ended.recv() => ("guard", code),
         };
-        tracing::info!("{why}: stopping");
+        tracing::info!(code = "A005", "{why}: stopping");
         // Whatever hangs, this ends the process in time.
         std::thread::Builder::new().name("stop".to_owned()).spawn(move || {
             std::thread::sleep(STOP);
@@ -164,6 +167,14 @@ pub fn run(loaded: Loaded, stop: impl FnOnce() -> std::io::Result<Stop>) -> anyh
     runtime.shutdown_background();
     log::drain();
     Ok(code)
+}
+
+/// The file that the configuration names: a relative name counts from the working directory, as in Go; on Windows from the
+/// directory of the file, for a service's working directory is the system's.
+fn log_file(loaded: &Loaded) -> Option<log::FileTarget> {
+    let log = &loaded.config.log;
+    let base = if Platform::CURRENT == Platform::Windows { loaded.source.dir() } else { Path::new("") };
+    (!log.file.is_empty()).then(|| log::file(log, base.join(&log.file)))
 }
 
 struct Agent {
@@ -252,7 +263,7 @@ impl Agent {
             lane.lock().await.let_go(&mut sink);
         }
         let (Some(queue), Some(mut sender)) = (self.queue, self.sender) else {
-            tracing::info!("stopped");
+            tracing::info!(code = "A006", "stopped");
             return;
         };
         let _ = self.leaving.send(true);
@@ -260,10 +271,15 @@ impl Agent {
             sender.abort();
         }
         match tokio::time::timeout(STORE, queue.close()).await {
-            Ok((0, 0)) => tracing::info!("stopped; every point was sent"),
-            Ok((stored, 0)) => tracing::info!("stopped; {stored} points are on disk and are sent after the next start"),
-            Ok((_, lost)) => tracing::warn!("stopped; {lost} points were not sent and are lost"),
-            Err(_) => tracing::warn!("stopped; the disk does not answer, and points that were not sent are lost"),
+            Ok((0, 0)) => tracing::info!(code = "A007", "stopped; every point was sent"),
+            Ok((stored, 0)) => {
+                tracing::info!(code = "A008", "stopped; {stored} points are on disk and are sent after the next start")
+            }
+            Ok((_, lost)) => tracing::warn!(code = "A009", "stopped; {lost} points were not sent and are lost"),
+            Err(_) => tracing::warn!(
+                code = "A010",
+                "stopped; the disk does not answer, and points that were not sent are lost"
+            ),
         }
     }
 }
@@ -280,7 +296,11 @@ where
             task.spawn(start());
             match task.join_next().await {
                 Some(Err(error)) if error.is_panic() => {
-                    tracing::error!("{name}: failed by a defect; started again in {} s", RESTART.as_secs());
+                    tracing::error!(
+                        code = "A011",
+                        "{name}: failed by a defect; started again in {} s",
+                        RESTART.as_secs()
+                    );
                     tokio::time::sleep(RESTART).await;
                 }
                 _ => return,
@@ -300,6 +320,7 @@ fn announce(collecting: &Collecting, source: &Source) {
     let names: Vec<&str> = collect::active(config).map(|spec| spec.name).collect();
     let sets: Vec<&str> = config.collector.names.iter().map(|set| set.name()).collect();
     tracing::info!(
+        code = "A001",
         "falcon-agent {VERSION} collects {} from {endpoint} every {} s, names {} ({from})",
         names.join(", "),
         config.transfer.interval,
@@ -315,13 +336,13 @@ fn announce(collecting: &Collecting, source: &Source) {
         (true, []) => "none".to_owned(),
         (true, addrs) => addrs.join(", "),
     };
-    tracing::info!("transfer: {transfer}; hbs: {hbs}");
+    tracing::info!(code = "A002", "transfer: {transfer}; hbs: {hbs}");
     if config.http.enabled && !config.http.listen.is_empty() {
         let listen = &config.http.listen;
         let host = if listen.starts_with(':') { "127.0.0.1" } else { "" };
         let scheme = if config.http.tls.is_on() { "https" } else { "http" };
-        tracing::info!("see {scheme}://{host}{listen}/ for every series; push to /v1/push; Ctrl-C ends");
+        tracing::info!(code = "A003", "see {scheme}://{host}{listen}/ for every series; push to /v1/push; Ctrl-C ends");
     } else {
-        tracing::info!("no HTTP server (http.enabled, http.listen); Ctrl-C ends");
+        tracing::info!(code = "A004", "no HTTP server (http.enabled, http.listen); Ctrl-C ends");
     }
 }

@@ -73,6 +73,7 @@ fn any_file() -> impl Strategy<Value = serde_json::Value> {
                     "intervals": {"df": seconds, "cpu": near, "none": 1},
                 },
                 "default_tags": tags, "ignore": ignore,
+                "log": {"file": text, "max_mb": near, "keep": wide, "level": text},
             });
             if extra {
                 file["logfile"] = text.clone().into();
