@@ -1,9 +1,11 @@
-//! Puts the commit into the executable as FALCON_BUILD_COMMIT: seven digits, or `unknown` outside a clone.
+//! Puts the commit into the executable as FALCON_BUILD_COMMIT: seven digits, or `unknown` outside a clone. For Windows it
+//! also links the message table, from which Event Viewer takes the texts of events.
 //!
-//! Never fails a build: a source archive has no git, and an archive unpacked inside somebody else's clone must not carry
-//! that clone's commit.
+//! The commit never fails a build: a source archive has no git, and an archive unpacked inside somebody else's clone must not
+//! carry that clone's commit. The tools of the message table come with the linker for Windows; without them the build says so.
 
 use std::env;
+use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -11,6 +13,42 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let commit = commit().unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env=FALCON_BUILD_COMMIT={commit}");
+    if env::var_os("CARGO_CFG_TARGET_OS").as_deref() == Some(OsStr::new("windows"))
+        && let Err(why) = message_table()
+    {
+        println!("cargo::error={why}");
+    }
+}
+
+/// Into the executable alone: test programs report no events.
+fn message_table() -> Result<(), String> {
+    const SOURCE: &str = "windows/messages.mc";
+    println!("cargo::rerun-if-changed={SOURCE}");
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets no OUT_DIR")?);
+    tool("windmc", |windmc| windmc.arg("-h").arg(&out).arg("-r").arg(&out).arg(SOURCE))?;
+    let object = out.join("messages.o");
+    // The script names the table without its directory.
+    tool("windres", |windres| {
+        windres.arg("-I").arg(&out).arg(out.join("messages.rc")).args(["-O", "coff", "-o"]).arg(&object)
+    })?;
+    println!("cargo::rustc-link-arg-bins={}", object.display());
+    Ok(())
+}
+
+/// Runs a program of binutils for Windows, under the name that it has where Windows is not the host, or its plain one.
+fn tool(name: &str, arguments: impl Fn(&mut Command) -> &mut Command) -> Result<(), String> {
+    for program in [format!("x86_64-w64-mingw32-{name}"), name.to_owned()] {
+        match arguments(&mut Command::new(&program)).output() {
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => {}
+            Err(error) => return Err(format!("{program}: {error}")),
+            Ok(output) if output.status.success() => return Ok(()),
+            Ok(output) => {
+                let said = String::from_utf8_lossy(&output.stderr).replace('\n', " ");
+                return Err(format!("{program} failed: {said}"));
+            }
+        }
+    }
+    Err(format!("x86_64-w64-mingw32-{name} is missing (Debian: binutils-mingw-w64-x86-64, with gcc-mingw-w64-x86-64)"))
 }
 
 fn commit() -> Option<String> {

@@ -1,4 +1,5 @@
-//! What a Windows executable asks the loader for, and whether the oldest Windows it must start on has it.
+//! What a Windows executable asks the loader for, and whether the oldest Windows it must start on has it; and the message
+//! table that it carries.
 //!
 //! One function missing in Windows 7 and the loader refuses the whole program, so the import table is held against a
 //! reviewed list, `xtask/pe-imports.txt`. The format is that of Microsoft's "PE Format", read by the `object` crate.
@@ -8,7 +9,7 @@ use std::fmt;
 
 use anyhow::{Context, Result, bail};
 use object::LittleEndian as LE;
-use object::read::pe::{Import as Thunk, PeFile64};
+use object::read::pe::{Import as Thunk, PeFile64, ResourceDirectoryEntryData as Entry, ResourceNameOrId};
 
 /// One imported function. DLL names are compared without case, as the loader does, and kept in lower case.
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -71,6 +72,47 @@ fn import(dll: &[u8], thunk: Thunk<'_>) -> Import {
         Thunk::Name(_, name) => String::from_utf8_lossy(name).into_owned(),
     };
     Import::new(&String::from_utf8_lossy(dll), &function)
+}
+
+/// The type of resource that message tables are (RT_MESSAGETABLE).
+const MESSAGE_TABLE: u16 = 11;
+
+/// The numbers of the messages in the executable's message table, in the first language that it has: the lower 16 bits of
+/// each identifier. Empty where there is no table.
+///
+/// # Errors
+/// When the bytes are no executable or its resources cannot be followed.
+pub fn messages(image: &[u8]) -> Result<Vec<u16>> {
+    let file = PeFile64::parse(image).context("not a 64-bit Windows executable")?;
+    let sections = file.section_table();
+    let Some(resources) = file.data_directories().resource_directory(image, &sections)? else { return Ok(Vec::new()) };
+    let is_table = |id: ResourceNameOrId| matches!(id, ResourceNameOrId::Id(MESSAGE_TABLE));
+    let mut entry = resources.root()?.entries.iter().find(|entry| is_table(entry.name_or_id()));
+    // Below the type comes the name, and below that the language.
+    while let Some(found) = entry {
+        match found.data(resources)? {
+            Entry::Table(table) => entry = table.entries.first(),
+            Entry::Data(data) => {
+                let at = data.offset_to_data.get(LE);
+                let bytes = sections.pe_data_at(image, at).context("a resource outside of the sections")?;
+                return message_numbers(bytes).context("a message table that is cut short");
+            }
+        }
+    }
+    Ok(Vec::new())
+}
+
+/// MESSAGE_RESOURCE_DATA: a number of blocks, and of each its lowest and highest identifier and where its texts are.
+fn message_numbers(table: &[u8]) -> Option<Vec<u16>> {
+    let number = |at: usize| Some(u32::from_le_bytes(table.get(at..at + 4)?.try_into().ok()?));
+    let mut numbers = Vec::new();
+    for block in 0..usize::try_from(number(0)?).ok()? {
+        let (low, high) = (number(4 + 12 * block)?, number(8 + 12 * block)?);
+        // No table of ours has more.
+        let ids = (low..=high).take(1000);
+        numbers.extend(ids.map(|id| (id & 0xFFFF) as u16));
+    }
+    Some(numbers)
 }
 
 /// The reviewed list: one `dll!function` a line, `#` begins a comment line.
@@ -141,7 +183,16 @@ mod tests {
     }
 
     #[test]
+    fn the_numbers_of_a_message_table_are_those_of_its_blocks() {
+        let words = [2, 0x4000_0001, 0x4000_0002, 28, 0xC000_0004, 0xC000_0004, 40];
+        let table: Vec<u8> = words.into_iter().flat_map(u32::to_le_bytes).collect();
+        assert_eq!(message_numbers(&table), Some(vec![1, 2, 4]));
+        assert_eq!(message_numbers(&table[..20]), None);
+    }
+
+    #[test]
     fn what_is_no_executable_is_refused() {
+        assert!(messages(b"MZ").is_err());
         assert!(imports(b"").is_err());
         assert!(imports(b"MZ and then nothing of the kind").is_err());
     }

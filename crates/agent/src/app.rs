@@ -20,13 +20,16 @@ use crate::model::Platform;
 use crate::queue::{Disk, MAX_BYTES, Queue};
 use crate::schedule::Shared;
 use crate::stats::Stats;
-pub use run::{Exit, Host, Signal, run};
+pub use run::{Exit, Host, LogTo, Signal, run};
 
 /// `<version>@<commit>`, as hbs and `/version` show it.
 pub const VERSION: &str = concat!(env!("CARGO_PKG_VERSION"), "@", env!("FALCON_BUILD_COMMIT"));
 
 /// The queue on disk, below the state directory.
 pub const QUEUE_DIR: &str = "queue";
+/// The log of a service, likewise.
+pub const LOGS_DIR: &str = "logs";
+pub const LOG_FILE: &str = "agent.log";
 /// Everything at a stop together; what is not done then is left.
 pub const STOP: Duration = Duration::from_millis(4500);
 
@@ -109,7 +112,9 @@ fn queue(config: &config::Queue, state: Option<PathBuf>, stats: &Arc<Stats>) -> 
     let disk = dir.and_then(|dir| {
         let started = Disk::start(dir, max_bytes, max_age, stats.clone());
         started
-            .inspect_err(|error| tracing::error!("queue: no thread for the disk: {error}; points wait in memory"))
+            .inspect_err(|error| {
+                tracing::error!(code = "Q001", "queue: no thread for the disk: {error}; points wait in memory")
+            })
             .ok()
     });
     Queue::new(stats.clone(), MAX_BYTES, max_age, disk)
@@ -124,7 +129,7 @@ fn root() -> PathBuf {
     if root.is_absolute() && root.is_dir() {
         return root;
     }
-    tracing::warn!("NUX_ROOTFS: {} is not the absolute path of a directory; / is read", root.display());
+    tracing::warn!(code = "A012", "NUX_ROOTFS: {} is not the absolute path of a directory; / is read", root.display());
     plain
 }
 
@@ -134,8 +139,7 @@ pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
 }
 
 /// Three lines: what is collected, where it goes, where to look.
-fn announce(collecting: &Collecting, source: &Source) {
-    let Collecting { config, identity, .. } = collecting;
+fn announce(config: &Config, identity: &Identity, source: &Source) {
     let endpoint = identity.endpoint().unwrap_or_else(|error| format!("({error:#})"));
     let from = match source {
         Source::Standalone => "built-in configuration, no cfg.json found".to_owned(),
@@ -144,6 +148,7 @@ fn announce(collecting: &Collecting, source: &Source) {
     let names: Vec<&str> = collect::active(config).map(|spec| spec.name).collect();
     let sets: Vec<&str> = config.collector.names.iter().map(|set| set.name()).collect();
     tracing::info!(
+        code = "A001",
         "falcon-agent {VERSION} collects {} from {endpoint} every {} s, names {} ({from})",
         names.join(", "),
         config.transfer.interval,
@@ -159,13 +164,13 @@ fn announce(collecting: &Collecting, source: &Source) {
         (true, []) => "none".to_owned(),
         (true, addrs) => addrs.join(", "),
     };
-    tracing::info!("transfer: {transfer}; hbs: {hbs}");
+    tracing::info!(code = "A002", "transfer: {transfer}; hbs: {hbs}");
     if config.http.enabled && !config.http.listen.is_empty() {
         let listen = &config.http.listen;
         let host = if listen.starts_with(':') { "127.0.0.1" } else { "" };
         let scheme = if config.http.tls.is_on() { "https" } else { "http" };
-        tracing::info!("see {scheme}://{host}{listen}/ for every series; push to /v1/push; Ctrl-C ends");
+        tracing::info!(code = "A003", "see {scheme}://{host}{listen}/ for every series; push to /v1/push; Ctrl-C ends");
     } else {
-        tracing::info!("no HTTP server (http.enabled, http.listen); Ctrl-C ends");
+        tracing::info!(code = "A004", "no HTTP server (http.enabled, http.listen); Ctrl-C ends");
     }
 }

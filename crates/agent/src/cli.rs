@@ -14,7 +14,7 @@ use anyhow::Context as _;
 use clap::{CommandFactory as _, Parser, Subcommand};
 use tokio::sync::mpsc;
 
-use crate::app::{self, Signal};
+use crate::app::{self, LogTo, Signal};
 use crate::collect as collectors;
 use crate::model::Platform;
 use crate::service::{self, Removal, Wanted};
@@ -172,7 +172,8 @@ fn on_configuration(
         }
         _ => {
             let exit = Arc::new(|code: u8| std::process::exit(code.into()));
-            let host = app::Host { signals: Box::new(signals), managed: guard::is_managed(), exit };
+            let host =
+                app::Host { signals: Box::new(signals), log: LogTo::Console, managed: guard::is_managed(), exit };
             app::run(loaded, host).map_or_else(|error| done(Err(error)), ExitCode::from)
         }
     }

@@ -75,7 +75,10 @@ pub fn start(
         exit(code);
     };
     if let Err(error) = std::thread::Builder::new().name("guard".to_owned()).stack_size(256 * 1024).spawn(run) {
-        tracing::warn!("guard: no thread for it ({error}): the agent is not held to the limits of `guard`");
+        tracing::warn!(
+            code = "G001",
+            "guard: no thread for it ({error}): the agent is not held to the limits of `guard`"
+        );
     }
     Some(Watching(watching))
 }
@@ -134,6 +137,7 @@ impl Guard {
             None => "there is no directory to count its ends in (`state_dir`)".to_owned(),
             Some(_) if ends >= MOST_ENDS => {
                 tracing::error!(
+                    code = "G002",
                     "guard: {excess}; this agent was ended {ends} times within an hour and now stays down, exit code {STAY}. \
                      See what it is asked to do, raise the limit (0: none) in cfg.json, and start it again"
                 );
@@ -142,6 +146,7 @@ impl Guard {
             Some(record) => match record.add(now) {
                 Ok(()) => {
                     tracing::error!(
+                        code = "G003",
                         "guard: {excess}; ended, to be started again, exit code {AGAIN} ({} of {MOST_ENDS} within an hour)",
                         ends + 1
                     );
@@ -151,7 +156,7 @@ impl Guard {
             },
         };
         if newly {
-            tracing::warn!("guard: {excess}; the agent goes on: {why_not}");
+            tracing::warn!(code = "G004", "guard: {excess}; the agent goes on: {why_not}");
         }
         None
     }

@@ -28,9 +28,9 @@ use falcon_sys::Service;
 use falcon_sys::types::{ServiceControl, ServiceExit};
 use tokio::sync::mpsc;
 
-use crate::app::{self, Signal};
+use crate::app::{self, LOG_FILE, LOGS_DIR, LogTo, Signal};
 use crate::collect;
-use crate::config::{self, ConfigError, Loaded};
+use crate::config::{self, Config, ConfigError, Loaded};
 use crate::guard::STAY;
 use crate::model::Platform;
 use command::Command;
@@ -194,10 +194,11 @@ fn serve(service: &Service, file: Option<PathBuf>) {
             ServiceControl::ParamChange => Signal::Reload,
         });
     });
-    let loaded = match load(service, file) {
+    let file = file.or_else(place::beside_program);
+    let loaded = match load(service, file.as_deref()) {
         Ok(loaded) => loaded,
         Err(error) => {
-            tell_bad_configuration(&error);
+            tell_bad_configuration(&error, file.as_deref());
             return service.stopped(ServiceExit::Specific(BAD_CONFIGURATION));
         }
     };
@@ -206,11 +207,12 @@ fn serve(service: &Service, file: Option<PathBuf>) {
         ended.stopped(ending(code));
         std::process::exit(code.into())
     });
-    let host = app::Host { signals: Box::new(move || Ok(signals)), managed: true, exit };
+    let log = LogTo::Service(falcon_sys::EventSource::open(NAME).ok());
+    let host = app::Host { signals: Box::new(move || Ok(signals)), log, managed: true, exit };
     match app::run(loaded, host) {
         Ok(code) => service.stopped(ending(code)),
         Err(error) => {
-            tracing::error!("{error:#}");
+            tracing::error!(code = "S001", "the service failed: {error:#}");
             crate::log::drain();
             service.stopped(ServiceExit::Specific(FAILED));
         }
@@ -227,17 +229,16 @@ fn ending(code: u8) -> ServiceExit {
 }
 
 /// Reads the configuration. The service is reported as running when it is good, and when it is not read in time.
-fn load(service: &Service, file: Option<PathBuf>) -> Result<Loaded, ConfigError> {
+fn load(service: &Service, file: Option<&Path>) -> Result<Loaded, ConfigError> {
     let (read, reading) = sync_channel(1);
-    let file = file.or_else(place::beside_program);
     let reader = std::thread::Builder::new().name("config".to_owned());
     let known = collect::known();
     let spawned = reader.spawn({
-        let (file, known) = (file.clone(), known.clone());
+        let (file, known) = (file.map(Path::to_owned), known.clone());
         move || _ = read.send(config::load(file.as_deref(), &known))
     });
     if spawned.is_err() {
-        let loaded = config::load(file.as_deref(), &known);
+        let loaded = config::load(file, &known);
         service.running();
         return loaded;
     }
@@ -245,9 +246,9 @@ fn load(service: &Service, file: Option<PathBuf>) -> Result<Loaded, ConfigError>
         Ok(loaded) => loaded,
         Err(RecvTimeoutError::Timeout) => {
             service.running();
-            reading.recv().unwrap_or_else(|_| config::load(file.as_deref(), &known))
+            reading.recv().unwrap_or_else(|_| config::load(file, &known))
         }
-        Err(RecvTimeoutError::Disconnected) => config::load(file.as_deref(), &known),
+        Err(RecvTimeoutError::Disconnected) => config::load(file, &known),
     };
     if loaded.is_ok() {
         service.running();
@@ -255,9 +256,17 @@ fn load(service: &Service, file: Option<PathBuf>) -> Result<Loaded, ConfigError>
     loaded
 }
 
-fn tell_bad_configuration(error: &ConfigError) {
-    crate::log::init(false);
-    tracing::error!("the service does not start: {error}");
+/// In the event log, and in the log that a service has by default: no file could name another.
+fn tell_bad_configuration(error: &ConfigError, file: Option<&Path>) {
+    let config = Config::standalone();
+    let beside = file.and_then(Path::parent).map(|dir| dir.join(LOGS_DIR).join(LOG_FILE));
+    crate::log::init(crate::log::Setup {
+        level: config.log_level(),
+        console: None,
+        file: beside.map(|path| crate::log::file(&config.log, path)),
+        event_source: falcon_sys::EventSource::open(NAME).ok(),
+    });
+    crate::log::configuration_error(error);
     crate::log::drain();
 }
 

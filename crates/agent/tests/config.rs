@@ -74,6 +74,7 @@ fn any_file() -> impl Strategy<Value = serde_json::Value> {
                 },
                 "service": {"names": list, "alive": text},
                 "default_tags": tags, "ignore": ignore,
+                "log": {"file": text, "max_mb": near, "keep": wide, "level": text},
             });
             if extra {
                 file["logfile"] = text.clone().into();

@@ -16,6 +16,9 @@ const MAX_EXE_BYTES: u64 = 5_000_000;
 
 pub const IMPORT_LIST: &str = "xtask/pe-imports.txt";
 
+/// The source of the executable's message table.
+const MESSAGES: &str = "crates/agent/windows/messages.mc";
+
 /// Builds [`Workspace::linux_exe`].
 ///
 /// # Errors
@@ -66,7 +69,23 @@ pub fn imports(cx: &Cx<'_>) -> Result<Passed> {
             refusals.join("\n  ")
         );
     }
-    Ok(Passed::GATE)
+    let messages = messages(cx.ws)?;
+    println!("{messages} messages for the event log");
+    Ok(Passed::gates(2))
+}
+
+/// How many messages the Windows executable has for the event log: those of their source, each once.
+fn messages(ws: &Workspace) -> Result<usize> {
+    let source = ws.read(MESSAGES)?;
+    let numbers = source.lines().filter_map(|line| line.strip_prefix("MessageId="));
+    let mut expected = numbers.map(str::parse).collect::<Result<Vec<u16>, _>>().context(MESSAGES)?;
+    let exe = ws.windows_exe();
+    let image = fs::read(&exe).with_context(|| format!("cannot read {}", exe.display()))?;
+    let mut found = pe::messages(&image).with_context(|| exe.display().to_string())?;
+    expected.sort_unstable();
+    found.sort_unstable();
+    ensure!(found == expected, "{} has the messages {found:?}, and {MESSAGES} {expected:?}", exe.display());
+    Ok(found.len())
 }
 
 /// Prints the import list of the Windows executable as it is, in the form of [`IMPORT_LIST`].

@@ -100,7 +100,7 @@ pub const STEPS: &[Step] = &[
     },
     Step {
         name: "imports",
-        about: "the .exe imports only what Windows 7 has",
+        about: "the .exe imports only what Windows 7 has, and carries the messages of its events",
         needs: WINDOWS,
         uses: &["dist-windows"],
         run: artefacts::imports,

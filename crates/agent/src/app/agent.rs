@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
-use super::{Collecting, announce, queue};
+use super::{Collecting, Identity, announce, queue};
 use crate::clock;
 use crate::collect;
 use crate::config::{Config, Loaded};
@@ -36,6 +36,7 @@ const RESTART: Duration = Duration::from_secs(10);
 pub(super) struct Agent {
     lasting: Lasting,
     config: Arc<Config>,
+    identity: Arc<Identity>,
     hub: Arc<Hub>,
     lanes: Vec<Arc<Mutex<LaneTask>>>,
     tasks: Vec<JoinHandle<()>>,
@@ -93,7 +94,9 @@ impl Agent {
         let stats = Arc::new(Stats::default());
         let store = Store::open(loaded, &stats);
         let lasting = Lasting { stats, started: Instant::now(), port: Arc::default(), store };
-        Agent::go_on(loaded, lasting, &[])
+        let agent = Agent::go_on(loaded, lasting, &[]);
+        announce(&agent.config, &agent.identity, &loaded.source);
+        agent
     }
 
     pub fn stats(&self) -> Arc<Stats> {
@@ -104,7 +107,6 @@ impl Agent {
     fn go_on(loaded: &Loaded, lasting: Lasting, marks: &[Mark]) -> Agent {
         let queue = lasting.store.as_ref().map(|store| store.queue.clone());
         let collecting = Collecting::with(loaded.config.clone(), lasting.stats.clone(), queue);
-        announce(&collecting, &loaded.source);
         let (stopping, stopped) = watch::channel(false);
         let (leaving, leave) = watch::channel(false);
         let Collecting { shared, hub, identity, stats, queue, config } = &collecting;
@@ -141,8 +143,8 @@ impl Agent {
             let (listen, port, site) = (config.http.listen.clone(), lasting.port.clone(), Arc::new(site));
             supervise("http", move || http::serve(listen.clone(), port.clone(), site.clone(), stopped.clone()))
         });
-        let Collecting { config, hub, .. } = collecting;
-        Agent { lasting, config, hub, lanes, tasks, sender, http, stopping, leaving }
+        let Collecting { config, identity, hub, .. } = collecting;
+        Agent { lasting, config, identity, hub, lanes, tasks, sender, http, stopping, leaving }
     }
 
     /// Goes on with another configuration. Nothing that waits is lost, no stamp is given twice, and nobody who connects is
@@ -167,7 +169,10 @@ impl Agent {
         });
         if let Some(old) = lasting.store.take() {
             if old.close().await.is_none_or(|(_, lost)| lost > 0) {
-                tracing::warn!("reload: points that were not sent yet had no disk to wait on and are lost");
+                tracing::warn!(
+                    code = "A015",
+                    "reload: points that were not sent yet had no disk to wait on and are lost"
+                );
             }
             drop(old);
         }
@@ -201,7 +206,7 @@ impl Agent {
         }
         self.let_go().await;
         let (Some(store), Some(mut sender)) = (self.lasting.store, self.sender) else {
-            tracing::info!("stopped");
+            tracing::info!(code = "A006", "stopped");
             return;
         };
         let _ = self.leaving.send(true);
@@ -209,12 +214,15 @@ impl Agent {
             sender.abort();
         }
         match store.close().await {
-            Some((0, 0)) => tracing::info!("stopped; every point was sent"),
+            Some((0, 0)) => tracing::info!(code = "A007", "stopped; every point was sent"),
             Some((stored, 0)) => {
-                tracing::info!("stopped; {stored} points are on disk and are sent after the next start")
+                tracing::info!(code = "A008", "stopped; {stored} points are on disk and are sent after the next start")
             }
-            Some((_, lost)) => tracing::warn!("stopped; {lost} points were not sent and are lost"),
-            None => tracing::warn!("stopped; the disk does not answer, and points that were not sent are lost"),
+            Some((_, lost)) => tracing::warn!(code = "A009", "stopped; {lost} points were not sent and are lost"),
+            None => tracing::warn!(
+                code = "A010",
+                "stopped; the disk does not answer, and points that were not sent are lost"
+            ),
         }
     }
 }
@@ -236,7 +244,11 @@ where
             task.spawn(start());
             match task.join_next().await {
                 Some(Err(error)) if error.is_panic() => {
-                    tracing::error!("{name}: failed by a defect; started again in {} s", RESTART.as_secs());
+                    tracing::error!(
+                        code = "A011",
+                        "{name}: failed by a defect; started again in {} s",
+                        RESTART.as_secs()
+                    );
                     tokio::time::sleep(RESTART).await;
                 }
                 _ => return,

@@ -102,8 +102,8 @@ impl Outcome {
 
     pub(super) fn tell(&self) {
         match self.ok {
-            true => tracing::info!("reload: {}", self.text),
-            false => tracing::error!("reload: nothing was changed: {}", self.text),
+            true => tracing::info!(code = "F003", "reload: {}", self.text),
+            false => tracing::error!(code = "F004", "reload: nothing was changed: {}", self.text),
         }
     }
 
@@ -114,7 +114,10 @@ impl Outcome {
         let shown = file.display().to_string();
         let written = tokio::task::spawn_blocking(move || self.write(&file));
         if let Ok(Ok(Err(error))) = tokio::time::timeout(READ, written).await {
-            tracing::warn!("reload: {shown}: {error}; whoever waits for the outcome does not hear of it");
+            tracing::warn!(
+                code = "F005",
+                "reload: {shown}: {error}; whoever waits for the outcome does not hear of it"
+            );
         }
     }
 

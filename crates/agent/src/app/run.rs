@@ -3,11 +3,12 @@
 use std::sync::Arc;
 
 use anyhow::Context as _;
+use falcon_sys::EventSource;
 use tokio::sync::mpsc;
 
 use super::agent::Agent;
 use super::reload::{self, Outcome};
-use super::{STOP, runtime};
+use super::{LOG_FILE, LOGS_DIR, STOP, runtime};
 use crate::config::Loaded;
 use crate::{guard, log};
 
@@ -23,10 +24,20 @@ pub enum Signal {
 /// Ends the process at once with this code.
 pub type Exit = Arc<dyn Fn(u8) + Send + Sync>;
 
+/// Where the log goes, if the configuration does not say.
+#[derive(Debug)]
+pub enum LogTo {
+    /// Standard error, and a file only where one is named.
+    Console,
+    /// A file in the state directory; of what an administrator must see, also the event log.
+    Service(Option<EventSource>),
+}
+
 /// What the agent runs in: a terminal, a service manager.
 pub struct Host {
     /// Asked for inside the runtime.
     pub signals: Box<dyn FnOnce() -> std::io::Result<mpsc::Receiver<Signal>> + Send>,
+    pub log: LogTo,
     /// Somebody starts the agent again when it fails.
     pub managed: bool,
     /// For when something hangs.
@@ -36,16 +47,22 @@ pub struct Host {
 /// Runs the agent until a signal or the guard says why it ends; answers the exit code.
 pub fn run(loaded: Loaded, host: Host) -> anyhow::Result<u8> {
     falcon_sys::limit_heap_growth();
-    log::init(loaded.config.debug);
+    let level = loaded.config.log_level();
+    let (setup, as_service) = match host.log {
+        LogTo::Console => (log::Setup::console(level), false),
+        LogTo::Service(event_source) => (log::Setup { level, console: None, file: None, event_source }, true),
+    };
+    log::init(log::Setup { file: log_file(&loaded, as_service), ..setup });
+    let host = Host { log: LogTo::Console, ..host };
     let runtime = runtime().context("the system gives no event loop")?;
-    let code = runtime.block_on(live(loaded, host))?;
+    let code = runtime.block_on(live(loaded, host, as_service))?;
     // Threads that hang in a dead mount or a resolver are not waited for.
     runtime.shutdown_background();
     log::drain();
     Ok(code)
 }
 
-async fn live(mut loaded: Loaded, host: Host) -> anyhow::Result<u8> {
+async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Result<u8> {
     let mut signals = (host.signals)().context("signals cannot be received")?;
     let mut agent = Agent::start(&loaded);
     tell_warnings(&loaded);
@@ -86,10 +103,11 @@ async fn live(mut loaded: Loaded, host: Host) -> anyhow::Result<u8> {
                 };
                 drop(going_on);
                 if let Some(why) = stop {
-                    tracing::info!("{why}: stopping");
+                    tell_stop(why);
                     agent.stop().await;
                     return Ok(0);
                 }
+                log::reconfigure(new.config.log_level(), log_file(&new, as_service));
                 if new.config.guard != loaded.config.guard || new.state_dir() != state {
                     drop(guard);
                     guard = guard::start(&new, agent.stats(), host.managed, end.clone(), host.exit.clone());
@@ -108,7 +126,7 @@ async fn live(mut loaded: Loaded, host: Host) -> anyhow::Result<u8> {
             outcome.clone().leave(reloads, &dir).await;
         }
     };
-    tracing::info!("{why}: stopping");
+    tell_stop(why);
     end_in_time(&host.exit, code)?;
     agent.stop().await;
     Ok(code)
@@ -116,8 +134,20 @@ async fn live(mut loaded: Loaded, host: Host) -> anyhow::Result<u8> {
 
 fn tell_warnings(loaded: &Loaded) {
     for warning in &loaded.warnings {
-        tracing::warn!("{warning}");
+        tracing::warn!(code = "F002", "{warning}");
     }
+}
+
+fn tell_stop(why: &str) {
+    tracing::info!(code = "A005", "{why}: stopping");
+}
+
+/// The file of the log: the configured one; a service has one in any case.
+fn log_file(loaded: &Loaded, as_service: bool) -> Option<log::FileTarget> {
+    let log = &loaded.config.log;
+    let by_default = || loaded.state_dir().filter(|_| as_service).map(|state| state.join(LOGS_DIR).join(LOG_FILE));
+    let path = if log.file.is_empty() { by_default()? } else { loaded.base().join(&log.file) };
+    Some(log::file(log, path))
 }
 
 /// Whatever hangs, this ends the process in time.

@@ -19,7 +19,7 @@ pub enum Format {
 }
 
 pub fn run(loaded: Loaded, format: Format, only: Option<&str>) -> anyhow::Result<()> {
-    log::init(loaded.config.debug);
+    log::init(log::Setup::console(loaded.config.log_level()));
     let runtime = app::runtime()?;
     let collecting = Collecting::new(loaded.config, None);
     let endpoint = collecting.identity.endpoint()?;

@@ -1,8 +1,8 @@
 //! Every default of the configuration, and the ranges values are held to.
 
 use super::{
-    Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Mssql, NameSet, Plugin, Queue, RepoUrl,
-    Secret, Service, Tls, Transfer,
+    Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Level, Log, Mssql, NameSet, Plugin, Queue,
+    RepoUrl, Secret, Service, Tls, Transfer,
 };
 
 pub(super) const TRANSFER_PORT: u16 = 8433;
@@ -19,6 +19,10 @@ pub(super) const REPLAY_DELAY_MAX_S: u32 = 3600;
 pub(super) const QUEUE_AGE_MAX_S: u32 = 2_592_000;
 /// More interfaces, mounts or disks than this no collector reads.
 pub(super) const LIMIT_MAX: u32 = 4096;
+
+/// A part that is larger no viewer opens.
+pub(super) const LOG_MAX_MB: u32 = 1024;
+pub(super) const LOG_KEEP_MAX: u32 = 100;
 
 /// A terabyte, and a hundred processors: more than any agent can use, and far from any overflow.
 pub(super) const GUARD_MEMORY_MAX_MB: u32 = 1 << 20;
@@ -86,7 +90,7 @@ pub(super) fn file() -> Config {
         ignore: [].into(),
         state_dir: String::new(),
         guard: Guard { enabled: true, memory_mb: 200, cpu_percent: 20 },
-        logfile: None,
+        log: Log { file: String::new(), max_mb: 10, keep: 5, level: Level::Info },
         iis: None,
         mssql: None,
         dialect: Dialect::Falcon,

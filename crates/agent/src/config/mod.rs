@@ -86,8 +86,7 @@ pub struct Config {
     /// Directory of what outlives the agent; empty: found by [`Loaded::state_dir`].
     pub state_dir: String,
     pub guard: Guard,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub logfile: Option<String>,
+    pub log: Log,
     #[serde(skip_serializing_if = "Option::is_none")]
     pub iis: Option<Iis>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -112,6 +111,34 @@ pub struct Guard {
     pub memory_mb: u32,
     /// Of one processor, mean over five minutes, up to 10,000; 0: any.
     pub cpu_percent: u32,
+}
+
+/// What the agent says of its work; see [`crate::log`].
+#[derive(Clone, Debug, PartialEq, Serialize)]
+pub struct Log {
+    /// Of the current part; the older ones lie beside it. Empty: none, unless whoever starts the agent has one.
+    pub file: String,
+    /// MB of a part, 1 to 1,024.
+    pub max_mb: u32,
+    /// Parts, with the current one, 1 to 100.
+    pub keep: u32,
+    /// As it is written; see [`Config::log_level`].
+    pub level: Level,
+}
+
+/// The most that is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Level {
+    Error,
+    Warn,
+    Info,
+    Debug,
+}
+
+impl Level {
+    const ALL: [(Level, &str); 4] =
+        [(Level::Error, "error"), (Level::Warn, "warn"), (Level::Info, "info"), (Level::Debug, "debug")];
 }
 
 /// The connection to hbs.
@@ -298,6 +325,11 @@ impl Config {
     /// What the agent does without a file: measures and answers on loopback, sends nothing.
     pub fn standalone() -> Self {
         defaults::standalone()
+    }
+
+    /// `debug` of the agents before stands above `log.level`: it is what people know.
+    pub fn log_level(&self) -> Level {
+        if self.debug { Level::Debug } else { self.log.level }
     }
 
     /// The effective configuration under the file's own keys, indented. Secrets are shown as `******`; apart from them

@@ -25,6 +25,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "ignore",
             "state_dir",
             "guard",
+            "log",
             "logfile",
             "iis",
             "mssql",
@@ -43,6 +44,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ),
     ("service", &["names", "alive"]),
     ("guard", &["enabled", "memory_mb", "cpu_percent"]),
+    ("log", &["file", "max_mb", "keep", "level"]),
     ("iis", &["enabled", "websites"]),
     ("mssql", &["enabled", "addr", "port", "username", "password", "encrypt", "instance"]),
 ];
@@ -70,6 +72,7 @@ pub(super) struct Raw {
     pub ignore_is_list: bool,
     pub state_dir: Maybe<String>,
     pub guard: RawGuard,
+    pub log: RawLog,
     pub logfile: Maybe<String>,
     pub iis: Option<RawIis>,
     pub mssql: Option<RawMssql>,
@@ -132,6 +135,14 @@ pub(super) struct RawGuard {
     pub enabled: Maybe<bool>,
     pub memory_mb: Maybe<i64>,
     pub cpu_percent: Maybe<i64>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawLog {
+    pub file: Maybe<String>,
+    pub max_mb: Maybe<i64>,
+    pub keep: Maybe<i64>,
+    pub level: Maybe<String>,
 }
 
 #[derive(Debug, Default)]
@@ -209,6 +220,7 @@ impl Raw {
             "default_tags" => raw.read_tags(node, path, report),
             "ignore" => raw.read_ignore(node, path, report),
             "guard" => raw.guard.read(node, path, report),
+            "log" => raw.log.read(node, path, report),
             "state_dir" => set(&mut raw.state_dir, text(node, path, report)?),
             "logfile" => set(&mut raw.logfile, text(node, path, report)?),
             "iis" => raw.iis.get_or_insert_default().read(node, path, report),
@@ -333,6 +345,18 @@ impl RawGuard {
             "enabled" => set(&mut self.enabled, boolean(node, path, report)?),
             "memory_mb" => set(&mut self.memory_mb, integer(node, path, report)?),
             "cpu_percent" => set(&mut self.cpu_percent, integer(node, path, report)?),
+            _ => Ok(()),
+        })
+    }
+}
+
+impl RawLog {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section(node, path, report, |report, key, node, path| match key {
+            "file" => set(&mut self.file, text(node, path, report)?),
+            "max_mb" => set(&mut self.max_mb, integer(node, path, report)?),
+            "keep" => set(&mut self.keep, integer(node, path, report)?),
+            "level" => set(&mut self.level, text(node, path, report)?),
             _ => Ok(()),
         })
     }

@@ -142,6 +142,33 @@ fn the_guards_limits_are_held_to_their_ranges_and_zero_is_one_of_them() {
 }
 
 #[test]
+fn the_logs_file_is_named_in_the_old_spelling_too_and_debug_is_the_finest_level() {
+    let (config, warnings) = read(
+        r#"{"logfile": "old.log", "debug": true, "log": {"max_mb": 0, "keep": 1000, "level": "WARN", "size": 1}}"#,
+    )
+    .unwrap();
+    assert_eq!(config.log, Log { file: "old.log".to_owned(), max_mb: 10, keep: 100, level: Level::Warn });
+    assert_eq!(config.log_level(), Level::Debug);
+    assert_eq!(
+        warnings,
+        [
+            "cfg.json:1: log.max_mb: 0 is too small; 10 MB is used",
+            "cfg.json:1: log.keep: 1000 is too large; 100 is used",
+            "cfg.json:1: log.size: unknown key, ignored",
+        ]
+    );
+    let (config, warnings) = read(r#"{"logfile": "old", "log": {"file": "new", "level": "loud"}}"#).unwrap();
+    assert_eq!((config.log.file.as_str(), config.log_level()), ("new", Level::Info));
+    assert_eq!(
+        warnings,
+        [
+            "cfg.json:1: logfile: log.file is given too, and is used",
+            "cfg.json:1: log.level: there is no level \"loud\"; the levels are error, warn, info, debug",
+        ]
+    );
+}
+
+#[test]
 fn an_empty_object_is_the_defaults() {
     assert_eq!(read("{}"), Ok((defaults::file(), Vec::new())));
     let all_null: Vec<_> = KEYS[0].1.iter().map(|key| format!("\"{key}\": null")).collect();
@@ -185,7 +212,6 @@ fn freedomkks_file_is_read_and_its_login_shown_nowhere() {
     assert_eq!(
         warnings,
         [
-            "cfg.json:3: logfile: accepted, but this version does not write its log to this file",
             "cfg.json:7: iis.enabled: accepted, but this version sends no iis.* metrics; only service.alive is 0 without IIS",
             "cfg.json:13: mssql.enabled: accepted, but this version asks SQL Server nothing; only *.alive are 0 without it",
             "cfg.json:16: mssql.username: not used: counters need no login; better remove the login from this file",
@@ -194,6 +220,7 @@ fn freedomkks_file_is_read_and_its_login_shown_nowhere() {
     );
     assert_eq!(config.dialect, Dialect::FreedomKk);
     assert_eq!(config.collector.names, [NameSet::Falcon, NameSet::FreedomKk, NameSet::Extended]);
+    assert_eq!(config.log, Log { file: "agent.log".to_owned(), ..defaults::file().log });
     assert_eq!(config.iis.as_ref().map(|iis| iis.websites.clone()), Some(vec!["Default Web Site".to_owned()]));
     for shown in [config.to_json(), format!("{config:?}"), warnings.join("\n")] {
         assert!(!shown.contains("hunter2") && !shown.contains("monitor"), "{shown}");

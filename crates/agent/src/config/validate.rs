@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::raw::{
-    Raw, RawCollector, RawGuard, RawHttp, RawHttpLimits, RawIis, RawMssql, RawPlugin, RawQueue, RawServer, RawService,
-    RawTag,
+    Raw, RawCollector, RawGuard, RawHttp, RawHttpLimits, RawIis, RawLog, RawMssql, RawPlugin, RawQueue, RawServer,
+    RawService, RawTag,
 };
 use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
-    Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Known, Mssql, NameSet, Plugin, Queue,
-    RepoUrl, Secret, Service, Tls, Transfer, address, defaults, network,
+    Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Known, Level, Log, Mssql, NameSet,
+    Plugin, Queue, RepoUrl, Secret, Service, Tls, Transfer, address, defaults, network,
 };
 
 /// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
@@ -34,12 +34,7 @@ pub(super) fn validate(raw: Raw, known: &Known, report: &mut Report<'_>) -> Resu
         ignore: ignored(raw.ignore),
         state_dir: or(raw.state_dir, default.state_dir),
         guard: guard(raw.guard, default.guard, report),
-        logfile: raw.logfile.map(|logfile| {
-            if !logfile.value.is_empty() {
-                report.warn(logfile.at, "logfile", "accepted, but this version does not write its log to this file");
-            }
-            logfile.value
-        }),
+        log: log(raw.log, raw.logfile, default.log, report),
         iis: raw.iis.map(|raw| iis(raw, report)),
         mssql: raw.mssql.map(|raw| mssql(raw, report)),
         transfer,
@@ -232,6 +227,37 @@ fn guard(raw: RawGuard, default: Guard, report: &mut Report<'_>) -> Guard {
         memory_mb: bounded(raw.memory_mb, memory, " MB", "guard.memory_mb", report),
         cpu_percent: bounded(raw.cpu_percent, cpu, " %", "guard.cpu_percent", report),
     }
+}
+
+/// `logfile` is freedomkk's spelling of `log.file`.
+fn log(raw: RawLog, logfile: Option<Spot<String>>, default: Log, report: &mut Report<'_>) -> Log {
+    let named = |file: &Option<Spot<String>>| file.as_ref().is_some_and(|file| !file.value.is_empty());
+    if let Some(Spot { at, .. }) = &logfile
+        && named(&raw.file)
+        && named(&logfile)
+    {
+        report.warn(*at, "logfile", "log.file is given too, and is used");
+    }
+    let file = if named(&raw.file) { raw.file } else { logfile };
+    Log {
+        file: or(file, default.file),
+        max_mb: bounded(raw.max_mb, (1, defaults::LOG_MAX_MB, default.max_mb), " MB", "log.max_mb", report),
+        keep: bounded(raw.keep, (1, defaults::LOG_KEEP_MAX, default.keep), "", "log.keep", report),
+        level: level(raw.level, default.level, report),
+    }
+}
+
+fn level(raw: Option<Spot<String>>, default: Level, report: &mut Report<'_>) -> Level {
+    let Some(Spot { value, at }) = raw else { return default };
+    let known = Level::ALL.iter().find(|(_, name)| value.trim().eq_ignore_ascii_case(name));
+    known.map_or_else(
+        || {
+            let names = Level::ALL.map(|(_, name)| name).join(", ");
+            report.warn(at, "log.level", format!("there is no level {:?}; the levels are {names}", shortened(&value)));
+            default
+        },
+        |(level, _)| *level,
+    )
 }
 
 /// Used as it is written; what makes it weak or useless is told.

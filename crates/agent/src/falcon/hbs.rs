@@ -84,7 +84,7 @@ impl Reporter {
             Err(why) => {
                 let why = format!("{why:#}");
                 if self.told.as_ref() != Some(&why) {
-                    tracing::error!("hbs: no report: {why}");
+                    tracing::error!(code = "R001", "hbs: no report: {why}");
                     self.told = Some(why);
                 }
                 return false;
@@ -108,12 +108,17 @@ impl Reporter {
         match result {
             Ok(0) => {
                 if self.health.up() {
-                    tracing::info!("hbs: {} answers; this host is reported as {hostname}", self.servers.addr());
+                    tracing::info!(
+                        code = "R002",
+                        "hbs: {} answers; this host is reported as {hostname}",
+                        self.servers.addr()
+                    );
                 }
             }
             Ok(code) => {
                 if self.health.down() {
                     tracing::warn!(
+                        code = "R003",
                         "hbs: {} did not accept the report of {hostname} (code {code})",
                         self.servers.addr()
                     );
@@ -125,7 +130,7 @@ impl Reporter {
                         Error::NoMethod(_) => "; is this the port of hbs (6030)?",
                         _ => "",
                     };
-                    tracing::warn!("hbs: {addr}: {error}{hint}");
+                    tracing::warn!(code = "R004", "hbs: {addr}: {error}{hint}");
                 }
             }
         }
@@ -167,7 +172,7 @@ impl Reporter {
                 None
             }
             Err((addr, error)) => {
-                tracing::debug!("hbs: {addr} does not tell its time: {error}");
+                tracing::debug!(code = "R005", "hbs: {addr} does not tell its time: {error}");
                 None
             }
         };

@@ -296,7 +296,7 @@ impl Sender {
             self.stats.invalid.add(1);
             if !std::mem::replace(&mut self.told_invalid, true) {
                 let item = String::from_utf8_lossy(work.bytes(*item));
-                tracing::error!("transfer: {addr} refused a point and it was dropped: {why}: {item}");
+                tracing::error!(code = "T001", "transfer: {addr} refused a point and it was dropped: {why}: {item}");
             }
             self.done(&call);
             return;
@@ -310,7 +310,7 @@ impl Sender {
         (self.cut_off, self.told_there) = (false, false);
         if self.health.up() {
             let waiting = self.queue.items();
-            tracing::info!("transfer: {} answers; {waiting} points are being sent", self.servers.addr());
+            tracing::info!(code = "T002", "transfer: {} answers; {waiting} points are being sent", self.servers.addr());
         }
     }
 
@@ -326,7 +326,7 @@ impl Sender {
                 Error::NoMethod(_) => "; is this the port of a transfer (8433)?",
                 _ => "",
             };
-            tracing::warn!("transfer: {addr}: {error}{hint}; points wait until a transfer answers");
+            tracing::warn!(code = "T003", "transfer: {addr}: {error}{hint}; points wait until a transfer answers");
         }
     }
 
@@ -342,11 +342,15 @@ impl Sender {
             let one = call.first().zip(self.work.as_ref()).map(|(item, work)| work.bytes(*item)).unwrap_or_default();
             let one = String::from_utf8_lossy(one);
             tracing::warn!(
+                code = "T004",
                 "transfer: {addr} counted {invalid} of {items} points as Invalid (told once); one of that call: {one}"
             );
         }
         let TransferResponse { message, latency_ms, .. } = response;
-        tracing::debug!("transfer: {addr}: {items} points, {invalid} Invalid, {message:?} after {latency_ms} ms");
+        tracing::debug!(
+            code = "T005",
+            "transfer: {addr}: {items} points, {invalid} Invalid, {message:?} after {latency_ms} ms"
+        );
     }
 
     async fn begin_replay(&mut self, leave: &mut watch::Receiver<bool>) {
@@ -356,6 +360,7 @@ impl Sender {
         let delay = Duration::from_millis(random() % (ms + 1));
         if !std::mem::replace(&mut self.told_there, true) {
             tracing::info!(
+                code = "T006",
                 "transfer: {} is there; {} points wait, the oldest for {}; sending begins in {} s",
                 self.servers.addr(),
                 waiting.points(),
@@ -383,14 +388,14 @@ impl Sender {
         if replay.told.elapsed() >= replay::TELL {
             replay.told = Instant::now();
             let to_go = to_go.map_or_else(|| "no end in sight at this speed".to_owned(), span);
-            tracing::info!("transfer: {left} points of the backlog are left; {to_go} to go");
+            tracing::info!(code = "T007", "transfer: {left} points of the backlog are left; {to_go} to go");
         }
     }
 
     fn end_replay(&mut self) {
         if let Some(replay) = self.replay.take() {
             let (sent, took) = (replay.sent, span(replay.since.elapsed().as_secs()));
-            tracing::info!("transfer: the backlog is sent: {sent} points in {took}");
+            tracing::info!(code = "T008", "transfer: the backlog is sent: {sent} points in {took}");
         }
         self.stats.replay_left.set(0);
         self.stats.replay_to_go_s.forget();

@@ -33,7 +33,11 @@ impl Record {
     pub fn open(dir: &Path, now: i64) -> Record {
         let file = dir.join(NAME);
         let ends = read(&file).unwrap_or_else(|error| {
-            tracing::warn!("guard: {}: {error}; what it told of earlier ends is not known", file.display());
+            tracing::warn!(
+                code = "G005",
+                "guard: {}: {error}; what it told of earlier ends is not known",
+                file.display()
+            );
             Vec::new()
         });
         let mut record = Record { file, ends };

@@ -62,13 +62,14 @@ pub(super) async fn bind_patiently(listen: &str, port: &Port, stop: &mut watch::
         match bind(listen).await {
             Ok(listener) => {
                 if told {
-                    tracing::info!("http: {listen} is free now; listening");
+                    tracing::info!(code = "H001", "http: {listen} is free now; listening");
                 }
                 return Some(listener);
             }
             Err(error) => {
                 if !std::mem::replace(&mut told, true) {
                     tracing::warn!(
+                        code = "H002",
                         "http: cannot listen on {listen}: {error}; no pushes and no page until it is free (tried every {} s)",
                         RETRY.as_secs()
                     );

@@ -192,7 +192,7 @@ fn refused(site: &Site, refusal: Refusal) -> Refused {
         }
         Refusal::Json(why) => {
             site.stats.push_refused.add(1);
-            tracing::debug!("push: refused: {why}");
+            tracing::debug!(code = "H003", "push: refused: {why}");
             // The Go agent's spelling: scripts compare it.
             Refused::new(StatusCode::BAD_REQUEST, "connot decode body").because(why.message).at(why.offset)
         }
@@ -206,6 +206,7 @@ fn count(site: &Site, batch: &Batch) {
         let news = site.pushes.told.lock().unwrap_or_else(PoisonError::into_inner).insert(*reason);
         if news {
             tracing::warn!(
+                code = "H004",
                 "push: {} points left out: {}, the first of them item {}, {} (told once)",
                 left.count,
                 reason.as_str(),

@@ -70,7 +70,7 @@ async fn accept_all(
         match accepted {
             Ok((stream, client)) => door.admit(stream, client, &graceful, &mut told),
             Err(error) => {
-                tracing::debug!("http: accept: {error}");
+                tracing::debug!(code = "H005", "http: accept: {error}");
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -101,7 +101,10 @@ impl Door {
         if !self.site.lets_in(address) {
             stats.http_denied.add(1);
             if !std::mem::replace(&mut told.denied, true) {
-                tracing::warn!("http: {address} is not in http.allow: its connection is closed (told once)");
+                tracing::warn!(
+                    code = "H006",
+                    "http: {address} is not in http.allow: its connection is closed (told once)"
+                );
             }
             return;
         }
@@ -111,6 +114,7 @@ impl Door {
             if !std::mem::replace(&mut told.full, true) {
                 let most = self.site.http.limits.connections;
                 tracing::warn!(
+                    code = "H007",
                     "http: {most} connections are open (http.limits.connections): one that waits for its client is closed \
                      for each new one (told once)"
                 );
@@ -136,7 +140,7 @@ impl Door {
                 None => Wire::Plain(stream),
                 Some(acceptor) => match tokio::time::timeout(head, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => Wire::Tls(Box::new(stream)),
-                    Ok(Err(error)) => return tracing::debug!("http: {}: TLS: {error}", client.address),
+                    Ok(Err(error)) => return tracing::debug!(code = "H008", "http: {}: TLS: {error}", client.address),
                     Err(_) => return,
                 },
             };
@@ -153,7 +157,7 @@ impl Door {
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(64 * 1024);
             if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(wire), service)).await {
-                tracing::debug!("http: {error}");
+                tracing::debug!(code = "H009", "http: {error}");
             }
         }
     }

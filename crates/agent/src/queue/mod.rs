@@ -148,7 +148,10 @@ impl Queue {
         let news = dropped > 0 && !std::mem::replace(&mut inner.overflowed, true);
         self.changed(inner);
         if news {
-            tracing::warn!("queue: the memory for points that wait is full; the oldest are dropped from now on");
+            tracing::warn!(
+                code = "Q003",
+                "queue: the memory for points that wait is full; the oldest are dropped from now on"
+            );
         }
     }
 
@@ -297,6 +300,7 @@ impl Queue {
                 if relieved {
                     let lost = self.stats.lost(Lost::Memory);
                     tracing::info!(
+                        code = "Q004",
                         "queue: its memory is empty again; {lost} points were dropped there since the start"
                     );
                 }
@@ -342,7 +346,10 @@ impl Queue {
         inner.disk_empty = true;
         if !std::mem::replace(&mut inner.disk_lost, true) {
             self.stats.queue_disk_ok.set(0);
-            tracing::error!("queue: the disk does not answer; points wait in memory alone until it does");
+            tracing::error!(
+                code = "Q005",
+                "queue: the disk does not answer; points wait in memory alone until it does"
+            );
         }
     }
 

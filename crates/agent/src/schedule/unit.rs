@@ -96,7 +96,7 @@ impl Unit {
         context.stats.collect_panics.add(1);
         let pause = self.panic_pause;
         self.panic_pause = (pause * 2).min(BACK_OFF.1);
-        tracing::error!("{}: failed by a defect; tried again in {} s", self.spec.name, pause.as_secs());
+        tracing::error!(code = "C004", "{}: failed by a defect; tried again in {} s", self.spec.name, pause.as_secs());
         State::Closed { again: Instant::now() + pause, pause }
     }
 

@@ -7,11 +7,11 @@ use rustix::process::Signal;
 use rustix::pty::{self, OpenptFlags};
 use serde_json::json;
 
-use crate::empty;
-use crate::harness::agent::Agent;
+use crate::harness::agent::{Agent, Home};
 use crate::harness::exe;
 use crate::harness::process::{Process, program};
 use crate::harness::until;
+use crate::{empty, with_config};
 
 /// With nothing configured: what it does, where the points go, where to look. Port 1988 may belong to somebody else here.
 #[test]
@@ -101,4 +101,70 @@ fn a_closed_terminal_ends_it_unless_that_is_ignored() {
     process.signal(Signal::TERM);
     let ended = process.wait();
     assert!(ended.err.contains("SIGTERM: stopping"), "{}", ended.err);
+}
+
+/// The same lines as on the console, each with a code; what fills a part becomes the first of the older ones.
+#[test]
+fn a_configured_file_has_the_log_and_its_older_parts() {
+    for config in [json!({ "log": { "file": "logs/agent.log", "max_mb": 1 } }), json!({ "logfile": "logs/agent.log" })]
+    {
+        let home = Home::new();
+        let logs = home.path().join("logs");
+        fs::create_dir(&logs).expect("made");
+        let full = "2026-11-24 10:00:00 INFO A006 stopped\n".repeat(28_000);
+        fs::write(logs.join("agent.log"), &full).expect("written");
+        let agent = Agent::start_in(&home, &config);
+        let (_, ended) = agent.stop_and_keep();
+        let said = ended.err;
+        let read = |name: &str| fs::read_to_string(logs.join(name)).unwrap_or_default();
+        if config.get("log").is_some() {
+            assert_eq!((read("agent.log"), read("agent.log.1") == full), (said.clone(), true));
+        } else {
+            assert_eq!((read("agent.log"), read("agent.log.1").as_str()), (format!("{full}{said}"), ""));
+        }
+        for line in said.lines() {
+            let words: Vec<&str> = line.split(' ').collect();
+            assert!(words[2] == "INFO" && words[3].len() == 4 && words[3].starts_with('A'), "{line}");
+        }
+        assert!(said.lines().count() >= 5 && said.ends_with(" INFO A006 stopped\n"), "{said}");
+    }
+}
+
+#[test]
+fn a_file_that_cannot_be_written_is_told_and_does_not_end_it() {
+    let agent = Agent::start(&json!({ "log": { "file": "cfg.json/agent.log" } }));
+    agent.wait_for_lines(" WARN L002 log: cfg.json/agent.log: ", 1);
+    agent.assert_healthy();
+    let ended = agent.terminate();
+    assert_eq!((ended.code, ended.err.matches("L002").count()), (Some(0), 1), "{}", ended.err);
+}
+
+#[test]
+fn debug_and_the_level_of_the_log_say_how_much() {
+    let most = |config: &serde_json::Value| {
+        let agent = Agent::start(config);
+        agent.post(b"{");
+        agent.terminate().err
+    };
+    let debug = most(&json!({ "debug": true }));
+    assert!(debug.contains(" DEBUG H003 push: refused: "), "{debug}");
+    let warnings = most(&json!({ "log": { "level": "warn" }, "plugin": { "enabled": true } }));
+    assert!(warnings.lines().count() == 1 && warnings.contains(" WARN F002 "), "{warnings}");
+}
+
+/// systemd tells by a variable which file the journal reads, for children inherit it.
+#[test]
+fn the_journal_is_told_priorities_and_no_time() {
+    let dir = with_config(r#"{"http": {"enabled": false}, "plugin": {"enabled": true}}"#);
+    for (stream, journal) in [("$(stat -L -c %d:%i /proc/self/fd/2)", true), ("1:1", false)] {
+        let mut command = Command::new("sh");
+        let script = format!("JOURNAL_STREAM={stream}; export JOURNAL_STREAM; exec \"$0\" run");
+        command.args(["-c", &script]).arg(exe()).current_dir(dir.path());
+        let process = Process::start(command);
+        until("a warning", || process.err(), || process.err().contains("plugins").then_some(()));
+        process.signal(Signal::TERM);
+        let err = process.wait().err;
+        assert_eq!(err.starts_with("<6>INFO A001 falcon-agent "), journal, "{err}");
+        assert_eq!(err.contains("\n<4>WARN F002 "), journal, "{err}");
+    }
 }

@@ -44,7 +44,7 @@ impl Scene {
         self.load.all_arrive(&self.agent, &[&self.server]);
         self.agent.wait("an empty disk", || (self.agent.home().queue_bytes() == 0).then_some(()));
         own_points_are_in_order(&self.agent, &[&self.server]);
-        assert!(self.agent.lines("WARN transfer").len() <= 1, "{}", self.agent.state());
+        assert!(self.agent.warnings("transfer").len() <= 1, "{}", self.agent.state());
         assert!(self.agent.rss_kb() < RSS_LIMIT_KB, "{} kB", self.agent.rss_kb());
         assert_eq!(self.agent.terminate().code, Some(0));
     }

@@ -130,6 +130,13 @@ impl Agent {
         whole.lines().filter(|line| line.contains(text)).map(str::to_owned).collect()
     }
 
+    /// The warnings of its log about one part of it, as `transfer`.
+    pub fn warnings(&self, part: &str) -> Vec<String> {
+        let mut lines = self.lines(&format!(" {part}: "));
+        lines.retain(|line| line.contains(" WARN "));
+        lines
+    }
+
     /// Waits until as many lines of its log have this text in them.
     pub fn wait_for_lines(&self, text: &str, count: usize) {
         self.wait(&format!("{count} lines with {text:?}"), || (self.lines(text).len() >= count).then_some(()));

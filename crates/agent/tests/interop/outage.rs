@@ -48,7 +48,7 @@ fn three_cycles_without_a_server_lose_no_point() {
             std::thread::sleep(Duration::from_millis(20));
         }
         agent.wait_for_lines("points wait until a transfer answers", round);
-        agent.wait_for_lines("WARN hbs: ", round);
+        agent.wait_for_lines("WARN R004 hbs: ", round);
         let to = now();
         let reported = peer.reports().len();
         peer.say("up");
@@ -71,7 +71,7 @@ fn three_cycles_without_a_server_lose_no_point() {
     for (text, count) in [
         ("points wait until a transfer answers", rounds()),
         ("points are being sent", rounds() + 1),
-        ("WARN hbs: ", rounds()),
+        ("WARN R004 hbs: ", rounds()),
         ("this host is reported as", rounds() + 1),
     ] {
         agent.wait_for_lines(text, count);
@@ -120,7 +120,7 @@ fn what_was_measured_before_the_first_transfer_answered_arrives() {
     let agent = Agent::start(&peer.config("early"));
     push(&agent, 0);
     agent.wait_for_lines("points wait until a transfer answers", 1);
-    agent.wait_for_lines("WARN hbs: ", 1);
+    agent.wait_for_lines("WARN R004 hbs: ", 1);
     peer.wait("a cycle", &agent, || agent.get("/").text().contains("<td>agent.alive</td>").then_some(()));
     let measured = now();
     peer.say("up");

@@ -26,9 +26,9 @@ pub trait Watch: Send + Sync {
     fn changed(&self, good: bool, what: &str) {
         let name = self.name();
         if good {
-            tracing::info!("{name}: {what}");
+            tracing::info!(code = "N001", "{name}: {what}");
         } else {
-            tracing::warn!("{name}: {what}");
+            tracing::warn!(code = "N002", "{name}: {what}");
         }
     }
 }
