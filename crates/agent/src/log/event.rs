@@ -19,12 +19,13 @@ const EVENTS: &[Event] = &[
     Event { number: 1, kind: EventKind::Info, codes: &["A001"] },
     Event { number: 2, kind: EventKind::Info, codes: &["A006", "A007", "A008"] },
     Event { number: 3, kind: EventKind::Warning, codes: &["A009", "A010"] },
-    Event { number: 4, kind: EventKind::Error, codes: &["F001"] },
+    Event { number: 4, kind: EventKind::Error, codes: &["F001", "F004"] },
     Event { number: 5, kind: EventKind::Warning, codes: &["T003"] },
     Event { number: 6, kind: EventKind::Info, codes: &["T002"] },
     Event { number: 7, kind: EventKind::Warning, codes: &["Q003", "Q006"] },
     Event { number: 8, kind: EventKind::Error, codes: &["G002", "G003"] },
     Event { number: 9, kind: EventKind::Warning, codes: &["L001", "L002"] },
+    Event { number: 10, kind: EventKind::Error, codes: &["S001"] },
 ];
 
 impl Event {
