@@ -301,3 +301,40 @@ fn registered() -> Result<(falcon_sys::types::Registration, Command), Failure> {
     let command = Command::parse(&registration.image_path);
     Ok((registration, command))
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// A stop that the guard means to last was a failure to the manager, which started the agent again.
+    #[test]
+    fn only_ends_that_want_a_restart_are_failures_to_the_manager() {
+        assert_eq!([ending(0), ending(STAY)], [ServiceExit::Clean; 2]);
+        assert_eq!([ending(1), ending(crate::guard::AGAIN)], [ServiceExit::Specific(1), ServiceExit::Specific(75)]);
+    }
+
+    #[test]
+    fn what_the_manager_answers_becomes_an_exit_code_and_a_way_out() {
+        let code = |windows: i32| {
+            let error: io::Result<()> = Err(io::Error::from_raw_os_error(windows));
+            let failure = told(error, "the service cannot be started").expect_err("refused");
+            (failure.code(), failure.to_string())
+        };
+        assert_eq!(code(5).0, 5);
+        assert!(code(5).1.contains("Run as administrator"));
+        assert_eq!(code(1060).0, 4);
+        assert!(code(1060).1.contains("falcon-agent install"));
+        assert_eq!(code(1072).0, 1);
+        assert!(code(1072).1.contains("services.msc"));
+        assert!(code(1053).1.starts_with("the service cannot be started"));
+        assert_eq!(told(Ok(7), "x").expect("passed on"), 7);
+    }
+
+    #[test]
+    fn who_double_clicks_the_program_is_told_what_to_type() {
+        let text = explanation(Path::new(r"C:\Program Files\agent\falcon-agent.exe"));
+        for command in ["install", "start", "run", "--help"] {
+            assert!(text.contains(&format!("\"C:\\Program Files\\agent\\falcon-agent.exe\" {command}")), "{text}");
+        }
+    }
+}

@@ -7,6 +7,7 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Router;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
@@ -15,7 +16,7 @@ use crate::clock;
 use crate::collect;
 use crate::config::{Config, Loaded};
 use crate::falcon::{hbs, transfer};
-use crate::http::{self, Port};
+use crate::http::{self, Port, Site};
 use crate::hub::Hub;
 use crate::queue::Queue;
 use crate::schedule::{self, LaneTask, Mark};
@@ -41,9 +42,7 @@ pub(super) struct Agent {
     lanes: Vec<Arc<Mutex<LaneTask>>>,
     tasks: Vec<JoinHandle<()>>,
     sender: Option<JoinHandle<()>>,
-    http: Option<JoinHandle<()>>,
-    /// No more requests are taken.
-    stopping: watch::Sender<bool>,
+    http: Option<Server>,
     /// Nothing comes any more: what is left is sent.
     leaving: watch::Sender<bool>,
 }
@@ -55,6 +54,30 @@ struct Lasting {
     port: Arc<Port>,
     /// `None`: no transfer is configured.
     store: Option<Store>,
+}
+
+/// The HTTP server, and what it answers with.
+struct Server {
+    task: JoinHandle<()>,
+    router: watch::Sender<Router>,
+    stopping: watch::Sender<bool>,
+}
+
+impl Server {
+    fn start(site: Site, port: Arc<Port>) -> Server {
+        let (stopping, stopped) = watch::channel(false);
+        let site = Arc::new(site);
+        let (entrance, (router, routed)) = (site.entrance(), watch::channel(http::router(site)));
+        let task =
+            supervise("http", move || http::serve(entrance.clone(), port.clone(), routed.clone(), stopped.clone()));
+        Server { task, router, stopping }
+    }
+
+    /// Takes no more requests; those in progress have a moment, of which `limit` is waited for.
+    async fn stop(self, limit: Duration) {
+        let _ = self.stopping.send(true);
+        let _ = tokio::time::timeout(limit, self.task).await;
+    }
 }
 
 /// Points that wait, and the task that puts them on disk.
@@ -94,7 +117,7 @@ impl Agent {
         let stats = Arc::new(Stats::default());
         let store = Store::open(loaded, &stats);
         let lasting = Lasting { stats, started: Instant::now(), port: Arc::default(), store };
-        let agent = Agent::go_on(loaded, lasting, &[]);
+        let agent = Agent::go_on(loaded, lasting, &[], None);
         announce(&agent.config, &agent.identity, &loaded.source);
         agent
     }
@@ -103,11 +126,10 @@ impl Agent {
         self.lasting.stats.clone()
     }
 
-    /// In the place of one that had these marks.
-    fn go_on(loaded: &Loaded, lasting: Lasting, marks: &[Mark]) -> Agent {
+    /// In the place of one that had these marks, and this server if it can stay.
+    fn go_on(loaded: &Loaded, lasting: Lasting, marks: &[Mark], server: Option<Server>) -> Agent {
         let queue = lasting.store.as_ref().map(|store| store.queue.clone());
         let collecting = Collecting::with(loaded.config.clone(), lasting.stats.clone(), queue);
-        let (stopping, stopped) = watch::channel(false);
         let (leaving, leave) = watch::channel(false);
         let Collecting { shared, hub, identity, stats, queue, config } = &collecting;
         let (mut tasks, mut lanes) = (Vec::new(), Vec::new());
@@ -139,21 +161,27 @@ impl Agent {
         let http = serves(config).then(|| {
             let (hub, identity) = (hub.clone(), identity.clone());
             let (base, started) = (loaded.base(), lasting.started);
-            let site = http::Site::new(config, base, hub, stats.clone(), identity, transfers.clone(), started);
-            let (listen, port, site) = (config.http.listen.clone(), lasting.port.clone(), Arc::new(site));
-            supervise("http", move || http::serve(listen.clone(), port.clone(), site.clone(), stopped.clone()))
+            let site = Site::new(config, base, hub, stats.clone(), identity, transfers.clone(), started);
+            match server {
+                Some(server) => {
+                    drop(server.router.send_replace(http::router(Arc::new(site))));
+                    server
+                }
+                None => Server::start(site, lasting.port.clone()),
+            }
         });
         let Collecting { config, identity, hub, .. } = collecting;
-        Agent { lasting, config, identity, hub, lanes, tasks, sender, http, stopping, leaving }
+        Agent { lasting, config, identity, hub, lanes, tasks, sender, http, leaving }
     }
 
-    /// Goes on with another configuration. Nothing that waits is lost, no stamp is given twice, and nobody who connects is
-    /// refused where the address stays the same.
+    /// Goes on with another configuration. Nothing that waits is lost, no stamp is given twice, and clients notice nothing where
+    /// the section `http` stays the same.
     pub async fn reload(mut self, loaded: &Loaded) -> Agent {
-        let _ = self.stopping.send(true);
-        if let Some(mut http) = self.http.take() {
+        let stays = self.config.http == loaded.config.http;
+        let mut server = self.http.take();
+        if let Some(server) = server.take_if(|_| !stays) {
             // What it still answers, it answers beside the new one.
-            let _ = tokio::time::timeout(HAND_OVER, &mut http).await;
+            server.stop(HAND_OVER).await;
         }
         let marks = self.let_go().await;
         let _ = self.leaving.send(true);
@@ -177,7 +205,7 @@ impl Agent {
             drop(old);
         }
         lasting.store = kept.or_else(|| Store::open(loaded, &lasting.stats));
-        let agent = Agent::go_on(loaded, lasting, &marks);
+        let agent = Agent::go_on(loaded, lasting, &marks, server);
         agent.hub.follow(&hub);
         agent
     }
@@ -199,10 +227,9 @@ impl Agent {
     /// Stop accepting, stop collecting, send what is left or put it on disk.
     pub async fn stop(mut self) {
         self.lasting.port.close();
-        let _ = self.stopping.send(true);
         self.tasks.iter().for_each(JoinHandle::abort);
-        if let Some(http) = self.http.take() {
-            let _ = tokio::time::timeout(CLIENTS, http).await;
+        if let Some(server) = self.http.take() {
+            server.stop(CLIENTS).await;
         }
         self.let_go().await;
         let (Some(store), Some(mut sender)) = (self.lasting.store, self.sender) else {

@@ -62,8 +62,40 @@ pub fn run(loaded: Loaded, host: Host) -> anyhow::Result<u8> {
     Ok(code)
 }
 
+/// What is asked from outside, one after the other. A reload that is asked for while there is one is done after it: the file
+/// may have been read already.
+struct Asked {
+    signals: mpsc::Receiver<Signal>,
+    again: bool,
+}
+
+impl Asked {
+    async fn next(&mut self) -> Signal {
+        if std::mem::take(&mut self.again) {
+            return Signal::Reload;
+        }
+        match self.signals.recv().await {
+            Some(signal) => signal,
+            // Whoever could send one is gone.
+            None => std::future::pending().await,
+        }
+    }
+
+    /// Why the agent is to end, as soon as it is.
+    async fn stop(&mut self) -> &'static str {
+        loop {
+            match self.signals.recv().await {
+                Some(Signal::Stop(why)) => return why,
+                Some(Signal::Reload) => self.again = true,
+                None => return std::future::pending().await,
+            }
+        }
+    }
+}
+
 async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Result<u8> {
-    let mut signals = (host.signals)().context("signals cannot be received")?;
+    let signals = (host.signals)().context("signals cannot be received")?;
+    let mut asked = Asked { signals, again: false };
     let mut agent = Agent::start(&loaded);
     tell_warnings(&loaded);
     let (end, mut ended) = mpsc::channel(1);
@@ -71,42 +103,41 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
     let mut reloads = 0;
     let (why, code) = loop {
         let signal = tokio::select! {
-            signal = signals.recv() => signal,
+            signal = asked.next() => signal,
             Some(code) = ended.recv() => break ("guard", code),
         };
-        match signal {
-            Some(Signal::Stop(why)) => break (why, 0),
-            // Whoever could send one is gone.
-            None => std::future::pending().await,
-            Some(Signal::Reload) => {}
+        if let Signal::Stop(why) = signal {
+            break (why, 0);
         }
-        reloads += 1;
+        let read = tokio::select! {
+            read = reload::read(&loaded) => read,
+            why = asked.stop() => break (why, 0),
+        };
         let state = loaded.state_dir();
-        let outcome = match reload::read(&loaded).await {
+        let outcome = match read {
             Ok(new) if new.config == loaded.config => {
                 loaded.warnings = new.warnings;
                 Outcome::unchanged(&loaded)
             }
             Ok(new) => {
                 let outcome = Outcome::changed(&loaded, &new);
-                let mut going_on = Box::pin(agent.reload(&new));
-                let mut stop = None;
-                agent = loop {
-                    tokio::select! {
-                        agent = &mut going_on => break agent,
-                        // The time for a stop counts from when it is asked for.
-                        Some(Signal::Stop(why)) = signals.recv(), if stop.is_none() => {
+                agent = {
+                    let mut going_on = Box::pin(agent.reload(&new));
+                    let going = tokio::select! {
+                        agent = &mut going_on => Ok(agent),
+                        why = asked.stop() => Err(why),
+                    };
+                    match going {
+                        Ok(agent) => agent,
+                        Err(why) => {
+                            // The time for a stop counts from when it is asked for.
+                            tell_stop(why);
                             end_in_time(&host.exit, 0)?;
-                            stop = Some(why);
+                            going_on.await.stop().await;
+                            return Ok(0);
                         }
                     }
                 };
-                drop(going_on);
-                if let Some(why) = stop {
-                    tell_stop(why);
-                    agent.stop().await;
-                    return Ok(0);
-                }
                 log::reconfigure(new.config.log_level(), log_file(&new, as_service));
                 if new.config.guard != loaded.config.guard || new.state_dir() != state {
                     drop(guard);
@@ -119,6 +150,7 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
             Err(error) => Outcome::refused(&error),
         };
         outcome.tell();
+        reloads += 1;
         // Who asked may have read the new file or the old one.
         let mut dirs: Vec<_> = [state, loaded.state_dir()].into_iter().flatten().collect();
         dirs.dedup();

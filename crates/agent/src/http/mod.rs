@@ -35,7 +35,7 @@ use tokio::sync::Semaphore;
 
 use self::answer::{Refused, plain, wants_json};
 pub use self::listen::{Port, try_bind};
-pub use self::serve::serve;
+pub use self::serve::{Entrance, serve};
 use crate::app::Identity;
 use crate::config::{Config, Http};
 use crate::falcon::transfer::Transfers;
@@ -93,18 +93,13 @@ impl Site {
         tls::Files::of(&config.http.tls, dir).map_or(Ok(()), |files| files.load().map(drop))
     }
 
-    fn header_timeout(&self) -> Duration {
-        Duration::from_millis(self.http.limits.header_timeout)
+    /// The way to it.
+    pub fn entrance(&self) -> Entrance {
+        Entrance { http: self.http.clone(), tls: self.tls.clone(), stats: self.stats.clone() }
     }
 
     fn body_timeout(&self) -> Duration {
-        Duration::from_millis(self.http.limits.body_timeout)
-    }
-
-    /// Whether a client of this address may connect: this host may in any case, for its scripts push here.
-    fn lets_in(&self, client: IpAddr) -> bool {
-        let allow = &self.http.allow;
-        allow.is_empty() || client.is_loopback() || allow.iter().any(|network| network.contains(client))
+        self.http.body_timeout()
     }
 
     /// Whether a name, without port, is one of this host. An address is: nobody can make it another site's.
@@ -123,7 +118,23 @@ impl Site {
     }
 }
 
-fn router(site: Arc<Site>) -> Router {
+impl Http {
+    fn header_timeout(&self) -> Duration {
+        Duration::from_millis(self.limits.header_timeout)
+    }
+
+    fn body_timeout(&self) -> Duration {
+        Duration::from_millis(self.limits.body_timeout)
+    }
+
+    /// Whether a client of this address may connect: this host may in any case, for its scripts push here.
+    fn lets_in(&self, client: IpAddr) -> bool {
+        self.allow.is_empty() || client.is_loopback() || self.allow.iter().any(|network| network.contains(client))
+    }
+}
+
+/// What is answered under which path.
+pub fn router(site: Arc<Site>) -> Router {
     Router::new()
         .route("/", any(status::page))
         .route(HEALTH, any(health::handle))

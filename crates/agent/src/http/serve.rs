@@ -23,7 +23,9 @@ use tokio_rustls::server::TlsStream;
 use super::impatient::Impatient;
 use super::listen::{Port, bind_patiently};
 use super::slots::{Got, Place, Slots, Stage};
-use super::{Site, router};
+use super::tls;
+use crate::config::Http;
+use crate::stats::Stats;
 
 /// For requests in progress when the agent stops.
 const DRAIN: Duration = Duration::from_secs(1);
@@ -37,29 +39,45 @@ pub(super) struct Client {
     pub place: Arc<Place>,
 }
 
-/// Serves until `stop` turns true, then leaves its listener at the `port` and gives requests in progress a moment.
-pub async fn serve(listen: String, port: Arc<Port>, site: Arc<Site>, mut stop: watch::Receiver<bool>) {
-    let Some(files) = &site.tls else {
+/// Who gets in, and how: what does not change while a server stands. It holds nothing of what is behind the door, which does.
+#[derive(Clone)]
+pub struct Entrance {
+    pub(super) http: Http,
+    pub(super) tls: Option<tls::Files>,
+    pub(super) stats: Arc<Stats>,
+}
+
+/// Serves what `router` is at each request, until `stop` turns true; then leaves its listener at the `port` and gives requests
+/// in progress a moment.
+pub async fn serve(
+    entrance: Entrance,
+    port: Arc<Port>,
+    router: watch::Receiver<Router>,
+    mut stop: watch::Receiver<bool>,
+) {
+    let Some(files) = entrance.tls.clone() else {
         let (_, none) = watch::channel(None);
-        return accept_all(&listen, &port, site, none, stop).await;
+        return accept_all(entrance, &port, router, none, stop).await;
     };
     let Some(loaded) = files.load_patiently(&mut stop).await else { return };
     let (renew, acceptor) = watch::channel(Some(loaded.acceptor.clone()));
     tokio::select! {
         () = files.keep(loaded, renew) => {}
-        () = accept_all(&listen, &port, site.clone(), acceptor, stop) => {}
+        () = accept_all(entrance, &port, router, acceptor, stop) => {}
     }
 }
 
 async fn accept_all(
-    listen: &str,
+    entrance: Entrance,
     port: &Port,
-    site: Arc<Site>,
+    router: watch::Receiver<Router>,
     tls: watch::Receiver<Option<TlsAcceptor>>,
     mut stop: watch::Receiver<bool>,
 ) {
-    let Some(listener) = bind_patiently(listen, port, &mut stop).await else { return };
-    let door = Door { router: router(site.clone()), slots: Slots::new(site.http.limits.connections), site, tls };
+    let Entrance { http, stats, .. } = entrance;
+    let listen = http.listen.clone();
+    let Some(listener) = bind_patiently(&listen, port, &mut stop).await else { return };
+    let door = Door { router, slots: Slots::new(http.limits.connections), http, stats, tls };
     let graceful = GracefulShutdown::new();
     let mut told = Told::default();
     loop {
@@ -77,7 +95,7 @@ async fn accept_all(
         // A crowd at the door must not keep those inside from being served.
         tokio::task::yield_now().await;
     }
-    port.leave(listen, listener);
+    port.leave(&listen, listener);
     let _ = tokio::time::timeout(DRAIN, graceful.shutdown()).await;
 }
 
@@ -89,16 +107,17 @@ struct Told {
 }
 
 struct Door {
-    site: Arc<Site>,
-    router: Router,
+    http: Http,
+    stats: Arc<Stats>,
+    router: watch::Receiver<Router>,
     slots: Arc<Slots>,
     tls: watch::Receiver<Option<TlsAcceptor>>,
 }
 
 impl Door {
     fn admit(&self, stream: TcpStream, client: SocketAddr, graceful: &GracefulShutdown, told: &mut Told) {
-        let (address, stats) = (client.ip().to_canonical(), &self.site.stats);
-        if !self.site.lets_in(address) {
+        let (address, stats) = (client.ip().to_canonical(), &self.stats);
+        if !self.http.lets_in(address) {
             stats.http_denied.add(1);
             if !std::mem::replace(&mut told.denied, true) {
                 tracing::warn!(
@@ -112,7 +131,7 @@ impl Door {
         if got.as_ref().is_none_or(|got| got.evicted) {
             stats.http_refused.add(1);
             if !std::mem::replace(&mut told.full, true) {
-                let most = self.site.http.limits.connections;
+                let most = self.http.limits.connections;
                 tracing::warn!(
                     code = "H007",
                     "http: {most} connections are open (http.limits.connections): one that waits for its client is closed \
@@ -132,8 +151,8 @@ impl Door {
     }
 
     fn talk(&self, stream: TcpStream, client: Client, watcher: Watcher) -> impl Future<Output = ()> + use<> {
-        let (head, body) = (self.site.header_timeout(), self.site.body_timeout());
-        let (acceptor, inner) = (self.tls.borrow().clone(), TowerToHyperService::new(self.router.clone()));
+        let (head, body) = (self.http.header_timeout(), self.http.body_timeout());
+        let (acceptor, router) = (self.tls.borrow().clone(), self.router.clone());
         async move {
             let stream = Impatient::new(stream, body);
             let wire = match acceptor {
@@ -147,7 +166,7 @@ impl Door {
             let service = service_fn(move |mut request: Request<Incoming>| {
                 let busy = Busy::begin(client.place.clone());
                 request.extensions_mut().insert(client.clone());
-                let answer = inner.call(request);
+                let answer = TowerToHyperService::new(router.borrow().clone()).call(request);
                 async move {
                     let answer = answer.await;
                     drop(busy);

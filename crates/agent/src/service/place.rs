@@ -18,7 +18,7 @@ use crate::config::Loaded;
 const USERS: &str = "S-1-5-32-545";
 /// What the agent makes in its state directory.
 pub(super) const DIRECTORIES: [&str; 2] = ["logs", "queue"];
-pub(super) const FILES: [&str; 3] = ["guard.json", "reload.json", "reload.new"];
+pub(super) const FILES: [&str; 4] = ["guard.json", "guard.new", "reload.json", "reload.new"];
 /// Of plugins, which the administrator puts there.
 const PLUGIN: &str = "plugin";
 /// Entries of a directory that are looked at.

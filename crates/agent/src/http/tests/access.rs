@@ -112,7 +112,7 @@ fn addresses_outside_the_list_are_kept_out_and_this_host_never_is() {
     let lets_in = |allow: &str| {
         let site = site(allow);
         ["10.1.2.3", "192.168.1.5", "192.168.1.6", "fd00::1", "127.0.0.1", "127.9.9.9", "::1"]
-            .map(|client| site.lets_in(client.parse().expect("an address")))
+            .map(|client| site.http.lets_in(client.parse().expect("an address")))
     };
     assert_eq!(lets_in("[]"), [true; 7]);
     assert_eq!(lets_in(r#"["10.0.0.0/8", "192.168.1.5"]"#), [true, true, false, false, true, true, true]);

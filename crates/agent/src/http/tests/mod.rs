@@ -29,6 +29,7 @@ async fn server_with(change: impl FnOnce(&mut Config)) -> Server {
     let addr = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
     let mut config = Config::standalone();
     config.hostname = "h".to_owned();
+    config.http.listen = addr.to_string();
     change(&mut config);
     let config = Arc::new(config);
     let stats = Arc::new(Stats::default());
@@ -46,7 +47,8 @@ async fn server_with(change: impl FnOnce(&mut Config)) -> Server {
     );
     let site = Arc::new(site);
     let (stop, stopped) = watch::channel(false);
-    tokio::spawn(serve(addr.to_string(), Arc::default(), site.clone(), stopped));
+    let (_, routed) = watch::channel(router(site.clone()));
+    tokio::spawn(serve(site.entrance(), Arc::default(), routed, stopped));
     Server { addr, stop, queue, stats, site }
 }
 
