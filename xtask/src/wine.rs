@@ -1,8 +1,8 @@
 //! Wine sessions: a prefix below `target/`, a server that stays while tests come and go, and an end in every case.
 //!
 //! The first Wine process of a session hands its standard error on to services.exe and its kin, which live as long as
-//! the session: started by a test it would keep that test's pipe open for ever. So a session is opened by wineboot with
-//! /dev/null on all three, before anything else runs in it.
+//! the session: started by a test it would keep that test's pipe open for ever. So a session is opened with /dev/null on
+//! all three, before anything else runs in it.
 
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -37,7 +37,9 @@ impl Session {
         fs::create_dir_all(&session.prefix)?;
         let lingers = format!("-p{}", SERVER_LINGERS.as_secs());
         silent(&session.prefix, Run::new("wineserver").arg(lingers)).context("cannot start the Wine server")?;
-        silent(&session.prefix, Run::new("wineboot").arg("-i")).context("cannot boot the Wine prefix")?;
+        // Whatever runs first boots the prefix. `wineboot -i` would boot it a second time: with two service managers, each
+        // call to one of them reaches either.
+        silent(&session.prefix, Run::new("wine").args(["cmd", "/c", "exit"])).context("cannot boot the Wine prefix")?;
         fs::write(whole, "")?;
         Ok(session)
     }
