@@ -221,14 +221,14 @@ impl Machine {
         processes.filter(|process| process.line.contains(&image)).map(|process| process.pid).collect()
     }
 
-    /// Kills the service's process where it stands.
-    pub fn kill(&self) {
-        for pid in self.pids("falcon-agent.exe") {
+    /// Kills the processes of an image where they stand.
+    pub fn kill(&self, image: &str) {
+        for pid in self.pids(image) {
             let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
             // One that has ended in between is as dead.
             let _ = kill_process(pid, Signal::KILL);
         }
-        self.wait("its end", || self.pids("falcon-agent.exe").is_empty().then_some(()));
+        self.wait("its end", || self.pids(image).is_empty().then_some(()));
     }
 
     /// A service in the registry.

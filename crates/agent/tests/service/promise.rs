@@ -65,7 +65,7 @@ fn what_was_acknowledged_arrives_through_stop_kill_and_power_cut() {
                 machine.start(&config);
             }
             End::Kill => {
-                machine.kill();
+                machine.kill("falcon-agent.exe");
                 // Wine 8 takes the service for running until it is started again.
                 machine.start(&config);
             }
