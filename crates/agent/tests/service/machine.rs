@@ -35,6 +35,12 @@ pub enum State {
     Running,
 }
 
+/// One that has ended in between hears nothing.
+pub fn signal(pid: u32, signal: Signal) {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
+    let _ = kill_process(pid, signal);
+}
+
 pub struct Machine {
     pub prefix: Prefix,
     dir: String,
@@ -216,17 +222,23 @@ impl Machine {
 
     /// Pids of the processes of an image, by the name of its file.
     pub fn pids(&self, image: &str) -> Vec<u32> {
-        let image = format!("\\{image}");
+        self.pids_with(&format!("\\{image}"))
+    }
+
+    /// Those of the agent as a service, which verbs are not.
+    pub fn service_pids(&self) -> Vec<u32> {
+        self.pids_with(r"\falcon-agent.exe service ")
+    }
+
+    fn pids_with(&self, text: &str) -> Vec<u32> {
         let processes = self.prefix.processes().into_iter();
-        processes.filter(|process| process.line.contains(&image)).map(|process| process.pid).collect()
+        processes.filter(|process| process.line.contains(text)).map(|process| process.pid).collect()
     }
 
     /// Kills the processes of an image where they stand.
     pub fn kill(&self, image: &str) {
         for pid in self.pids(image) {
-            let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).expect("a pid");
-            // One that has ended in between is as dead.
-            let _ = kill_process(pid, Signal::KILL);
+            signal(pid, Signal::KILL);
         }
         self.wait("its end", || self.pids(image).is_empty().then_some(()));
     }

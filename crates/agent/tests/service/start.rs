@@ -1,10 +1,25 @@
 //! Starts that go wrong, cross each other or are taken back.
 
-use crate::machine::{Machine, SERVICE, State};
+use std::os::unix::fs::chown;
+
+use rustix::process::Signal;
+use serde_json::json;
+
+use crate::harness::servers::BlackHole;
+use crate::load::Load;
+use crate::machine::{Machine, SERVICE, State, signal};
 use crate::quiet;
 
 /// ERROR_SERVICE_SPECIFIC_ERROR
 const SPECIFIC: u32 = 1066;
+/// ERROR_SERVICE_CANNOT_ACCEPT_CTRL
+const CANNOT_ACCEPT: u32 = 1061;
+/// ERROR_SERVICE_NOT_ACTIVE
+const NOT_ACTIVE: u32 = 1062;
+/// SERVICE_CONTROL_INTERROGATE
+const INTERROGATE: u32 = 4;
+/// Of Linux.
+const NOBODY: u32 = 65534;
 
 #[test]
 fn a_bad_configuration_ends_the_start_with_its_place_and_a_code_of_its_own() {
@@ -37,30 +52,81 @@ fn two_starts_at_once_start_one() {
             assert!(ended.out.contains("runs"), "{ended:?}\n{}", machine.state());
         }
         machine.answers();
-        let services = machine.prefix.processes().into_iter().filter(|process| process.line.contains(" service"));
-        assert_eq!(services.count(), 1, "{}", machine.state());
+        assert_eq!(machine.service_pids().len(), 1, "{}", machine.state());
         machine.done(&["stop"]);
     }
 }
 
-/// From the moment on that there is a process, and with the pauses in which it reads, opens and listens.
+/// The service is held up before it can report that it runs: the stop comes first, and is carried out all the same.
 #[test]
 fn a_stop_while_it_starts_stops_it() {
     let machine = Machine::installed(&quiet(&[]));
-    for round in 0..6 {
+    let mut caught = 0;
+    for _ in 0..5 {
         machine.configure(&quiet(&[]));
         let start = machine.begin(&["start"]);
-        machine.wait("a service that is no longer stopped", || {
-            let status = machine.query(SERVICE)?;
-            (status.state != State::Stopped).then_some(())
-        });
-        (0..round).for_each(|_| _ = machine.query(SERVICE));
-        machine.done(&["stop"]);
+        let pid = machine.wait("its process", || machine.service_pids().first().copied());
+        signal(pid, Signal::STOP);
+        caught += usize::from(machine.query(SERVICE).expect("a service").state == State::StartPending);
+        let stop = machine.begin(&["stop"]);
+        // Time for it to be refused, as long as nothing is accepted but an interrogation.
+        machine.query(SERVICE);
+        signal(pid, Signal::CONT);
+        let ended = stop.wait();
+        assert_eq!(ended.code, Some(0), "{ended:?}\n{}", machine.state());
         // It may have seen the service run, or end; either way it says so and ends itself.
         let ended = start.wait();
-        assert!(matches!(ended.code, Some(0 | 1)) && !(ended.out + &ended.err).is_empty(), "{}", machine.state());
+        assert!(matches!(ended.code, Some(0 | 1)), "{ended:?}\n{}", machine.state());
+        assert!(!(ended.out + &ended.err).is_empty(), "{}", machine.state());
         machine.wait_for(SERVICE, State::Stopped);
-        machine.wait("its process to end", || machine.pids("falcon-agent.exe").is_empty().then_some(()));
+        machine.wait("its process to end", || machine.service_pids().is_empty().then_some(()));
     }
+    assert!(caught > 0, "the service never was in its start");
     machine.start(&quiet(&[]));
+}
+
+/// A handler that is freed when a stop returns ends the process with the question that comes behind it.
+#[test]
+fn it_answers_interrogations_until_it_has_stopped() {
+    let hole = BlackHole::start();
+    let machine = Machine::installed(&quiet(&[&hole.addr]));
+    let load = Load::new("app", 100);
+    for _ in 0..3 {
+        machine.start(&quiet(&[&hole.addr]));
+        machine.push(&load, 3);
+        assert_eq!(machine.control(SERVICE, INTERROGATE), 0, "{}", machine.state());
+        let stop = machine.begin(&["stop"]);
+        let mut asked = 0;
+        while machine.query(SERVICE).expect("a service").state != State::Stopped {
+            let answer = machine.control(SERVICE, INTERROGATE);
+            // Wine 8 itself refuses the question where only the answer to a stop is still to come.
+            assert!(matches!(answer, 0 | CANNOT_ACCEPT | NOT_ACTIVE), "error {answer}\n{}", machine.state());
+            asked += 1;
+        }
+        let ended = stop.wait();
+        assert_eq!(ended.code, Some(0), "{ended:?}\n{}", machine.state());
+        let status = machine.query(SERVICE).expect("a service");
+        assert_eq!(status.exit_code, 0, "after {asked} questions {status:?}\n{}", machine.state());
+    }
+}
+
+/// Who prepared a directory decides what is in it, whatever its access list says later.
+#[test]
+fn a_directory_of_another_user_is_refused_and_nothing_is_registered() {
+    let machine = Machine::new();
+    let dir = machine.path("state");
+    std::fs::create_dir(&dir).expect("a folder");
+    // Wine takes every Linux user but its own for a stranger. Only root can give a folder to one, and for everybody else
+    // root is one.
+    let state = match chown(&dir, Some(NOBODY), None) {
+        Ok(()) => "state".to_owned(),
+        Err(_) => r"Z:\usr".to_owned(),
+    };
+    let mut config = quiet(&[]);
+    config["state_dir"] = json!(state);
+    machine.configure(&config);
+    let said = machine.ended(&["install"], 1);
+    assert!(said.contains("belongs to another user") && said.contains("takeown"), "{said}");
+    assert_eq!(machine.query(SERVICE), None, "{}", machine.state());
+    assert_eq!(machine.registration(SERVICE), None);
 }

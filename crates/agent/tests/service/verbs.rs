@@ -1,8 +1,14 @@
 //! The verbs by themselves: given twice, without a service, with options before and behind, and on a console.
 
-use rustix::process::{Pid, Signal, kill_process};
+use std::fs;
 
-use crate::machine::{Machine, SERVICE, State};
+use rustix::process::Signal;
+use serde_json::{Value, json};
+
+use crate::harness::agent::segments;
+use crate::harness::servers::BlackHole;
+use crate::load::Load;
+use crate::machine::{Machine, SERVICE, State, signal};
 use crate::quiet;
 use crate::registry::SERVICES;
 
@@ -81,10 +87,40 @@ fn debug_runs_in_the_console_and_service_explains_that_it_cannot() {
     let console = machine.begin(&["debug", "-c", &config]);
     machine.answers();
     // Ctrl-C, as Wine has it.
-    let pid = i32::try_from(console.pid()).ok().and_then(Pid::from_raw).expect("a pid");
-    kill_process(pid, Signal::INT).expect("it runs");
+    signal(console.pid(), Signal::INT);
     let ended = console.wait();
     assert_eq!(ended.code, Some(0), "{ended:?}");
     assert!(ended.err.contains("stopping"), "{ended:?}");
     assert_eq!(machine.query(SERVICE), None);
+}
+
+#[test]
+fn a_host_without_a_configuration_gets_one_that_says_what_to_do() {
+    let machine = Machine::new();
+    let said = machine.done(&["install"]);
+    assert!(said.contains("cfg.json") && said.contains("transfer.addrs"), "{said}");
+    let config: Value = serde_json::from_slice(&fs::read(machine.path("cfg.json")).expect("a file")).expect("JSON");
+    assert_eq!(config["transfer"]["addrs"], json!([]));
+    machine.done(&["uninstall"]);
+    // It is the administrator's from now on.
+    machine.write_config("{}");
+    machine.done(&["install"]);
+    assert_eq!(fs::read_to_string(machine.path("cfg.json")).expect("a file"), "{}");
+}
+
+/// A service starts in System32.
+#[test]
+fn relative_paths_of_the_configuration_count_from_it() {
+    let (machine, hole, load) = (Machine::new(), BlackHole::start(), Load::new("app", 1));
+    let mut config = quiet(&[&hole.addr]);
+    config["state_dir"] = json!("var/状态");
+    machine.configure(&config);
+    machine.done(&["install"]);
+    machine.done(&["start"]);
+    machine.answers();
+    machine.push(&load, 1);
+    machine.done(&["stop"]);
+    assert_eq!(segments(&machine.path("var/状态/queue")).len(), 1, "{}", machine.state());
+    machine.done(&["uninstall", "--purge"]);
+    assert!(!machine.path("var/状态").exists(), "{}", machine.state());
 }
