@@ -36,6 +36,7 @@ fn a_bad_configuration_ends_the_start_with_its_place_and_a_code_of_its_own() {
         machine.wait("its process to end", || machine.pids("falcon-agent.exe").is_empty().then_some(()));
         let said = machine.ended(&["status"], 3);
         assert!(said.contains("configuration"), "{said}");
+        assert_eq!(machine.log().matches(place).count(), 1, "{}", machine.state());
     }
     machine.start(&quiet(&[]));
     assert_eq!(machine.query(SERVICE).expect("a service").exit_code, 0, "{}", machine.state());
@@ -54,6 +55,16 @@ fn two_starts_at_once_start_one() {
         machine.answers();
         assert_eq!(machine.service_pids().len(), 1, "{}", machine.state());
         machine.done(&["stop"]);
+    }
+}
+
+/// A process that has told of its end still ends when the next one is to start.
+#[test]
+fn restarts_in_a_row_start_it_each_time() {
+    let machine = Machine::installed(&quiet(&[]));
+    for _ in 0..6 {
+        machine.done(&["restart"]);
+        assert_eq!(machine.service_pids().len(), 1, "{}", machine.state());
     }
 }
 
@@ -91,12 +102,12 @@ fn it_answers_interrogations_until_it_has_stopped() {
     let hole = BlackHole::start();
     let machine = Machine::installed(&quiet(&[&hole.addr]));
     let load = Load::new("app", 100);
+    let mut asked = 0;
     for _ in 0..3 {
         machine.start(&quiet(&[&hole.addr]));
         machine.push(&load, 3);
         assert_eq!(machine.control(SERVICE, INTERROGATE), 0, "{}", machine.state());
         let stop = machine.begin(&["stop"]);
-        let mut asked = 0;
         while machine.query(SERVICE).expect("a service").state != State::Stopped {
             let answer = machine.control(SERVICE, INTERROGATE);
             // Wine 8 itself refuses the question where only the answer to a stop is still to come.
@@ -108,6 +119,7 @@ fn it_answers_interrogations_until_it_has_stopped() {
         let status = machine.query(SERVICE).expect("a service");
         assert_eq!(status.exit_code, 0, "after {asked} questions {status:?}\n{}", machine.state());
     }
+    assert!(asked > 0, "every stop was over before it could be asked anything");
 }
 
 /// Who prepared a directory decides what is in it, whatever its access list says later.
