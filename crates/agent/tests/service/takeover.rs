@@ -41,7 +41,8 @@ impl Strangers<'_> {
         machine.nssm("other-nssm", r"C:\other\other.exe", r"C:\other", "-c cfg.json");
         machine.nssm("old-backup", r"C:\other\windows-agent.exe.old.exe", r"C:\other", "");
         let names = ["OtherSvc", "FalconCopy", "other-nssm", "old-backup"];
-        let before = names.map(|name| (name, machine.registration(name).expect("a service"))).into();
+        let key = |name| machine.registration(name).unwrap_or_else(|| panic!("no {name}: {}", machine.state()));
+        let before = names.map(|name| (name, key(name))).into();
         let strangers = Strangers { machine, before };
         strangers.are_untouched();
         strangers
