@@ -18,6 +18,9 @@ use crate::workspace::Workspace;
 /// build that may run between two Wine processes of one step.
 const SERVER_LINGERS: Duration = Duration::from_secs(3600);
 
+/// Where the template lies, and the prefixes of tests.
+const TEMPLATES: &str = "wine-service";
+
 pub struct Session {
     prefix: PathBuf,
 }
@@ -29,7 +32,11 @@ impl Session {
     /// When Wine cannot be started.
     pub fn start(ws: &Workspace) -> Result<Self> {
         end(ws);
-        let session = Self { prefix: prefix(ws) };
+        Self::boot(prefix(ws))
+    }
+
+    fn boot(prefix: PathBuf) -> Result<Self> {
+        let session = Self { prefix };
         let whole = session.prefix.join("xtask-booted");
         if !whole.exists() && session.prefix.exists() {
             fs::remove_dir_all(&session.prefix).context("cannot remove a half made Wine prefix")?;
@@ -61,16 +68,35 @@ impl Drop for Session {
     }
 }
 
-/// Ends every process of the clone's prefix, if there is any.
-pub fn end(ws: &Workspace) {
-    let prefix = prefix(ws);
-    if prefix.exists() {
-        kill_server(&prefix);
+/// Makes the prefix of which tests of the service make their own, beside it; nothing runs in it, and what tests of before
+/// left there is gone.
+///
+/// # Errors
+/// When Wine cannot be started, or what was left cannot be removed.
+pub fn template(ws: &Workspace) -> Result<PathBuf> {
+    end(ws);
+    let template = ws.target(TEMPLATES).join("template");
+    for left in in_folder(&ws.target(TEMPLATES)).filter(|prefix| *prefix != template) {
+        fs::remove_dir_all(&left).with_context(|| format!("cannot remove {}", left.display()))?;
     }
+    // Booted each time, for after an update of Wine it is that which brings a prefix up to date.
+    drop(Session::boot(template.clone())?);
+    Ok(template)
+}
+
+/// Ends every process of the clone's prefixes, if there is any.
+pub fn end(ws: &Workspace) {
+    let own = std::iter::once(prefix(ws)).filter(|prefix| prefix.exists());
+    own.chain(in_folder(&ws.target(TEMPLATES))).for_each(|prefix| kill_server(&prefix));
 }
 
 fn prefix(ws: &Workspace) -> PathBuf {
     ws.target("wine")
+}
+
+/// The prefixes in a folder that has nothing else.
+fn in_folder(folder: &Path) -> impl Iterator<Item = PathBuf> {
+    fs::read_dir(folder).into_iter().flatten().flatten().map(|entry| entry.path())
 }
 
 /// WINEPREFIX is always set, or Wine would act on the user's own prefix. No debug output, no offer to install Mono or

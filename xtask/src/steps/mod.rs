@@ -148,6 +148,13 @@ pub const STEPS: &[Step] = &[
         run: tests::faults_windows,
     },
     Step {
+        name: "service-windows",
+        about: "the service under Wine: install, start, stop, takeover, reboot",
+        needs: &[Need::WindowsRust, Need::Mingw, Need::Wine, Need::Go],
+        uses: &["dist-windows", "peer"],
+        run: tests::service_windows,
+    },
+    Step {
         name: "fuzz",
         about: "a fixed number of inputs for each fuzz target",
         needs: &[Need::CargoFuzz, Need::Cxx],

@@ -11,11 +11,11 @@ use super::Cx;
 use crate::child::Run;
 use crate::ledger::Passed;
 use crate::toolchain::{Std, cargo};
-use crate::wine::Session;
+use crate::wine::{self, Session};
 use crate::workspace::PRODUCT;
 
 /// Integration tests that drive a finished executable and the Go peer; they have steps of their own.
-const HARNESSED: [&str; 2] = ["faults", "interop"];
+const HARNESSED: [&str; 3] = ["faults", "interop", "service"];
 
 /// Tests of `faults` that make file systems of their own.
 const MOUNTED: &str = "mounted::";
@@ -24,6 +24,9 @@ const FAULTS_AT_ONCE: &str = "--test-threads=8";
 
 /// Tests of `faults` in which a second counts: beside others they would measure how long those keep Wine's one server busy.
 const TIMED: [&str; 3] = ["crowd::", "kill::", "stop::"];
+
+/// Each test of the service has a Windows of its own, of which two at a time are as many as two processors run.
+const WINDOWS_AT_ONCE: &str = "--test-threads=2";
 
 /// Fault rounds outlast everything else.
 const LONG_LIMIT: Duration = Duration::from_secs(2 * 3600);
@@ -99,6 +102,20 @@ pub fn interop_windows(cx: &Cx<'_>) -> Result<Passed> {
     // Other steps test a Windows without a GPU.
     fs::remove_file(nvml)?;
     Ok(Passed::tests(passed?))
+}
+
+pub fn service_windows(cx: &Cx<'_>) -> Result<Passed> {
+    let service = cx.ws.target("interop/service.exe");
+    build_service(cx, &service)?;
+    let test = harnessed(cx, "service").env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
+    let test = test.env("FALCON_WINE_TEMPLATE", wine::template(cx.ws)?).env("FALCON_TEST_SERVICE", service);
+    Ok(Passed::tests(count(test.args(["--", WINDOWS_AT_ONCE]))?))
+}
+
+/// What stands for services of others.
+fn build_service(cx: &Cx<'_>, exe: &Path) -> Result<()> {
+    let gcc = Run::new("x86_64-w64-mingw32-gcc").args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-municode", "-o"]);
+    gcc.arg(exe).arg(cx.ws.path("interop/service/service.c")).arg("-ladvapi32").show()
 }
 
 /// NVML made up; its driver is not loaded, but for an agent whose environment says otherwise.

@@ -7,8 +7,8 @@ use serde_json::{Value, json};
 
 use crate::harness::agent::Agent;
 use crate::harness::items::Item;
-use crate::harness::now;
 use crate::harness::servers::{Call, Server};
+use crate::harness::{now, until};
 
 /// A minute lies between two numbers.
 const STEP: i64 = 60;
@@ -83,8 +83,13 @@ impl Load {
     /// Waits until every number is at these transfers, each once and in order: a call that was answered is followed by the
     /// next numbers, one that was not by the same again.
     pub fn all_arrive(&self, agent: &Agent, servers: &[&Server]) {
+        self.all_arrive_or(|| agent.state(), servers);
+    }
+
+    /// The same of an agent that can be asked for its `state` in another way.
+    pub fn all_arrive_or(&self, state: impl Fn() -> String, servers: &[&Server]) {
         let points = self.pushed() * self.series;
-        agent.wait(&format!("{points} points of {}", self.endpoint), || {
+        until(&format!("{points} points of {}", self.endpoint), &state, || {
             (self.answered(servers) >= points).then_some(())
         });
         let mut next: BTreeMap<String, usize> = BTreeMap::new();
@@ -93,7 +98,7 @@ impl Load {
             for item in &call.items {
                 let Some(n) = self.number(item) else { continue };
                 let expected = here.entry(item.metric.clone()).or_default();
-                assert_eq!(n, *expected, "{item:?} came out of turn\n{}", agent.state());
+                assert_eq!(n, *expected, "{item:?} came out of turn\n{}", state());
                 *expected += 1;
             }
             if call.answered {
