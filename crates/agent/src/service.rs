@@ -131,6 +131,8 @@ impl<E: Into<anyhow::Error>> From<E> for Failure {
 /// Errors of the service control manager that mean something of their own here (winerror.h).
 mod code {
     pub const ACCESS_DENIED: i32 = 5;
+    /// Of Wine, where Windows has CANNOT_ACCEPT.
+    pub const INVALID_CONTROL: i32 = 1052;
     pub const CANNOT_ACCEPT: i32 = 1061;
     pub const ALREADY_RUNNING: i32 = 1056;
     pub const DISABLED: i32 = 1058;

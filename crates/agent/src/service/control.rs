@@ -34,15 +34,20 @@ pub fn start() -> Result<(), Failure> {
     if status_now()?.state == ServiceState::StopPending {
         wait_stopped(NAME)?;
     }
-    match falcon_sys::service_start(NAME, &[]) {
-        Ok(()) => {}
-        Err(error) => match error.raw_os_error() {
-            // Somebody else's start may be on its way.
-            Some(code::ALREADY_RUNNING) if status_now()?.state == ServiceState::Running => {
-                println!("{NAME} runs already");
-                return Ok(());
-            }
-            Some(code::ALREADY_RUNNING) => {}
+    let deadline = Instant::now() + STOP;
+    loop {
+        let Err(error) = falcon_sys::service_start(NAME, &[]) else { break };
+        match error.raw_os_error() {
+            Some(code::ALREADY_RUNNING) => match status_now()?.state {
+                ServiceState::Running => {
+                    println!("{NAME} runs already");
+                    return Ok(());
+                }
+                // It has told of its end, and its process is still about to go.
+                ServiceState::Stopped | ServiceState::StopPending if Instant::now() < deadline => sleep(GLANCE),
+                // Somebody else's start is on its way.
+                _ => break,
+            },
             Some(code::DISABLED) => {
                 return Err(Failure::Failed(anyhow!(
                     "the service is disabled: `falcon-agent update --startup auto` enables it"
@@ -61,10 +66,10 @@ pub fn start() -> Result<(), Failure> {
                 match (status.state, status.win32_exit) {
                     (ServiceState::Stopped, code::SPECIFIC) => return Err(Failure::Failed(why_not(&command, &status))),
                     (ServiceState::Stopped, _) => return told(Err(error), "the service cannot be started"),
-                    _ => {}
+                    _ => break,
                 }
             }
-        },
+        }
     }
     let status = wait_running(&command)?;
     println!("{NAME} runs, pid {}", status.pid);
@@ -213,7 +218,7 @@ pub(super) fn stop_service(name: &str) -> Result<bool, Failure> {
             Err(error) => match error.raw_os_error() {
                 Some(code::NOT_ACTIVE) => return Ok(false),
                 // It starts, or stops already.
-                Some(code::CANNOT_ACCEPT) if Instant::now() < deadline => {
+                Some(code::CANNOT_ACCEPT | code::INVALID_CONTROL) if Instant::now() < deadline => {
                     match status_of(name)?.map(|status| status.state) {
                         None | Some(ServiceState::Stopped) => return Ok(true),
                         Some(ServiceState::StopPending) => break,

@@ -227,9 +227,21 @@ fn put_down(
         password,
     };
     match now {
-        Now::Nothing => told(falcon_sys::service_create(&new), "the service cannot be registered")?,
+        Now::Nothing => {
+            told(falcon_sys::service_create(&new), "the service cannot be registered")?;
+            // Half of it would be a service whose files are open to others.
+            return complete(place, now, delayed, named).inspect_err(|_| {
+                let _ = falcon_sys::event_source_remove(NAME);
+                let _ = falcon_sys::service_delete(NAME);
+            });
+        }
         Now::Ours(..) | Now::Older => told(falcon_sys::service_change(&new), "the service cannot be registered anew")?,
     }
+    complete(place, now, delayed, named)
+}
+
+/// What belongs to the service beside its registration.
+fn complete(place: &Place, now: &Now, delayed: bool, named: Option<&str>) -> Result<(), Failure> {
     if matches!(now, Now::Older) {
         // Or the next look would take ours for the Python agent.
         let class = format!(r"{SERVICES}\{NAME}\PythonClass");
@@ -255,7 +267,9 @@ fn put_down(
         enable_account(account);
     }
     let may = own.or(named.filter(|account| *account != SYSTEM && !account.ends_with(r"\SYSTEM")));
-    for remark in place.protect(may)? {
+    // A virtual account has its SID before Windows knows its name.
+    let sid = may.map(|account| falcon_sys::account_sid(account).unwrap_or_else(|_| account.to_owned()));
+    for remark in place.protect(sid.as_deref())? {
         println!("{remark}");
     }
     Ok(())

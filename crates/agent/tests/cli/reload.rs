@@ -36,6 +36,15 @@ fn interval_address_tags_and_level_change_without_a_restart() {
     agent.wait("cycles at the other transfer", || {
         (second.items().iter().filter(|item| of(item)).count() > 1).then_some(())
     });
+    assert_eq!(agent.lines("DEBUG"), Vec::<String>::new());
+    new["log"] = json!({ "level": "debug", "file": "agent.log" });
+    assert_eq!(agent.reload(&new)["ok"], json!(true));
+    agent.wait_for_lines("DEBUG", 1);
+    agent.wait("the new file of the log", || {
+        std::fs::read_to_string(agent.dir().join("agent.log")).is_ok_and(|log| log.contains("DEBUG")).then_some(())
+    });
+    new["log"] = json!({ "level": "error" });
+    assert_eq!(agent.reload(&new)["ok"], json!(true));
     let again = agent.reload(&new);
     assert!(again["text"].as_str().unwrap().ends_with("says what is in effect already"), "{again}");
     assert_eq!(agent.terminate().code, Some(0));

@@ -105,3 +105,16 @@ fn the_self_check_has_a_line_for_every_collector_that_this_host_has_something_fo
     let out = host.run(&json!({}), &["-check"]).success();
     assert!(out.contains("cpustat  ... fail\nmemory   ... ok\n"), "{out}");
 }
+
+/// A script of a mixed fleet gives the same verb everywhere.
+#[test]
+fn verbs_of_the_windows_service_say_what_to_use_here() {
+    let dir = empty();
+    for verb in ["install", "update", "uninstall", "remove", "start", "stop", "restart", "reload", "status"] {
+        let ended = call(dir.path(), &[verb]);
+        assert_eq!((ended.code, ended.out.as_str()), (Some(1), ""), "{verb}: {ended:?}");
+        assert!(ended.err.contains("systemd"), "{verb}: {}", ended.err);
+    }
+    let help = call(dir.path(), &["--help"]).success();
+    assert!(!help.contains("uninstall"), "{help}");
+}
