@@ -488,6 +488,12 @@ fn name_of(id: u64) -> String {
     format!("{id:016}.log")
 }
 
+/// Whether a file of this name is one that a queue makes.
+pub(crate) fn is_own_file(name: &str) -> bool {
+    let name = name.strip_suffix(".new").unwrap_or(name);
+    name == cursor::NAME || name == super::storage::LOCK || id_of(name).is_some()
+}
+
 fn id_of(name: &str) -> Option<u64> {
     let digits = name.strip_suffix(".log")?;
     (digits.len() >= 16 && digits.bytes().all(|byte| byte.is_ascii_digit())).then(|| digits.parse().ok())?

@@ -43,7 +43,7 @@ impl<S: Storage + ?Sized> Storage for Box<S> {
 }
 
 /// What the lock is called.
-const LOCK: &str = "lock";
+pub(super) const LOCK: &str = "lock";
 /// A virus scanner or a backup may hold a file for a moment (Windows): so often it is tried, and so long waited in between.
 const TRIES: u32 = 10;
 const BETWEEN: Duration = Duration::from_millis(20);

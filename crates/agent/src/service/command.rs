@@ -3,6 +3,9 @@
 
 use std::path::{Path, PathBuf};
 
+/// What the executable is called.
+pub(super) const PROGRAM: &str = "falcon-agent.exe";
+
 /// The program and its arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Command {
@@ -32,7 +35,7 @@ impl Command {
 
     /// The configuration file of a service of this agent; `None`: it is none.
     pub fn own_config(&self) -> Option<PathBuf> {
-        let is_ours = file_name(&self.program).eq_ignore_ascii_case("falcon-agent.exe");
+        let is_ours = file_name(&self.program).eq_ignore_ascii_case(PROGRAM);
         let service = is_ours && self.arguments.iter().any(|argument| argument == "service");
         let config = || self.option("-c").map(PathBuf::from);
         service.then(config)?.or_else(|| Some(Path::new(&self.program).with_file_name("cfg.json")))

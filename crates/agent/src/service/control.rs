@@ -60,6 +60,7 @@ pub fn start() -> Result<(), Failure> {
                     registration.account
                 )));
             }
+            Some(code::ACCESS_DENIED) => return Err(Failure::NotAdministrator),
             _ => {
                 // A process that ended at once may be taken for one that could not be started; it has told why.
                 let status = status_now()?;
@@ -100,7 +101,7 @@ pub fn reload() -> Result<(), Failure> {
     if status_now()?.state != ServiceState::Running {
         return Err(Failure::NotRunning);
     }
-    let state = configuration(&command)?.state_dir().context("the configuration has no state directory")?;
+    let state = readable(configuration(&command))?.state_dir().context("the configuration has no state directory")?;
     let before = Outcome::find(&state);
     told(falcon_sys::service_control(NAME, ServiceCommand::ParamChange), "the service cannot be told")?;
     let outcome: Option<Outcome> = wait(RELOAD, "the outcome of the reload", || {
@@ -278,6 +279,17 @@ fn why_not(command: &Command, status: &ServiceStatus) -> anyhow::Error {
 pub(super) fn configuration(command: &Command) -> anyhow::Result<Loaded> {
     let Some(file) = command.own_config() else { bail!("{:?} is not this agent", command.program) };
     Ok(config::load(Some(&PathBuf::from(file)), &collect::known())?)
+}
+
+/// Who may not read the configuration is no administrator.
+fn readable(loaded: anyhow::Result<Loaded>) -> Result<Loaded, Failure> {
+    loaded.map_err(|error| {
+        let io = error.chain().find_map(|cause| cause.downcast_ref::<std::io::Error>());
+        match io.and_then(std::io::Error::raw_os_error) {
+            Some(code::ACCESS_DENIED) => Failure::NotAdministrator,
+            _ => Failure::Failed(error),
+        }
+    })
 }
 
 /// Asks until there is an answer; `None` after `limit`. What takes long is said.

@@ -84,7 +84,11 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
     };
     let account = wanted.user.as_deref().map(whole_name);
     let password = if wanted.password_stdin { Some(read_password()?) } else { None };
-    let place = Place::new(program, config, loaded.as_ref());
+    let before = match &now {
+        Now::Ours(registration, _) => Some(registration.account.as_str()),
+        Now::Nothing | Now::Older => None,
+    };
+    let place = Place::new(program, config, loaded.as_ref()).run_as(before.into_iter().chain(account.as_deref()));
     place.check()?;
 
     // From here on things change.
@@ -96,12 +100,7 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
         fs::write(&place.config, &first.text).with_context(|| place.config.display().to_string())?;
         println!("wrote {}{}", place.config.display(), first.from);
     }
-    for old in &older {
-        if stop_service(&old.service)? {
-            println!("stopped {}", old.describe());
-        }
-    }
-    let done = put_down(&place, &now, wanted, account.as_deref(), password.as_deref());
+    let done = stop_all(&older).and_then(|()| put_down(&place, &now, wanted, account.as_deref(), password.as_deref()));
     if done.is_err() {
         replaced.iter().for_each(Replaced::resume);
     }
@@ -119,6 +118,15 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
             "{NAME} is registered with {}; what runs goes on until `falcon-agent restart`",
             place.program.display()
         );
+    }
+    Ok(())
+}
+
+fn stop_all(older: &[Old]) -> Result<(), Failure> {
+    for old in older {
+        if stop_service(&old.service)? {
+            println!("stopped {}", old.describe());
+        }
     }
     Ok(())
 }

@@ -19,7 +19,7 @@ use super::{Failure, NAME, told};
 /// Below HKEY_LOCAL_MACHINE.
 pub(super) const SERVICES: &str = r"SYSTEM\CurrentControlSet\Services";
 /// In the state directory of the agent that took over.
-const RECORD: &str = "replaced.json";
+pub(super) const RECORD: &str = "replaced.json";
 const PYTHON_CLASS: &str = "agent.AppServerSvc";
 const GO_AGENT: &str = "windows-agent.exe";
 /// Of a service's key, what only Windows writes.
@@ -182,6 +182,25 @@ impl Replaced {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(Vec::new()),
             Err(error) => Err(error).with_context(|| file.display().to_string()),
         }
+    }
+
+    /// The same, to be registered and started: whoever wrote it decides what runs as SYSTEM.
+    ///
+    /// # Errors
+    /// The record is a stranger's, or cannot be read.
+    pub fn load_own(state: &Path) -> anyhow::Result<Vec<Replaced>> {
+        let file = state.join(RECORD);
+        match falcon_sys::owner_of(&file) {
+            Ok(owner) => anyhow::ensure!(
+                owner.trusted,
+                "{}: belongs to another user ({}), and what it says would run as SYSTEM: nothing is restored from it",
+                file.display(),
+                owner.sid
+            ),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+            Err(error) => return Err(error).with_context(|| file.display().to_string()),
+        }
+        Replaced::load(state)
     }
 
     /// Keeps them, each service once as it was first.

@@ -8,16 +8,19 @@ use std::fs;
 use std::io;
 use std::path::{Path, PathBuf};
 
-use anyhow::{Context as _, bail, ensure};
+use anyhow::{Context as _, ensure};
 use falcon_sys::types::{Grant, Rights};
 
+use super::command::PROGRAM;
+use super::old::RECORD;
 use super::sddl::{self, ADD_DIRECTORY, ADD_FILE};
+use crate::app::{LOGS_DIR, QUEUE_DIR};
 use crate::config::Loaded;
 
 /// Everybody who can log on: may start the program, to ask for `status`.
 const USERS: &str = "S-1-5-32-545";
 /// What the agent makes in its state directory.
-pub(super) const DIRECTORIES: [&str; 2] = ["logs", "queue"];
+const DIRECTORIES: [&str; 2] = [LOGS_DIR, QUEUE_DIR];
 pub(super) const FILES: [&str; 4] = ["guard.json", "guard.new", "reload.json", "reload.new"];
 /// Of plugins, which the administrator puts there.
 const PLUGIN: &str = "plugin";
@@ -32,28 +35,119 @@ pub(super) fn beside_program() -> Option<PathBuf> {
 /// This program, as a service may be registered with it.
 ///
 /// # Errors
-/// It lies where no service should run from.
+/// Its own path is not known, or its name is not the agent's.
 pub(super) fn program() -> anyhow::Result<PathBuf> {
     let program = std::env::current_exe().context("this program's own path is not known")?;
-    let text = program.display().to_string();
     // Only the prefix of long paths is taken off: without it the path is what people and other programs write.
+    let text = program.display().to_string();
     let program = text.strip_prefix(r"\\?\").map_or(program, PathBuf::from);
-    let dir = program.parent().unwrap_or(&program);
-    let advice = r"put it into a directory of its own, such as C:\Program Files\falcon-agent";
-    ensure!(dir.parent().is_some(), "{}: the agent must not run from the root of a drive; {advice}", program.display());
+    // By which the next `install`, `update` and `uninstall` know the service for this agent's.
     ensure!(
-        !program.display().to_string().starts_with(r"\\"),
-        "{}: a service must not run from a share, which may be away; {advice}",
+        program.file_name().is_some_and(|name| name.eq_ignore_ascii_case(PROGRAM)),
+        "{}: must be called {PROGRAM} to be installed as a service",
         program.display()
     );
-    for name in ["SystemRoot", "TEMP", "TMP"] {
-        if let Some(other) = std::env::var_os(name).map(PathBuf::from)
-            && starts_with(dir, &other)
-        {
-            bail!("{}: the agent must not run from {}; {advice}", program.display(), other.display());
+    Ok(program)
+}
+
+/// Refuses a directory that is Windows', everybody's or away: its access list is not for an agent to set.
+fn refuse_common(dir: &Path) -> anyhow::Result<()> {
+    let advice = r"give the agent a directory of its own, such as C:\Program Files\falcon-agent";
+    ensure!(dir.parent().is_some(), "{}: is the root of a drive; {advice}", dir.display());
+    let shown = dir.display().to_string();
+    ensure!(!shown.starts_with(r"\\"), "{shown}: is on a share, which may be away when the service starts; {advice}");
+    for (name, below) in COMMON {
+        let Some(common) = std::env::var_os(name).map(PathBuf::from) else { continue };
+        let is_it = starts_with(dir, &common) && (below || starts_with(&common, dir));
+        ensure!(!is_it, "{shown}: belongs to the system or its users ({name}); {advice}");
+    }
+    Ok(())
+}
+
+/// Variables that name directories of others, and whether all below those is theirs too.
+const COMMON: [(&str, bool); 10] = [
+    ("SystemRoot", true),
+    ("TEMP", true),
+    ("TMP", true),
+    ("ProgramFiles", false),
+    ("ProgramFiles(x86)", false),
+    ("ProgramW6432", false),
+    ("ProgramData", false),
+    ("PUBLIC", false),
+    ("USERPROFILE", false),
+    ("CommonProgramFiles", true),
+];
+
+/// What may lie in a directory that is the agent's alone, apart from [`DIRECTORIES`] and [`FILES`]; without their ends.
+const KNOWN: [&str; 13] = [
+    "falcon-agent",
+    "cfg",
+    "cfg.example",
+    "readme",
+    "readme.zh-cn",
+    "license",
+    "changelog",
+    "docs",
+    "var",
+    "control",
+    "config",
+    "replaced",
+    PLUGIN,
+];
+
+fn is_known(name: &str) -> bool {
+    let lower = name.to_lowercase();
+    let stem = lower.split_once('.').map_or(lower.as_str(), |(stem, _)| stem);
+    let whole = lower.rsplit_once('.').map_or(lower.as_str(), |(whole, _)| whole);
+    DIRECTORIES.contains(&lower.as_str())
+        || FILES.contains(&lower.as_str())
+        || KNOWN.contains(&stem)
+        || KNOWN.contains(&whole)
+}
+
+/// Whose a directory is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Use {
+    /// Nothing else is in it, or it is not there yet: its access list is set.
+    Own,
+    /// Other things are in it, and only administrators can change it: left as it is.
+    Safe,
+}
+
+/// # Errors
+/// Other things are in it, and others can change it: neither it nor they could be left, or taken away.
+fn use_of(dir: &Path) -> anyhow::Result<Use> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Use::Own),
+        entries => entries.with_context(|| dir.display().to_string())?,
+    };
+    let mut stranger = None;
+    for entry in entries.take(MOST_ENTRIES) {
+        let name = entry.with_context(|| dir.display().to_string())?.file_name().to_string_lossy().into_owned();
+        if !is_known(&name) {
+            stranger = Some(name);
+            break;
         }
     }
-    Ok(program)
+    let Some(stranger) = stranger else { return Ok(Use::Own) };
+    let others = writers(dir, 0)?;
+    ensure!(
+        others.is_empty(),
+        "{}: other things are in it ({stranger}), and {} can change it: give the agent a directory of its own",
+        dir.display(),
+        others.join(", ")
+    );
+    Ok(Use::Safe)
+}
+
+/// Accounts, other than the system, its administrators and whoever of them owns it, that can change a directory.
+fn writers(dir: &Path, except: u32) -> anyhow::Result<Vec<String>> {
+    let access =
+        falcon_sys::access_of(dir).with_context(|| format!("{}: its access list cannot be read", dir.display()))?;
+    let owner = falcon_sys::owner_of(dir).ok().filter(|owner| owner.trusted);
+    let known: Vec<&str> = owner.iter().map(|owner| owner.sid.as_str()).collect();
+    let others = sddl::writers(&access, &known, except);
+    Ok(others.iter().map(|account| sddl::name(account).to_owned()).collect())
 }
 
 /// Names of files are the same in any case.
@@ -68,6 +162,8 @@ pub(super) struct Place {
     pub program: PathBuf,
     pub config: PathBuf,
     pub state: PathBuf,
+    /// SIDs of the accounts that the service runs as and ran as: what it made is theirs.
+    accounts: Vec<String>,
 }
 
 impl Place {
@@ -75,7 +171,18 @@ impl Place {
     pub fn new(program: PathBuf, config: PathBuf, loaded: Option<&Loaded>) -> Place {
         let beside = || config.parent().unwrap_or(&config).to_owned();
         let state = loaded.and_then(Loaded::state_dir).unwrap_or_else(beside);
-        Place { program, config, state }
+        Place::of(program, config, state)
+    }
+
+    pub fn of(program: PathBuf, config: PathBuf, state: PathBuf) -> Place {
+        Place { program, config, state, accounts: Vec::new() }
+    }
+
+    /// What the service's own accounts made is not a stranger's.
+    #[must_use]
+    pub fn run_as<'a>(self, accounts: impl IntoIterator<Item = &'a str>) -> Place {
+        let sids = accounts.into_iter().filter_map(|account| falcon_sys::account_sid(account).ok());
+        Place { accounts: sids.collect(), ..self }
     }
 
     fn program_dir(&self) -> &Path {
@@ -100,6 +207,8 @@ impl Place {
     /// Files and directories of ours that are there.
     fn own(&self) -> Vec<PathBuf> {
         let state = DIRECTORIES.iter().chain(&FILES).chain(&[PLUGIN]).map(|name| self.state.join(name));
+        // What it says is registered and started by `uninstall --restore`.
+        let state = state.chain([self.state.join(RECORD)]);
         let all = [self.program.clone(), self.config.clone()].into_iter().chain(state);
         all.filter(|path| path.symlink_metadata().is_ok()).collect()
     }
@@ -111,16 +220,18 @@ impl Place {
     /// Names the path, who has it, and the way out.
     pub fn check(&self) -> anyhow::Result<()> {
         for dir in self.dirs() {
+            refuse_common(dir)?;
             for part in dir.ancestors().filter(|part| part.exists() && part.parent().is_some()) {
                 refuse_link(part)?;
             }
             if dir.exists() {
-                refuse_foreign(dir)?;
+                self.refuse_foreign(dir)?;
             }
+            use_of(dir)?;
         }
         for path in self.own() {
             refuse_link(&path)?;
-            refuse_foreign(&path)?;
+            self.refuse_foreign(&path)?;
         }
         for entry in fs::read_dir(self.program_dir())?.take(MOST_ENTRIES) {
             let path = entry?.path();
@@ -129,9 +240,28 @@ impl Place {
                 path.extension().is_some_and(|end| end.eq_ignore_ascii_case("dll") || end.eq_ignore_ascii_case("exe"));
             if loads {
                 refuse_link(&path)?;
-                refuse_foreign(&path)?;
+                self.refuse_foreign(&path)?;
             }
         }
+        Ok(())
+    }
+
+    fn refuse_foreign(&self, path: &Path) -> anyhow::Result<()> {
+        let owner = match falcon_sys::owner_of(path) {
+            Ok(owner) => owner,
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+            Err(error) => return Err(error).with_context(|| format!("{}: its owner cannot be read", path.display())),
+        };
+        // Program, configuration and record are never made by the service.
+        let by_service = self.accounts.contains(&owner.sid)
+            && ![&self.program, &self.config, &self.state.join(RECORD)].contains(&&path.to_owned());
+        ensure!(
+            owner.trusted || by_service,
+            "{path}: belongs to another user ({sid}), who could have prepared it; look at what is in it, then take it over with \
+             `takeown /f \"{path}\" /a /r`, or use a new directory",
+            path = path.display(),
+            sid = owner.sid
+        );
         Ok(())
     }
 
@@ -149,18 +279,19 @@ impl Place {
                 .with_context(|| format!("{}: its access list cannot be set", path.display()))
         };
         let mut remarks = Vec::new();
-        if is_elsewhere_safe(self.program_dir(), &self.dirs()) {
-            remarks.push(format!("{}: only administrators can change it; left as it is", self.program_dir().display()));
-        } else {
-            // Program and configuration are taken out of what is inherited, below.
-            let beside = self.state == self.program_dir();
-            let service = if beside { service(Rights::Modify, true) } else { service(Rights::Read, false) };
-            let users = Some(grant(USERS, Rights::Read, false));
-            set(self.program_dir(), users.into_iter().chain(service).collect())?;
-        }
-        for dir in self.dirs().into_iter().filter(|dir| *dir != self.program_dir()) {
+        for dir in self.dirs() {
+            if use_of(dir)? == Use::Safe {
+                remarks.push(format!(
+                    "{}: has other things in it and only administrators can change it; left as it is",
+                    dir.display()
+                ));
+                continue;
+            }
             falcon_sys::create_private_dir(dir).with_context(|| dir.display().to_string())?;
-            set(dir, service(Rights::Modify, true).into_iter().collect())?;
+            // Program and configuration are taken out of what is inherited, below.
+            let users = (dir == self.program_dir()).then(|| grant(USERS, Rights::Read, false));
+            let service = if dir == self.state { service(Rights::Modify, true) } else { service(Rights::Read, false) };
+            set(dir, users.into_iter().chain(service).collect())?;
         }
         let users = [Some(grant(USERS, Rights::Read, false)), service(Rights::Read, false)];
         set(&self.program, users.into_iter().flatten().collect())?;
@@ -175,28 +306,18 @@ impl Place {
             }
         }
         for dir in self.program_dir().ancestors().skip(1).filter(|dir| dir.parent().is_some()) {
-            let access = falcon_sys::access_of(dir).unwrap_or_default();
-            let owner = falcon_sys::owner_of(dir).ok().filter(|owner| owner.trusted);
-            let known: Vec<&str> = owner.iter().map(|owner| owner.sid.as_str()).collect();
             // Who may add to it changes nothing of what is there; who may rename it puts another in its place.
-            let others = sddl::writers(&access, &known, ADD_DIRECTORY | ADD_FILE);
-            if !access.is_empty() && !others.is_empty() {
+            let others = writers(dir, ADD_DIRECTORY | ADD_FILE).unwrap_or_default();
+            if !others.is_empty() {
                 remarks.push(format!(
                     "{}: can be renamed or deleted, with the agent in it, by {}; Program Files is a safer place",
                     dir.display(),
-                    others.iter().map(|account| sddl::name(account)).collect::<Vec<_>>().join(", ")
+                    others.join(", ")
                 ));
             }
         }
         Ok(remarks)
     }
-}
-
-/// A directory that nothing of the state is in, and that only administrators can change already: Program Files.
-fn is_elsewhere_safe(program_dir: &Path, dirs: &[&Path]) -> bool {
-    let alone = dirs.len() > 1 && dirs.iter().skip(1).all(|dir| *dir != program_dir);
-    let access = falcon_sys::access_of(program_dir).unwrap_or_default();
-    alone && !access.is_empty() && sddl::writers(&access, &[], 0).is_empty()
 }
 
 fn refuse_link(path: &Path) -> anyhow::Result<()> {
@@ -205,22 +326,6 @@ fn refuse_link(path: &Path) -> anyhow::Result<()> {
         !is_link,
         "{}: is a link or mount point, which could be led somewhere else; use the directory that it leads to",
         path.display()
-    );
-    Ok(())
-}
-
-fn refuse_foreign(path: &Path) -> anyhow::Result<()> {
-    let owner = match falcon_sys::owner_of(path) {
-        Ok(owner) => owner,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error).with_context(|| format!("{}: its owner cannot be read", path.display())),
-    };
-    ensure!(
-        owner.trusted,
-        "{path}: belongs to another user ({sid}), who could have prepared it; look at what is in it, then take it over with \
-         `takeown /f \"{path}\" /a /r`, or use a new directory",
-        path = path.display(),
-        sid = owner.sid
     );
     Ok(())
 }
@@ -235,6 +340,41 @@ mod tests {
         assert!(starts("/Windows/System32", "/windows"));
         assert!(!starts("/windows-agent", "/windows"));
         assert!(!starts("/x", ""));
+    }
+
+    #[test]
+    fn a_directory_with_other_things_in_it_is_known_by_their_names() {
+        for name in [
+            "falcon-agent.exe",
+            "Falcon-Agent.exe.old",
+            "cfg.json",
+            "CFG.JSON.bak",
+            "cfg.example.json",
+            "cfg.d",
+            "README.md",
+            "README.zh-CN.md",
+            "LICENSE",
+            "logs",
+            "queue",
+            "plugin",
+            "guard.json",
+            "reload.new",
+            "replaced.json",
+            "docs",
+        ] {
+            assert!(is_known(name), "{name}");
+        }
+        for name in ["agent.py", "notepad.exe", "logs.txt", "Windows", ".git", ""] {
+            assert!(!is_known(name), "{name}");
+        }
+    }
+
+    /// A state directory of `C:\\` would have had the access list of the whole drive changed.
+    #[test]
+    fn roots_are_refused() {
+        let root = std::path::absolute("/").unwrap();
+        assert!(refuse_common(&root).unwrap_err().to_string().contains("root of a drive"));
+        assert!(refuse_common(&root.join("falcon")).is_ok());
     }
 
     #[test]

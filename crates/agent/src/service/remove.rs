@@ -11,8 +11,10 @@ use anyhow::{Context as _, anyhow};
 use super::command::Command;
 use super::control::{configuration, stop_service};
 use super::old::Replaced;
-use super::place::{DIRECTORIES, FILES, Place, beside_program};
+use super::place::{FILES, Place, beside_program};
 use super::{Failure, NAME, Removal, code, on_windows, told};
+use crate::app::{LOG_FILE, LOGS_DIR, QUEUE_DIR};
+use crate::queue;
 
 /// A service is gone when nobody has it open any more.
 const GONE: Duration = Duration::from_secs(15);
@@ -39,7 +41,7 @@ pub fn uninstall(removal: &Removal) -> Result<(), Failure> {
     };
     let loaded = configuration(&by_config).ok();
     let place = Place::new(std::env::current_exe()?, config, loaded.as_ref());
-    let replaced = Replaced::load(&place.state)?;
+    let replaced = if removal.restore { Replaced::load_own(&place.state)? } else { Replaced::load(&place.state)? };
 
     if command.is_some() {
         if stop_service(NAME)? {
@@ -72,7 +74,9 @@ pub fn uninstall(removal: &Removal) -> Result<(), Failure> {
         (false, false) => println!("the older agent stays disabled; `falcon-agent uninstall --restore` puts it back"),
     }
     if removal.purge {
-        purge(&place)?;
+        let log = loaded.as_ref().map(|loaded| (&loaded.config.log.file, loaded.base()));
+        let log = log.filter(|(file, _)| !file.is_empty()).map(|(file, base)| base.join(file));
+        purge(&place, log.as_deref())?;
     }
     Ok(())
 }
@@ -96,12 +100,20 @@ fn delete() -> Result<(), Failure> {
     Ok(())
 }
 
-/// Configuration, queue, logs; the state directory itself where nothing else is in it.
-fn purge(place: &Place) -> Result<(), Failure> {
+/// Configuration, and of queue and logs what the agent made; the directories where nothing else is in them.
+fn purge(place: &Place, log: Option<&Path>) -> Result<(), Failure> {
     Replaced::forget(&place.state)?;
-    for name in DIRECTORIES {
-        remove(&place.state.join(name))?;
+    if let Some((log, (dir, name))) = log.and_then(|log| Some((log, (log.parent()?, log.file_name()?.to_str()?)))) {
+        // Its older parts have a number behind the name.
+        let is_part = |file: &str| {
+            let number = file.strip_prefix(name).and_then(|rest| rest.strip_prefix('.'));
+            file == name || number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
+        };
+        remove_files(dir, is_part)?;
+        println!("removed {}", log.display());
     }
+    remove_from(&place.state.join(LOGS_DIR), |name| name.starts_with(LOG_FILE))?;
+    remove_from(&place.state.join(QUEUE_DIR), queue::log::is_own_file)?;
     remove(&place.config)?;
     for dir in [Some(place.state.as_path()), place.config.parent()].into_iter().flatten() {
         if place.program.parent() != Some(dir) {
@@ -113,15 +125,76 @@ fn purge(place: &Place) -> Result<(), Failure> {
     Ok(())
 }
 
-/// A file or a directory, if it is there; a link itself, never what it leads to.
-fn remove(path: &Path) -> anyhow::Result<()> {
-    let removed = match path.symlink_metadata() {
-        Ok(metadata) if metadata.is_dir() => fs::remove_dir_all(path),
-        Ok(_) => fs::remove_file(path),
-        Err(error) => Err(error),
+/// Files with such names, and then the directory if it is empty.
+fn remove_from(dir: &Path, is_ours: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+    remove_files(dir, is_ours)?;
+    match fs::remove_dir(dir) {
+        Err(error) if error.kind() != io::ErrorKind::NotFound => {
+            println!("{} is not empty and stays: {error}", dir.display());
+        }
+        _ => {}
+    }
+    Ok(())
+}
+
+fn remove_files(dir: &Path, is_ours: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+    let entries = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        entries => entries.with_context(|| dir.display().to_string())?,
     };
-    match removed {
+    for entry in entries {
+        let entry = entry.with_context(|| dir.display().to_string())?;
+        if entry.file_type().is_ok_and(|kind| kind.is_file()) && entry.file_name().to_str().is_some_and(&is_ours) {
+            remove(&entry.path())?;
+        }
+    }
+    Ok(())
+}
+
+/// A file, if it is there; a link itself, never what it leads to.
+fn remove(path: &Path) -> anyhow::Result<()> {
+    match fs::remove_file(path) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => Err(error).with_context(|| path.display().to_string()),
         _ => Ok(()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// `state_dir` may have become a directory of others since: `logs` in it were theirs.
+    #[test]
+    fn what_the_agent_did_not_make_stays() {
+        let dir = tempfile::tempdir().unwrap();
+        let (state, config) = (dir.path().join("state"), dir.path().join("etc").join("cfg.json"));
+        let files = [
+            "logs/agent.log",
+            "logs/agent.log.3",
+            "queue/0000000000000001.log",
+            "queue/cursor",
+            "queue/lock",
+            "logs/iis.log",
+            "queue/notes.txt",
+            "other.txt",
+        ];
+        for file in files.map(|name| state.join(name)).iter().chain([&config]) {
+            fs::create_dir_all(file.parent().unwrap()).unwrap();
+            fs::write(file, "x").unwrap();
+        }
+        let log = dir.path().join("etc").join("wa.log");
+        for file in ["wa.log", "wa.log.1", "wa.log.bak", "wa.logs"] {
+            fs::write(log.with_file_name(file), "x").unwrap();
+        }
+        let place = Place::of(dir.path().join("falcon-agent.exe"), config, state);
+        purge(&place, Some(&log)).unwrap();
+        let there = |file: &&str| place.state.join(file).exists();
+        let left: Vec<&str> = files.iter().copied().filter(|file| there(&file)).collect();
+        assert_eq!(left, ["logs/iis.log", "queue/notes.txt", "other.txt"]);
+        let mut left: Vec<_> =
+            fs::read_dir(place.config.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
+        left.sort();
+        assert_eq!(left, ["wa.log.bak", "wa.logs"]);
+        purge(&place, None).unwrap();
     }
 }
