@@ -26,21 +26,27 @@ fn lines(ended: &Ended, text: &str) -> usize {
     ended.err.lines().filter(|line| line.contains(text)).count()
 }
 
-/// Ten stamps of a series: with the pause between two of them they cannot have left when the signal comes.
+/// Five stamps of a series: with the pause between two of them they cannot have left when the signal comes. What a busy machine
+/// has put on disk by then is sent by the next agent.
 #[test]
 fn a_stop_sends_what_is_left() {
     let peer = Peer::start();
     let agent = Agent::start(&peer.config("stop"));
-    push(&agent, 10);
-    let ended = agent.terminate();
+    push(&agent, 5);
+    let (home, ended) = agent.stop_and_keep();
     assert_eq!(ended.code, Some(0), "{}", ended.err);
-    assert_eq!(lines(&ended, "stopped; every point was sent"), 1, "{}", ended.err);
+    let sent = lines(&ended, "stopped; every point was sent");
+    assert_eq!(sent + lines(&ended, "points are on disk and are sent after the next start"), 1, "{}", ended.err);
     // The last calls were once made by a sender that knew of nothing and told the transfer's state again.
     assert!(lines(&ended, "points are being sent") <= 1, "{}", ended.err);
+    if sent == 0 {
+        let next = Agent::start_in(&home, &peer.config("stop"));
+        next.wait("the rest", || (peer.items_of("app").len() >= 5).then_some(()));
+    }
     let items = peer.items_of("app");
     let stamps: BTreeSet<i64> = items.iter().map(|item| item.timestamp).collect();
     // The call that was on its way when the signal came is not made again.
-    assert!(stamps.len() == 10 && items.len() == 10, "{items:?}\n{}", ended.err);
+    assert!(stamps.len() == 5 && items.len() == 5, "{items:?}\n{}", ended.err);
 }
 
 #[test]
