@@ -282,17 +282,21 @@ pub fn explain() -> ExitCode {
     ExitCode::SUCCESS
 }
 
+/// Lines of at most eighty columns, but for the directory: that is what a console has.
 fn explanation(program: &Path) -> String {
+    let dir = program.parent().unwrap_or(program);
     format!(
-        "This is falcon-agent {}, the Open-Falcon agent of this host. It has no window: it is a service, controlled from a\n\
-         command prompt (本程序是 Open-Falcon 监控代理, 作为 Windows 服务运行, 请在命令提示符中使用).\n\n\
+        "This is falcon-agent {}, the Open-Falcon agent of this host. It has no\n\
+         window: it is a service, controlled from a command prompt.\n\
+         (本程序是 Open-Falcon 监控代理, 作为 Windows 服务运行, 请在命令提示符中使用)\n\n\
          Open a command prompt with \"Run as administrator\" (以管理员身份运行) and type:\n\n\
-         \x20 \"{program}\" install     registers the service\n\
-         \x20 \"{program}\" start       starts it\n\
-         \x20 \"{program}\" run         runs it in that window, to look at\n\
-         \x20 \"{program}\" --help      tells everything else\n",
+         \x20 cd /d \"{}\"\n\
+         \x20 falcon-agent install      registers the service\n\
+         \x20 falcon-agent start        starts it\n\
+         \x20 falcon-agent run          runs it in that window, to look at\n\
+         \x20 falcon-agent --help       tells everything else\n",
         app::VERSION,
-        program = program.display()
+        dir.display()
     )
 }
 
@@ -334,9 +338,11 @@ mod tests {
 
     #[test]
     fn who_double_clicks_the_program_is_told_what_to_type() {
-        let text = explanation(Path::new(r"C:\Program Files\agent\falcon-agent.exe"));
-        for command in ["install", "start", "run", "--help"] {
-            assert!(text.contains(&format!("\"C:\\Program Files\\agent\\falcon-agent.exe\" {command}")), "{text}");
+        let text = explanation(&Path::new("/opt/agent").join("falcon-agent.exe"));
+        for command in
+            ["cd /d \"/opt/agent\"", "falcon-agent install", "falcon-agent start", "falcon-agent run", "--help"]
+        {
+            assert!(text.contains(command), "{text}");
         }
     }
 }

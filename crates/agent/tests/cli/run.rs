@@ -4,12 +4,11 @@ use std::fs;
 use std::process::Command;
 
 use rustix::process::Signal;
-use rustix::pty::{self, OpenptFlags};
 use serde_json::json;
 
 use crate::harness::agent::{Agent, Home};
 use crate::harness::exe;
-use crate::harness::process::{Process, program};
+use crate::harness::process::{Process, program, terminal};
 use crate::harness::until;
 use crate::{empty, with_config};
 
@@ -81,10 +80,7 @@ fn a_port_that_is_taken_is_told_and_does_not_end_it() {
 fn a_closed_terminal_ends_it_unless_that_is_ignored() {
     let dir = empty();
     fs::write(dir.path().join("cfg.json"), r#"{"http": {"listen": "127.0.0.1:0"}}"#).expect("written");
-    let terminal = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
-    pty::grantpt(&terminal).and_then(|()| pty::unlockpt(&terminal)).expect("a terminal of ours");
-    let name = pty::ptsname(&terminal, Vec::new()).expect("its name").into_string().expect("ASCII");
-    let input = fs::File::options().read(true).write(true).open(name).expect("its other side");
+    let (_terminal, input) = terminal();
     let mut process = Process::start_with(program(dir.path(), &["run"]), input);
     until("its third line", || process.err(), || process.err().contains("Ctrl-C ends").then_some(()));
     assert!(!process.has_ended());

@@ -1,5 +1,6 @@
 //! A child with its output in memory.
 
+use std::fs::File;
 use std::io::{ErrorKind, Read};
 use std::path::Path;
 use std::process::{Child, Command, Stdio};
@@ -7,6 +8,7 @@ use std::sync::{Arc, Mutex};
 use std::thread::JoinHandle;
 
 use rustix::process::{Pid, Signal, kill_process};
+use rustix::pty::{self, OpenptFlags};
 
 use super::{exe, runner, until};
 
@@ -27,6 +29,14 @@ pub fn program(dir: &Path, args: &[&str]) -> Command {
         command.env_remove(variable);
     }
     command
+}
+
+/// A terminal: the side that types, and the side of a program.
+pub fn terminal() -> (File, File) {
+    let ours = pty::openpt(OpenptFlags::RDWR | OpenptFlags::NOCTTY).expect("a terminal");
+    pty::grantpt(&ours).and_then(|()| pty::unlockpt(&ours)).expect("a terminal of ours");
+    let name = pty::ptsname(&ours, Vec::new()).expect("its name").into_string().expect("ASCII");
+    (ours.into(), File::options().read(true).write(true).open(name).expect("its other side"))
 }
 
 /// How a process ended.

@@ -1,14 +1,17 @@
 //! The verbs by themselves: given twice, without a service, with options before and behind, and on a console.
 
 use std::fs;
+use std::io::Write as _;
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
 
 use crate::harness::agent::segments;
+use crate::harness::process::terminal;
 use crate::harness::servers::BlackHole;
 use crate::load::Load;
 use crate::machine::{Machine, SERVICE, State, signal};
+use crate::prefix::Running;
 use crate::quiet;
 use crate::registry::SERVICES;
 
@@ -123,4 +126,21 @@ fn relative_paths_of_the_configuration_count_from_it() {
     assert_eq!(segments(&machine.path("var/状态/queue")).len(), 1, "{}", machine.state());
     machine.done(&["uninstall", "--purge"]);
     assert!(!machine.path("var/状态").exists(), "{}", machine.state());
+}
+
+/// A console of its own and no arguments: what Explorer makes of a double click.
+#[test]
+fn a_double_click_explains_what_the_program_is_and_waits_for_enter() {
+    let machine = Machine::new();
+    let (mut keyboard, input) = terminal();
+    let mut command = machine.prefix.program(&machine.exe(), &[]);
+    command.stdin(input);
+    let window = Running::start(command);
+    keyboard.write_all(b"\r\n").expect("typed");
+    let ended = window.wait();
+    assert_eq!(ended.code, Some(0), "{ended:?}");
+    for text in ["Run as administrator", "以管理员身份运行", "falcon-agent install", "Press Enter"] {
+        assert!(ended.out.contains(text), "{text} is missing in {ended:?}");
+    }
+    assert_eq!(machine.query(SERVICE), None);
 }
