@@ -126,7 +126,7 @@ pub fn main(
         Verb::Service => return service::run(file),
         Verb::Install(wanted) => service::install(file.as_deref(), wanted),
         Verb::Update(wanted) => service::update(file.as_deref(), wanted),
-        Verb::Uninstall(removal) => service::uninstall(removal),
+        Verb::Uninstall(removal) => service::uninstall(file.as_deref(), removal),
         Verb::Start => service::start(),
         Verb::Stop => service::stop(),
         Verb::Restart => service::restart(),

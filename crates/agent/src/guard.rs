@@ -62,7 +62,7 @@ pub fn start(
     }
     let watching = Arc::new(());
     let watched = Arc::downgrade(&watching);
-    let state = loaded.state_dir();
+    let state = loaded.notes_dir();
     let mut guard = Guard { watch: Watch::new(config), record: None, managed, stats, over: false };
     let run = move || {
         guard.record = state.map(|dir| Record::open(&dir, clock::unix_s()));

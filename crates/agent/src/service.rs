@@ -23,6 +23,7 @@ use std::sync::Arc;
 use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
+use anyhow::Context as _;
 use clap::ValueEnum;
 use falcon_sys::Service;
 use falcon_sys::types::{ServiceControl, ServiceExit};
@@ -156,6 +157,11 @@ fn told<T>(result: io::Result<T>, what: &str) -> Result<T, Failure> {
     })
 }
 
+/// The same of another service than ours.
+fn told_of<T>(result: io::Result<T>, what: &str) -> anyhow::Result<T> {
+    result.with_context(|| what.to_owned())
+}
+
 /// Services of Linux are systemd's.
 fn on_windows() -> Result<(), Failure> {
     match Platform::CURRENT {
@@ -188,12 +194,28 @@ pub fn run(file: Option<PathBuf>) -> ExitCode {
 /// From the start of the service to its end, which is reported last: the process may be ended with the report.
 fn serve(service: &Service, file: Option<PathBuf>) {
     let (signal, signals) = mpsc::channel(16);
+    let stopped = service.clone();
     service.on_control(move |control| {
-        // The manager's thread must not wait. Signals that find no room repeat some that are there.
-        let _ = signal.try_send(match control {
-            ServiceControl::Stop => Signal::Stop("the service is stopped"),
-            ServiceControl::Shutdown | ServiceControl::Preshutdown => Signal::Stop("the system shuts down"),
-            ServiceControl::ParamChange => Signal::Reload,
+        let why = match control {
+            ServiceControl::Stop => "the service is stopped",
+            ServiceControl::Shutdown | ServiceControl::Preshutdown => "the system shuts down",
+            ServiceControl::ParamChange => {
+                // The manager's thread must not wait. A place is kept for a stop, and a reload that finds none repeats some
+                // that are there.
+                if signal.capacity() > 1 {
+                    let _ = signal.try_send(Signal::Reload);
+                }
+                return;
+            }
+        };
+        let _ = signal.try_send(Signal::Stop(why));
+        // Also where nobody hears of it: a file that is read from a dead share, an event loop that spins.
+        let ended = stopped.clone();
+        let _ = std::thread::Builder::new().name("stop".to_owned()).spawn(move || {
+            std::thread::sleep(app::STOP);
+            crate::log::drain();
+            ended.stopped(ServiceExit::Clean);
+            std::process::exit(0)
         });
     });
     let file = file.or_else(place::beside_program);

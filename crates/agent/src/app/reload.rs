@@ -17,7 +17,7 @@ use crate::config::{self, Config, Loaded, Source};
 use crate::http;
 use crate::queue::storage::patiently;
 
-/// In the state directory.
+/// In the directory of the agent's notes.
 const NAME: &str = "reload.json";
 /// For reading the file, which may lie on a share.
 const READ: Duration = Duration::from_secs(5);

@@ -113,7 +113,7 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
             read = reload::read(&loaded) => read,
             why = asked.stop() => break (why, 0),
         };
-        let state = loaded.state_dir();
+        let notes = loaded.notes_dir();
         let outcome = match read {
             Ok(new) if new.config == loaded.config => {
                 loaded.warnings = new.warnings;
@@ -139,7 +139,7 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
                     }
                 };
                 log::reconfigure(new.config.log_level(), log_file(&new, as_service));
-                if new.config.guard != loaded.config.guard || new.state_dir() != state {
+                if new.config.guard != loaded.config.guard || new.notes_dir() != notes {
                     drop(guard);
                     guard = guard::start(&new, agent.stats(), host.managed, end.clone(), host.exit.clone());
                 }
@@ -152,7 +152,7 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
         outcome.tell();
         reloads += 1;
         // Who asked may have read the new file or the old one.
-        let mut dirs: Vec<_> = [state, loaded.state_dir()].into_iter().flatten().collect();
+        let mut dirs: Vec<_> = [notes, loaded.notes_dir()].into_iter().flatten().collect();
         dirs.dedup();
         for dir in dirs {
             outcome.clone().leave(reloads, &dir).await;
@@ -187,6 +187,7 @@ fn end_in_time(exit: &Exit, code: u8) -> std::io::Result<()> {
     let exit = exit.clone();
     std::thread::Builder::new().name("stop".to_owned()).spawn(move || {
         std::thread::sleep(STOP);
+        log::drain();
         exit(code);
     })?;
     Ok(())

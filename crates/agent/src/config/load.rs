@@ -19,6 +19,9 @@ pub const FILE_LIMIT: usize = 4 << 20;
 /// The name looked for where none is given.
 const FILE_NAME: &str = "cfg.json";
 
+/// See [`Loaded::notes_dir`].
+pub const NOTES_DIR: &str = "run";
+
 /// Where a configuration came from.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
@@ -65,6 +68,16 @@ impl Loaded {
             Platform::Linux => dir.join("var"),
         });
         first.or(beside)
+    }
+
+    /// Where small notes of the agent about itself are, in the state directory. On Windows in a directory of their own: the
+    /// service's account may change that, and not the state directory, in which its program may lie.
+    pub fn notes_dir(&self) -> Option<PathBuf> {
+        let state = self.state_dir()?;
+        Some(match Platform::CURRENT {
+            Platform::Windows => state.join(NOTES_DIR),
+            Platform::Linux => state,
+        })
     }
 
     /// The directory of the file, if there is one.

@@ -26,7 +26,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
-pub use load::{FILE_LIMIT, Loaded, Source, load, parse};
+pub use load::{FILE_LIMIT, Loaded, NOTES_DIR, Source, load, parse};
 pub use names::NameSet;
 pub use network::Network;
 pub use report::{ConfigError, Warning};

@@ -83,7 +83,13 @@ pub fn stop() -> Result<(), Failure> {
     registered()?;
     match stop_service(NAME)? {
         true => println!("{NAME} has stopped"),
-        false => println!("{NAME} does not run"),
+        false => match ending(&status_now()?) {
+            how if how.is_empty() => println!("{NAME} does not run"),
+            how => println!(
+                "{NAME} does not run{how}. Windows may be about to start it again, within 5 minutes; to keep it down: \
+                 sc.exe config {NAME} start= disabled"
+            ),
+        },
     }
     Ok(())
 }
@@ -101,7 +107,7 @@ pub fn reload() -> Result<(), Failure> {
     if status_now()?.state != ServiceState::Running {
         return Err(Failure::NotRunning);
     }
-    let state = readable(configuration(&command))?.state_dir().context("the configuration has no state directory")?;
+    let state = readable(configuration(&command))?.notes_dir().context("the configuration has no state directory")?;
     let before = Outcome::find(&state);
     told(falcon_sys::service_control(NAME, ServiceCommand::ParamChange), "the service cannot be told")?;
     let outcome: Option<Outcome> = wait(RELOAD, "the outcome of the reload", || {
@@ -135,7 +141,7 @@ pub fn status() -> Result<(), Failure> {
     let status = status_now()?;
     let settings = falcon_sys::service_settings(NAME).ok().flatten().unwrap_or_default();
     print!("{}", describe(&registration, &command, &status, &settings));
-    let outcome = configuration(&command).ok().and_then(|loaded| Outcome::find(&loaded.state_dir()?));
+    let outcome = configuration(&command).ok().and_then(|loaded| Outcome::find(&loaded.notes_dir()?));
     if let Some(outcome) = outcome {
         let ago = u64::try_from(clock::wall_s() - outcome.at).unwrap_or(0);
         let how = if outcome.ok { "" } else { "refused: " };

@@ -16,7 +16,7 @@ use super::control::stop_service;
 use super::old::{Kind, Old, Replaced, SERVICES};
 use super::pin::pin;
 use super::place::{self, Place};
-use super::{DESCRIPTION, DISPLAY_NAME, Failure, NAME, Startup, Wanted, on_windows, told};
+use super::{DESCRIPTION, DISPLAY_NAME, Failure, NAME, Startup, Wanted, on_windows, told, told_of};
 use crate::collect;
 use crate::config::{self, Loaded};
 
@@ -34,6 +34,7 @@ const SYSTEM_ACCOUNTS: [&str; 4] =
 const SYSTEM: &str = "LocalSystem";
 /// Of accounts that each service has by itself.
 const VIRTUAL: &str = r"NT SERVICE\";
+const VIRTUAL_ACCOUNT: &str = r"NT SERVICE\OpenFalconAgent";
 
 /// What a host is given that has no configuration yet.
 const FIRST_CONFIG: &str = r#"{
@@ -84,11 +85,26 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
     };
     let account = wanted.user.as_deref().map(whole_name);
     let password = if wanted.password_stdin { Some(read_password()?) } else { None };
+    let account = match (account, &now) {
+        (Some(account), _) if password.is_some() || has_no_password(&account) => Some(account),
+        // Named again it stays as it is, with the password that Windows has.
+        (Some(account), Now::Ours(registration, _)) if registration.account.eq_ignore_ascii_case(&account) => None,
+        (Some(account), _) => {
+            return Err(Failure::Failed(anyhow!(
+                "nothing was changed: {account} has a password, which the service cannot start without: give it in one line on \
+                 standard input, with --password-stdin"
+            )));
+        }
+        (None, _) => None,
+    };
     let before = match &now {
         Now::Ours(registration, _) => Some(registration.account.as_str()),
         Now::Nothing | Now::Older => None,
     };
-    let place = Place::new(program, config, loaded.as_ref()).run_as(before.into_iter().chain(account.as_deref()));
+    // The service's own SID too: it may have run as that before it was removed.
+    let own = [VIRTUAL_ACCOUNT];
+    let accounts = before.into_iter().chain(account.as_deref()).chain(own);
+    let place = Place::new(program, config, loaded.as_ref()).run_as(accounts);
     place.check()?;
 
     // From here on things change.
@@ -102,11 +118,20 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
     }
     let done = stop_all(&older).and_then(|()| put_down(&place, &now, wanted, account.as_deref(), password.as_deref()));
     if done.is_err() {
-        replaced.iter().for_each(Replaced::resume);
+        for replaced in &replaced {
+            if replaced.is_python()
+                && let Err(error) = replaced.put_back()
+            {
+                println!("{} could not be put back: {error:#}", replaced.describe());
+            }
+            replaced.resume();
+        }
     }
     done?;
     for old in older.iter().filter(|old| old.kind == Kind::Nssm) {
-        told(falcon_sys::service_set_start(&old.service, StartMode::Disabled), "the older agent cannot be disabled")?;
+        told_of(falcon_sys::service_set_start(&old.service, StartMode::Disabled), &old.service).with_context(|| {
+            format!("{NAME} is registered, but {} could not be disabled and starts at the next boot", old.describe())
+        })?;
     }
     for old in &older {
         println!("took over {}; `falcon-agent uninstall --restore` puts it back", old.describe());
@@ -166,11 +191,13 @@ fn first_config(config: &Path, older: &[Old]) -> Result<Option<First>, Failure> 
         return Ok(None);
     }
     for old in older {
-        let bytes = match fs::read(&old.config) {
-            Ok(bytes) => bytes,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => continue,
-            Err(error) => return Err(anyhow::Error::new(error).context(old.config.display().to_string()).into()),
-        };
+        let bytes = fs::read(&old.config).with_context(|| {
+            format!(
+                "nothing was changed: the configuration of {} cannot be read; put one at {}",
+                old.describe(),
+                config.display()
+            )
+        })?;
         let name = falcon_sys::hostname().unwrap_or_default();
         let pinned = pin(&bytes, &name);
         let endpoint = match pinned.endpoint {
@@ -220,6 +247,8 @@ fn put_down(
         (Some(Startup::Manual), _) => (StartMode::Manual, false),
         (None, Now::Ours(registration, _)) => (registration.start, registration.delayed),
     };
+    // Windows wants an empty one for its own accounts, and none for virtual and managed ones.
+    let password = password.or(account.filter(|account| is_systems(account)).map(|_| ""));
     let named = account.or(match now {
         Now::Ours(registration, _) => Some(registration.account.as_str()),
         Now::Nothing | Now::Older => Some(SYSTEM),
@@ -286,7 +315,7 @@ fn complete(place: &Place, now: &Now, delayed: bool, named: Option<&str>) -> Res
 /// The right to run as a service, and the two groups. What fails is told: it can be done by hand.
 fn enable_account(account: &str) {
     // A virtual account may log on as a service by itself.
-    if !account.to_ascii_uppercase().starts_with(VIRTUAL)
+    if !is_virtual(account)
         && let Err(error) = falcon_sys::grant_service_logon(account)
     {
         println!("not set: the right of {account} to log on as a service: {error}");
@@ -301,6 +330,15 @@ fn enable_account(account: &str) {
         }
         Err(error) => println!("not set: the groups of {account}: {error}"),
     }
+}
+
+fn is_virtual(account: &str) -> bool {
+    account.to_ascii_uppercase().starts_with(VIRTUAL)
+}
+
+/// The system's own, virtual and group-managed accounts.
+fn has_no_password(account: &str) -> bool {
+    is_systems(account) || is_virtual(account) || account.ends_with('$')
 }
 
 fn is_systems(account: &str) -> bool {
@@ -346,7 +384,9 @@ mod tests {
         ] {
             assert_eq!(whole_name(given), whole);
         }
-        assert!(is_systems(r"nt authority\networkservice") && !is_systems(r"NT SERVICE\OpenFalconAgent"));
+        assert!(is_systems(r"nt authority\networkservice") && !is_systems(VIRTUAL_ACCOUNT));
+        let without = [VIRTUAL_ACCOUNT, r"CORP\falcon$", "LocalSystem"];
+        assert!(without.iter().all(|account| has_no_password(account)) && !has_no_password(r"CORP\falcon"));
     }
 
     #[test]

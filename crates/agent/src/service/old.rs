@@ -14,7 +14,7 @@ use falcon_sys::types::{NewService, Registration, RegistryKey, RegistryValue, Se
 use serde::{Deserialize, Serialize};
 
 use super::command::{Command, arguments, file_name};
-use super::{Failure, NAME, told};
+use super::{Failure, NAME, sddl, told, told_of};
 
 /// Below HKEY_LOCAL_MACHINE.
 pub(super) const SERVICES: &str = r"SYSTEM\CurrentControlSet\Services";
@@ -53,11 +53,16 @@ impl Old {
             let text =
                 |below: &str, value: &str| falcon_sys::registry_text(&format!(r"{key}\{below}"), value).ok().flatten();
             if service.eq_ignore_ascii_case(NAME) {
-                found.extend(text("PythonClass", "").and_then(|class| Old::python(&class)));
+                // Its directory holds cfg.json, or it is something else.
+                let python = text("PythonClass", "").and_then(|class| Old::python(&class));
+                found.extend(python.filter(|old| old.config.is_file()));
             } else if let Some(application) = text("Parameters", "Application") {
                 let image = falcon_sys::registry_text(&key, "ImagePath").ok().flatten().unwrap_or_default();
                 let [dir, parameters] =
                     ["AppDirectory", "AppParameters"].map(|value| text("Parameters", value).unwrap_or_default());
+                // As nssm writes them, they may have variables in them.
+                let [application, dir, parameters] =
+                    [application, dir, parameters].map(|text| expanded(&text, variable));
                 found.extend(Old::nssm(&service, &image, &application, &dir, &parameters));
             }
         }
@@ -92,6 +97,29 @@ impl Old {
             Kind::Nssm => format!("the Go agent of {}, nssm service {}", self.config.display(), self.service),
         }
     }
+}
+
+fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok()
+}
+
+/// `%NAME%` replaced, where there is such a variable.
+fn expanded(text: &str, variable: impl Fn(&str) -> Option<String>) -> String {
+    let (mut done, mut rest) = (String::new(), text);
+    while let Some((before, behind)) = rest.split_once('%') {
+        done.push_str(before);
+        match behind.split_once('%').and_then(|(name, after)| Some((variable(name)?, after))) {
+            Some((value, after)) => {
+                done.push_str(&value);
+                rest = after;
+            }
+            None => {
+                done.push('%');
+                rest = behind;
+            }
+        }
+    }
+    done + rest
 }
 
 /// How an older agent was registered: what [`Replaced::restore`] puts back.
@@ -155,9 +183,9 @@ impl Replaced {
     pub fn of(old: &Old) -> Result<Replaced, Failure> {
         let what = format!("how {} is registered cannot be read", old.describe());
         let registration =
-            told(falcon_sys::service_registration(&old.service), &what)?.ok_or_else(|| anyhow!(what.clone()))?;
-        let key = told(falcon_sys::registry_tree(&format!(r"{SERVICES}\{}", old.service)), &what)?;
-        let status = told(falcon_sys::service_status(&old.service), &what)?;
+            told_of(falcon_sys::service_registration(&old.service), &what)?.ok_or_else(|| anyhow!(what.clone()))?;
+        let key = told_of(falcon_sys::registry_tree(&format!(r"{SERVICES}\{}", old.service)), &what)?;
+        let status = told_of(falcon_sys::service_status(&old.service), &what)?;
         let Registration { display_name, image_path, start, account, .. } = registration;
         Ok(Replaced {
             kind: old.kind,
@@ -192,8 +220,9 @@ impl Replaced {
         let file = state.join(RECORD);
         match falcon_sys::owner_of(&file) {
             Ok(owner) => anyhow::ensure!(
-                owner.trusted,
-                "{}: belongs to another user ({}), and what it says would run as SYSTEM: nothing is restored from it",
+                owner.trusted && sddl::writers(&falcon_sys::access_of(&file)?, &[&owner.sid], 0).is_empty(),
+                "{}: others than administrators can change it (its owner is {}), and what it says would run as SYSTEM: nothing \
+                 is restored from it",
                 file.display(),
                 owner.sid
             ),
@@ -223,11 +252,46 @@ impl Replaced {
         fs::write(&file, text).with_context(|| file.display().to_string())
     }
 
+    /// Those that could not be put back stay.
+    ///
+    /// # Errors
+    /// The record cannot be written.
+    pub fn keep(left: &[Replaced], state: &Path) -> anyhow::Result<()> {
+        if left.is_empty() {
+            return Ok(Replaced::forget(state)?);
+        }
+        let file = state.join(RECORD);
+        fs::write(&file, serde_json::to_string_pretty(left)?).with_context(|| file.display().to_string())
+    }
+
     pub fn forget(state: &Path) -> io::Result<()> {
         match fs::remove_file(state.join(RECORD)) {
             Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
             done => done,
         }
+    }
+
+    pub fn is_python(&self) -> bool {
+        self.kind == Kind::Python
+    }
+
+    /// Ours came in its place and did not get through: registers it again as it was.
+    ///
+    /// # Errors
+    /// Those of the service control manager and the registry.
+    pub fn put_back(&self) -> anyhow::Result<()> {
+        let what = format!("the registration of {}", self.describe());
+        let new = NewService {
+            name: &self.service,
+            display_name: &self.display_name,
+            image_path: &self.image_path,
+            start: StartMode::from(self.start),
+            account: None,
+            password: None,
+        };
+        told_of(falcon_sys::service_change(&new), &what)?;
+        let key = self.key.clone().into_registry()?;
+        told_of(falcon_sys::registry_write_tree(&format!(r"{SERVICES}\{}", self.service), &key), &what)
     }
 
     /// It was stopped, and nothing came in its place: starts it where it ran.
@@ -250,12 +314,12 @@ impl Replaced {
 
     /// Registers it as it was, and starts it where it ran. Our own service is gone by now. Answers what the administrator should
     /// know.
-    pub fn restore(self) -> Result<Vec<String>, Failure> {
+    pub fn restore(&self) -> anyhow::Result<Vec<String>> {
         let mut told_also = Vec::new();
         let (service, start) = (self.service.clone(), StartMode::from(self.start));
         let what = format!("service {service}");
         match self.kind {
-            Kind::Nssm => told(falcon_sys::service_set_start(&service, start), &what)?,
+            Kind::Nssm => told_of(falcon_sys::service_set_start(&service, start), &what)?,
             Kind::Python => {
                 let new = NewService {
                     name: &service,
@@ -265,10 +329,10 @@ impl Replaced {
                     account: None,
                     password: None,
                 };
-                told(falcon_sys::service_create(&new), &what)?;
+                told_of(falcon_sys::service_create(&new), &what)?;
                 // The account too: its password is kept by Windows where it is the same, else it has to be given again.
-                let key = self.key.into_registry().context("the record of the older agent is damaged")?;
-                told(falcon_sys::registry_write_tree(&format!(r"{SERVICES}\{service}"), &key), &what)?;
+                let key = self.key.clone().into_registry().context("the record of the older agent is damaged")?;
+                told_of(falcon_sys::registry_write_tree(&format!(r"{SERVICES}\{service}"), &key), &what)?;
                 if !self.account.eq_ignore_ascii_case("LocalSystem") {
                     told_also.push(format!(
                         "{service} ran as {}: give its password again in services.msc, Windows does not keep it",
@@ -318,6 +382,15 @@ mod tests {
         assert_eq!(config(r"C:\wa\windows-agent.exe.bak", r"C:\wa", ""), None);
         let not_nssm = Old::nssm("x", r"C:\srvany.exe", r"C:\wa\windows-agent.exe", "", "");
         assert_eq!(not_nssm, None);
+    }
+
+    /// nssm writes its paths as they were given, and Windows expands them when the service starts.
+    #[test]
+    fn variables_in_the_values_of_nssm_are_replaced() {
+        let known = |name: &str| (name == "ProgramFiles").then(|| r"C:\Program Files".to_owned());
+        assert_eq!(expanded(r"%ProgramFiles%\wa\windows-agent.exe", known), r"C:\Program Files\wa\windows-agent.exe");
+        assert_eq!(expanded("100% of %NoSuch% %", known), "100% of %NoSuch% %");
+        assert_eq!(expanded("", known), "");
     }
 
     #[test]

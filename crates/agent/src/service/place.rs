@@ -15,13 +15,14 @@ use super::command::PROGRAM;
 use super::old::RECORD;
 use super::sddl::{self, ADD_DIRECTORY, ADD_FILE};
 use crate::app::{LOGS_DIR, QUEUE_DIR};
-use crate::config::Loaded;
+use crate::config::{Loaded, NOTES_DIR};
 
 /// Everybody who can log on: may start the program, to ask for `status`.
 const USERS: &str = "S-1-5-32-545";
 /// What the agent makes in its state directory.
-const DIRECTORIES: [&str; 2] = [LOGS_DIR, QUEUE_DIR];
-pub(super) const FILES: [&str; 4] = ["guard.json", "guard.new", "reload.json", "reload.new"];
+const DIRECTORIES: [&str; 3] = [LOGS_DIR, QUEUE_DIR, NOTES_DIR];
+/// What the agent leaves in [`NOTES_DIR`].
+pub(super) const NOTES: [&str; 4] = ["guard.json", "guard.new", "reload.json", "reload.new"];
 /// Of plugins, which the administrator puts there.
 const PLUGIN: &str = "plugin";
 /// Entries of a directory that are looked at.
@@ -55,17 +56,26 @@ fn refuse_common(dir: &Path) -> anyhow::Result<()> {
     let advice = r"give the agent a directory of its own, such as C:\Program Files\falcon-agent";
     ensure!(dir.parent().is_some(), "{}: is the root of a drive; {advice}", dir.display());
     let shown = dir.display().to_string();
-    ensure!(!shown.starts_with(r"\\"), "{shown}: is on a share, which may be away when the service starts; {advice}");
+    // A letter may be that of a share, which a service does not have.
+    let real = dir.ancestors().find_map(|part| fs::canonicalize(part).ok()).unwrap_or_default().display().to_string();
+    ensure!(
+        !shown.starts_with(r"\\") && !real.starts_with(r"\\?\UNC\"),
+        "{shown}: is on a share, which may be away when the service starts; {advice}"
+    );
     for (name, below) in COMMON {
         let Some(common) = std::env::var_os(name).map(PathBuf::from) else { continue };
         let is_it = starts_with(dir, &common) && (below || starts_with(&common, dir));
         ensure!(!is_it, "{shown}: belongs to the system or its users ({name}); {advice}");
     }
+    let profiles = std::env::var_os("USERPROFILE").map(PathBuf::from);
+    if let Some(profiles) = profiles.as_deref().and_then(Path::parent).filter(|profiles| profiles.parent().is_some()) {
+        ensure!(!starts_with(dir, profiles), "{shown}: is below the profiles of users; {advice}");
+    }
     Ok(())
 }
 
 /// Variables that name directories of others, and whether all below those is theirs too.
-const COMMON: [(&str, bool); 10] = [
+const COMMON: [(&str, bool); 8] = [
     ("SystemRoot", true),
     ("TEMP", true),
     ("TMP", true),
@@ -73,12 +83,10 @@ const COMMON: [(&str, bool); 10] = [
     ("ProgramFiles(x86)", false),
     ("ProgramW6432", false),
     ("ProgramData", false),
-    ("PUBLIC", false),
-    ("USERPROFILE", false),
     ("CommonProgramFiles", true),
 ];
 
-/// What may lie in a directory that is the agent's alone, apart from [`DIRECTORIES`] and [`FILES`]; without their ends.
+/// What may lie in a directory that is the agent's alone, apart from [`DIRECTORIES`]; without their ends.
 const KNOWN: [&str; 13] = [
     "falcon-agent",
     "cfg",
@@ -99,10 +107,7 @@ fn is_known(name: &str) -> bool {
     let lower = name.to_lowercase();
     let stem = lower.split_once('.').map_or(lower.as_str(), |(stem, _)| stem);
     let whole = lower.rsplit_once('.').map_or(lower.as_str(), |(whole, _)| whole);
-    DIRECTORIES.contains(&lower.as_str())
-        || FILES.contains(&lower.as_str())
-        || KNOWN.contains(&stem)
-        || KNOWN.contains(&whole)
+    DIRECTORIES.contains(&lower.as_str()) || KNOWN.contains(&stem) || KNOWN.contains(&whole)
 }
 
 /// Whose a directory is.
@@ -171,7 +176,9 @@ impl Place {
     pub fn new(program: PathBuf, config: PathBuf, loaded: Option<&Loaded>) -> Place {
         let beside = || config.parent().unwrap_or(&config).to_owned();
         let state = loaded.and_then(Loaded::state_dir).unwrap_or_else(beside);
-        Place::of(program, config, state)
+        // `..` and the like would be seen as what they are written as.
+        let whole = |path: PathBuf| std::path::absolute(&path).unwrap_or(path);
+        Place::of(whole(program), whole(config), whole(state))
     }
 
     pub fn of(program: PathBuf, config: PathBuf, state: PathBuf) -> Place {
@@ -197,20 +204,11 @@ impl Place {
     fn dirs(&self) -> Vec<&Path> {
         let mut dirs: Vec<&Path> = Vec::new();
         for dir in [self.program_dir(), self.config_dir(), &self.state] {
-            if !dirs.contains(&dir) {
+            if !dirs.iter().any(|known| starts_with(known, dir) && starts_with(dir, known)) {
                 dirs.push(dir);
             }
         }
         dirs
-    }
-
-    /// Files and directories of ours that are there.
-    fn own(&self) -> Vec<PathBuf> {
-        let state = DIRECTORIES.iter().chain(&FILES).chain(&[PLUGIN]).map(|name| self.state.join(name));
-        // What it says is registered and started by `uninstall --restore`.
-        let state = state.chain([self.state.join(RECORD)]);
-        let all = [self.program.clone(), self.config.clone()].into_iter().chain(state);
-        all.filter(|path| path.symlink_metadata().is_ok()).collect()
     }
 
     /// Refuses links on the way, what belongs to somebody else, and programs beside ours that somebody else put there. Changes
@@ -221,47 +219,38 @@ impl Place {
     pub fn check(&self) -> anyhow::Result<()> {
         for dir in self.dirs() {
             refuse_common(dir)?;
+            // Whoever has a directory above can put another in this one's place.
             for part in dir.ancestors().filter(|part| part.exists() && part.parent().is_some()) {
                 refuse_link(part)?;
-            }
-            if dir.exists() {
-                self.refuse_foreign(dir)?;
+                refuse_foreign(part, &[])?;
             }
             use_of(dir)?;
         }
-        for path in self.own() {
-            refuse_link(&path)?;
-            self.refuse_foreign(&path)?;
+        // What the record says is registered and started by `uninstall --restore`.
+        for path in [&self.program, &self.config, &self.state.join(RECORD)] {
+            refuse_link(path)?;
+            refuse_foreign(path, &[])?;
         }
-        for entry in fs::read_dir(self.program_dir())?.take(MOST_ENTRIES) {
-            let path = entry?.path();
+        for path in entries(self.program_dir())? {
             // Windows loads libraries from the program's directory first.
             let loads =
                 path.extension().is_some_and(|end| end.eq_ignore_ascii_case("dll") || end.eq_ignore_ascii_case("exe"));
             if loads {
                 refuse_link(&path)?;
-                self.refuse_foreign(&path)?;
+                refuse_foreign(&path, &[])?;
             }
         }
-        Ok(())
-    }
-
-    fn refuse_foreign(&self, path: &Path) -> anyhow::Result<()> {
-        let owner = match falcon_sys::owner_of(path) {
-            Ok(owner) => owner,
-            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-            Err(error) => return Err(error).with_context(|| format!("{}: its owner cannot be read", path.display())),
-        };
-        // Program, configuration and record are never made by the service.
-        let by_service = self.accounts.contains(&owner.sid)
-            && ![&self.program, &self.config, &self.state.join(RECORD)].contains(&&path.to_owned());
-        ensure!(
-            owner.trusted || by_service,
-            "{path}: belongs to another user ({sid}), who could have prepared it; look at what is in it, then take it over with \
-             `takeown /f \"{path}\" /a /r`, or use a new directory",
-            path = path.display(),
-            sid = owner.sid
-        );
+        for (name, accounts) in
+            DIRECTORIES.map(|name| (name, self.accounts.as_slice())).into_iter().chain([(PLUGIN, &[][..])])
+        {
+            let dir = self.state.join(name);
+            refuse_link(&dir)?;
+            refuse_foreign(&dir, accounts)?;
+            for path in entries(&dir)? {
+                refuse_link(&path)?;
+                refuse_foreign(&path, accounts)?;
+            }
+        }
         Ok(())
     }
 
@@ -280,6 +269,7 @@ impl Place {
         };
         let mut remarks = Vec::new();
         for dir in self.dirs() {
+            create_all(dir)?;
             if use_of(dir)? == Use::Safe {
                 remarks.push(format!(
                     "{}: has other things in it and only administrators can change it; left as it is",
@@ -287,25 +277,32 @@ impl Place {
                 ));
                 continue;
             }
-            falcon_sys::create_private_dir(dir).with_context(|| dir.display().to_string())?;
-            // Program and configuration are taken out of what is inherited, below.
+            // The service may not add to it: its program may lie there, and what is beside that is loaded.
             let users = (dir == self.program_dir()).then(|| grant(USERS, Rights::Read, false));
-            let service = if dir == self.state { service(Rights::Modify, true) } else { service(Rights::Read, false) };
-            set(dir, users.into_iter().chain(service).collect())?;
+            set(dir, users.into_iter().chain(service(Rights::Read, false)).collect())?;
         }
         let users = [Some(grant(USERS, Rights::Read, false)), service(Rights::Read, false)];
         set(&self.program, users.into_iter().flatten().collect())?;
         if self.config.exists() {
             set(&self.config, service(Rights::Read, false).into_iter().collect())?;
         }
-        for name in DIRECTORIES.iter().chain(&[PLUGIN]) {
-            let dir = self.state.join(name);
-            if dir.is_dir() {
-                let rights = if *name == PLUGIN { Rights::Read } else { Rights::Modify };
-                set(&dir, service(rights, true).into_iter().collect())?;
-            }
+        if self.state.join(RECORD).exists() {
+            set(&self.state.join(RECORD), Vec::new())?;
         }
-        for dir in self.program_dir().ancestors().skip(1).filter(|dir| dir.parent().is_some()) {
+        for name in DIRECTORIES {
+            let dir = self.state.join(name);
+            create_all(&dir)?;
+            set(&dir, service(Rights::Modify, true).into_iter().collect())?;
+        }
+        if self.state.join(PLUGIN).is_dir() {
+            set(&self.state.join(PLUGIN), service(Rights::Read, true).into_iter().collect())?;
+        }
+        let mut told: Vec<&Path> = Vec::new();
+        for dir in self.dirs().into_iter().flat_map(|dir| dir.ancestors().skip(1)) {
+            if dir.parent().is_none() || told.contains(&dir) {
+                continue;
+            }
+            told.push(dir);
             // Who may add to it changes nothing of what is there; who may rename it puts another in its place.
             let others = writers(dir, ADD_DIRECTORY | ADD_FILE).unwrap_or_default();
             if !others.is_empty() {
@@ -320,12 +317,52 @@ impl Place {
     }
 }
 
+/// Makes a directory and those above it, for the system and its administrators alone.
+fn create_all(dir: &Path) -> anyhow::Result<()> {
+    let mut missing: Vec<&Path> = dir.ancestors().take_while(|part| !part.exists()).collect();
+    missing.reverse();
+    for part in missing {
+        falcon_sys::create_private_dir(part).with_context(|| part.display().to_string())?;
+    }
+    Ok(())
+}
+
+/// Paths in a directory, which need not be there.
+fn entries(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
+    let found = match fs::read_dir(dir) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
+        found => found.with_context(|| dir.display().to_string())?,
+    };
+    let path = |entry: io::Result<fs::DirEntry>| Ok(entry.with_context(|| dir.display().to_string())?.path());
+    found.take(MOST_ENTRIES).map(path).collect()
+}
+
 fn refuse_link(path: &Path) -> anyhow::Result<()> {
-    let is_link = falcon_sys::is_reparse_point(path).with_context(|| path.display().to_string())?;
+    let is_link = match falcon_sys::is_reparse_point(path) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        is_link => is_link.with_context(|| path.display().to_string())?,
+    };
     ensure!(
         !is_link,
         "{}: is a link or mount point, which could be led somewhere else; use the directory that it leads to",
         path.display()
+    );
+    Ok(())
+}
+
+/// `accounts`: SIDs that may own it beside the system, its administrators and this user.
+fn refuse_foreign(path: &Path, accounts: &[String]) -> anyhow::Result<()> {
+    let owner = match falcon_sys::owner_of(path) {
+        Ok(owner) => owner,
+        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
+        Err(error) => return Err(error).with_context(|| format!("{}: its owner cannot be read", path.display())),
+    };
+    ensure!(
+        owner.trusted || accounts.contains(&owner.sid),
+        "{path}: belongs to another user ({sid}), who could have prepared it; look at what is in it, then take it over with \
+         `takeown /f \"{path}\" /a /r`, or use a new directory",
+        path = path.display(),
+        sid = owner.sid
     );
     Ok(())
 }
@@ -357,8 +394,7 @@ mod tests {
             "logs",
             "queue",
             "plugin",
-            "guard.json",
-            "reload.new",
+            "run",
             "replaced.json",
             "docs",
         ] {

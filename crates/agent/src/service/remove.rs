@@ -11,9 +11,10 @@ use anyhow::{Context as _, anyhow};
 use super::command::Command;
 use super::control::{configuration, stop_service};
 use super::old::Replaced;
-use super::place::{FILES, Place, beside_program};
+use super::place::{NOTES, Place, beside_program};
 use super::{Failure, NAME, Removal, code, on_windows, told};
 use crate::app::{LOG_FILE, LOGS_DIR, QUEUE_DIR};
+use crate::config::NOTES_DIR;
 use crate::queue;
 
 /// A service is gone when nobody has it open any more.
@@ -21,7 +22,7 @@ const GONE: Duration = Duration::from_secs(15);
 const GLANCE: Duration = Duration::from_millis(100);
 
 /// Stops and removes the service.
-pub fn uninstall(removal: &Removal) -> Result<(), Failure> {
+pub fn uninstall(file: Option<&Path>, removal: &Removal) -> Result<(), Failure> {
     on_windows()?;
     if !falcon_sys::is_administrator()? {
         return Err(Failure::NotAdministrator);
@@ -32,14 +33,24 @@ pub fn uninstall(removal: &Removal) -> Result<(), Failure> {
         Some(command) => command.own_config().ok_or_else(|| {
             anyhow!("the service {NAME} is not this agent but {}: nothing was changed", command.program)
         })?,
-        // Removed before: what is left lies beside this program.
-        None => beside_program().context("this program's own path is not known")?,
+        // Removed before: what is left lies beside this program, or where it is said.
+        None => match file {
+            Some(file) => std::path::absolute(file)?,
+            None => beside_program().context("this program's own path is not known")?,
+        },
     };
     let by_config = Command {
         arguments: ["service", "-c"].map(str::to_owned).into_iter().chain([config.display().to_string()]).collect(),
         program: "falcon-agent.exe".to_owned(),
     };
-    let loaded = configuration(&by_config).ok();
+    let loaded = match configuration(&by_config) {
+        Ok(loaded) => Some(loaded),
+        // It alone knows where the state is.
+        Err(error) if config.exists() && (removal.restore || removal.purge) => {
+            return Err(Failure::Failed(error.context("nothing was changed: where queue and logs are is not known")));
+        }
+        Err(_) => None,
+    };
     let place = Place::new(std::env::current_exe()?, config, loaded.as_ref());
     let replaced = if removal.restore { Replaced::load_own(&place.state)? } else { Replaced::load(&place.state)? };
 
@@ -55,19 +66,11 @@ pub fn uninstall(removal: &Removal) -> Result<(), Failure> {
     if let Err(error) = falcon_sys::event_source_remove(NAME) {
         println!("not removed: the source of events: {error}");
     }
-    for name in FILES {
-        remove(&place.state.join(name))?;
-    }
+    remove_from(&place.state.join(NOTES_DIR), |name| NOTES.contains(&name))?;
     match (removal.restore, replaced.is_empty()) {
         (true, true) => println!("no older agent was taken over: there is nothing to restore"),
         (true, false) => {
-            for old in replaced {
-                let what = old.describe();
-                let told_also = old.restore()?;
-                println!("{what} is as it was");
-                told_also.iter().for_each(|remark| println!("{remark}"));
-            }
-            Replaced::forget(&place.state)?;
+            restore(&replaced, &place.state)?;
         }
         (false, true) => {}
         (false, false) if removal.purge => {}
@@ -81,6 +84,26 @@ pub fn uninstall(removal: &Removal) -> Result<(), Failure> {
     Ok(())
 }
 
+/// Each for itself; one that cannot be put back now stays in the record.
+fn restore(replaced: &[Replaced], state: &Path) -> Result<(), Failure> {
+    let mut left = Vec::new();
+    let mut failure = None;
+    for old in replaced {
+        match old.restore() {
+            Ok(told_also) => {
+                println!("{} is as it was", old.describe());
+                told_also.iter().for_each(|remark| println!("{remark}"));
+            }
+            Err(error) => {
+                left.push(old.clone());
+                failure = Some(error.context(format!("{} could not be put back", old.describe())));
+            }
+        }
+    }
+    Replaced::keep(&left, state)?;
+    failure.map_or(Ok(()), |error| Err(Failure::Failed(error)))
+}
+
 /// And waits until it is gone: registered anew before that it would be refused.
 fn delete() -> Result<(), Failure> {
     match falcon_sys::service_delete(NAME) {
@@ -92,7 +115,8 @@ fn delete() -> Result<(), Failure> {
     while falcon_sys::service_registration(NAME).is_ok_and(|found| found.is_some()) {
         if Instant::now() >= deadline {
             return Err(Failure::Failed(anyhow!(
-                "{NAME} is marked for deletion and goes when other programs have closed it: close services.msc and Task Manager"
+                "{NAME} is marked for deletion and goes when nobody has it open any more: close services.msc and Task Manager; where it \
+                 had failed, wait 5 minutes for the restart that Windows had planned"
             )));
         }
         sleep(GLANCE);
@@ -138,6 +162,11 @@ fn remove_from(dir: &Path, is_ours: impl Fn(&str) -> bool) -> anyhow::Result<()>
 }
 
 fn remove_files(dir: &Path, is_ours: impl Fn(&str) -> bool) -> anyhow::Result<()> {
+    // Who may write there could have put a link in its place.
+    if falcon_sys::is_reparse_point(dir).unwrap_or(false) {
+        println!("{} is a link and stays", dir.display());
+        return Ok(());
+    }
     let entries = match fs::read_dir(dir) {
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
         entries => entries.with_context(|| dir.display().to_string())?,

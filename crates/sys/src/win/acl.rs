@@ -17,7 +17,7 @@ use crate::types::{Grant, Owner};
 use std::ffi::{OsStr, c_void};
 use std::fs::{self, File, OpenOptions};
 use std::os::windows::ffi::OsStrExt;
-use std::os::windows::fs::{MetadataExt, OpenOptionsExt};
+use std::os::windows::fs::OpenOptionsExt;
 use std::os::windows::io::AsRawHandle;
 use std::path::{self, Path};
 use std::{io, ptr};
@@ -32,8 +32,8 @@ use windows_sys::Win32::Security::{
     SECURITY_ATTRIBUTES,
 };
 use windows_sys::Win32::Storage::FileSystem::{
-    CreateDirectoryW, FILE_ATTRIBUTE_REPARSE_POINT, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT,
-    FILE_READ_DATA, FILE_SHARE_READ, FILE_SHARE_WRITE, GetFinalPathNameByHandleW, READ_CONTROL,
+    CreateDirectoryW, FILE_FLAG_BACKUP_SEMANTICS, FILE_FLAG_OPEN_REPARSE_POINT, FILE_READ_DATA, FILE_SHARE_READ,
+    FILE_SHARE_WRITE, GetFinalPathNameByHandleW, READ_CONTROL,
 };
 
 /// Units of the longest path.
@@ -126,7 +126,7 @@ fn owner(file: &File) -> io::Result<Owner> {
     Ok(Owner { sid, trusted })
 }
 
-/// Whether a path leads elsewhere: a symbolic link, a junction, or another reparse point.
+/// Whether a path leads elsewhere: a symbolic link, a junction, a mount point.
 ///
 /// # Errors
 /// Those of GetFileAttributes.
@@ -134,8 +134,9 @@ pub fn is_reparse_point(path: &Path) -> io::Result<bool> {
     Ok(leads_elsewhere(&fs::symlink_metadata(path)?))
 }
 
+/// Links, junctions and mount points; a file that Windows keeps deduplicated or in a cloud is a reparse point too, and itself.
 fn leads_elsewhere(meta: &fs::Metadata) -> bool {
-    meta.file_attributes() & FILE_ATTRIBUTE_REPARSE_POINT != 0
+    meta.file_type().is_symlink()
 }
 
 /// Owner and DACL of a file or directory as text (SDDL); of a link, those of the link.
