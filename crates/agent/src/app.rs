@@ -2,6 +2,7 @@
 //! its start to its end ([`run`]).
 
 mod agent;
+mod aside;
 pub mod reload;
 mod run;
 

@@ -175,18 +175,22 @@ impl Agent {
     }
 
     /// Goes on with another configuration. Nothing that waits is lost, no stamp is given twice, and clients notice nothing where
-    /// the section `http` stays the same.
-    pub async fn reload(mut self, loaded: &Loaded) -> Agent {
+    /// the section `http` stays the same. Once `hurry` is true nothing is waited for: the agent is to stop.
+    pub async fn reload(mut self, loaded: &Loaded, hurry: watch::Receiver<bool>) -> Agent {
         let stays = self.config.http == loaded.config.http;
         let mut server = self.http.take();
+        let follows = serves(&loaded.config).then_some(loaded.config.http.listen.as_str());
+        self.lasting.port.follows(follows);
         if let Some(server) = server.take_if(|_| !stays) {
             // What it still answers, it answers beside the new one.
-            server.stop(HAND_OVER).await;
+            unless_hurried(&hurry, server.stop(HAND_OVER)).await;
         }
         let marks = self.let_go().await;
         let _ = self.leaving.send(true);
         if let Some(mut sender) = self.sender.take()
-            && tokio::time::timeout(LAST_CALL, &mut sender).await.is_err()
+            && !unless_hurried(&hurry, tokio::time::timeout(LAST_CALL, &mut sender))
+                .await
+                .is_some_and(|left| left.is_ok())
         {
             sender.abort();
         }
@@ -226,7 +230,7 @@ impl Agent {
 
     /// Stop accepting, stop collecting, send what is left or put it on disk.
     pub async fn stop(mut self) {
-        self.lasting.port.close();
+        self.lasting.port.follows(None);
         self.tasks.iter().for_each(JoinHandle::abort);
         if let Some(server) = self.http.take() {
             server.stop(CLIENTS).await;
@@ -251,6 +255,15 @@ impl Agent {
                 "stopped; the disk does not answer, and points that were not sent are lost"
             ),
         }
+    }
+}
+
+/// What is waited for, as long as there is time.
+async fn unless_hurried<T>(hurry: &watch::Receiver<bool>, wait: impl Future<Output = T>) -> Option<T> {
+    let mut hurry = hurry.clone();
+    tokio::select! {
+        done = wait => Some(done),
+        Ok(_) = hurry.wait_for(|hurry| *hurry) => None,
     }
 }
 

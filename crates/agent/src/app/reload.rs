@@ -6,11 +6,12 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use anyhow::{Context as _, bail};
+use anyhow::{Context as _, anyhow, bail};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 
 use super::agent::serves;
+use super::aside::Aside;
 use crate::clock;
 use crate::collect;
 use crate::config::{self, Config, Loaded, Source};
@@ -36,42 +37,53 @@ pub struct Outcome {
     pub warnings: Vec<String>,
 }
 
+/// What is wrong with a configuration, and where its file says that the agent's notes are, if it could be read so far.
+pub(super) struct Refused {
+    pub error: anyhow::Error,
+    pub notes: Option<PathBuf>,
+}
+
+impl From<anyhow::Error> for Refused {
+    fn from(error: anyhow::Error) -> Refused {
+        Refused { error, notes: None }
+    }
+}
+
 /// The configuration that is to follow, checked.
 ///
 /// # Errors
 /// What is wrong with it, with file, line and key where it has one.
-pub(super) async fn read(loaded: &Loaded) -> anyhow::Result<Loaded> {
+pub(super) async fn read(loaded: &Loaded, disk: &Aside) -> Result<Loaded, Refused> {
     let path = match &loaded.source {
         Source::File(path) => Some(path.clone()),
         Source::Standalone => None,
     };
-    let read = tokio::task::spawn_blocking(move || config::load(path.as_deref(), &collect::known()));
-    let new = tokio::time::timeout(READ, read)
-        .await
-        .context("the file cannot be read in time")??
-        .map_err(|error| anyhow::anyhow!("{error}"))?;
-    check(loaded, &new).await?;
-    Ok(new)
+    let read = disk.ask(READ, move || config::load(path.as_deref(), &collect::known())).await;
+    let new = read.context("the configuration cannot be read")?.map_err(|error| anyhow!("{error}"))?;
+    match check(loaded, &new, disk).await {
+        Ok(()) => Ok(new),
+        Err(error) => Err(Refused { error, notes: new.notes_dir() }),
+    }
 }
 
 /// What can be tried before it is used.
-async fn check(old: &Loaded, new: &Loaded) -> anyhow::Result<()> {
-    let (was, is) = (&old.config.http, &new.config.http);
+async fn check(old: &Loaded, new: &Loaded, disk: &Aside) -> anyhow::Result<()> {
+    let (was, is, served) = (&old.config.http, &new.config.http, serves(&old.config));
     if !serves(&new.config) {
         return Ok(());
     }
-    if is.listen != was.listen || !serves(&old.config) {
-        let held = if serves(&old.config) { was.listen.as_str() } else { "" };
-        if let Err(error) = http::try_bind(&is.listen, held).await {
+    if is.listen != was.listen || !served {
+        let held = if served { was.listen.as_str() } else { "" };
+        let bound = tokio::time::timeout(READ, http::try_bind(&is.listen, held)).await;
+        if let Err(error) = bound.with_context(|| format!("http.listen: {} is not resolved in time", is.listen))? {
             bail!("http.listen: cannot listen on {}: {error}", is.listen);
         }
     }
-    if is.tls != was.tls {
+    if is.tls != was.tls || !served {
         let (config, base) = (new.config.clone(), new.base().to_owned());
-        let checked = tokio::task::spawn_blocking(move || http::Site::check_tls(&config, &base));
-        tokio::time::timeout(READ, checked)
+        disk.ask(READ, move || http::Site::check_tls(&config, &base))
             .await
-            .context("http.tls: the files cannot be read in time")??
+            .and_then(|checked| checked)
             .context("http.tls")?;
     }
     Ok(())
@@ -108,12 +120,12 @@ impl Outcome {
     }
 
     /// Puts it where [`Outcome::find`] looks for it.
-    pub(super) async fn leave(mut self, number: u64, dir: &Path) {
+    pub(super) async fn leave(mut self, number: u64, dir: &Path, disk: &Aside) {
         (self.pid, self.number, self.at) = (std::process::id(), number, clock::unix_s());
         let file = dir.join(NAME);
         let shown = file.display().to_string();
-        let written = tokio::task::spawn_blocking(move || self.write(&file));
-        if let Ok(Ok(Err(error))) = tokio::time::timeout(READ, written).await {
+        let written = disk.ask(READ, move || self.write(&file)).await;
+        if let Err(error) = written.and_then(|written| Ok(written?)) {
             tracing::warn!(
                 code = "F005",
                 "reload: {shown}: {error}; whoever waits for the outcome does not hear of it"

@@ -4,10 +4,11 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use falcon_sys::EventSource;
-use tokio::sync::mpsc;
+use tokio::sync::{mpsc, watch};
 
 use super::agent::Agent;
-use super::reload::{self, Outcome};
+use super::aside::Aside;
+use super::reload::{self, Outcome, Refused};
 use super::{LOG_FILE, LOGS_DIR, STOP, runtime};
 use crate::config::Loaded;
 use crate::{guard, log};
@@ -66,28 +67,40 @@ pub fn run(loaded: Loaded, host: Host) -> anyhow::Result<u8> {
 /// may have been read already.
 struct Asked {
     signals: mpsc::Receiver<Signal>,
+    /// Of the guard.
+    ended: mpsc::Receiver<u8>,
     again: bool,
 }
 
+/// Why the agent ends, and its exit code.
+type End = (&'static str, u8);
+
 impl Asked {
-    async fn next(&mut self) -> Signal {
+    /// `None`: a reload.
+    async fn next(&mut self) -> Option<End> {
         if std::mem::take(&mut self.again) {
-            return Signal::Reload;
+            return None;
         }
-        match self.signals.recv().await {
-            Some(signal) => signal,
-            // Whoever could send one is gone.
-            None => std::future::pending().await,
+        self.hear().await
+    }
+
+    async fn hear(&mut self) -> Option<End> {
+        tokio::select! {
+            Some(signal) = self.signals.recv() => match signal {
+                Signal::Stop(why) => Some((why, 0)),
+                Signal::Reload => None,
+            },
+            Some(code) = self.ended.recv() => Some(("guard", code)),
+            // Whoever could ask is gone.
+            else => std::future::pending().await,
         }
     }
 
-    /// Why the agent is to end, as soon as it is.
-    async fn stop(&mut self) -> &'static str {
+    async fn end(&mut self) -> End {
         loop {
-            match self.signals.recv().await {
-                Some(Signal::Stop(why)) => return why,
-                Some(Signal::Reload) => self.again = true,
-                None => return std::future::pending().await,
+            match self.hear().await {
+                Some(end) => return end,
+                None => self.again = true,
             }
         }
     }
@@ -95,25 +108,23 @@ impl Asked {
 
 async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Result<u8> {
     let signals = (host.signals)().context("signals cannot be received")?;
-    let mut asked = Asked { signals, again: false };
     let mut agent = Agent::start(&loaded);
     tell_warnings(&loaded);
-    let (end, mut ended) = mpsc::channel(1);
-    let mut guard = guard::start(&loaded, agent.stats(), host.managed, end.clone(), host.exit.clone());
+    let (to_end, ended) = mpsc::channel(1);
+    let mut asked = Asked { signals, ended, again: false };
+    let mut guard = guard::start(&loaded, agent.stats(), host.managed, to_end.clone(), host.exit.clone());
+    let (reading, leaving) = (Aside::new("config"), Aside::new("reload"));
     let mut reloads = 0;
-    let (why, code) = loop {
-        let signal = tokio::select! {
-            signal = asked.next() => signal,
-            Some(code) = ended.recv() => break ("guard", code),
-        };
-        if let Signal::Stop(why) = signal {
-            break (why, 0);
+    let end = loop {
+        if let Some(end) = asked.next().await {
+            break end;
         }
         let read = tokio::select! {
-            read = reload::read(&loaded) => read,
-            why = asked.stop() => break (why, 0),
+            read = reload::read(&loaded, &reading) => read,
+            end = asked.end() => break end,
         };
-        let notes = loaded.notes_dir();
+        // Who asked may have read the new file or the old one.
+        let mut notes: Vec<_> = loaded.notes_dir().into_iter().collect();
         let outcome = match read {
             Ok(new) if new.config == loaded.config => {
                 loaded.warnings = new.warnings;
@@ -121,57 +132,58 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
             }
             Ok(new) => {
                 let outcome = Outcome::changed(&loaded, &new);
+                let (hurry, hurries) = watch::channel(false);
                 agent = {
-                    let mut going_on = Box::pin(agent.reload(&new));
+                    let mut going_on = Box::pin(agent.reload(&new, hurries));
                     let going = tokio::select! {
                         agent = &mut going_on => Ok(agent),
-                        why = asked.stop() => Err(why),
+                        end = asked.end() => Err(end),
                     };
                     match going {
                         Ok(agent) => agent,
-                        Err(why) => {
-                            // The time for a stop counts from when it is asked for.
-                            tell_stop(why);
-                            end_in_time(&host.exit, 0)?;
+                        Err(end) => {
+                            begin_end(end, &host.exit);
+                            let _ = hurry.send(true);
                             going_on.await.stop().await;
-                            return Ok(0);
+                            return Ok(end.1);
                         }
                     }
                 };
                 log::reconfigure(new.config.log_level(), log_file(&new, as_service));
-                if new.config.guard != loaded.config.guard || new.notes_dir() != notes {
+                if new.config.guard != loaded.config.guard || new.notes_dir() != loaded.notes_dir() {
                     drop(guard);
-                    guard = guard::start(&new, agent.stats(), host.managed, end.clone(), host.exit.clone());
+                    guard = guard::start(&new, agent.stats(), host.managed, to_end.clone(), host.exit.clone());
                 }
                 loaded = new;
                 tell_warnings(&loaded);
+                notes.extend(loaded.notes_dir());
                 outcome
             }
-            Err(error) => Outcome::refused(&error),
+            Err(Refused { error, notes: theirs }) => {
+                notes.extend(theirs);
+                Outcome::refused(&error)
+            }
         };
         outcome.tell();
         reloads += 1;
-        // Who asked may have read the new file or the old one.
-        let mut dirs: Vec<_> = [notes, loaded.notes_dir()].into_iter().flatten().collect();
-        dirs.dedup();
-        for dir in dirs {
-            outcome.clone().leave(reloads, &dir).await;
-        }
+        notes.dedup();
+        let leaving = leaving.clone();
+        // Nobody here waits for a disk.
+        tokio::spawn(async move {
+            for dir in notes {
+                outcome.clone().leave(reloads, &dir, &leaving).await;
+            }
+        });
     };
-    tell_stop(why);
-    end_in_time(&host.exit, code)?;
+    begin_end(end, &host.exit);
     agent.stop().await;
-    Ok(code)
+    Ok(end.1)
 }
 
 fn tell_warnings(loaded: &Loaded) {
     for warning in &loaded.warnings {
         tracing::warn!(code = "F002", "{warning}");
     }
-}
-
-fn tell_stop(why: &str) {
-    tracing::info!(code = "A005", "{why}: stopping");
 }
 
 /// The file of the log: the configured one; a service has one in any case.
@@ -182,13 +194,16 @@ fn log_file(loaded: &Loaded, as_service: bool) -> Option<log::FileTarget> {
     Some(log::file(log, path))
 }
 
-/// Whatever hangs, this ends the process in time.
-fn end_in_time(exit: &Exit, code: u8) -> std::io::Result<()> {
+/// Says so, and sees to it that whatever hangs, the process ends in time.
+fn begin_end((why, code): End, exit: &Exit) {
+    tracing::info!(code = "A005", "{why}: stopping");
     let exit = exit.clone();
-    std::thread::Builder::new().name("stop".to_owned()).spawn(move || {
+    let watch = std::thread::Builder::new().name("stop".to_owned()).spawn(move || {
         std::thread::sleep(STOP);
         log::drain();
         exit(code);
-    })?;
-    Ok(())
+    });
+    if let Err(error) = watch {
+        tracing::warn!(code = "A017", "no thread to end what hangs: {error}");
+    }
 }

@@ -1,7 +1,6 @@
 //! The port: held alone, and waited for where somebody else has it.
 
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr};
-use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
@@ -12,54 +11,63 @@ use tokio::sync::watch;
 /// Between two tries to get the port.
 const RETRY: Duration = Duration::from_secs(10);
 
-/// The port between two servers: one that ends for another leaves its listener here, so that nobody who connects meanwhile is
-/// refused.
+/// The port between two servers: one that ends for another at the same address leaves its listener here, so that nobody who
+/// connects meanwhile is refused.
 #[derive(Default)]
-pub struct Port {
-    left: Mutex<Option<(String, TcpListener)>>,
-    closed: AtomicBool,
+pub struct Port(Mutex<Handover>);
+
+#[derive(Default)]
+struct Handover {
+    /// Where the server listens that follows. `None`: none does.
+    follows: Option<String>,
+    left: Option<TcpListener>,
 }
 
 impl Port {
-    /// No server follows: what is left from now on is closed at once.
-    pub fn close(&self) {
-        self.closed.store(true, Relaxed);
-        self.lock().take();
+    /// From now on what is left for any other address is closed: nobody would take it, and its clients would wait for ever.
+    pub fn follows(&self, listen: Option<&str>) {
+        *self.lock() = Handover { follows: listen.map(str::to_owned), left: None };
     }
 
     pub(super) fn leave(&self, listen: &str, listener: TcpListener) {
-        if !self.closed.load(Relaxed) {
-            *self.lock() = Some((listen.to_owned(), listener));
+        let mut handover = self.lock();
+        if handover.follows.as_deref() == Some(listen) {
+            handover.left = Some(listener);
         }
     }
 
-    /// What was left for this address; what was left for another is closed.
     fn take(&self, listen: &str) -> Option<TcpListener> {
-        self.lock().take().filter(|(left, _)| left == listen).map(|(_, listener)| listener)
+        let mut handover = self.lock();
+        let wanted = handover.follows.as_deref() == Some(listen);
+        handover.left.take_if(|_| wanted)
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<(String, TcpListener)>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Handover> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }
 
-/// Whether this address can be listened on; the port that this process holds itself is not asked for.
+/// Whether this address can be listened on; of the port that this process `held` already, only the host is tried.
 ///
 /// # Errors
 /// The system's.
 pub async fn try_bind(listen: &str, held: &str) -> std::io::Result<()> {
     let port = |address: &str| address.rsplit_once(':').map(|(_, port)| port.to_owned());
-    if port(listen) == port(held) { Ok(()) } else { bind(listen).await.map(drop) }
+    match listen.rsplit_once(':') {
+        Some((host, own)) if Some(own) == port(held).as_deref() => bind(&format!("{host}:0")).await.map(drop),
+        _ => bind(listen).await.map(drop),
+    }
 }
 
 /// `None`: the agent stops.
 pub(super) async fn bind_patiently(listen: &str, port: &Port, stop: &mut watch::Receiver<bool>) -> Option<TcpListener> {
-    if let Some(listener) = port.take(listen) {
-        return Some(listener);
-    }
     let mut told = false;
     loop {
-        match bind(listen).await {
+        let bound = match port.take(listen) {
+            Some(listener) => Ok(listener),
+            None => bind(listen).await,
+        };
+        match bound {
             Ok(listener) => {
                 if told {
                     tracing::info!(code = "H001", "http: {listen} is free now; listening");
@@ -138,18 +146,24 @@ mod tests {
         assert!(bind(":99999").await.is_err());
     }
 
+    /// A server that was switched off left its listener to nobody: clients connected and waited, and it could not be switched on
+    /// again.
     #[tokio::test]
-    async fn a_listener_is_handed_over_to_the_same_address_only() {
+    async fn a_listener_is_handed_over_to_who_follows_at_the_same_address_and_closed_for_others() {
         let (port, (_stop, mut stopped)) = (Port::default(), watch::channel(false));
         let listener = bind("127.0.0.1:0").await.expect("a port");
         let addr = listener.local_addr().expect("an address");
+        port.follows(Some(&addr.to_string()));
         port.leave(&addr.to_string(), listener);
         let taken = bind_patiently(&addr.to_string(), &port, &mut stopped).await.expect("handed over");
         assert_eq!(taken.local_addr().expect("an address"), addr);
-        port.leave(&addr.to_string(), taken);
-        let other = bind_patiently("127.0.0.1:0", &port, &mut stopped).await.expect("another port");
-        assert_ne!(other.local_addr().expect("an address"), addr);
-        assert!(bind(&addr.to_string()).await.is_ok(), "what was left for another address is closed");
+        for follower in [Some("127.0.0.1:1"), None] {
+            port.follows(follower);
+            let listener = bind("127.0.0.1:0").await.expect("a port");
+            let left = listener.local_addr().expect("an address").to_string();
+            port.leave(&left, listener);
+            assert!(bind(&left).await.is_ok(), "it is closed");
+        }
     }
 
     #[tokio::test]
@@ -157,6 +171,8 @@ mod tests {
         let holder = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let addr = holder.local_addr().expect("an address").to_string();
         assert!(try_bind(&addr, ":1").await.is_err());
+        let own = holder.local_addr().expect("an address").port();
+        assert!(try_bind(&format!("192.0.2.1:{own}"), &format!(":{own}")).await.is_err(), "no address of this host");
         // From one host to all, on a port that is held already.
         assert!(try_bind(&addr, &format!(":{}", holder.local_addr().expect("an address").port())).await.is_ok());
         drop(holder);

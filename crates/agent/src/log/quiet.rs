@@ -38,6 +38,9 @@ const OVER: &[(&str, &[&str])] = &[
     ("T002", &["T003"]),
 ];
 
+/// Answers to somebody who asked, and may ask again: what is wrong with a configuration.
+const ANSWERS: [&str; 2] = ["F002", "F004"];
+
 #[derive(Debug, Default)]
 pub(super) struct Quiet {
     problems: Vec<Told>,
@@ -83,7 +86,7 @@ impl Quiet {
             let problems = self.problems.iter_mut().filter(|told| problems.contains(&told.line.code.as_str()));
             problems.for_each(|told| told.over = true);
         }
-        let is_problem = line.level <= Level::WARN;
+        let is_problem = line.level <= Level::WARN && !ANSWERS.contains(&line.code.as_str());
         let texts = if is_problem { &mut self.problems } else { &mut self.others };
         if let Some(told) = texts.iter_mut().find(|told| told.line.text == line.text && told.line.code == line.code) {
             let again = told.written < MOST_WRITTEN && (!is_problem || told.over);
@@ -151,6 +154,14 @@ mod tests {
 
     fn texts(lines: Vec<Line>) -> Vec<String> {
         lines.into_iter().map(|line| format!("{} {} {}", line.level, line.code, line.text)).collect()
+    }
+
+    /// The second reload of a file that was still wrong had no answer in the log.
+    #[test]
+    fn an_answer_is_given_each_time() {
+        let mut quiet = Quiet::default();
+        let refused = line(Level::ERROR, "F004", "reload: nothing was changed: cfg.json:3");
+        assert!((0..3).all(|n| quiet.pass(&refused, at(n)) == (None, true)));
     }
 
     #[test]

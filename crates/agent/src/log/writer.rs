@@ -100,7 +100,9 @@ impl Writer {
                 None => waiting.recv().map_err(|_| RecvTimeoutError::Disconnected),
                 Some(at) => waiting.recv_timeout(at.saturating_sub(self.begun.elapsed())),
             };
-            if let Some(target) = wanted.lock().unwrap_or_else(PoisonError::into_inner).take() {
+            // Not held while the old file is closed, which may hang.
+            let target = wanted.lock().unwrap_or_else(PoisonError::into_inner).take();
+            if let Some(target) = target {
                 self.move_file(target);
             }
             let now = self.begun.elapsed();

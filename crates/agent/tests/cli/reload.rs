@@ -80,6 +80,13 @@ fn the_listener_moves_and_clients_of_one_that_stays_are_never_refused() {
     let before = std::mem::replace(&mut agent.http, new["http"]["listen"].as_str().unwrap().parse().unwrap());
     agent.wait("the new address", || http::get(agent.http, "/health").ok());
     assert!(http::get(before, "/health").is_err());
+    // Off, which refuses at once instead of keeping clients waiting, and on again.
+    let mut off = new.clone();
+    off["http"]["enabled"] = json!(false);
+    assert_eq!(agent.reload(&off)["ok"], json!(true));
+    agent.wait("no server", || http::connect(agent.http).is_err().then_some(()));
+    assert_eq!(agent.reload(&new)["ok"], json!(true));
+    agent.wait("the server again", || http::get(agent.http, "/health").ok());
     assert_eq!(agent.terminate().code, Some(0));
 }
 
@@ -104,7 +111,8 @@ fn what_is_wrong_changes_nothing_and_is_told_with_line_and_key() {
         agent.assert_healthy();
     }
     std::fs::remove_file(agent.dir().join("cfg.json")).unwrap();
-    agent.wait_for_lines("nothing was changed", 5);
+    agent.signal(Signal::HUP);
+    agent.wait_for_lines("nothing was changed", 6);
     let count = server.items().len();
     agent.wait("points as before", || (server.items().len() > count).then_some(()));
     assert_eq!(agent.terminate().code, Some(0));
@@ -135,7 +143,19 @@ fn nothing_that_was_taken_in_is_lost_and_no_stamp_is_given_twice() {
         items.iter().filter(|item| item.endpoint == "app").map(|item| item.value as i64).collect()
     };
     agent.wait("all points", || (pushed().last() == Some(&(2 * rounds + 1))).then_some(()));
-    assert_eq!(pushed(), (2..=2 * rounds + 1).collect::<Vec<_>>(), "{}", agent.state());
+    // Only a call whose answer was lost, when the transfer went down, is made again.
+    let mut next = 2;
+    for call in server.calls().iter().filter(|call| call.taken) {
+        let mut here = next;
+        for item in call.items.iter().filter(|item| item.endpoint == "app") {
+            assert_eq!(item.value as i64, here, "{:?}\n{}", pushed(), agent.state());
+            here += 1;
+        }
+        if call.answered {
+            next = here;
+        }
+    }
+    assert_eq!(next, 2 * rounds + 2, "{:?}\n{}", pushed(), agent.state());
     let mut stamps: Vec<i64> =
         server.items().iter().filter(|item| item.metric == "agent.alive").map(|item| item.timestamp).collect();
     let count = stamps.len();
@@ -144,13 +164,31 @@ fn nothing_that_was_taken_in_is_lost_and_no_stamp_is_given_twice() {
     assert_eq!(agent.terminate().code, Some(0));
 }
 
-/// A stop that comes while the agent is between two configurations is not forgotten.
+/// A state directory that hangs is a disk that does: the outcome is left there by a thread of its own, and a stop does not wait
+/// for it. One of the moments is in the middle of a reload.
 #[test]
 fn a_stop_in_the_middle_of_a_reload_is_a_stop() {
-    let agent = Agent::start(&json!({ "hostname": "h" }));
-    std::fs::write(agent.dir().join("cfg.json"), json!({ "hostname": "other" }).to_string()).unwrap();
-    agent.signal(Signal::HUP);
-    let ended = agent.terminate();
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
-    assert!(ended.err.contains("SIGTERM: stopping"), "{}", ended.err);
+    let hanging = |agent: &Agent| {
+        let run = agent.dir().join("var");
+        std::fs::create_dir_all(&run).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(run.join("reload.new")).status();
+        assert!(made.expect("mkfifo").success());
+    };
+    for hangs in [true, false] {
+        let agent = Agent::start(&json!({ "hostname": "h" }));
+        if hangs {
+            hanging(&agent);
+        }
+        std::fs::write(agent.dir().join("cfg.json"), json!({ "hostname": "other" }).to_string()).unwrap();
+        agent.signal(Signal::HUP);
+        if hangs {
+            agent.wait_for_lines("is in effect", 1);
+        }
+        let begin = std::time::Instant::now();
+        let ended = agent.terminate();
+        assert_eq!(ended.code, Some(0), "{}", ended.err);
+        assert!(ended.err.contains("SIGTERM: stopping"), "{}", ended.err);
+        // The promise is 5 s, as long as the disk is waited for alone.
+        assert!(begin.elapsed().as_millis() < 5000 || !hangs, "{}", ended.err);
+    }
 }
