@@ -7,11 +7,13 @@
 //! * A panic costs the one collector: it is dropped and opened again, after a pause that doubles.
 //! * While the clock is in doubt cycles go on, for rates need them, and their points are held; see [`stamps`].
 //! * Points that are ready do not wait for a slow unit: they are handed on before the lane waits longer than a moment.
+//! * With another configuration other lanes stand in the place of these: no stamp is given twice, what is held is held on
+//!   ([`mark`]), and a cycle that was broken off either gives out what it has or did not happen.
 
+mod mark;
 mod stamps;
 mod unit;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 use std::time::Duration;
@@ -19,10 +21,11 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock::{AgentClock, Now};
-use crate::collect::{Context, Lane, Plan, Spec};
+use crate::collect::{Context, Lane, Plan};
 use crate::isolate::Worker;
-use crate::model::{Platform, Sample, Tick};
+use crate::model::{Sample, Tick};
 use crate::tick::{MAX_WITHHOLD_MS, Timetable};
+pub use mark::{Mark, Places, lanes, lanes_after, places};
 use stamps::{Place, Stamps};
 use unit::{State, Unit, start};
 
@@ -51,6 +54,8 @@ pub struct LaneTask {
     step: u32,
     units: Vec<Unit>,
     stamps: Stamps,
+    /// Outlives the task that runs the lane.
+    under_way: Option<UnderWay>,
     /// This lane has told that the clock stepped back.
     told: bool,
     /// It stands in the place of another: its first cycle waits for its time, so that rates are means over more than a
@@ -59,34 +64,25 @@ pub struct LaneTask {
     shared: Shared,
 }
 
-/// Which buckets a lane took that is no more.
-pub struct Mark {
-    lane: Lane,
-    step: u32,
-    timetable: Timetable,
+/// A cycle that is not through.
+struct UnderWay {
+    place: Place,
+    now: Now,
+    /// Before it took its bucket.
+    before: Timetable,
+    ready: Vec<Sample>,
+    /// Some of its points are out.
+    given: bool,
 }
 
-/// The lanes for a configuration: one for each lane and step that occurs, in a fixed order.
-pub fn lanes(specs: impl IntoIterator<Item = &'static Spec>, shared: &Shared) -> Vec<LaneTask> {
-    lanes_after(&[], specs, shared)
-}
-
-/// The same, in the place of those whose marks these are.
-pub fn lanes_after(earlier: &[Mark], specs: impl IntoIterator<Item = &'static Spec>, shared: &Shared) -> Vec<LaneTask> {
-    let collector = &shared.context.config.collector;
-    let mut groups: BTreeMap<(Lane, u32), Vec<Unit>> = BTreeMap::new();
-    for spec in specs.into_iter().filter(|spec| spec.exists_on(Platform::CURRENT)) {
-        let step = collector.intervals.get(spec.name).copied().unwrap_or(shared.context.config.transfer.interval);
-        groups.entry((spec.lane, step)).or_default().push(Unit::new(spec));
+impl UnderWay {
+    /// What is held goes nowhere yet.
+    fn give(&mut self, sink: &mut Sink<'_>) {
+        if matches!(self.place, Place::Stamped(_)) && !self.ready.is_empty() {
+            self.given = true;
+            sink(std::mem::take(&mut self.ready));
+        }
     }
-    let task = |((lane, step), units)| {
-        let mark = earlier.iter().find(|mark| mark.lane == lane && mark.step == step);
-        let timetable = Timetable::new(&shared.endpoint, step);
-        let timetable = mark.map_or_else(|| timetable.clone(), |mark| timetable.clone().after(&mark.timetable));
-        let (stamps, resumed) = (Stamps::new(timetable), mark.is_some());
-        LaneTask { lane, step, units, stamps, told: false, resumed, shared: shared.clone() }
-    };
-    groups.into_iter().map(task).collect()
 }
 
 impl LaneTask {
@@ -118,24 +114,41 @@ impl LaneTask {
     /// One cycle in the bucket that the time falls in; `false` when that bucket is taken.
     pub async fn run_once(&mut self, sink: &mut Sink<'_>) -> bool {
         let now = self.look(sink);
-        match self.stamps.claim(now) {
-            Some(Place::Stamped(at)) => self.cycle(at, false, sink).await,
-            Some(Place::Held(at)) => {
-                let mut samples = Vec::new();
-                self.cycle(at, false, &mut |mut ready| samples.append(&mut ready)).await;
-                self.stamps.keep(at, now, samples, &self.shared.context.stats);
-            }
-            None => return false,
-        }
+        let before = self.stamps.timetable().clone();
+        let Some(place) = self.stamps.claim(now) else { return false };
+        self.under_way = Some(UnderWay { place, now, before, ready: Vec::new(), given: false });
+        let (Place::Stamped(at) | Place::Held(at)) = place;
+        self.cycle(at, false, sink).await;
+        self.end(sink);
         true
+    }
+
+    fn end(&mut self, sink: &mut Sink<'_>) {
+        let Some(UnderWay { place, now, ready, .. }) = self.under_way.take() else { return };
+        match place {
+            Place::Stamped(_) => sink(ready),
+            Place::Held(at) => self.stamps.keep(at, now, ready, &self.shared.context.stats),
+        }
+    }
+
+    /// Ends a cycle that nobody goes on with: one that brought nothing took no bucket, and another may measure it.
+    fn break_off(&mut self, sink: &mut Sink<'_>) {
+        let fruitless = |cycle: &mut UnderWay| !cycle.given && cycle.ready.is_empty();
+        if let Some(cycle) = self.under_way.take_if(fruitless) {
+            *self.stamps.timetable() = cycle.before;
+        }
+        self.end(sink);
     }
 
     /// For ever: the first cycle a second after the start, then one a step.
     pub async fn run(&mut self, sink: &mut Sink<'_>) {
+        // Of a task that failed by a defect.
+        self.break_off(sink);
         if self.prime().await {
             tokio::time::sleep(Duration::from_secs(1)).await;
         }
-        if !std::mem::take(&mut self.resumed) {
+        let now = self.look(sink).at_ms;
+        if !std::mem::take(&mut self.resumed) || self.stamps.timetable().is_due(now) {
             self.run_once(sink).await;
         }
         loop {
@@ -165,12 +178,8 @@ impl LaneTask {
 
     /// Gives out what is held as the clock stands, in doubt or not: the agent ends, and will know no better.
     pub fn let_go(&mut self, sink: &mut Sink<'_>) {
+        self.break_off(sink);
         self.stamps.let_go(self.shared.clock.look(), &self.shared.context.stats, sink);
-    }
-
-    /// For the lane that stands in this one's place.
-    pub fn mark(&self) -> Mark {
-        Mark { lane: self.lane, step: self.step, timetable: self.stamps.own().clone() }
     }
 
     fn look(&mut self, sink: &mut Sink<'_>) -> Now {
@@ -183,7 +192,6 @@ impl LaneTask {
         let started = Instant::now();
         let deadline = self.deadline();
         let mut worker: Option<Worker> = None;
-        let mut ready = Vec::new();
         let mut asked = 0;
         for unit in &mut self.units {
             if only_rates && !unit.spec.rates {
@@ -207,13 +215,18 @@ impl LaneTask {
             let answered = match quick {
                 Ok(answered) => Ok(answered),
                 Err(_) => {
-                    sink(std::mem::take(&mut ready));
+                    if let Some(cycle) = &mut self.under_way {
+                        cycle.give(sink);
+                    }
                     tokio::time::timeout(deadline.saturating_sub(MOMENT), &mut answer).await
                 }
             };
             match answered {
                 Ok(Ok(back)) => {
-                    ready.append(&mut unit.finish(back, &self.shared.context));
+                    let mut samples = unit.finish(back, &self.shared.context);
+                    if let Some(cycle) = &mut self.under_way {
+                        cycle.ready.append(&mut samples);
+                    }
                     worker = Some(thread);
                 }
                 // The thread ended without an answer: nothing but a defect does that.
@@ -234,7 +247,6 @@ impl LaneTask {
         if let Some(count) = stats.collect_asked.get(self.lane as usize) {
             count.add(asked);
         }
-        sink(ready);
     }
 }
 
@@ -254,6 +266,8 @@ fn tell_step_back(behind_ms: i64, wait_ms: i64) {
     }
 }
 
+#[cfg(test)]
+mod reloads;
 #[cfg(test)]
 mod steps;
 #[cfg(test)]

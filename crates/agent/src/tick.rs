@@ -44,10 +44,28 @@ impl Timetable {
         Timetable { step_ms, phase_ms: phase_ms(endpoint, step_ms), newest_ms: None }
     }
 
-    /// Takes no bucket that another timetable of the same step took: it stands in its place.
+    /// Gives no stamp that another timetable gave, nor an older one, whatever the step of that: it stands in its place.
     #[must_use]
     pub fn after(self, earlier: &Timetable) -> Timetable {
-        Timetable { newest_ms: earlier.newest_ms, ..self }
+        let newest_ms = earlier.newest_ms.map(|newest| self.bucket(newest));
+        Timetable { newest_ms: self.newest_ms.max(newest_ms), ..self }
+    }
+
+    /// The mark of another timetable of the same step, with this one's phase.
+    #[must_use]
+    pub fn instead_of(self, other: &Timetable) -> Timetable {
+        Timetable { newest_ms: other.newest_ms, ..self }
+    }
+
+    /// No cycle stood yet.
+    pub fn is_new(&self) -> bool {
+        self.newest_ms.is_none()
+    }
+
+    /// Whether the cycle of the bucket that `now_ms` falls in is still to come although its phase is there.
+    pub fn is_due(&self, now_ms: i64) -> bool {
+        let bucket = self.bucket(now_ms);
+        now_ms >= bucket + self.phase_ms && self.is_free(bucket, now_ms)
     }
 
     /// Milliseconds after a step's start at which the cycle stands.
@@ -73,7 +91,7 @@ impl Timetable {
     /// Takes the bucket that `past_ms` falls in, for a cycle that stood then and is stamped now.
     pub fn claim_for(&mut self, past_ms: i64, now_ms: i64) -> Claim {
         let bucket = self.bucket(past_ms);
-        if self.mark_ms(now_ms).is_some_and(|newest| bucket <= newest) {
+        if !self.is_free(bucket, now_ms) {
             return Claim::NotFree;
         }
         self.newest_ms = Some(bucket);
@@ -100,6 +118,10 @@ impl Timetable {
 
     fn bucket(&self, now_ms: i64) -> i64 {
         now_ms - now_ms.rem_euclid(self.step_ms)
+    }
+
+    fn is_free(&self, bucket: i64, now_ms: i64) -> bool {
+        self.mark_ms(now_ms).is_none_or(|newest| bucket > newest)
     }
 
     /// The newest bucket, if the clock is not believed to be before it. Only a claim lowers it for good: until then the clock
@@ -145,6 +167,40 @@ mod tests {
         let mut second = Timetable::new("other", 60).after(&first);
         assert_eq!(second.claim(2 * MINUTE - 1), Claim::NotFree);
         assert_eq!(second.claim(2 * MINUTE), Claim::Taken(120));
+    }
+
+    /// With half the step, a minute's first stamp was given a second time.
+    #[test]
+    fn a_timetable_of_another_step_gives_no_stamp_again_either() {
+        for (before, step) in [(60, 30), (30, 60), (60, 3600), (3600, 1), (7, 5), (5, 7), (60, 60)] {
+            let mut first = Timetable::new("host", before);
+            let Claim::Taken(given) = first.claim(1_700_000_000_000) else { panic!("the first bucket is free") };
+            let mut second = Timetable::new("host", step).after(&first);
+            let mut now = 1_700_000_000_000;
+            let next = loop {
+                match second.claim(now) {
+                    Claim::Taken(next) => break next,
+                    Claim::NotFree => now += 1000,
+                }
+            };
+            assert!(
+                next > given && next - given <= i64::from(step.max(before)),
+                "{before}, {step}: {next} after {given}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_cycle_is_due_from_its_phase_on_until_it_stood() {
+        let mut table = Timetable::new("host", 60);
+        let phase = MINUTE + table.phase_ms();
+        assert_eq!(
+            [phase - 1, phase, 2 * MINUTE - 1, 2 * MINUTE].map(|now| table.is_due(now)),
+            [false, true, true, false]
+        );
+        assert_eq!(table.claim(phase), Claim::Taken(60));
+        assert!(!table.is_due(phase) && !table.is_due(2 * MINUTE - 1));
+        assert!(table.is_due(MINUTE + phase));
     }
 
     #[test]

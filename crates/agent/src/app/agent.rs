@@ -19,7 +19,7 @@ use crate::falcon::{hbs, transfer};
 use crate::http::{self, Port, Site};
 use crate::hub::Hub;
 use crate::queue::Queue;
-use crate::schedule::{self, LaneTask, Mark};
+use crate::schedule::{self, LaneTask, Mark, Places};
 use crate::stats::Stats;
 
 /// For sending what is left when the agent stops, and for putting on disk what could not be sent.
@@ -117,7 +117,7 @@ impl Agent {
         let stats = Arc::new(Stats::default());
         let store = Store::open(loaded, &stats);
         let lasting = Lasting { stats, started: Instant::now(), port: Arc::default(), store };
-        let agent = Agent::go_on(loaded, lasting, &[], None);
+        let agent = Agent::go_on(loaded, lasting, &mut [], None);
         announce(&agent.config, &agent.identity, &loaded.source);
         agent
     }
@@ -127,7 +127,7 @@ impl Agent {
     }
 
     /// In the place of one that had these marks, and this server if it can stay.
-    fn go_on(loaded: &Loaded, lasting: Lasting, marks: &[Mark], server: Option<Server>) -> Agent {
+    fn go_on(loaded: &Loaded, lasting: Lasting, marks: &mut [Mark], server: Option<Server>) -> Agent {
         let queue = lasting.store.as_ref().map(|store| store.queue.clone());
         let collecting = Collecting::with(loaded.config.clone(), lasting.stats.clone(), queue);
         let (leaving, leave) = watch::channel(false);
@@ -185,7 +185,8 @@ impl Agent {
             // What it still answers, it answers beside the new one.
             unless_hurried(&hurry, server.stop(HAND_OVER)).await;
         }
-        let marks = self.let_go().await;
+        let places = schedule::places(collect::active(&loaded.config), &loaded.config);
+        let mut marks = self.let_go(&places).await;
         let _ = self.leaving.send(true);
         if let Some(mut sender) = self.sender.take()
             && !unless_hurried(&hurry, tokio::time::timeout(LAST_CALL, &mut sender))
@@ -209,21 +210,19 @@ impl Agent {
             drop(old);
         }
         lasting.store = kept.or_else(|| Store::open(loaded, &lasting.stats));
-        let agent = Agent::go_on(loaded, lasting, &marks, server);
+        let agent = Agent::go_on(loaded, lasting, &mut marks, server);
         agent.hub.follow(&hub);
         agent
     }
 
-    /// Ends what collects; answers which stamps were given.
-    async fn let_go(&mut self) -> Vec<Mark> {
+    /// Ends what collects; answers which stamps were given, and what is held for the lanes that stand in these `places`.
+    async fn let_go(&mut self, places: &Places) -> Vec<Mark> {
         self.tasks.iter().for_each(JoinHandle::abort);
         let mut marks = Vec::new();
         for lane in &self.lanes {
             // Free as soon as its task has seen that it is aborted.
             let mut sink = |samples| self.hub.ingest(samples, clock::unix_s());
-            let mut lane = lane.lock().await;
-            lane.let_go(&mut sink);
-            marks.push(lane.mark());
+            marks.push(lane.lock().await.hand_on(places, &mut sink));
         }
         marks
     }
@@ -235,7 +234,7 @@ impl Agent {
         if let Some(server) = self.http.take() {
             server.stop(CLIENTS).await;
         }
-        self.let_go().await;
+        self.let_go(&Places::new()).await;
         let (Some(store), Some(mut sender)) = (self.lasting.store, self.sender) else {
             tracing::info!(code = "A006", "stopped");
             return;

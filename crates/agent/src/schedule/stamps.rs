@@ -46,7 +46,19 @@ impl Stamps {
         Stamps { timetable, held: None }
     }
 
-    /// The lane's own, for the one that stands in its place.
+    /// Goes on holding what others of the same step held.
+    pub(super) fn hold_on(&mut self, earlier: &mut Stamps) {
+        // The phase may be another.
+        let timetable = |held: &Held| self.timetable.clone().instead_of(&held.timetable);
+        self.held = earlier.held.take().map(|held| Held { timetable: timetable(&held), ..held });
+    }
+
+    /// All of it, for the lane that stands in this one's place.
+    pub(super) fn take(&mut self) -> Stamps {
+        Stamps { timetable: self.timetable.clone(), held: self.held.take() }
+    }
+
+    /// The lane's own.
     pub(super) fn own(&self) -> &Timetable {
         &self.timetable
     }

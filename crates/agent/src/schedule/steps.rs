@@ -189,6 +189,31 @@ async fn a_guest_that_was_paused_goes_on_with_the_hosts_time() {
     }
 }
 
+/// Each reload stamped by the clock that was doubted what was held.
+#[tokio::test]
+async fn what_is_held_outlives_a_reload_and_is_let_go_where_its_lane_ends() {
+    let mut case = Case::new().await;
+    let right = case.host.wall_ms();
+    case.host.step(TEN_YEARS);
+    for _ in 0..3 {
+        case.run(MINUTE).await;
+        let shared = case.lane.shared.clone();
+        let places = places(pick(&["says"]), &shared.context.config);
+        let mark = case.lane.hand_on(&places, &mut |_| panic!("let go"));
+        case.lane = lanes_after(&mut [mark], pick(&["says"]), &shared).remove(0);
+    }
+    case.hbs(right + 3 * MINUTE);
+    case.run(2 * MINUTE).await;
+    assert!(each_a_minute_apart(&case.sent) && case.age_s() > TEN_YEARS / 1000 - 120, "{:?}", case.sent);
+    assert_eq!((case.sent.len(), case.lost()), (11, 0), "a point for each minute");
+
+    let mut case = Case::new().await;
+    case.host.step(TEN_YEARS);
+    case.run(3 * MINUTE).await;
+    case.lane.hand_on(&Places::new(), &mut |samples| case.sent.extend(samples.iter().map(|sample| sample.at)));
+    assert_eq!((case.sent.len(), case.lost()), (9, 0));
+}
+
 /// Who stops the agent in doubt does not lose what it measured.
 #[tokio::test]
 async fn what_is_held_when_the_agent_ends_goes_with_the_time_before() {

@@ -4,9 +4,9 @@ use super::unit::BACK_OFF;
 use super::*;
 use crate::app::Collecting;
 use crate::clock::tests::{Host, START_MS};
-use crate::collect::{Collector, Cx, Opened};
+use crate::collect::{Collector, Cx, Opened, Spec};
 use crate::config::Config;
-use crate::model::{Metric, Sets, Tags};
+use crate::model::{Metric, Platform, Sets, Tags};
 use crate::stats::Stats;
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
@@ -67,6 +67,18 @@ impl Collector for Hangs {
     }
 }
 
+/// How often [`Stuck`] began what it does not end.
+pub(super) static STUCK: AtomicUsize = AtomicUsize::new(0);
+struct Stuck;
+impl Collector for Stuck {
+    fn collect(&mut self, _: &mut Cx<'_>) -> anyhow::Result<()> {
+        STUCK.fetch_add(1, SeqCst);
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
 const fn spec(name: &'static str, open: fn(&Context) -> Opened) -> Spec {
     Spec { name, check: name, lane: Lane::Host, rates: false, metrics: &[SAID], options: &[], open }
 }
@@ -75,7 +87,9 @@ static TEST: &[Spec] = &[
     spec("says", |_| Ok(Some(Box::new(Says)))),
     spec("panics", |_| Ok(Some(Box::new(Panics)))),
     spec("hangs", |_| Ok(Some(Box::new(Hangs)))),
+    spec("stuck", |_| Ok(Some(Box::new(Stuck)))),
     spec("absent", |_| Ok(None)),
+    Spec { rates: true, ..spec("absent_rates", |_| Ok(None)) },
     spec("broken", |_| anyhow::bail!("cannot be opened")),
 ];
 
@@ -90,7 +104,7 @@ async fn cycle(lane: &mut LaneTask) -> Vec<Sample> {
 }
 
 /// tokio's paused clock runs ahead while a thread works; real threads are waited for in real time.
-async fn until(done: impl Fn() -> bool) {
+pub(super) async fn until(done: impl Fn() -> bool) {
     while !done() {
         std::thread::yield_now();
         tokio::task::yield_now().await;
