@@ -183,6 +183,17 @@ impl Stats {
         }
     }
 
+    /// Nothing waits, nor for whom: what was last told of a queue that is gone would be taken for a backlog for ever.
+    pub fn forget_queue(&self) {
+        for count in
+            [&self.queued, &self.queue_memory_bytes, &self.queue_disk_bytes, &self.queue_age_s, &self.replay_left]
+        {
+            count.set(0);
+        }
+        self.replay_to_go_s.forget();
+        self.queue_disk_ok.forget();
+    }
+
     pub fn lost(&self, why: Lost) -> u64 {
         self.lost.get(why as usize).map_or(0, Count::get)
     }
@@ -190,5 +201,22 @@ impl Stats {
     /// Of all reasons.
     pub fn lost_in_all(&self) -> u64 {
         self.lost.iter().map(Count::get).sum()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// The last transfer was taken from the configuration in the middle of a backlog: for the guard the replay went on for ever.
+    #[test]
+    fn of_a_queue_that_is_gone_no_figure_stays() {
+        let stats = Stats::default();
+        [&stats.queued, &stats.queue_age_s, &stats.replay_left].into_iter().for_each(|count| count.set(7));
+        stats.replay_to_go_s.set(7);
+        stats.lose(Lost::Stop, 7);
+        stats.forget_queue();
+        assert_eq!((stats.queued.get(), stats.queue_age_s.get(), stats.replay_left.get()), (0, 0, 0));
+        assert_eq!((stats.replay_to_go_s.get(), stats.lost_in_all()), (None, 7));
     }
 }

@@ -15,6 +15,7 @@ use super::{Collecting, Identity, announce, queue};
 use crate::clock;
 use crate::collect;
 use crate::config::{Config, Loaded};
+use crate::falcon::transfer::Leave;
 use crate::falcon::{hbs, transfer};
 use crate::http::{self, Port, Site};
 use crate::hub::Hub;
@@ -25,8 +26,9 @@ use crate::stats::Stats;
 /// For sending what is left when the agent stops, and for putting on disk what could not be sent.
 const FLUSH: Duration = Duration::from_secs(2);
 const STORE: Duration = Duration::from_millis(900);
-/// For the call that is on its way when the agent gets another configuration: cut short it would be made again.
-const LAST_CALL: Duration = Duration::from_millis(500);
+/// For the call that is on its way when the agent gets another configuration: cut short it would be made again. Collecting,
+/// the server and pushes go on meanwhile.
+const LAST_CALL: Duration = Duration::from_secs(2);
 /// For an idle server to give its port back.
 const HAND_OVER: Duration = Duration::from_millis(500);
 /// For clients in the middle of a request when the agent stops.
@@ -43,8 +45,8 @@ pub(super) struct Agent {
     tasks: Vec<JoinHandle<()>>,
     sender: Option<JoinHandle<()>>,
     http: Option<Server>,
-    /// Nothing comes any more: what is left is sent.
-    leaving: watch::Sender<bool>,
+    /// How the sender ends.
+    leaving: watch::Sender<Leave>,
 }
 
 /// What outlives a configuration.
@@ -110,6 +112,32 @@ impl Store {
         self.keeper.abort();
         closed
     }
+
+    /// Puts what waits on disk and gives the disk back, for a store that takes its place; answers how many points are there.
+    async fn end(&self) -> usize {
+        let ended = tokio::time::timeout(STORE, self.queue.end()).await;
+        self.keeper.abort();
+        ended.unwrap_or_else(|_| self.queue.waiting().disk.points)
+    }
+
+    /// Leaves to the store in its place what is not among the points `stored` on disk.
+    fn hand_over(self, stored: usize, next: Option<&Store>) {
+        let next = next.map(|store| &*store.queue);
+        let lost = self.queue.hand_over(next);
+        if lost > 0 {
+            tracing::warn!(
+                code = "A015",
+                "reload: {lost} points that were not sent yet found no room to wait and are lost"
+            );
+        }
+        if let Some(dir) = self.queue.dir().filter(|dir| stored > 0 && next.and_then(Queue::dir) != Some(dir)) {
+            tracing::warn!(
+                code = "A016",
+                "reload: {stored} points stay in {}; they are sent when that is the queue's directory again",
+                dir.display()
+            );
+        }
+    }
 }
 
 impl Agent {
@@ -130,7 +158,7 @@ impl Agent {
     fn go_on(loaded: &Loaded, lasting: Lasting, marks: &mut [Mark], server: Option<Server>) -> Agent {
         let queue = lasting.store.as_ref().map(|store| store.queue.clone());
         let collecting = Collecting::with(loaded.config.clone(), lasting.stats.clone(), queue);
-        let (leaving, leave) = watch::channel(false);
+        let (leaving, leave) = watch::channel(Leave::Stay);
         let Collecting { shared, hub, identity, stats, queue, config } = &collecting;
         let (mut tasks, mut lanes) = (Vec::new(), Vec::new());
         for lane in schedule::lanes_after(marks, collect::active(config), shared) {
@@ -178,6 +206,7 @@ impl Agent {
     /// the section `http` stays the same. Once `hurry` is true nothing is waited for: the agent is to stop.
     pub async fn reload(mut self, loaded: &Loaded, hurry: watch::Receiver<bool>) -> Agent {
         let stays = self.config.http == loaded.config.http;
+        self.end_sender(Leave::EndEven, LAST_CALL, &hurry).await;
         let mut server = self.http.take();
         let follows = serves(&loaded.config).then_some(loaded.config.http.listen.as_str());
         self.lasting.port.follows(follows);
@@ -187,32 +216,34 @@ impl Agent {
         }
         let places = schedule::places(collect::active(&loaded.config), &loaded.config);
         let mut marks = self.let_go(&places).await;
-        let _ = self.leaving.send(true);
-        if let Some(mut sender) = self.sender.take()
-            && !unless_hurried(&hurry, tokio::time::timeout(LAST_CALL, &mut sender))
-                .await
-                .is_some_and(|left| left.is_ok())
-        {
-            sender.abort();
-        }
         let Agent { mut lasting, config, hub, .. } = self;
         let kept = lasting.store.take_if(|store| {
             let same = config.queue == loaded.config.queue && store.dir == loaded.state_dir();
             same && !loaded.config.transfer.addrs.is_empty()
         });
-        if let Some(old) = lasting.store.take() {
-            if old.close().await.is_none_or(|(_, lost)| lost > 0) {
-                tracing::warn!(
-                    code = "A015",
-                    "reload: points that were not sent yet had no disk to wait on and are lost"
-                );
-            }
-            drop(old);
+        let mut old = None;
+        if let Some(store) = lasting.store.take() {
+            old = Some((store.end().await, store));
+            lasting.stats.forget_queue();
         }
         lasting.store = kept.or_else(|| Store::open(loaded, &lasting.stats));
+        if let Some((stored, old)) = old {
+            old.hand_over(stored, lasting.store.as_ref());
+        }
         let agent = Agent::go_on(loaded, lasting, &mut marks, server);
         agent.hub.follow(&hub);
         agent
+    }
+
+    /// Ends what sends, within `limit`, or as soon as `hurry` is true.
+    async fn end_sender(&mut self, leave: Leave, limit: Duration, hurry: &watch::Receiver<bool>) {
+        let _ = self.leaving.send(leave);
+        if let Some(mut sender) = self.sender.take()
+            && !unless_hurried(hurry, tokio::time::timeout(limit, &mut sender)).await.is_some_and(|left| left.is_ok())
+        {
+            sender.abort();
+            let _ = sender.await;
+        }
     }
 
     /// Ends what collects; answers which stamps were given, and what is held for the lanes that stand in these `places`.
@@ -235,14 +266,12 @@ impl Agent {
             server.stop(CLIENTS).await;
         }
         self.let_go(&Places::new()).await;
-        let (Some(store), Some(mut sender)) = (self.lasting.store, self.sender) else {
+        let (_, no_hurry) = watch::channel(false);
+        self.end_sender(Leave::SendAll, FLUSH, &no_hurry).await;
+        let Some(store) = self.lasting.store else {
             tracing::info!(code = "A006", "stopped");
             return;
         };
-        let _ = self.leaving.send(true);
-        if tokio::time::timeout(FLUSH, &mut sender).await.is_err() {
-            sender.abort();
-        }
         match store.close().await {
             Some((0, 0)) => tracing::info!(code = "A007", "stopped; every point was sent"),
             Some((stored, 0)) => {

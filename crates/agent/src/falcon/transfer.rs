@@ -2,7 +2,8 @@
 //!
 //! * A block of the queue is cut into calls ([`calls`]); each is made until it is answered, and a call that was answered is
 //!   never made again, whatever happens to the calls behind it. Frames are acknowledged as soon as they and all before them
-//!   are answered whole; who leaves in the middle of a backlog first brings its frames to such a point.
+//!   are answered whole; who leaves in the middle of a backlog, or for another sender ([`Leave`]), first brings its frames to
+//!   such a point.
 //! * Between two calls that continue a series lies `transfer.replay_pause`.
 //! * What has waited on disk, or for long in memory, is a backlog. A call that fails costs its whole try, so after an outage
 //!   the transfer is first asked for a `Transfer.Ping`; then [`replay`] says when and how fast. What is measured meanwhile
@@ -31,6 +32,16 @@ use replay::{Rate, Replay};
 const MAX_BLOCK: usize = 2 * 1024 * 1024;
 /// So many points refused in a row, and none taken, are no bad points: this transfer takes none.
 const MOST_REFUSED: usize = 20;
+
+/// Whether a sender ends, and what it does first.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Leave {
+    Stay,
+    /// Another sender goes on: no call is cut short, none is begun but to finish frames that were begun.
+    EndEven,
+    /// The agent ends: what is live is sent.
+    SendAll,
+}
 
 /// The states of the transfers, for whoever looks from outside; a sender that is started again brings new ones.
 #[derive(Default)]
@@ -107,9 +118,9 @@ impl Sender {
         self
     }
 
-    /// Until `leave` turns true; then what is live is sent, until the queue is empty or no transfer takes it. What is being
-    /// sent when this is dropped stays in the queue.
-    pub async fn run(mut self, mut leave: watch::Receiver<bool>) {
+    /// Until it is to `leave`; at [`Leave::SendAll`] what is live is sent, until the queue is empty or no transfer takes it.
+    /// What is being sent when this is dropped stays in the queue.
+    pub async fn run(mut self, mut leave: watch::Receiver<Leave>) {
         loop {
             let Some(block) = self.next(&mut leave).await else { return };
             self.work = Some(block);
@@ -117,7 +128,7 @@ impl Sender {
                 if self.go_on(&mut leave).await {
                     continue;
                 }
-                if *leave.borrow() {
+                if *leave.borrow() != Leave::Stay {
                     return;
                 }
                 tokio::select! {
@@ -130,7 +141,10 @@ impl Sender {
 
     /// The next block of the queue; `None` when the agent leaves and there is nothing, or only what the next start can send
     /// as well.
-    async fn next(&mut self, leave: &mut watch::Receiver<bool>) -> Option<Work> {
+    async fn next(&mut self, leave: &mut watch::Receiver<Leave>) -> Option<Work> {
+        if *leave.borrow() == Leave::EndEven {
+            return None;
+        }
         let live = self.rate.look(self.queue.came());
         let bound = replay::bound(self.speed, live);
         let (items, fast) = match self.replay {
@@ -143,7 +157,7 @@ impl Sender {
             block = queue.peek(MAX_BLOCK, items) => block,
             () = leaves(leave) => return None,
         };
-        if block.is_on_disk() && *leave.borrow() {
+        if block.is_on_disk() && *leave.borrow() != Leave::Stay {
             return None;
         }
         if !block.is_backlog() {
@@ -153,13 +167,13 @@ impl Sender {
     }
 
     /// Makes the next call of the block at hand, or what comes before it; `false` when no transfer answers.
-    async fn go_on(&mut self, leave: &mut watch::Receiver<bool>) -> bool {
+    async fn go_on(&mut self, leave: &mut watch::Receiver<Leave>) -> bool {
         if self.work.as_ref().is_some_and(|work| self.queue.is_purged(&work.block)) {
             self.work = None;
             return true;
         }
         let backlog = self.work.as_ref().is_some_and(|work| work.block.is_backlog()) || self.queue.has_backlog();
-        if self.cut_off && backlog && self.replay.is_none() && !*leave.borrow() {
+        if self.cut_off && backlog && self.replay.is_none() && *leave.borrow() == Leave::Stay {
             if !self.ping().await {
                 return false;
             }
@@ -169,8 +183,13 @@ impl Sender {
             wait_until(replay.next(), leave).await;
         }
         let Some(work) = &mut self.work else { return true };
-        if *leave.borrow() && work.block.is_on_disk() && work.is_even() {
+        let others_go_on = match *leave.borrow() {
+            Leave::Stay => false,
+            Leave::EndEven => true,
             // What is left of a backlog is there at the next start.
+            Leave::SendAll => work.block.is_on_disk(),
+        };
+        if others_go_on && work.is_even() {
             self.work = None;
             return true;
         }
@@ -353,7 +372,7 @@ impl Sender {
         );
     }
 
-    async fn begin_replay(&mut self, leave: &mut watch::Receiver<bool>) {
+    async fn begin_replay(&mut self, leave: &mut watch::Receiver<Leave>) {
         let waiting = self.queue.waiting();
         let most = self.delay.min(Duration::from_secs(waiting.age_s));
         let ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
@@ -403,7 +422,7 @@ impl Sender {
 }
 
 /// Or until the agent leaves.
-async fn wait_until(at: Instant, leave: &mut watch::Receiver<bool>) {
+async fn wait_until(at: Instant, leave: &mut watch::Receiver<Leave>) {
     if at <= Instant::now() {
         return;
     }
@@ -415,8 +434,8 @@ async fn wait_until(at: Instant, leave: &mut watch::Receiver<bool>) {
 
 /// Until the agent leaves. Where nobody is left to say so it never does: taken for a leave that [`watch::Receiver::borrow`]
 /// does not show, it made waits end at once for ever.
-async fn leaves(leave: &mut watch::Receiver<bool>) {
-    if leave.wait_for(|leave| *leave).await.is_err() {
+async fn leaves(leave: &mut watch::Receiver<Leave>) {
+    if leave.wait_for(|leave| *leave != Leave::Stay).await.is_err() {
         std::future::pending::<()>().await;
     }
 }

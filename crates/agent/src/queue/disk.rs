@@ -101,6 +101,16 @@ impl Disk {
         self.ask(Owner::tick).await
     }
 
+    /// Gives the directory back for good.
+    pub async fn release(&self) -> Result<(), Hangs> {
+        self.ask(Owner::release).await
+    }
+
+    /// The same where nobody can wait: when the disk answers.
+    pub fn release_late(&self) {
+        self.tell(Owner::release);
+    }
+
     pub async fn purge(&self) -> Result<io::Result<usize>, Hangs> {
         self.ask(Owner::purge).await
     }

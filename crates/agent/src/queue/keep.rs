@@ -149,13 +149,48 @@ impl Queue {
 
     /// The agent ends: everything that was not sent goes to disk. Answers how many points did and how many are lost.
     pub async fn close(&self) -> (usize, usize) {
+        self.put_away().await;
+        let waiting = self.waiting();
+        self.stats.lose(Lost::Stop, waiting.memory_points);
+        (waiting.disk.points, waiting.memory_points)
+    }
+
+    async fn put_away(&self) {
         self.lock().closed = true;
         if let Some(disk) = self.disk.as_ref().filter(|_| !self.lock().disk_lost) {
             self.store(disk, true).await;
             let _ = disk.tick().await;
         }
-        let waiting = self.waiting();
-        self.stats.lose(Lost::Stop, waiting.memory_points);
-        (waiting.disk.points, waiting.memory_points)
+    }
+
+    /// The agent goes on with another queue: everything that was not sent goes to disk, and the disk is free when this is
+    /// through, however long others hold this queue. Answers how many points are there.
+    pub async fn end(&self) -> usize {
+        self.put_away().await;
+        // Not while the keeper has something on its way there.
+        let _turn = self.storing.lock().await;
+        let stored = self.waiting().disk.points;
+        if let Some(disk) = &self.disk {
+            let _ = disk.release().await;
+        }
+        stored
+    }
+
+    /// After [`Queue::end`], also one that was given up: the queue in its place takes what could not go to disk, before
+    /// anything newer. Answers how many points are lost: there is no queue, or it has no room. What a disk that hung writes
+    /// after all comes twice, rather than never.
+    pub fn hand_over(&self, next: Option<&Queue>) -> usize {
+        if let Some(disk) = &self.disk {
+            disk.release_late();
+        }
+        let mut inner = self.lock();
+        inner.replaced = true;
+        if let Some(next) = next {
+            return next.add(|tail| inner.move_to(tail));
+        }
+        let lost = inner.items;
+        self.stats.lose(Lost::Stop, lost);
+        while inner.pop().is_some() {}
+        lost
     }
 }

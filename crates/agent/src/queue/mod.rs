@@ -135,10 +135,15 @@ impl Queue {
 
     /// Appends what was collected; the oldest of the tail go where it is full.
     pub fn append(&self, frames: impl IntoIterator<Item = Frame>) {
+        self.add(|inner| inner.extend(frames.into_iter().map(Arc::new).collect()));
+    }
+
+    /// Answers how many of the oldest points had to go.
+    fn add(&self, extend: impl FnOnce(&mut Inner)) -> usize {
         // A disk that is at work makes room; meanwhile nothing that was accepted has to go.
         let most = if self.disk_works() { self.max_bytes + MORE_BYTES } else { self.max_bytes };
         let mut inner = self.lock();
-        inner.extend(frames.into_iter().map(Arc::new).collect());
+        extend(&mut inner);
         let mut dropped = 0;
         while inner.bytes > most {
             let Some(frame) = inner.pop() else { break };
@@ -153,6 +158,7 @@ impl Queue {
                 "queue: the memory for points that wait is full; the oldest are dropped from now on"
             );
         }
+        dropped
     }
 
     /// It has not looked at what an earlier run left: what is accepted now would not be there within a second.
@@ -355,6 +361,9 @@ impl Queue {
 
     /// Tells the figures, and whoever waits for points or for the disk's turn.
     fn changed(&self, inner: std::sync::MutexGuard<'_, Inner>) {
+        if inner.replaced {
+            return;
+        }
         let waiting = self.waits(&inner);
         drop(inner);
         self.stats.queued.set(waiting.points());

@@ -257,6 +257,16 @@ impl Owner {
         self.show();
     }
 
+    /// Lets go of the log and the lock of its directory, and never opens it again.
+    pub fn release(&mut self) {
+        self.open = Box::new(|_| Ok(None));
+        if let Some(mut log) = self.log.take() {
+            let _ = log.save();
+            drop(log);
+            self.show();
+        }
+    }
+
     pub fn purge(&mut self) -> io::Result<usize> {
         let purged = self.log.as_mut().map_or(Ok(0), Log::purge);
         self.stats.lose(Lost::Purged, *purged.as_ref().unwrap_or(&0));

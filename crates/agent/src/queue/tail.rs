@@ -26,8 +26,10 @@ pub(super) struct Inner {
     pub disk_empty: bool,
     /// The disk hangs: it is left alone until it answers again.
     pub disk_lost: bool,
-    /// The agent ends: no push is taken any more.
+    /// The agent ends, or goes on with another queue: no push is taken any more.
     pub closed: bool,
+    /// Another queue is in its place and tells the figures.
+    pub replaced: bool,
     /// Where the block that is out ends, while it is of the tail.
     pub out: u64,
     /// Sequence number behind the last frame that a transfer has.
@@ -51,6 +53,18 @@ impl Inner {
             self.tail.push_back(Entry { frame, since });
         }
         self.peak = self.peak.max(self.bytes);
+    }
+
+    /// Moves everything to another tail, behind what is there.
+    pub fn move_to(&mut self, other: &mut Inner) {
+        while let Some(entry) = self.tail.pop_front() {
+            other.bytes += entry.frame.bytes();
+            other.items += entry.frame.len();
+            other.came += entry.frame.len() as u64;
+            other.tail.push_back(entry);
+        }
+        other.peak = other.peak.max(other.bytes);
+        (self.bytes, self.items) = (0, 0);
     }
 
     pub fn pop(&mut self) -> Option<Arc<Frame>> {

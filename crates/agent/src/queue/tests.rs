@@ -425,3 +425,59 @@ async fn a_purge_removes_everything_and_counts_it() {
         std::io::ErrorKind::PermissionDenied
     );
 }
+
+/// Another `queue` in the configuration, and what no disk had taken was dropped with the old queue.
+#[tokio::test(start_paused = true)]
+async fn the_next_queue_takes_what_no_disk_took() {
+    let fake = Fake::default();
+    let old = on_disk(open(&fake), EVER);
+    old.append(frames(1, 5));
+    assert_eq!(old.close().await, (5, 0));
+    fake.set_read_only(true);
+    (2..=3).for_each(|n| old.append(frames(n, 5)));
+    let block = old.peek(usize::MAX, usize::MAX).await;
+    assert_eq!(old.end().await, 5);
+    fake.set_read_only(false);
+    let next = kept(&fake);
+    assert_eq!((old.hand_over(Some(&next)), old.items()), (0, 0));
+    next.append(frames(4, 5));
+    assert_eq!(drain(&next).await, [1, 2, 3, 4]);
+    // Whoever still has the old one tells nothing of it.
+    old.stats.queued.set(7);
+    old.acknowledge(&block);
+    assert_eq!((old.stats.queued.get(), old.stats.lost_in_all(), next.stats.lost_in_all()), (7, 0, 0));
+    assert!(old.push(frames(5, 1)).await.is_err());
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_the_next_queue_has_no_room_for_is_lost_oldest_first() {
+    for room in [Some(2), None] {
+        let old = in_memory(MAX_BYTES);
+        (600..603).for_each(|n| old.append(frames(n, 10)));
+        assert_eq!(old.end().await, 0);
+        let next = room.map(|room| in_memory(room * frames(600, 10)[0].bytes()));
+        let lost = old.hand_over(next.as_ref());
+        match next {
+            Some(next) => {
+                assert_eq!((lost, next.stats.lost(Lost::Memory)), (10, 10));
+                assert_eq!(drain(&next).await, [601, 602]);
+            }
+            None => assert_eq!((lost, old.stats.lost(Lost::Stop)), (30, 30)),
+        }
+    }
+}
+
+/// An old server still had the old queue, whose lock kept the new one from its directory.
+#[tokio::test(start_paused = true)]
+async fn a_queue_that_has_ended_leaves_its_directory_to_the_next() {
+    let dir = tempfile::tempdir().unwrap();
+    let old = on_disk(directory(dir.path().to_owned()), EVER);
+    old.append(frames(1, 5));
+    assert_eq!(old.end().await, 5);
+    let next = on_disk(directory(dir.path().to_owned()), EVER);
+    let waiting = next.waiting();
+    assert_eq!((waiting.disk.points, waiting.disk.trouble), (5, None));
+    old.append(frames(2, 5));
+    assert_eq!(old.close().await, (0, 5), "it never takes the directory again");
+    assert_eq!(drain(&next).await, [1]);
+}

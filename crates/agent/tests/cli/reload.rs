@@ -164,6 +164,43 @@ fn nothing_that_was_taken_in_is_lost_and_no_stamp_is_given_twice() {
     assert_eq!(agent.terminate().code, Some(0));
 }
 
+/// What waits goes on in the queue of the new configuration, from memory to disk and from one bound to another; with no transfer
+/// it stays where it is, which is told.
+#[test]
+fn what_waits_outlives_another_queue_and_none() {
+    let server = Server::good();
+    let config = |transfer: bool, queue: serde_json::Value| {
+        let addrs = if transfer { vec![server.addr.clone()] } else { Vec::new() };
+        json!({ "hostname": "h", "heartbeat": { "enabled": false }, "queue": queue,
+                "transfer": { "addrs": addrs, "interval": 3600, "replay_delay": 0, "replay_pause": 0 } })
+    };
+    let agent = Agent::start(&config(true, json!({ "enabled": false })));
+    agent.wait("a first cycle", || (!server.items().is_empty()).then_some(()));
+    server.down();
+    let queues = [json!({ "max_mb": 100 }), json!({ "max_mb": 200 }), json!({ "enabled": false }), json!({})];
+    let mut n = 0;
+    for queue in queues {
+        n += 1;
+        assert_eq!(agent.post(point(n).to_string().as_bytes()).status, 200, "{}", agent.state());
+        assert_eq!(agent.reload(&config(true, queue))["ok"], json!(true));
+    }
+    agent.wait_for_lines("A016", 1);
+    assert_eq!(agent.reload(&config(false, json!({})))["ok"], json!(true));
+    agent.wait_for_lines("A016", 2);
+    server.up();
+    assert_eq!(agent.reload(&config(true, json!({})))["ok"], json!(true));
+    let pushed = || -> Vec<i64> {
+        let items = server.items();
+        items.iter().filter(|item| item.endpoint == "app").map(|item| item.value as i64).collect()
+    };
+    agent.wait("all points", || (pushed().len() >= 4).then_some(()));
+    assert_eq!(pushed(), [1, 2, 3, 4], "{}", agent.state());
+    for code in ["A015", "used by another agent"] {
+        assert_eq!(agent.lines(code), Vec::<String>::new());
+    }
+    assert_eq!(agent.terminate().code, Some(0));
+}
+
 /// A state directory that hangs is a disk that does: the outcome is left there by a thread of its own, and a stop does not wait
 /// for it. One of the moments is in the middle of a reload.
 #[test]

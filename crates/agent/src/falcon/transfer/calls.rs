@@ -144,6 +144,8 @@ fn cut(frames: &[Arc<Frame>], runs: Option<&[usize]>, most: usize) -> VecDeque<V
 /// The series of the calls of the last moments.
 pub struct Recent {
     pause: Duration,
+    /// A sender before this one may have sent any series until then.
+    begun: Instant,
     /// When each was answered, and the last step of each of its series.
     calls: VecDeque<(Instant, HashMap<u64, u32>)>,
 }
@@ -151,7 +153,7 @@ pub struct Recent {
 impl Recent {
     /// `pause`: between the answer to a call and the next call that continues one of its series.
     pub fn new(pause: Duration) -> Recent {
-        Recent { pause, calls: VecDeque::new() }
+        Recent { pause, begun: Instant::now(), calls: VecDeque::new() }
     }
 
     /// When these series may be continued; `None`: now. A step that was begun may be gone on with at once.
@@ -159,6 +161,9 @@ impl Recent {
         let now = Instant::now();
         while self.calls.front().is_some_and(|(answered, _)| *answered + self.pause <= now) {
             self.calls.pop_front();
+        }
+        if self.begun + self.pause > now {
+            return Some(self.begun + self.pause);
         }
         if self.calls.is_empty() {
             return None;
@@ -269,6 +274,7 @@ mod tests {
     async fn only_a_series_that_was_just_sent_has_to_wait() {
         let pause = Duration::from_millis(100);
         let mut recent = Recent::new(pause);
+        tokio::time::advance(pause).await;
         let of = |series: &[u64], slot| series.iter().map(|key| (*key, slot)).collect::<Vec<_>>().into_iter();
         assert_eq!(recent.free(of(&[1, 2], 0)), None);
         recent.sent(of(&[1, 2], 0));

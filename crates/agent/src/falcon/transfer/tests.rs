@@ -52,8 +52,8 @@ async fn setup() -> (Sender, Arc<Queue>, Arc<Stats>, Arc<std::sync::Mutex<Vec<Ve
 }
 
 /// The agent ends: the sender returns when it has done what it can.
-fn left() -> watch::Receiver<bool> {
-    watch::channel(true).1
+fn left() -> watch::Receiver<Leave> {
+    watch::channel(Leave::SendAll).1
 }
 
 #[tokio::test]
@@ -141,10 +141,14 @@ async fn what_no_transfer_took_stays() {
 #[derive(Clone, Copy, PartialEq, Eq)]
 enum Does {
     Take,
+    /// The same after [`LATE`].
+    TakeLate,
     /// Closes.
     Break,
     Refuse,
 }
+
+const LATE: Duration = Duration::from_millis(800);
 
 #[derive(Clone)]
 struct Seen {
@@ -175,6 +179,9 @@ fn in_memory(does: &[Does]) -> (Servers, Calls) {
                     call["params"][0].as_array().map_or_else(Vec::new, |items| items.iter().map(of).collect());
                 let is_ping = items.is_empty();
                 calls.lock().expect("unpoisoned").push(Seen { at: Instant::now(), items });
+                if does == Does::TakeLate {
+                    tokio::time::sleep(LATE).await;
+                }
                 let (result, error) = match does {
                     Does::Break if !is_ping => return,
                     Does::Refuse if !is_ping => ("null", "\"no\""),
@@ -235,7 +242,7 @@ async fn a_backlog_waits_a_random_time_and_then_keeps_to_its_speed() {
     let start = Instant::now();
     let sender = Sender::over(servers, &config(Vec::new()), queue.clone(), stats.clone());
     // Nobody is left to stop it: it never stops.
-    tokio::spawn(sender.run(watch::channel(false).1));
+    tokio::spawn(sender.run(watch::channel(Leave::Stay).1));
     tokio::time::sleep(Duration::from_secs(61)).await;
     assert!(stats.replay_left.get() > 0, "it is being replayed");
     // An agent that takes nothing in sends twenty points a second.
@@ -259,7 +266,7 @@ async fn without_a_bound_a_day_takes_the_pauses_alone() {
     let (queue, stats) = backlog(&Fake::default(), 1440, 50).await;
     let (servers, seen) = in_memory(&[Does::Take]);
     let start = Instant::now();
-    let (_leaving, leave) = watch::channel(false);
+    let (_leaving, leave) = watch::channel(Leave::Stay);
     tokio::spawn(Sender::over(servers, &at_once(0), queue.clone(), stats.clone()).run(leave));
     until_empty(&queue).await;
     let took = start.elapsed();
@@ -273,7 +280,7 @@ async fn without_a_bound_a_day_takes_the_pauses_alone() {
 async fn what_is_live_waits_behind_the_backlog() {
     let (queue, stats) = backlog(&Fake::default(), 3, 10).await;
     let (servers, seen) = in_memory(&[Does::Take]);
-    let (_leaving, leave) = watch::channel(false);
+    let (_leaving, leave) = watch::channel(Leave::Stay);
     tokio::spawn(Sender::over(servers, &at_once(2), queue.clone(), stats.clone()).run(leave));
     tokio::task::yield_now().await;
     queue.append(encode(&[sample("live", "", 1.0, 999)], "h", 0));
@@ -290,14 +297,14 @@ async fn a_stop_in_the_middle_of_a_backlog_repeats_nothing() {
         let mut all = Vec::new();
         for run in 0..2 {
             let (servers, seen) = in_memory(&[Does::Take]);
-            let (leaving, leave) = watch::channel(false);
+            let (leaving, leave) = watch::channel(Leave::Stay);
             let sender = tokio::spawn(Sender::over(servers, &at_once(speed), queue.clone(), stats.clone()).run(leave));
             if run == 0 {
                 while sizes(&seen).len() < 3 {
                     tokio::time::sleep(Duration::from_millis(10)).await;
                 }
                 tokio::time::sleep(Duration::from_secs(wait)).await;
-                leaving.send(true).expect("it runs");
+                leaving.send(Leave::SendAll).expect("it runs");
                 tokio::time::timeout(Duration::from_secs(2), sender).await.expect("it leaves").expect("no panic");
                 assert!(speed == 0 || queue.items() > 0, "in the middle");
                 queue.close().await;
@@ -315,12 +322,55 @@ async fn a_stop_in_the_middle_of_a_backlog_repeats_nothing() {
     }
 }
 
+/// At a reload a call that took more than half a second was cut short and made again, and the next sender continued a series
+/// without the pause.
+#[tokio::test(start_paused = true)]
+async fn a_sender_leaves_to_the_next_what_it_did_not_begin() {
+    let stats = Arc::<Stats>::default();
+    let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES, i64::MAX / 2, None));
+    let points: Vec<_> = (1..=2).map(|n| sample("a", "", 1.0, n * 60)).collect();
+    queue.append(encode(&points, "h", 0));
+    queue.append(encode(&[sample("a", "", 1.0, 180)], "h", 0));
+    let (servers, before) = in_memory(&[Does::TakeLate]);
+    let (leaving, leave) = watch::channel(Leave::Stay);
+    let sender = tokio::spawn(Sender::over(servers, &at_once(10), queue.clone(), stats.clone()).run(leave));
+    while sizes(&before).is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    leaving.send(Leave::EndEven).expect("it runs");
+    sender.await.expect("no panic");
+    assert_eq!(
+        (sizes(&before), queue.items()),
+        (vec![1, 1], 1),
+        "a frame that was begun is finished, and no other begun"
+    );
+    let answered = Instant::now();
+    let (servers, after) = in_memory(&[Does::Take]);
+    let (_leaving, leave) = watch::channel(Leave::Stay);
+    tokio::spawn(Sender::over(servers, &at_once(10), queue.clone(), stats.clone()).run(leave));
+    until_empty(&queue).await;
+    assert_eq!((sizes(&after), stats.sent.get()), (vec![1], 3));
+    let pause = Duration::from_millis(at_once(10).replay_pause);
+    assert!(after.lock().expect("unpoisoned")[0].at - answered >= pause);
+}
+
+/// A reload in the middle of a backlog sends no more of it, not even one block.
+#[tokio::test(start_paused = true)]
+async fn a_sender_that_ends_for_another_begins_nothing() {
+    let (queue, stats) = backlog(&Fake::default(), 3, 10).await;
+    queue.append(encode(&[sample("live", "", 1.0, 999)], "h", 0));
+    let (servers, seen) = in_memory(&[Does::Take]);
+    let leave = watch::channel(Leave::EndEven).1;
+    Sender::over(servers, &at_once(10), queue.clone(), stats).run(leave).await;
+    assert_eq!((sizes(&seen).len(), queue.items()), (0, 31));
+}
+
 /// A transfer that answered pings and took nothing was asked every second, and each time a line said that it is there.
 #[tokio::test(start_paused = true)]
 async fn the_answer_to_a_ping_ends_no_back_off() {
     let (queue, stats) = backlog(&Fake::default(), 3, 10).await;
     let (servers, seen) = in_memory(&[Does::Break]);
-    let (_leaving, leave) = watch::channel(false);
+    let (_leaving, leave) = watch::channel(Leave::Stay);
     tokio::spawn(Sender::over(servers, &at_once(10), queue.clone(), stats.clone()).run(leave));
     tokio::time::sleep(Duration::from_secs(600)).await;
     let pings = sizes(&seen).iter().filter(|items| **items == 0).count();
@@ -337,7 +387,7 @@ async fn who_refuses_everything_costs_few_points() {
         let points: Vec<_> = (0..1000).map(|n| sample(&format!("m{n}"), "", 1.0, 60)).collect();
         queue.append(encode(&points, "h", 0));
         let (servers, seen) = in_memory(does);
-        let (_leaving, leave) = watch::channel(false);
+        let (_leaving, leave) = watch::channel(Leave::Stay);
         tokio::spawn(Sender::over(servers, &at_once(10), queue.clone(), stats.clone()).run(leave));
         tokio::time::sleep(Duration::from_secs(600)).await;
         assert_eq!(stats.invalid.get(), 20);
