@@ -239,7 +239,7 @@ impl Agent {
     async fn end_sender(&mut self, leave: Leave, limit: Duration, hurry: &watch::Receiver<bool>) {
         let _ = self.leaving.send(leave);
         if let Some(mut sender) = self.sender.take()
-            && !unless_hurried(hurry, tokio::time::timeout(limit, &mut sender)).await.is_some_and(|left| left.is_ok())
+            && unless_hurried(hurry, tokio::time::timeout(limit, &mut sender)).await.is_none_or(|left| left.is_err())
         {
             sender.abort();
             let _ = sender.await;

@@ -1,7 +1,6 @@
 //! `start`, `stop`, `restart`, `reload`, `status`: each waits until it is so, and says what was found otherwise.
 
 use std::fmt::Write as _;
-use std::path::PathBuf;
 use std::thread::sleep;
 use std::time::{Duration, Instant};
 
@@ -35,8 +34,7 @@ pub fn start() -> Result<(), Failure> {
         wait_stopped(NAME)?;
     }
     let deadline = Instant::now() + STOP;
-    loop {
-        let Err(error) = falcon_sys::service_start(NAME, &[]) else { break };
+    while let Err(error) = falcon_sys::service_start(NAME, &[]) {
         match error.raw_os_error() {
             Some(code::ALREADY_RUNNING) => match status_now()?.state {
                 ServiceState::Running => {
@@ -284,7 +282,7 @@ fn why_not(command: &Command, status: &ServiceStatus) -> anyhow::Error {
 /// What the service reads.
 pub(super) fn configuration(command: &Command) -> anyhow::Result<Loaded> {
     let Some(file) = command.own_config() else { bail!("{:?} is not this agent", command.program) };
-    Ok(config::load(Some(&PathBuf::from(file)), &collect::known())?)
+    Ok(config::load(Some(&file), &collect::known())?)
 }
 
 /// Who may not read the configuration is no administrator.

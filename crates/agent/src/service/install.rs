@@ -190,7 +190,7 @@ fn first_config(config: &Path, older: &[Old]) -> Result<Option<First>, Failure> 
         }
         return Ok(None);
     }
-    for old in older {
+    if let Some(old) = older.first() {
         let bytes = fs::read(&old.config).with_context(|| {
             format!(
                 "nothing was changed: the configuration of {} cannot be read; put one at {}",

@@ -218,7 +218,7 @@ mod tests {
         let place = Place::of(dir.path().join("falcon-agent.exe"), config, state);
         purge(&place, Some(&log)).unwrap();
         let there = |file: &&str| place.state.join(file).exists();
-        let left: Vec<&str> = files.iter().copied().filter(|file| there(&file)).collect();
+        let left: Vec<&str> = files.iter().copied().filter(there).collect();
         assert_eq!(left, ["logs/iis.log", "queue/notes.txt", "other.txt"]);
         let mut left: Vec<_> =
             fs::read_dir(place.config.parent().unwrap()).unwrap().map(|entry| entry.unwrap().file_name()).collect();

@@ -14,7 +14,7 @@ use std::time::Duration;
 
 use falcon_agent::config::Config;
 use falcon_agent::falcon::connection::{Connecting, Named, Servers, Stream};
-use falcon_agent::falcon::transfer::Sender;
+use falcon_agent::falcon::transfer::{Leave, Sender};
 use falcon_agent::falcon::wire::encode;
 use falcon_agent::model::{Finite, Kind, Sample, Tags};
 use falcon_agent::queue::storage::Storage;
@@ -203,7 +203,7 @@ fn flaky(dir: PathBuf, fails: Arc<AtomicBool>) -> Open {
 /// One life of the agent.
 struct Agent {
     queue: Arc<Queue>,
-    leave: watch::Sender<bool>,
+    leave: watch::Sender<Leave>,
     sender: JoinHandle<()>,
     keeper: JoinHandle<()>,
 }
@@ -219,7 +219,7 @@ impl Agent {
         let dialled = world.clone();
         let connect = Arc::new(move |_| dialled.connect());
         let servers = Servers::over(vec!["127.0.0.1:8433".to_owned()], connect, Box::new(Named("transfer")));
-        let (leave, left) = watch::channel(false);
+        let (leave, left) = watch::channel(Leave::Stay);
         let sender = tokio::spawn(Sender::over(servers, &config, queue.clone(), stats).run(left));
         let kept = queue.clone();
         let keeper = tokio::spawn(async move { kept.keep().await });
@@ -228,7 +228,7 @@ impl Agent {
 
     /// As the agent does it at SIGTERM; answers how many points are lost.
     async fn stop(mut self) -> usize {
-        let _ = self.leave.send(true);
+        let _ = self.leave.send(Leave::SendAll);
         if tokio::time::timeout(Duration::from_secs(2), &mut self.sender).await.is_err() {
             self.sender.abort();
             let _ = self.sender.await;

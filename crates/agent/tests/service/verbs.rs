@@ -1,7 +1,8 @@
 //! The verbs by themselves: given twice, without a service, with options before and behind, and on a console.
 
 use std::fs;
-use std::io::Write as _;
+use std::io::{Read as _, Write as _};
+use std::sync::{Arc, Mutex};
 
 use rustix::process::Signal;
 use serde_json::{Value, json};
@@ -9,9 +10,9 @@ use serde_json::{Value, json};
 use crate::harness::agent::segments;
 use crate::harness::process::terminal;
 use crate::harness::servers::BlackHole;
+use crate::harness::until;
 use crate::load::Load;
 use crate::machine::{Machine, SERVICE, State, signal};
-use crate::prefix::Running;
 use crate::quiet;
 use crate::registry::SERVICES;
 
@@ -132,15 +133,30 @@ fn relative_paths_of_the_configuration_count_from_it() {
 #[test]
 fn a_double_click_explains_what_the_program_is_and_waits_for_enter() {
     let machine = Machine::new();
-    let (mut keyboard, input) = terminal();
+    let (mut keyboard, window) = terminal();
     let mut command = machine.prefix.program(&machine.exe(), &[]);
-    command.stdin(input);
-    let window = Running::start(command);
-    keyboard.write_all(b"\r\n").expect("typed");
-    let ended = window.wait();
-    assert_eq!(ended.code, Some(0), "{ended:?}");
-    for text in ["Run as administrator", "以管理员身份运行", "falcon-agent install", "Press Enter"] {
-        assert!(ended.out.contains(text), "{text} is missing in {ended:?}");
+    let [input, output] = [(); 2].map(|()| window.try_clone().expect("a handle"));
+    command.env("TERM", "xterm").stdin(input).stdout(output).stderr(window);
+    let mut program = command.spawn().expect("started");
+    // What the program holds is its own: the reading ends with it.
+    drop(command);
+    let (seen, mut screen) = (Arc::<Mutex<Vec<u8>>>::default(), keyboard.try_clone().expect("a handle"));
+    let into = seen.clone();
+    let reader = std::thread::spawn(move || {
+        let mut part = [0; 4096];
+        while let Ok(n @ 1..) = screen.read(&mut part) {
+            into.lock().unwrap().extend_from_slice(&part[..n]);
+        }
+    });
+    let text = || String::from_utf8_lossy(&seen.lock().unwrap()).into_owned();
+    until("the explanation", text, || text().contains("Press Enter").then_some(()));
+    assert!(program.try_wait().expect("it is ours").is_none(), "it waits: {}", text());
+    keyboard.write_all(b"\r").expect("typed");
+    let status = until("its end", text, || program.try_wait().expect("it is ours"));
+    assert_eq!(status.code(), Some(0), "{}", text());
+    until("the end of its output", text, || reader.is_finished().then_some(()));
+    for line in ["Run as administrator", "falcon-agent install", "falcon-agent start"] {
+        assert!(text().contains(line), "{line} is missing in {}", text());
     }
     assert_eq!(machine.query(SERVICE), None);
 }
