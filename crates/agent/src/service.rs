@@ -8,11 +8,13 @@
 
 mod command;
 mod control;
+mod directory;
 mod install;
 mod old;
 mod pin;
 mod place;
 mod remove;
+mod replaced;
 mod sddl;
 
 use std::fmt;

@@ -13,9 +13,10 @@ use falcon_sys::types::{NewService, Registration, Settings, StartMode};
 
 use super::command::Command;
 use super::control::stop_service;
-use super::old::{Kind, Old, Replaced, SERVICES};
+use super::old::{Kind, Old, SERVICES};
 use super::pin::pin;
 use super::place::{self, Place};
+use super::replaced::Replaced;
 use super::{DESCRIPTION, DISPLAY_NAME, Failure, NAME, Startup, Wanted, on_windows, told, told_of};
 use crate::collect;
 use crate::config::{self, Loaded};
@@ -68,8 +69,10 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
         return Err(Failure::NotAdministrator);
     }
     let program = place::program()?;
-    let older = Old::find()?;
+    let mut older = Old::find()?;
     let now = what_is_there(&older)?;
+    // What pywin32 may have left of it is no agent any more.
+    older.retain(|old| old.kind != Kind::Python || matches!(now, Now::Older));
     if !new && matches!(now, Now::Nothing) {
         return Err(Failure::NotInstalled);
     }
@@ -108,11 +111,10 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
     place.check()?;
 
     // From here on things change.
-    falcon_sys::create_private_dir(&place.state).with_context(|| place.state.display().to_string())?;
+    place.make_dirs()?;
     let replaced = older.iter().map(Replaced::of).collect::<Result<Vec<_>, _>>()?;
     Replaced::save(replaced.clone(), &place.state)?;
     if let Some(first) = &first {
-        falcon_sys::create_private_dir(place.config.parent().unwrap_or(&place.config))?;
         fs::write(&place.config, &first.text).with_context(|| place.config.display().to_string())?;
         println!("wrote {}{}", place.config.display(), first.from);
     }
@@ -267,23 +269,21 @@ fn put_down(
         Now::Nothing => {
             told(falcon_sys::service_create(&new), "the service cannot be registered")?;
             // Half of it would be a service whose files are open to others.
-            return complete(place, now, delayed, named).inspect_err(|_| {
+            return complete(place, delayed, named).inspect_err(|_| {
                 let _ = falcon_sys::event_source_remove(NAME);
                 let _ = falcon_sys::service_delete(NAME);
             });
         }
         Now::Ours(..) | Now::Older => told(falcon_sys::service_change(&new), "the service cannot be registered anew")?,
     }
-    complete(place, now, delayed, named)
+    complete(place, delayed, named)
 }
 
 /// What belongs to the service beside its registration.
-fn complete(place: &Place, now: &Now, delayed: bool, named: Option<&str>) -> Result<(), Failure> {
-    if matches!(now, Now::Older) {
-        // Or the next look would take ours for the Python agent.
-        let class = format!(r"{SERVICES}\{NAME}\PythonClass");
-        told(falcon_sys::registry_delete_tree(&class), "what pywin32 left cannot be removed")?;
-    }
+fn complete(place: &Place, delayed: bool, named: Option<&str>) -> Result<(), Failure> {
+    // Or the next look would take ours for the Python agent.
+    let class = format!(r"{SERVICES}\{NAME}\PythonClass");
+    told(falcon_sys::registry_delete_tree(&class), "what pywin32 left cannot be removed")?;
     let settings = Settings {
         description: DESCRIPTION,
         delayed,

@@ -4,29 +4,28 @@
 //! configuration or a plugin is the administrator. So the directories are given to SYSTEM and the administrators; and what
 //! somebody else prepared, as owner or with a link, is refused, for a list of rights is no help against its owner.
 
-use std::fs;
-use std::io;
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, ensure};
 use falcon_sys::types::{Grant, Rights};
 
 use super::command::PROGRAM;
-use super::old::RECORD;
-use super::sddl::{self, ADD_DIRECTORY, ADD_FILE};
+use super::directory::{
+    Use, create_all, entries, refuse_common, refuse_foreign, refuse_link, starts_with, use_of, writers,
+};
+use super::replaced::RECORD;
+use super::sddl::{ADD_DIRECTORY, ADD_FILE};
 use crate::app::{LOGS_DIR, QUEUE_DIR};
 use crate::config::{Loaded, NOTES_DIR};
 
 /// Everybody who can log on: may start the program, to ask for `status`.
 const USERS: &str = "S-1-5-32-545";
 /// What the agent makes in its state directory.
-const DIRECTORIES: [&str; 3] = [LOGS_DIR, QUEUE_DIR, NOTES_DIR];
+pub(super) const DIRECTORIES: [&str; 3] = [LOGS_DIR, QUEUE_DIR, NOTES_DIR];
 /// What the agent leaves in [`NOTES_DIR`].
 pub(super) const NOTES: [&str; 4] = ["guard.json", "guard.new", "reload.json", "reload.new"];
 /// Of plugins, which the administrator puts there.
-const PLUGIN: &str = "plugin";
-/// Entries of a directory that are looked at.
-const MOST_ENTRIES: usize = 10_000;
+pub(super) const PLUGIN: &str = "plugin";
 
 /// cfg.json beside this program.
 pub(super) fn beside_program() -> Option<PathBuf> {
@@ -49,116 +48,6 @@ pub(super) fn program() -> anyhow::Result<PathBuf> {
         program.display()
     );
     Ok(program)
-}
-
-/// Refuses a directory that is Windows', everybody's or away: its access list is not for an agent to set.
-fn refuse_common(dir: &Path) -> anyhow::Result<()> {
-    let advice = r"give the agent a directory of its own, such as C:\Program Files\falcon-agent";
-    ensure!(dir.parent().is_some(), "{}: is the root of a drive; {advice}", dir.display());
-    let shown = dir.display().to_string();
-    // A letter may be that of a share, which a service does not have.
-    let real = dir.ancestors().find_map(|part| fs::canonicalize(part).ok()).unwrap_or_default().display().to_string();
-    ensure!(
-        !shown.starts_with(r"\\") && !real.starts_with(r"\\?\UNC\"),
-        "{shown}: is on a share, which may be away when the service starts; {advice}"
-    );
-    for (name, below) in COMMON {
-        let Some(common) = std::env::var_os(name).map(PathBuf::from) else { continue };
-        let is_it = starts_with(dir, &common) && (below || starts_with(&common, dir));
-        ensure!(!is_it, "{shown}: belongs to the system or its users ({name}); {advice}");
-    }
-    let profiles = std::env::var_os("USERPROFILE").map(PathBuf::from);
-    if let Some(profiles) = profiles.as_deref().and_then(Path::parent).filter(|profiles| profiles.parent().is_some()) {
-        ensure!(!starts_with(dir, profiles), "{shown}: is below the profiles of users; {advice}");
-    }
-    Ok(())
-}
-
-/// Variables that name directories of others, and whether all below those is theirs too.
-const COMMON: [(&str, bool); 8] = [
-    ("SystemRoot", true),
-    ("TEMP", true),
-    ("TMP", true),
-    ("ProgramFiles", false),
-    ("ProgramFiles(x86)", false),
-    ("ProgramW6432", false),
-    ("ProgramData", false),
-    ("CommonProgramFiles", true),
-];
-
-/// What may lie in a directory that is the agent's alone, apart from [`DIRECTORIES`]; without their ends.
-const KNOWN: [&str; 13] = [
-    "falcon-agent",
-    "cfg",
-    "cfg.example",
-    "readme",
-    "readme.zh-cn",
-    "license",
-    "changelog",
-    "docs",
-    "var",
-    "control",
-    "config",
-    "replaced",
-    PLUGIN,
-];
-
-fn is_known(name: &str) -> bool {
-    let lower = name.to_lowercase();
-    let stem = lower.split_once('.').map_or(lower.as_str(), |(stem, _)| stem);
-    let whole = lower.rsplit_once('.').map_or(lower.as_str(), |(whole, _)| whole);
-    DIRECTORIES.contains(&lower.as_str()) || KNOWN.contains(&stem) || KNOWN.contains(&whole)
-}
-
-/// Whose a directory is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Use {
-    /// Nothing else is in it, or it is not there yet: its access list is set.
-    Own,
-    /// Other things are in it, and only administrators can change it: left as it is.
-    Safe,
-}
-
-/// # Errors
-/// Other things are in it, and others can change it: neither it nor they could be left, or taken away.
-fn use_of(dir: &Path) -> anyhow::Result<Use> {
-    let entries = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Use::Own),
-        entries => entries.with_context(|| dir.display().to_string())?,
-    };
-    let mut stranger = None;
-    for entry in entries.take(MOST_ENTRIES) {
-        let name = entry.with_context(|| dir.display().to_string())?.file_name().to_string_lossy().into_owned();
-        if !is_known(&name) {
-            stranger = Some(name);
-            break;
-        }
-    }
-    let Some(stranger) = stranger else { return Ok(Use::Own) };
-    let others = writers(dir, 0)?;
-    ensure!(
-        others.is_empty(),
-        "{}: other things are in it ({stranger}), and {} can change it: give the agent a directory of its own",
-        dir.display(),
-        others.join(", ")
-    );
-    Ok(Use::Safe)
-}
-
-/// Accounts, other than the system, its administrators and whoever of them owns it, that can change a directory.
-fn writers(dir: &Path, except: u32) -> anyhow::Result<Vec<String>> {
-    let access =
-        falcon_sys::access_of(dir).with_context(|| format!("{}: its access list cannot be read", dir.display()))?;
-    let owner = falcon_sys::owner_of(dir).ok().filter(|owner| owner.trusted);
-    let known: Vec<&str> = owner.iter().map(|owner| owner.sid.as_str()).collect();
-    let others = sddl::writers(&access, &known, except);
-    Ok(others.iter().map(|account| sddl::name(account).to_owned()).collect())
-}
-
-/// Names of files are the same in any case.
-fn starts_with(path: &Path, prefix: &Path) -> bool {
-    let lower = |path: &Path| PathBuf::from(path.display().to_string().to_lowercase());
-    !prefix.as_os_str().is_empty() && lower(path).starts_with(lower(prefix))
 }
 
 /// The directories of one installation.
@@ -254,6 +143,14 @@ impl Place {
         Ok(())
     }
 
+    /// Makes what is missing of the directories, for the system and its administrators alone.
+    ///
+    /// # Errors
+    /// Names the path.
+    pub fn make_dirs(&self) -> anyhow::Result<()> {
+        self.dirs().into_iter().try_for_each(create_all)
+    }
+
     /// Makes the state directory, and gives what is ours to SYSTEM and the administrators, and to the service's account what it
     /// needs: to read the configuration, to change the state. Users may start the program. Answers what the administrator should
     /// know.
@@ -317,101 +214,9 @@ impl Place {
     }
 }
 
-/// Makes a directory and those above it, for the system and its administrators alone.
-fn create_all(dir: &Path) -> anyhow::Result<()> {
-    let mut missing: Vec<&Path> = dir.ancestors().take_while(|part| !part.exists()).collect();
-    missing.reverse();
-    for part in missing {
-        falcon_sys::create_private_dir(part).with_context(|| part.display().to_string())?;
-    }
-    Ok(())
-}
-
-/// Paths in a directory, which need not be there.
-fn entries(dir: &Path) -> anyhow::Result<Vec<PathBuf>> {
-    let found = match fs::read_dir(dir) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(Vec::new()),
-        found => found.with_context(|| dir.display().to_string())?,
-    };
-    let path = |entry: io::Result<fs::DirEntry>| Ok(entry.with_context(|| dir.display().to_string())?.path());
-    found.take(MOST_ENTRIES).map(path).collect()
-}
-
-fn refuse_link(path: &Path) -> anyhow::Result<()> {
-    let is_link = match falcon_sys::is_reparse_point(path) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        is_link => is_link.with_context(|| path.display().to_string())?,
-    };
-    ensure!(
-        !is_link,
-        "{}: is a link or mount point, which could be led somewhere else; use the directory that it leads to",
-        path.display()
-    );
-    Ok(())
-}
-
-/// `accounts`: SIDs that may own it beside the system, its administrators and this user.
-fn refuse_foreign(path: &Path, accounts: &[String]) -> anyhow::Result<()> {
-    let owner = match falcon_sys::owner_of(path) {
-        Ok(owner) => owner,
-        Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(()),
-        Err(error) => return Err(error).with_context(|| format!("{}: its owner cannot be read", path.display())),
-    };
-    ensure!(
-        owner.trusted || accounts.contains(&owner.sid),
-        "{path}: belongs to another user ({sid}), who could have prepared it; look at what is in it, then take it over with \
-         `takeown /f \"{path}\" /a /r`, or use a new directory",
-        path = path.display(),
-        sid = owner.sid
-    );
-    Ok(())
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn prefixes_of_paths_are_compared_as_windows_does() {
-        let starts = |path: &str, prefix: &str| starts_with(Path::new(path), Path::new(prefix));
-        assert!(starts("/Windows/System32", "/windows"));
-        assert!(!starts("/windows-agent", "/windows"));
-        assert!(!starts("/x", ""));
-    }
-
-    #[test]
-    fn a_directory_with_other_things_in_it_is_known_by_their_names() {
-        for name in [
-            "falcon-agent.exe",
-            "Falcon-Agent.exe.old",
-            "cfg.json",
-            "CFG.JSON.bak",
-            "cfg.example.json",
-            "cfg.d",
-            "README.md",
-            "README.zh-CN.md",
-            "LICENSE",
-            "logs",
-            "queue",
-            "plugin",
-            "run",
-            "replaced.json",
-            "docs",
-        ] {
-            assert!(is_known(name), "{name}");
-        }
-        for name in ["agent.py", "notepad.exe", "logs.txt", "Windows", ".git", ""] {
-            assert!(!is_known(name), "{name}");
-        }
-    }
-
-    /// A state directory of `C:\\` would have had the access list of the whole drive changed.
-    #[test]
-    fn roots_are_refused() {
-        let root = std::path::absolute("/").unwrap();
-        assert!(refuse_common(&root).unwrap_err().to_string().contains("root of a drive"));
-        assert!(refuse_common(&root.join("falcon")).is_ok());
-    }
 
     #[test]
     fn the_state_lies_by_the_configuration_unless_that_says_otherwise() {

@@ -10,8 +10,8 @@ use anyhow::{Context as _, anyhow};
 
 use super::command::Command;
 use super::control::{configuration, stop_service};
-use super::old::Replaced;
 use super::place::{NOTES, Place, beside_program};
+use super::replaced::Replaced;
 use super::{Failure, NAME, Removal, code, on_windows, told};
 use crate::app::{LOG_FILE, LOGS_DIR, QUEUE_DIR};
 use crate::config::NOTES_DIR;
