@@ -139,8 +139,8 @@ pub fn runtime() -> std::io::Result<tokio::runtime::Runtime> {
     tokio::runtime::Builder::new_current_thread().enable_all().max_blocking_threads(2).build()
 }
 
-/// Three lines: what is collected, where it goes, where to look.
-fn announce(config: &Config, identity: &Identity, source: &Source) {
+/// Three lines: what is collected, where it goes, where to look, and `how` it is ended.
+fn announce(config: &Config, identity: &Identity, source: &Source, how: &str) {
     let endpoint = identity.endpoint().unwrap_or_else(|error| format!("({error:#})"));
     let from = match source {
         Source::Standalone => "built-in configuration, no cfg.json found".to_owned(),
@@ -170,8 +170,8 @@ fn announce(config: &Config, identity: &Identity, source: &Source) {
         let listen = &config.http.listen;
         let host = if listen.starts_with(':') { "127.0.0.1" } else { "" };
         let scheme = if config.http.tls.is_on() { "https" } else { "http" };
-        tracing::info!(code = "A003", "see {scheme}://{host}{listen}/ for every series; push to /v1/push; Ctrl-C ends");
+        tracing::info!(code = "A003", "see {scheme}://{host}{listen}/ for every series; push to /v1/push{how}");
     } else {
-        tracing::info!(code = "A004", "no HTTP server (http.enabled, http.listen); Ctrl-C ends");
+        tracing::info!(code = "A004", "no HTTP server (http.enabled, http.listen){how}");
     }
 }

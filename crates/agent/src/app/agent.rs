@@ -141,12 +141,13 @@ impl Store {
 }
 
 impl Agent {
-    pub fn start(loaded: &Loaded) -> Agent {
+    /// `how` it is ended, for people.
+    pub fn start(loaded: &Loaded, how: &str) -> Agent {
         let stats = Arc::new(Stats::default());
         let store = Store::open(loaded, &stats);
         let lasting = Lasting { stats, started: Instant::now(), port: Arc::default(), store };
         let agent = Agent::go_on(loaded, lasting, &mut [], None);
-        announce(&agent.config, &agent.identity, &loaded.source);
+        announce(&agent.config, &agent.identity, &loaded.source, how);
         agent
     }
 

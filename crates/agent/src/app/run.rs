@@ -108,7 +108,7 @@ impl Asked {
 
 async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Result<u8> {
     let signals = (host.signals)().context("signals cannot be received")?;
-    let mut agent = Agent::start(&loaded);
+    let mut agent = Agent::start(&loaded, if as_service { "" } else { "; Ctrl-C ends" });
     tell_warnings(&loaded);
     let (to_end, ended) = mpsc::channel(1);
     let mut asked = Asked { signals, ended, again: false };
