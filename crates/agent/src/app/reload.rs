@@ -16,7 +16,7 @@ use crate::clock;
 use crate::collect;
 use crate::config::{self, Config, Loaded, Source};
 use crate::http;
-use crate::queue::storage::patiently;
+use crate::queue::storage::replace_file;
 
 /// In the directory of the agent's notes.
 const NAME: &str = "reload.json";
@@ -137,9 +137,7 @@ impl Outcome {
         if let Some(dir) = file.parent() {
             falcon_sys::create_private_dir(dir)?;
         }
-        let new = file.with_extension("new");
-        fs::write(&new, serde_json::to_vec(self)?)?;
-        patiently(falcon_sys::is_held, || fs::rename(&new, file))
+        replace_file(file, &file.with_extension("new"), &serde_json::to_vec(self)?)
     }
 
     /// The last one of an agent that keeps its state there, if there is one.

@@ -3,13 +3,13 @@
 //! Only ends of the last hour count. A file that is damaged or missing is a file without ends, and an end in the future, as
 //! a clock that was set back leaves it, did not happen: either allows a few ends more, and neither keeps the agent down.
 
-use std::fs::{self, File};
-use std::io::{self, Read as _, Write as _};
+use std::fs::File;
+use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::queue::storage::patiently;
+use crate::queue::storage::replace_file;
 
 pub(super) const HOUR_S: i64 = 3600;
 
@@ -73,13 +73,8 @@ impl Record {
         if let Some(dir) = self.file.parent() {
             falcon_sys::create_private_dir(dir)?;
         }
-        let new = self.file.with_extension("new");
-        let mut file = File::create(&new)?;
         let text = serde_json::to_string(&Contents { ends: self.ends.clone() })?;
-        file.write_all(text.as_bytes())?;
-        file.sync_all()?;
-        drop(file);
-        patiently(falcon_sys::is_held, || fs::rename(&new, &self.file))
+        replace_file(&self.file, &self.file.with_extension("new"), text.as_bytes())
     }
 }
 
@@ -101,6 +96,7 @@ fn read(file: &Path) -> io::Result<Vec<i64>> {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::fs;
 
     const NOW: i64 = 1_800_000_000;
 

@@ -141,11 +141,7 @@ impl Replaced {
                 kept.push(replaced);
             }
         }
-        if kept.is_empty() {
-            return Ok(());
-        }
-        let (file, text) = (state.join(RECORD), serde_json::to_string_pretty(&kept)?);
-        fs::write(&file, text).with_context(|| file.display().to_string())
+        if kept.is_empty() { Ok(()) } else { Replaced::write(&kept, state) }
     }
 
     /// Those that could not be put back stay.
@@ -153,11 +149,12 @@ impl Replaced {
     /// # Errors
     /// The record cannot be written.
     pub fn keep(left: &[Replaced], state: &Path) -> anyhow::Result<()> {
-        if left.is_empty() {
-            return Ok(Replaced::forget(state)?);
-        }
+        if left.is_empty() { Ok(Replaced::forget(state)?) } else { Replaced::write(left, state) }
+    }
+
+    fn write(all: &[Replaced], state: &Path) -> anyhow::Result<()> {
         let file = state.join(RECORD);
-        fs::write(&file, serde_json::to_string_pretty(left)?).with_context(|| file.display().to_string())
+        fs::write(&file, serde_json::to_string_pretty(all)?).with_context(|| file.display().to_string())
     }
 
     pub fn forget(state: &Path) -> io::Result<()> {

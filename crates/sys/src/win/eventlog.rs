@@ -7,18 +7,16 @@ use std::ffi::OsStr;
 use std::path::Path;
 use std::{io, ptr};
 
-use windows_sys::Win32::Foundation::{ERROR_FILE_NOT_FOUND, HANDLE, NO_ERROR};
+use windows_sys::Win32::Foundation::HANDLE;
 use windows_sys::Win32::System::EventLog::{
     DeregisterEventSource, EVENTLOG_ERROR_TYPE, EVENTLOG_INFORMATION_TYPE, EVENTLOG_WARNING_TYPE, RegisterEventSourceW,
     ReportEventW,
 };
-use windows_sys::Win32::System::Registry::{
-    HKEY, HKEY_LOCAL_MACHINE, KEY_SET_VALUE, REG_DWORD, REG_OPTION_NON_VOLATILE, REG_SZ, RegCloseKey, RegCreateKeyExW,
-    RegDeleteKeyW, RegSetValueExW,
-};
+use windows_sys::Win32::System::Registry::REG_SZ;
 
 use super::ffi::{last_error, wide};
-use crate::types::EventKind;
+use super::registry::{registry_delete_tree, registry_set};
+use crate::types::{EventKind, RegistryValue};
 
 /// ReportEventW takes 31,839 units.
 const MOST_UNITS: usize = 30_000;
@@ -96,75 +94,31 @@ fn units(text: &str) -> Vec<u16> {
     units
 }
 
-/// A key that is closed again.
-struct Key(HKEY);
-
-impl Drop for Key {
-    fn drop(&mut self) {
-        // SAFETY: opened by `event_source_install` and not used afterwards.
-        unsafe { RegCloseKey(self.0) };
-    }
-}
-
-impl Key {
-    fn set(&self, name: &str, kind: u32, bytes: &[u8]) -> io::Result<()> {
-        let name = wide(OsStr::new(name))?;
-        let len = u32::try_from(bytes.len()).map_err(|_| io::ErrorKind::InvalidInput)?;
-        // SAFETY: the key is open, the name ends with a NUL, and there are as many bytes as the call is told.
-        done(unsafe { RegSetValueExW(self.0, name.as_ptr(), 0, kind, bytes.as_ptr(), len) })
-    }
-}
-
-fn done(code: u32) -> io::Result<()> {
-    if code == NO_ERROR { Ok(()) } else { Err(io::Error::from_raw_os_error(code.cast_signed())) }
-}
-
-fn key_of(name: &str) -> io::Result<Vec<u16>> {
+fn key_of(name: &str) -> io::Result<String> {
     // It would be another key, or that of all sources.
     if name.is_empty() || name.contains('\\') {
         return Err(io::Error::new(io::ErrorKind::InvalidInput, "no name of an event source"));
     }
-    wide(OsStr::new(&format!("{APPLICATION}\\{name}")))
+    Ok(format!("{APPLICATION}\\{name}"))
 }
 
 /// Registers a source of the log `Application` whose texts are in this executable; one that is there is set anew.
 ///
 /// # Errors
-/// Those of RegCreateKeyExW and RegSetValueExW (administrators may), and [`io::ErrorKind::InvalidInput`] for what is no name.
+/// Those of [`registry_set`] (administrators may), and [`io::ErrorKind::InvalidInput`] for what is no name.
 pub fn event_source_install(name: &str, exe: &Path) -> io::Result<()> {
-    let path = key_of(name)?;
-    let mut key = ptr::null_mut();
-    // SAFETY: the path ends with a NUL; the handle is written on success alone; nothing else is asked for.
-    done(unsafe {
-        RegCreateKeyExW(
-            HKEY_LOCAL_MACHINE,
-            path.as_ptr(),
-            0,
-            ptr::null(),
-            REG_OPTION_NON_VOLATILE,
-            KEY_SET_VALUE,
-            ptr::null(),
-            &raw mut key,
-            ptr::null_mut(),
-        )
-    })?;
-    let key = Key(key);
-    let exe: Vec<u8> = wide(exe.as_os_str())?.into_iter().flat_map(u16::to_le_bytes).collect();
-    key.set("EventMessageFile", REG_SZ, &exe)?;
-    key.set("TypesSupported", REG_DWORD, &TYPES.to_le_bytes())
+    let key = key_of(name)?;
+    let exe = wide(exe.as_os_str())?.into_iter().flat_map(u16::to_le_bytes).collect();
+    registry_set(&key, "EventMessageFile", &RegistryValue { kind: REG_SZ, bytes: exe })?;
+    registry_set(&key, "TypesSupported", &RegistryValue::number(TYPES))
 }
 
 /// Takes the registration away; that there is none is fine. Entries that were written stay, without their text.
 ///
 /// # Errors
-/// Those of RegDeleteKeyW, and [`io::ErrorKind::InvalidInput`] for what is no name.
+/// Those of [`registry_delete_tree`], and [`io::ErrorKind::InvalidInput`] for what is no name.
 pub fn event_source_remove(name: &str) -> io::Result<()> {
-    let path = key_of(name)?;
-    // SAFETY: the path ends with a NUL.
-    match unsafe { RegDeleteKeyW(HKEY_LOCAL_MACHINE, path.as_ptr()) } {
-        ERROR_FILE_NOT_FOUND => Ok(()),
-        code => done(code),
-    }
+    registry_delete_tree(&key_of(name)?)
 }
 
 #[cfg(test)]

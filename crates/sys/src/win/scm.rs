@@ -46,14 +46,18 @@ impl Drop for Handle {
     }
 }
 
-fn manager(rights: u32) -> io::Result<Handle> {
+pub(super) fn manager(rights: u32) -> io::Result<Handle> {
     // SAFETY: null names mean this machine and the services that are active.
     Handle::of(unsafe { OpenSCManagerW(ptr::null(), ptr::null(), rights) })
 }
 
 /// A service, opened with these rights.
 pub(super) fn open(name: &str, rights: u32) -> io::Result<Handle> {
-    let manager = manager(SC_MANAGER_CONNECT)?;
+    open_in(&manager(SC_MANAGER_CONNECT)?, name, rights)
+}
+
+/// The same, of a manager that is open already.
+pub(super) fn open_in(manager: &Handle, name: &str, rights: u32) -> io::Result<Handle> {
     let name = wide(OsStr::new(name))?;
     // SAFETY: the manager is open, the name ends with a NUL. A service stays open without its manager.
     Handle::of(unsafe { OpenServiceW(manager.0, name.as_ptr(), rights) })

@@ -3,17 +3,17 @@
 //! Nothing but reading is asked for: CONNECT and ENUMERATE of the manager, QUERY_CONFIG of a service. A manager that is busy
 //! may take its time.
 
-use super::ffi::{Answer, Buffer, check, last_error, wide};
+use super::ffi::{Answer, Buffer, check};
+use super::scm::{self, Handle, answered};
 use crate::layout::service;
 use crate::types::{Extent, Service, ServiceStart};
-use std::ffi::OsStr;
 use std::{io, ptr};
-use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, ERROR_INVALID_LEVEL, ERROR_MORE_DATA};
+use windows_sys::Win32::Foundation::{ERROR_INVALID_LEVEL, ERROR_MORE_DATA};
 use windows_sys::Win32::System::Services::{
-    CloseServiceHandle, EnumServicesStatusExW, OpenSCManagerW, OpenServiceW, QUERY_SERVICE_CONFIGW,
-    QueryServiceConfig2W, QueryServiceConfigW, SC_ENUM_PROCESS_INFO, SC_HANDLE, SC_MANAGER_CONNECT,
-    SC_MANAGER_ENUMERATE_SERVICE, SERVICE_AUTO_START, SERVICE_CONFIG, SERVICE_CONFIG_DELAYED_AUTO_START_INFO,
-    SERVICE_CONFIG_TRIGGER_INFO, SERVICE_QUERY_CONFIG, SERVICE_STATE_ALL, SERVICE_WIN32,
+    EnumServicesStatusExW, QUERY_SERVICE_CONFIGW, QueryServiceConfig2W, QueryServiceConfigW, SC_ENUM_PROCESS_INFO,
+    SC_MANAGER_CONNECT, SC_MANAGER_ENUMERATE_SERVICE, SERVICE_AUTO_START, SERVICE_CONFIG,
+    SERVICE_CONFIG_DELAYED_AUTO_START_INFO, SERVICE_CONFIG_TRIGGER_INFO, SERVICE_QUERY_CONFIG, SERVICE_STATE_ALL,
+    SERVICE_WIN32,
 };
 
 /// A host has 200 to 300 services.
@@ -26,21 +26,6 @@ const MOST_CALLS: usize = 256;
 /// The manager takes no larger buffer for what is set for a service.
 const CONFIG_BYTES: usize = 8 << 10;
 
-struct Handle(SC_HANDLE);
-
-impl Handle {
-    fn new(handle: SC_HANDLE) -> io::Result<Handle> {
-        if handle.is_null() { Err(last_error()) } else { Ok(Handle(handle)) }
-    }
-}
-
-impl Drop for Handle {
-    fn drop(&mut self) {
-        // SAFETY: the handle is open, and nobody else has it.
-        unsafe { CloseServiceHandle(self.0) };
-    }
-}
-
 /// All services, drivers and users' own copies left out; of those that `wants_start` wants, also how they are started. One
 /// whose start may not be read has that error, and costs no other. May take long: ask on a thread that may be lost.
 ///
@@ -48,8 +33,7 @@ impl Drop for Handle {
 /// The list's own.
 pub fn services(wants_start: &dyn Fn(&Service) -> bool) -> io::Result<(Vec<Service>, Extent)> {
     let access = SC_MANAGER_CONNECT | SC_MANAGER_ENUMERATE_SERVICE;
-    // SAFETY: no names mean this computer and its active services.
-    let manager = Handle::new(unsafe { OpenSCManagerW(ptr::null(), ptr::null(), access) })?;
+    let manager = scm::manager(access)?;
     let mut buffer = Buffer::default();
     let (mut services, extent) = list(&manager, &mut buffer)?;
     for service in services.iter_mut().filter(|service| wants_start(service)) {
@@ -71,7 +55,7 @@ fn list(manager: &Handle, buffer: &mut Buffer) -> io::Result<(Vec<Service>, Exte
                 let (level, kind, state) = (SC_ENUM_PROCESS_INFO, SERVICE_WIN32, SERVICE_STATE_ALL);
                 let (needed, count, resume) = (&raw mut needed, &raw mut count, &raw mut resume);
                 EnumServicesStatusExW(
-                    manager.0,
+                    manager.raw(),
                     level,
                     kind,
                     state,
@@ -108,13 +92,11 @@ fn list(manager: &Handle, buffer: &mut Buffer) -> io::Result<(Vec<Service>, Exte
 }
 
 fn start(manager: &Handle, name: &str, buffer: &mut Buffer) -> io::Result<ServiceStart> {
-    let name = wide(OsStr::new(name))?;
-    // SAFETY: the manager is open, and the name ends with a NUL.
-    let service = Handle::new(unsafe { OpenServiceW(manager.0, name.as_ptr(), SERVICE_QUERY_CONFIG) })?;
+    let service = scm::open_in(manager, name, SERVICE_QUERY_CONFIG)?;
     let config = buffer.fill(CONFIG_BYTES, CONFIG_BYTES, |at, bytes| {
         let (mut needed, at) = (0, at.cast::<QUERY_SERVICE_CONFIGW>());
         // SAFETY: the service is open; `bytes` bytes lie at `at`, which is aligned to 8.
-        answered(unsafe { QueryServiceConfigW(service.0, at, bytes, &raw mut needed) }, bytes, needed)
+        answered(unsafe { QueryServiceConfigW(service.raw(), at, bytes, &raw mut needed) }, bytes, needed)
     })?;
     let mode = service::start_mode(config).ok_or(io::ErrorKind::InvalidData)?;
     if mode != SERVICE_AUTO_START {
@@ -132,7 +114,11 @@ fn is_set(service: &Handle, level: SERVICE_CONFIG, buffer: &mut Buffer) -> io::R
     let info = buffer.fill(CONFIG_BYTES, CONFIG_BYTES, |at, bytes| {
         let mut needed = 0;
         // SAFETY: the service is open; `bytes` bytes lie at `at`, which is aligned to 8.
-        answered(unsafe { QueryServiceConfig2W(service.0, level, at.cast(), bytes, &raw mut needed) }, bytes, needed)
+        answered(
+            unsafe { QueryServiceConfig2W(service.raw(), level, at.cast(), bytes, &raw mut needed) },
+            bytes,
+            needed,
+        )
     });
     match info {
         Ok(info) => Ok(service::is_set(info)),
@@ -140,17 +126,6 @@ fn is_set(service: &Handle, level: SERVICE_CONFIG, buffer: &mut Buffer) -> io::R
         // More than has room is not nothing: only triggers take so much.
         Err(e) if e.kind() == io::ErrorKind::OutOfMemory => Ok(true),
         Err(e) => Err(e),
-    }
-}
-
-/// What became of a call that tells how many bytes it `needed` where it failed for lack of them.
-fn answered(ok: windows_sys::core::BOOL, bytes: u32, needed: u32) -> Answer {
-    match check(ok) {
-        Ok(()) => Answer::Filled(bytes as usize),
-        Err(e) if e.raw_os_error() == Some(ERROR_INSUFFICIENT_BUFFER.cast_signed()) => {
-            Answer::TooSmall(needed as usize)
-        }
-        Err(e) => Answer::Failed(e),
     }
 }
 
@@ -181,8 +156,7 @@ mod tests {
 
     #[test]
     fn a_service_that_is_not_there_is_its_own_error() {
-        // SAFETY: no names mean this computer and its active services.
-        let manager = Handle::new(unsafe { OpenSCManagerW(ptr::null(), ptr::null(), SC_MANAGER_CONNECT) }).unwrap();
+        let manager = scm::manager(SC_MANAGER_CONNECT).unwrap();
         let mut buffer = Buffer::default();
         assert_eq!(start(&manager, "NoSuchServiceOfAnyHost", &mut buffer).unwrap_err().raw_os_error(), Some(1060));
         assert_eq!(start(&manager, "a\0b", &mut buffer).unwrap_err().kind(), io::ErrorKind::InvalidInput);
