@@ -1,10 +1,12 @@
 //! Plain data that both platforms answer in: raw readings, no rates, units in the names.
 
 mod access;
+mod perf;
 mod registry;
 mod service;
 
 pub use access::{Grant, Owner, Rights};
+pub use perf::{PerfNames, SqlInstance};
 pub use registry::{RegistryKey, RegistryValue};
 pub use service::{
     NewService, Recovery, Registration, ServiceCommand, ServiceControl, ServiceExit, ServiceSettings, ServiceState,
@@ -451,6 +453,8 @@ pub struct Service {
     pub state: u32,
     /// dwWin32ExitCode: why it ended; 0: as it should, 1066: for a reason of its own, 1077: not started since boot.
     pub exit_code: u32,
+    /// Of the process that runs it, where one does.
+    pub pid: Option<u32>,
     /// What Windows makes a service from for each user that logs on. It never runs itself.
     pub is_template: bool,
     /// `None` where it was not asked.

@@ -4,6 +4,7 @@
 //! longer than its bytes, no text has to end or be well formed. Layouts are those of 64-bit Windows; their sources are
 //! winternl.h, winioctl.h, winsvc.h, tcpmib.h and the kernel's own headers, each named where it is read.
 
+pub(crate) mod command;
 pub(crate) mod disk;
 pub(crate) mod memory;
 pub(crate) mod process;
@@ -13,6 +14,7 @@ pub(crate) mod service_sid;
 pub(crate) mod sid;
 pub(crate) mod socket;
 pub(crate) mod text;
+pub(crate) mod tree;
 pub(crate) mod widened;
 
 /// The `N` bytes at an offset, if all of them are there.

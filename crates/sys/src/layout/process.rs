@@ -5,6 +5,7 @@
 //! has a pointer. Entries follow each other by NextEntryOffset; 0 ends the list.
 
 use super::text::{MAX_NAME, decode_into};
+use super::tree::Node;
 use super::{positive_at, u16_at, u32_at, u64_at};
 use crate::types::Proc;
 
@@ -58,6 +59,12 @@ pub(crate) struct Entry<'a> {
 impl Entry<'_> {
     pub(crate) fn threads(&self) -> u32 {
         u32_at(self.fields, 4).unwrap_or(0)
+    }
+
+    /// Its place among the others.
+    pub(crate) fn node(&self) -> Node {
+        let parent = u64_at(self.fields, 88).and_then(|pid| u32::try_from(pid).ok()).unwrap_or(0);
+        Node { pid: self.pid, parent, created: positive_at(self.fields, 32).unwrap_or(0) }
     }
 
     /// Its threads that wait for a processor.

@@ -16,17 +16,22 @@ const NAME_UNITS: usize = 256;
 const USER_SERVICE: u32 = 0x40;
 const USER_INSTANCE: u32 = 0x80;
 
+/// dwCurrentState of a service that no process runs.
+const STOPPED: u32 = 1;
+
 /// The first `count` services of an answer that Windows wrote to `address`, for names are pointers. A user's own copies
 /// of services are left out: each logon makes new ones, under new names.
 pub(crate) fn services(bytes: &[u8], address: u64, count: usize) -> impl Iterator<Item = Service> {
     bytes.chunks_exact(ENTRY_BYTES).take(count).filter_map(move |entry| {
-        let kind = u32_at(entry, 16)?;
+        let (kind, state) = (u32_at(entry, 16)?, u32_at(entry, 20)?);
         let name = u64_at(entry, 0)?.checked_sub(address).and_then(|at| usize::try_from(at).ok())?;
         let units = bytes.get(name..)?.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit));
         let mut service = Service {
             name: String::new(),
-            state: u32_at(entry, 20)?,
+            state,
             exit_code: u32_at(entry, 28)?,
+            // Wine keeps that of a process that died.
+            pid: u32_at(entry, 44).filter(|pid| *pid != 0 && state != STOPPED),
             is_template: kind & USER_SERVICE != 0,
             start: None,
         };
@@ -77,6 +82,14 @@ mod tests {
         let expected = [("W3SVC", 4, 0), ("Spooler", 1, 1077), ("\u{670D}\u{52A1}", 7, 1066)];
         assert_eq!(read(&bytes, 3), expected.map(|(name, state, exit)| (name.to_owned(), state, exit, false)));
         assert_eq!(read(&bytes, 2).len(), 2);
+    }
+
+    #[test]
+    fn a_service_that_runs_has_a_process_and_one_that_does_not_has_none() {
+        let mut bytes = answer(&[("a", 0x20, 4, 0), ("b", 0x10, 1, 0), ("c", 0x10, 4, 0), ("d", 0x10, 3, 0)]);
+        bytes[2 * ENTRY_BYTES + 44..][..4].fill(0);
+        let pids: Vec<_> = services(&bytes, ADDRESS, 4).map(|service| service.pid).collect();
+        assert_eq!(pids, [Some(4321), None, None, Some(4321)]);
     }
 
     // Each logon to a terminal server began new series.

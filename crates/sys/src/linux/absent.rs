@@ -1,7 +1,7 @@
 //! What only Windows has, or only Windows is asked for. Nothing here reads anything.
 
 use super::Host;
-use crate::types::{CommitInfo, DiskIo, Drives, Extent, MemoryLists, Paging, Service};
+use crate::types::{CommitInfo, DiskIo, Drives, Extent, MemoryLists, Paging, PerfNames, Service, SqlInstance};
 use std::io;
 
 impl Host {
@@ -76,4 +76,67 @@ pub fn ntp_servers() -> io::Result<Vec<String>> {
 /// Always [`io::ErrorKind::Unsupported`].
 pub fn services(_wants_start: &dyn Fn(&Service) -> bool) -> io::Result<(Vec<Service>, Extent)> {
     Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Performance counters of Windows: there are none.
+#[derive(Debug, Default)]
+pub struct PerfData(());
+
+impl PerfData {
+    /// Opens nothing.
+    #[must_use]
+    pub fn new() -> PerfData {
+        PerfData::default()
+    }
+
+    /// Linux has no performance counters in the sense of Windows.
+    ///
+    /// # Errors
+    /// Always [`io::ErrorKind::Unsupported`].
+    pub fn query(&mut self, _what: &str) -> io::Result<&[u8]> {
+        Err(io::ErrorKind::Unsupported.into())
+    }
+
+    /// Nothing is open.
+    pub fn close(&mut self) {}
+}
+
+/// Linux has no performance counters in the sense of Windows.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn perf_names(_source: PerfNames) -> io::Result<Vec<u16>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no performance counters in the sense of Windows.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn perf_last_counter() -> io::Result<Option<u32>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Linux has no performance counters in the sense of Windows.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn perf_disabled() -> io::Result<Vec<String>> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
+/// Nobody is asked for SQL Server on Linux: it has no counters there.
+///
+/// # Errors
+/// None.
+pub fn sql_instances() -> io::Result<Vec<SqlInstance>> {
+    Ok(Vec::new())
+}
+
+/// There is no IIS on Linux.
+///
+/// # Errors
+/// None.
+pub fn iis_version() -> io::Result<Option<(u32, u32)>> {
+    Ok(None)
 }

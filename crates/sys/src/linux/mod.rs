@@ -19,16 +19,23 @@ mod listen;
 mod mem;
 mod net;
 mod own;
+mod parent;
+mod pid;
 mod process;
 mod rows;
 mod service;
 mod snmp;
 mod sock;
 mod stderr;
+mod stdio;
 mod store;
 mod text;
+mod tree;
 
-pub use absent::{commit_info, disk_io, letter_disks, memory_lists, ntp_servers, services};
+pub use absent::{
+    PerfData, commit_info, disk_io, iis_version, letter_disks, memory_lists, ntp_servers, perf_disabled,
+    perf_last_counter, perf_names, services, sql_instances,
+};
 pub use account::{
     access_of, account_sid, add_to_group, grant_service_logon, is_administrator, is_reparse_point, owner_of, protect,
     registry_delete_tree, registry_set, registry_text, registry_tree, registry_write_tree, started_by_double_click,
@@ -39,12 +46,16 @@ pub use host::Host;
 pub use listen::hold_port_alone;
 pub use mem::page_files;
 pub use own::{limit_heap_growth, self_usage, trim_heap};
+pub use parent::{end_with_parent, no_error_dialogs};
+pub use pid::{command_line, image_path};
 pub use service::{
     Service, run_service, service_change, service_control, service_create, service_delete, service_registration,
     service_set_start, service_settings, service_settle, service_start, service_status,
 };
 pub use stderr::{enable_ansi, stderr_is};
+pub use stdio::private_stdio;
 pub use store::{create_private_dir, is_held, open_log, sync_dir};
+pub(crate) use tree::Tree;
 
 use crate::civil;
 use crate::types::LocalTime;

@@ -8,8 +8,9 @@ use windows_sys::Win32::Foundation::{FARPROC, FILETIME};
 use windows_sys::Win32::System::LibraryLoader::{GetModuleHandleW, GetProcAddress};
 use windows_sys::core::{PCSTR, PCWSTR};
 
-/// How often a buffer grows before the caller is told that the answer never fits.
-const MAX_TRIES: usize = 8;
+/// How often a call is made before the caller is told that the answer never fits: from 64 KiB to 64 MiB, where a call does
+/// not say how much it needs, are eleven.
+const MAX_TRIES: usize = 12;
 
 /// What a call made of the buffer it was given.
 pub(super) enum Answer {

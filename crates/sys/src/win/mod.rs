@@ -1,5 +1,5 @@
-//! The Windows side: Win32 and NT calls, no performance counters, no WMI; the registry for who sets the
-//! clock and for services.
+//! The Windows side: Win32 and NT calls, no WMI; the registry for who sets the clock, for services, for products and for
+//! their performance counters, of which the host's own metrics need none.
 //!
 //! Sources: Microsoft's reference of each call; structures and constants are those of windows-sys. Only calls of
 //! Windows 7 are imported. `ffi` grows buffers and turns refusals into errors; a value that could not be read is an
@@ -15,12 +15,17 @@ mod drive;
 mod eventlog;
 mod ffi;
 mod host;
+mod job;
 mod listen;
 mod mem;
 mod net;
 mod ntdll;
 mod paging;
+mod parent;
+mod perf;
+mod pid;
 mod process;
+mod product;
 mod reg;
 mod registry;
 mod scm;
@@ -28,9 +33,11 @@ mod services;
 mod settings;
 mod socket;
 mod stderr;
+mod stdio;
 mod store;
 mod time;
 mod token;
+mod tree;
 
 pub use account::{account_sid, add_to_group, grant_service_logon};
 pub use acl::{access_of, is_reparse_point, owner_of, protect};
@@ -43,7 +50,11 @@ pub use host::Host;
 pub use listen::hold_port_alone;
 pub use mem::{commit_info, page_files};
 pub use paging::memory_lists;
+pub use parent::{end_with_parent, no_error_dialogs};
+pub use perf::{PerfData, perf_disabled, perf_last_counter, perf_names};
+pub use pid::{command_line, image_path};
 pub use process::self_usage;
+pub use product::{iis_version, sql_instances};
 pub use registry::{registry_delete_tree, registry_set, registry_text, registry_tree, registry_write_tree};
 pub use scm::{
     service_change, service_control, service_create, service_delete, service_registration, service_set_start,
@@ -52,9 +63,11 @@ pub use scm::{
 pub use services::services;
 pub use settings::{service_settings, service_settle};
 pub use stderr::stderr_is;
+pub use stdio::private_stdio;
 pub use store::{create_private_dir, is_held, open_log, sync_dir};
 pub use time::{local_time, ntp_servers, since_boot};
 pub use token::is_administrator;
+pub(crate) use tree::Tree;
 
 use crate::layout;
 use ffi::{Answer, fill, last_error, len_u32};

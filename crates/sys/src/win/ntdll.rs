@@ -5,10 +5,11 @@
 
 use super::ffi::{Answer, Buffer, procedure, size_u32};
 use std::ffi::c_void;
+use std::os::windows::io::{AsRawHandle, BorrowedHandle};
 use std::{io, mem, ptr};
 use windows_sys::Win32::Foundation::{
-    NTSTATUS, RtlNtStatusToDosError, STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH, STATUS_INVALID_INFO_CLASS,
-    STATUS_NOT_IMPLEMENTED,
+    HANDLE, NTSTATUS, RtlNtStatusToDosError, STATUS_BUFFER_TOO_SMALL, STATUS_INFO_LENGTH_MISMATCH,
+    STATUS_INVALID_INFO_CLASS, STATUS_NOT_IMPLEMENTED,
 };
 use windows_sys::Win32::System::Threading::GetActiveProcessorGroupCount;
 use windows_sys::core::PCSTR;
@@ -25,11 +26,21 @@ pub(super) enum Class {
     MemoryLists = 80,
 }
 
+/// PROCESSINFOCLASS, likewise.
+#[derive(Clone, Copy)]
+pub(super) enum ProcessClass {
+    Basic = 0,
+    /// From Windows 8.1 on.
+    CommandLine = 60,
+}
+
 /// ProcessorInformation of POWER_INFORMATION_LEVEL (wdm.h).
 const PROCESSOR_INFORMATION: i32 = 11;
 
 type Query = unsafe extern "system" fn(i32, *mut c_void, u32, *mut u32) -> NTSTATUS;
 type QueryEx = unsafe extern "system" fn(i32, *const c_void, u32, *mut c_void, u32, *mut u32) -> NTSTATUS;
+type QueryProcess = unsafe extern "system" fn(HANDLE, i32, *mut c_void, u32, *mut u32) -> NTSTATUS;
+type ResumeProcess = unsafe extern "system" fn(HANDLE) -> NTSTATUS;
 type PowerInformation = unsafe extern "system" fn(i32, *const c_void, u32, *mut c_void, u32) -> NTSTATUS;
 
 /// What the system tells of `class`, in a buffer of `first` bytes that grows to `most`.
@@ -115,6 +126,44 @@ pub(super) fn processor_power(record_bytes: usize, buffer: &mut Buffer) -> io::R
     })
 }
 
+/// What the system tells of one process.
+///
+/// # Errors
+/// Those of [`query`].
+pub(super) fn query_process<'a>(
+    process: BorrowedHandle<'_>,
+    class: ProcessClass,
+    buffer: &'a mut Buffer,
+    first: usize,
+    most: usize,
+) -> io::Result<&'a [u8]> {
+    let query = ntdll(s!("NtQueryInformationProcess"))?;
+    // SAFETY: the name belongs to this signature (winternl.h).
+    let query = unsafe { mem::transmute::<unsafe extern "system" fn() -> isize, QueryProcess>(query) };
+    buffer.fill(first, most, |at, bytes| {
+        let mut written = 0;
+        // SAFETY: the process is open; `bytes` bytes lie at `at`, aligned to 8.
+        let status = unsafe { query(process.as_raw_handle(), class as i32, at, bytes, &raw mut written) };
+        answer(status, written)
+    })
+}
+
+/// Has a process run that was made suspended. ResumeThread is the documented way, for which Rust's library does not keep the
+/// thread.
+///
+/// # Errors
+/// The call's own.
+pub(super) fn resume(process: BorrowedHandle<'_>) -> io::Result<()> {
+    let resume = ntdll(s!("NtResumeProcess"))?;
+    // SAFETY: the name belongs to this signature (the kernel's headers).
+    let resume = unsafe { mem::transmute::<unsafe extern "system" fn() -> isize, ResumeProcess>(resume) };
+    // SAFETY: the process is open with all rights, as whoever made it has it.
+    match unsafe { resume(process.as_raw_handle()) } {
+        0.. => Ok(()),
+        status => Err(error(status)),
+    }
+}
+
 fn ntdll(name: PCSTR) -> io::Result<unsafe extern "system" fn() -> isize> {
     procedure(w!("ntdll.dll"), name).ok_or_else(|| io::ErrorKind::Unsupported.into())
 }
@@ -124,17 +173,23 @@ fn answer(status: NTSTATUS, written: u32) -> Answer {
         0.. => Answer::Filled(written as usize),
         STATUS_INFO_LENGTH_MISMATCH | STATUS_BUFFER_TOO_SMALL => Answer::TooSmall(written as usize),
         STATUS_NOT_IMPLEMENTED | STATUS_INVALID_INFO_CLASS => Answer::Failed(io::ErrorKind::Unsupported.into()),
-        // SAFETY: the call translates a number.
-        _ => Answer::Failed(io::Error::from_raw_os_error(unsafe { RtlNtStatusToDosError(status) }.cast_signed())),
+        status => Answer::Failed(error(status)),
     }
+}
+
+fn error(status: NTSTATUS) -> io::Error {
+    // SAFETY: the call translates a number.
+    io::Error::from_raw_os_error(unsafe { RtlNtStatusToDosError(status) }.cast_signed())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layout::processor;
+    use crate::layout::{command, processor};
     use std::mem::offset_of;
+    use windows_sys::Win32::Foundation::UNICODE_STRING;
     use windows_sys::Win32::NetworkManagement::IpHelper::{MIB_TCP6ROW, MIB_TCPROW_LH};
+    use windows_sys::Win32::System::Threading::{PEB, PROCESS_BASIC_INFORMATION, RTL_USER_PROCESS_PARAMETERS};
     use windows_sys::Win32::System::WindowsProgramming::{
         SYSTEM_EXCEPTION_INFORMATION, SYSTEM_INTERRUPT_INFORMATION, SYSTEM_PERFORMANCE_INFORMATION,
         SYSTEM_PROCESS_INFORMATION, SYSTEM_PROCESSOR_PERFORMANCE_INFORMATION, SYSTEM_THREAD_INFORMATION,
@@ -155,7 +210,15 @@ mod tests {
         assert_eq!(size_of::<SYSTEM_PROCESS_INFORMATION>(), 256);
         assert_eq!(offset_of!(SYSTEM_PROCESS_INFORMATION, ImageName), 56);
         assert_eq!(offset_of!(SYSTEM_PROCESS_INFORMATION, UniqueProcessId), 80);
+        // Behind it the parent, then the count of handles.
+        assert_eq!(offset_of!(SYSTEM_PROCESS_INFORMATION, Reserved2), 88);
         assert_eq!(offset_of!(SYSTEM_PROCESS_INFORMATION, HandleCount), 96);
+        assert_eq!(size_of::<PROCESS_BASIC_INFORMATION>(), command::BASIC_BYTES);
+        assert_eq!(offset_of!(PROCESS_BASIC_INFORMATION, PebBaseAddress), 8);
+        assert_eq!(offset_of!(PROCESS_BASIC_INFORMATION, InheritedFromUniqueProcessId), 40);
+        assert_eq!(offset_of!(PEB, ProcessParameters), 32);
+        assert_eq!(offset_of!(RTL_USER_PROCESS_PARAMETERS, CommandLine), 112);
+        assert_eq!(size_of::<UNICODE_STRING>(), command::STRING_BYTES);
         assert_eq!(offset_of!(SYSTEM_PROCESS_INFORMATION, WorkingSetSize), 144);
         assert_eq!(offset_of!(SYSTEM_PROCESS_INFORMATION, PrivatePageCount), 200);
         // Six counts of operations and bytes end the entry.

@@ -3,6 +3,7 @@
 use super::ffi::{Buffer, check, size_u32, ticks};
 use super::ntdll::{Class, query};
 use crate::layout::process::{Entry, entries};
+use crate::layout::tree::Node;
 use crate::types::{Proc, SelfUsage};
 use std::io;
 use windows_sys::Win32::Foundation::FILETIME;
@@ -65,6 +66,11 @@ fn list(buffer: &mut Buffer) -> io::Result<impl Iterator<Item = Entry<'_>>> {
     let bytes = query(Class::Processes, buffer, FIRST_BYTES, MOST_BYTES)?;
     // The names are pointers into the same memory.
     Ok(entries(bytes, bytes.as_ptr().addr() as u64))
+}
+
+/// Which process is whose child, and since when.
+pub(super) fn nodes(buffer: &mut Buffer) -> io::Result<Vec<Node>> {
+    Ok(list(buffer)?.map(|entry| entry.node()).collect())
 }
 
 /// Working set, CPU time and handles of this process.

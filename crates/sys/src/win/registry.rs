@@ -27,7 +27,7 @@ const KEY_NAME: usize = 256;
 const VALUE_NAME: usize = 16 << 10;
 
 /// An open key.
-struct Key(HKEY);
+pub(super) struct Key(HKEY);
 
 impl Drop for Key {
     fn drop(&mut self) {
@@ -40,16 +40,25 @@ fn check(code: WIN32_ERROR) -> io::Result<()> {
     if code == NO_ERROR { Ok(()) } else { Err(io::Error::from_raw_os_error(code.cast_signed())) }
 }
 
-fn is_absent(error: &io::Error) -> bool {
+pub(super) fn is_absent(error: &io::Error) -> bool {
     error.raw_os_error() == Some(ERROR_FILE_NOT_FOUND.cast_signed())
 }
 
-fn open(above: HKEY, path: &str, rights: u32) -> io::Result<Key> {
+pub(super) fn open(above: HKEY, path: &str, rights: u32) -> io::Result<Key> {
     let path = wide(OsStr::new(path))?;
     let mut key = ptr::null_mut();
     // SAFETY: the key above is open, the path ends with a NUL, a pointer to a live handle.
     check(unsafe { RegOpenKeyExW(above, path.as_ptr(), 0, rights, &raw mut key) })?;
     Ok(Key(key))
+}
+
+/// A key below HKEY_LOCAL_MACHINE, opened with these rights; `None` where there is no such key.
+pub(super) fn find(path: &str, rights: u32) -> io::Result<Option<Key>> {
+    match open(HKEY_LOCAL_MACHINE, path, rights) {
+        Ok(key) => Ok(Some(key)),
+        Err(e) if is_absent(&e) => Ok(None),
+        Err(e) => Err(e),
+    }
 }
 
 fn create(above: HKEY, path: &str) -> io::Result<Key> {
@@ -64,6 +73,10 @@ fn create(above: HKEY, path: &str) -> io::Result<Key> {
 }
 
 impl Key {
+    pub(super) fn raw(&self) -> HKEY {
+        self.0
+    }
+
     fn set(&self, name: &str, value: &RegistryValue) -> io::Result<()> {
         let name = wide(OsStr::new(name))?;
         // An empty vector points to no memory at all, and Wine looks.
@@ -96,14 +109,11 @@ pub fn registry_set(path: &str, name: &str, value: &RegistryValue) -> io::Result
 /// # Errors
 /// Those of the calls; [`io::ErrorKind::FileTooLarge`] beyond 16 levels, 10,000 keys or 16 MB.
 pub fn registry_tree(path: &str) -> io::Result<Option<RegistryKey>> {
-    match open(HKEY_LOCAL_MACHINE, path, READ) {
-        Ok(key) => Budget { keys: MOST_KEYS, bytes: MOST_BYTES }.read(&key, MOST_DEPTH).map(Some),
-        Err(e) if is_absent(&e) => Ok(None),
-        Err(e) => Err(e),
-    }
+    let mut budget = Budget { keys: MOST_KEYS, bytes: MOST_BYTES };
+    find(path, READ)?.map(|key| budget.read(&key, MOST_DEPTH)).transpose()
 }
 
-const READ: u32 = KEY_QUERY_VALUE | KEY_ENUMERATE_SUB_KEYS;
+pub(super) const READ: u32 = KEY_QUERY_VALUE | KEY_ENUMERATE_SUB_KEYS;
 
 /// What may still be read.
 struct Budget {
@@ -131,7 +141,7 @@ impl Budget {
     }
 }
 
-fn key_at(key: &Key, at: usize) -> io::Result<Option<String>> {
+pub(super) fn key_at(key: &Key, at: usize) -> io::Result<Option<String>> {
     let mut name = [0; KEY_NAME];
     let mut len = len_u32(&name);
     let (at, no, to) = (u32::try_from(at).unwrap_or(u32::MAX), ptr::null_mut(), name.as_mut_ptr());
@@ -143,7 +153,7 @@ fn key_at(key: &Key, at: usize) -> io::Result<Option<String>> {
     }
 }
 
-fn value_at(key: &Key, at: usize) -> io::Result<Option<(String, RegistryValue)>> {
+pub(super) fn value_at(key: &Key, at: usize) -> io::Result<Option<(String, RegistryValue)>> {
     let mut name = vec![0; VALUE_NAME];
     let (mut kind, mut ended) = (0, false);
     let at = u32::try_from(at).unwrap_or(u32::MAX);

@@ -95,6 +95,7 @@ mod tests {
                 name: (*name).to_owned(),
                 state: *state,
                 exit_code: 0,
+                pid: None,
                 is_template: false,
                 start: None,
             })

@@ -24,7 +24,9 @@ fn entry(at: u64, made: &Made<'_>, last: bool) -> Vec<u8> {
         put(&mut bytes, 0, &(len as u32).to_le_bytes());
     }
     put(&mut bytes, 4, &(made.states.len() as u32).to_le_bytes());
-    for (place, value) in [(32, 1_000_000_000_u64), (40, 205), (48, 309), (80, made.pid), (144, 144), (200, 200)] {
+    for (place, value) in
+        [(32, 1_000_000_000_u64), (40, 205), (48, 309), (80, made.pid), (88, 44), (144, 144), (200, 200)]
+    {
         put(&mut bytes, place, &value.to_le_bytes());
     }
     put(&mut bytes, 96, &96_u32.to_le_bytes());
@@ -101,6 +103,8 @@ fn every_field_has_its_place() {
         written_bytes: Some(1 << 41),
     };
     assert_eq!(proc, expected);
+    let node = entries(&bytes, ADDRESS).nth(1).unwrap().node();
+    assert_eq!(node, Node { pid: 4711, parent: 44, created: 1_000_000_000 });
     // The clock was set back behind the start.
     entries(&bytes, ADDRESS).nth(1).unwrap().fill(999_999_999, &mut proc);
     assert_eq!(proc.age_s, 0.0);

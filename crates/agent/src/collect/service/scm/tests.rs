@@ -8,7 +8,7 @@ use std::sync::{Mutex, mpsc};
 const AUTO: ServiceStart = ServiceStart { mode: AUTOMATIC, delayed: false, triggered: false };
 
 fn service(name: &str, state: u32, exit_code: u32) -> Service {
-    Service { name: name.to_owned(), state, exit_code, is_template: false, start: None }
+    Service { name: name.to_owned(), state, exit_code, pid: None, is_template: false, start: None }
 }
 
 fn starting(name: &str, state: u32, exit_code: u32, start: ServiceStart) -> Service {
