@@ -14,6 +14,7 @@ pub mod hub;
 pub mod isolate;
 pub mod log;
 pub mod model;
+pub mod perf;
 pub mod push;
 pub mod queue;
 pub mod schedule;

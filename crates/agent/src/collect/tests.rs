@@ -8,7 +8,7 @@ const SETS: [NameSet; 5] =
     [NameSet::Falcon, NameSet::WindowsAgent, NameSet::FreedomKk, NameSet::LeonZYang, NameSet::Extended];
 
 /// What one collector's code says with these sets on this platform.
-pub(super) fn with_cx<T>(sets: Sets, platform: Platform, run: impl FnOnce(&mut Cx<'_>) -> T) -> (T, Collected) {
+pub(crate) fn with_cx<T>(sets: Sets, platform: Platform, run: impl FnOnce(&mut Cx<'_>) -> T) -> (T, Collected) {
     let plan = plan(sets, platform);
     let mut cx = Cx::new(Tick { at: 0, step: 60, elapsed: None }, &plan, 0);
     let result = run(&mut cx);
@@ -16,7 +16,7 @@ pub(super) fn with_cx<T>(sets: Sets, platform: Platform, run: impl FnOnce(&mut C
 }
 
 /// The same with everything that is off by default switched on, so long after the cycle before.
-pub(super) fn with_all<T>(
+pub(crate) fn with_all<T>(
     sets: Sets,
     platform: Platform,
     elapsed: Option<Duration>,

@@ -29,6 +29,8 @@ struct Held {
 struct Cycle {
     /// Milliseconds since boot.
     boot_ms: i64,
+    /// What its samples have for a stamp.
+    at: i64,
     samples: Vec<Sample>,
 }
 
@@ -89,7 +91,9 @@ impl Stamps {
             let past_ms = now.at_ms.saturating_sub(now.boot_ms - cycle.boot_ms);
             match self.timetable.claim_for(past_ms, now.at_ms) {
                 Claim::Taken(at) => {
-                    cycle.samples.iter_mut().for_each(|sample| sample.at = at);
+                    // Some are of the cycle before.
+                    let later = at - cycle.at;
+                    cycle.samples.iter_mut().for_each(|sample| sample.at += later);
                     sink(cycle.samples);
                 }
                 Claim::NotFree => stats.lose(Lost::Clock, cycle.samples.len()),
@@ -113,7 +117,7 @@ impl Stamps {
         held.points += samples.len();
         // One that stood late is taken back to its phase: cycles a whole step apart share a bucket by no clock.
         let late_ms = held.timetable.late_ms(at, now.at_ms);
-        held.cycles.push_back(Cycle { boot_ms: now.boot_ms - late_ms, samples });
+        held.cycles.push_back(Cycle { boot_ms: now.boot_ms - late_ms, at, samples });
         while held.points > MOST && held.cycles.len() > 1 {
             let oldest = held.cycles.pop_front().map_or(0, |cycle| cycle.samples.len());
             held.points -= oldest;

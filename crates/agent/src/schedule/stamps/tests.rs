@@ -18,8 +18,8 @@ fn stamps() -> Stamps {
     Stamps::new(Timetable::new("h", 60))
 }
 
-fn points(n: usize) -> Vec<Sample> {
-    (0..n).map(|n| sample(&n.to_string(), "", 1.0, 0)).collect()
+fn points(n: usize, at: i64) -> Vec<Sample> {
+    (0..n).map(|n| sample(&n.to_string(), "", 1.0, at)).collect()
 }
 
 /// A cycle at its phase, in doubt.
@@ -27,7 +27,7 @@ fn hold(stamps: &mut Stamps, at_ms: i64, n: usize, stats: &Stats) {
     let now = now(at_ms, true);
     stamps.settle(now, stats, &mut |_| panic!("let go"));
     let Some(Place::Held(at)) = stamps.claim(now) else { panic!("not held") };
-    stamps.keep(at, now, points(n), stats);
+    stamps.keep(at, now, points(n, at), stats);
 }
 
 /// A cycle that stood three seconds late would have come into the bucket of the next, once the clock had moved.
@@ -48,6 +48,22 @@ fn held_cycles_keep_their_distance_by_any_clock() {
         assert!(sent.windows(2).all(|pair| pair[1] - pair[0] == 60), "{moved_ms}: {sent:?}");
         assert_eq!(stats.lost_in_all(), 0);
     }
+}
+
+/// A zero that was held back was sent with the stamp of the change after it.
+#[test]
+fn what_is_of_the_cycle_before_stays_a_step_behind() {
+    let (mut stamps, stats) = (stamps(), Stats::default());
+    let held = now(TRUE, true);
+    stamps.settle(held, &stats, &mut |_| panic!("let go"));
+    let Some(Place::Held(at)) = stamps.claim(held) else { panic!("not held") };
+    stamps.keep(at, held, [points(1, at - 60), points(1, at)].concat(), &stats);
+    let mut sent = Vec::new();
+    let told = Now { at_ms: TRUE + 10 * STEP_MS, ..now(TRUE, false) };
+    stamps.settle(told, &stats, &mut |samples| sent.extend(samples.iter().map(|sample| sample.at)));
+    assert_eq!(sent.len(), 2);
+    assert_eq!(sent[1] - sent[0], 60);
+    assert_ne!(sent[1], at);
 }
 
 #[test]
@@ -146,7 +162,7 @@ impl Model {
         let now = self.look();
         match self.stamps.claim(now) {
             Some(Place::Stamped(at)) => self.sent.push(Sent { at, now }),
-            Some(Place::Held(at)) => self.stamps.keep(at, now, points(1), &self.stats),
+            Some(Place::Held(at)) => self.stamps.keep(at, now, points(1, at), &self.stats),
             None => return,
         }
         self.cycles += 1;

@@ -1,0 +1,3 @@
+//! A provider of performance counters for tests.
+
+pub mod layout;
