@@ -96,12 +96,12 @@ impl Drop for PerfData {
 }
 
 /// Calls with a buffer that grows. What the call says it wrote is believed as far as it was told that there is room.
-fn ask<'a>(
-    buffer: &'a mut Buffer,
+fn ask(
+    buffer: &mut Buffer,
     first: usize,
     pause: Duration,
     mut call: impl FnMut(*mut u8, &mut u32) -> WIN32_ERROR,
-) -> io::Result<&'a [u8]> {
+) -> io::Result<&[u8]> {
     let (spare, mut tries) = (SPARE_BYTES as usize, BUSY_TRIES);
     buffer.fill(first + spare, MOST_BYTES + spare, |at, bytes| {
         let room = bytes.saturating_sub(SPARE_BYTES);

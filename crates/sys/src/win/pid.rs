@@ -45,7 +45,7 @@ pub(super) fn created(process: BorrowedHandle<'_>) -> io::Result<u64> {
 }
 
 /// PROCESS_BASIC_INFORMATION, in a buffer of its own.
-pub(super) fn basic(process: BorrowedHandle<'_>, buffer: &mut Buffer) -> io::Result<&[u8]> {
+pub(super) fn basic<'a>(process: BorrowedHandle<'_>, buffer: &'a mut Buffer) -> io::Result<&'a [u8]> {
     ntdll::query_process(process, ProcessClass::Basic, buffer, command::BASIC_BYTES, command::BASIC_BYTES)
 }
 

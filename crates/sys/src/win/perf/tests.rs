@@ -82,10 +82,10 @@ fn names_are_pairs_of_texts() {
         assert!(texts.len() >= 4 && texts[0] == "1", "{source:?}: {texts:?}");
     }
     let current = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\Perflib\CurrentLanguage";
-    let bytes: Vec<u8> = "1\01847\010000\0W\0\0".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let bytes: Vec<u8> = "1\u{0}1847\u{0}10000\u{0}W\u{0}\u{0}".encode_utf16().flat_map(u16::to_le_bytes).collect();
     registry_set(current, "Counter", &RegistryValue { kind: 7, bytes }).unwrap();
     let names = String::from_utf16(&perf_names(PerfNames::CurrentLanguage).unwrap()).unwrap();
-    assert_eq!(names, "1\01847\010000\0W\0\0");
+    assert_eq!(names, "1\u{0}1847\u{0}10000\u{0}W\u{0}\u{0}");
     registry_delete_tree(current).unwrap();
     assert_eq!(perf_names(PerfNames::CurrentLanguage).unwrap_err().kind(), io::ErrorKind::NotFound);
     assert!(perf_last_counter().is_ok());
