@@ -85,10 +85,6 @@ fn len32(len: usize) -> u32 {
     u32::try_from(len).unwrap_or(u32::MAX)
 }
 
-fn pad(bytes: &mut Vec<u8>) {
-    bytes.resize(bytes.len().next_multiple_of(8), 0);
-}
-
 impl Object {
     /// Where each counter's value lies in a counter block, and how long the block is.
     fn offsets(&self) -> (Vec<u32>, u32) {
@@ -187,8 +183,7 @@ pub fn answer(times: Times, objects: &[Vec<u8>]) -> Vec<u8> {
         put32(&mut bytes, value);
     }
     // SYSTEMTIME is not read by anybody here.
-    bytes.resize(bytes.len() + 16, 0);
-    pad(&mut bytes);
+    bytes.resize((bytes.len() + 16).next_multiple_of(8), 0);
     for value in [times.ticks, times.ticks_per_s, times.ns100] {
         put64(&mut bytes, value);
     }

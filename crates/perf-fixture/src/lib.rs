@@ -1,3 +1,3 @@
-//! A provider of performance counters for tests.
+//! What providers of performance counters answer, written for tests.
 
 pub mod layout;

@@ -16,7 +16,7 @@ pub(crate) fn with_cx<T>(sets: Sets, platform: Platform, run: impl FnOnce(&mut C
 }
 
 /// The same with everything that is off by default switched on, so long after the cycle before.
-pub(crate) fn with_all<T>(
+pub(super) fn with_all<T>(
     sets: Sets,
     platform: Platform,
     elapsed: Option<Duration>,

@@ -5,6 +5,7 @@
 //! clock that stands, a fraction of nothing.
 
 use super::rows::{Clocks, Raw};
+use crate::collect::float;
 use crate::model::Kind;
 
 /// Bits of `CounterType`.
@@ -102,7 +103,6 @@ impl Formula {
                 | Formula::SampleFraction
                 | Formula::AverageTime
                 | Formula::Average
-                | Formula::Queue(Clock::Base)
                 | Formula::Busy(Clock::Base)
         ) || self.is_multi()
     }
@@ -224,11 +224,6 @@ fn elapsed(now: &Reading) -> Option<f64> {
     }
     let seconds = float(object_ticks.checked_sub(now.raw.value)?) / float(object_ticks_per_s);
     (seconds < LONGEST_S).then_some(seconds)
-}
-
-#[allow(clippy::cast_precision_loss)]
-fn float(number: u64) -> f64 {
-    number as f64
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::collections::HashMap;
 
 use super::formula::{Formula, Reading, displayed};
 use super::rows::{Row, Table};
-use crate::collect::Cx;
+use crate::collect::{Cx, float};
 use crate::model::{Metric, Tags};
 
 /// Cycles for which a row that is not there is remembered.
@@ -168,11 +168,6 @@ impl Past {
         self.said = true;
         cx.emit(&line.metric, tags, value);
     }
-}
-
-#[allow(clippy::cast_precision_loss)]
-fn float(number: u64) -> f64 {
-    number as f64
 }
 
 #[cfg(test)]

@@ -40,11 +40,11 @@ fn check(code: WIN32_ERROR) -> io::Result<()> {
     if code == NO_ERROR { Ok(()) } else { Err(io::Error::from_raw_os_error(code.cast_signed())) }
 }
 
-pub(super) fn is_absent(error: &io::Error) -> bool {
+fn is_absent(error: &io::Error) -> bool {
     error.raw_os_error() == Some(ERROR_FILE_NOT_FOUND.cast_signed())
 }
 
-pub(super) fn open(above: HKEY, path: &str, rights: u32) -> io::Result<Key> {
+fn open(above: HKEY, path: &str, rights: u32) -> io::Result<Key> {
     let path = wide(OsStr::new(path))?;
     let mut key = ptr::null_mut();
     // SAFETY: the key above is open, the path ends with a NUL, a pointer to a live handle.

@@ -34,7 +34,7 @@ fn answer(objects: &[layout::Object]) -> Vec<u8> {
 
 /// Every counter under its index.
 fn read(bytes: &[u8], index: u32) -> Result<Table, Missing> {
-    let names: HashMap<u32, String> = (0..3000).map(|index| (index, index.to_string())).collect();
+    let names: HashMap<u32, String> = (0..20).map(|index| (index, index.to_string())).collect();
     table(&parse(bytes).unwrap(), &[index], |index| names.get(&index).map(String::as_str))
 }
 

@@ -1,0 +1,68 @@
+//! Children that are ended with all that they started. Linux; a Windows of Wine has the same in the crate's own tests.
+#![cfg(unix)]
+#![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
+
+use falcon_sys::{Bound, command_line, image_path, spawn_bound};
+use std::io::{BufRead, BufReader, Read};
+use std::process::{ChildStdout, Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A shell with a child that outlives it unless somebody ends it, once both run: so does whoever waits for their output.
+fn family(script: &str) -> (Bound, BufReader<ChildStdout>) {
+    let mut command = Command::new("sh");
+    command.args(["-c", script]).stdin(Stdio::piped()).stdout(Stdio::piped());
+    let mut bound = spawn_bound(&mut command).unwrap();
+    let (_, out) = bound.pipes().unwrap();
+    let mut out = BufReader::new(out);
+    out.read_line(&mut String::new()).unwrap();
+    assert!(bound.pipes().is_none());
+    (bound, out)
+}
+
+/// Whoever has it open has ended by then.
+fn is_closed(mut out: BufReader<ChildStdout>) -> bool {
+    out.read_to_end(&mut Vec::new()).is_ok()
+}
+
+#[test]
+fn a_tree_ends_where_it_is_told_to_and_where_nobody_holds_it_any_more() {
+    let (mut bound, out) = family("sleep 600 & echo; wait");
+    assert!(!bound.is_in_job() && bound.try_wait().unwrap().is_none());
+    bound.end();
+    assert!(is_closed(out));
+    let status = bound.try_wait().unwrap().unwrap();
+    assert_eq!((status.code(), bound.try_wait().unwrap()), (None, Some(status)));
+    let (bound, out) = family("sleep 600 & echo; wait");
+    drop(bound);
+    assert!(is_closed(out));
+}
+
+#[test]
+fn what_a_child_left_behind_ends_when_its_end_is_seen() {
+    let (mut bound, out) = family("sleep 600 & echo; exit 7");
+    let begun = Instant::now();
+    let status = loop {
+        match bound.try_wait().unwrap() {
+            Some(status) => break status,
+            None => assert!(begun.elapsed() < Duration::from_secs(60)),
+        }
+        std::thread::yield_now();
+    };
+    assert_eq!(status.code(), Some(7));
+    assert!(is_closed(out));
+}
+
+#[test]
+fn what_cannot_be_started_is_an_error() {
+    let error = spawn_bound(&mut Command::new("no such program")).unwrap_err();
+    assert_eq!(error.kind(), std::io::ErrorKind::NotFound);
+}
+
+#[test]
+fn a_process_is_what_it_was_started_as() {
+    let this = std::process::id();
+    assert_eq!(image_path(this).unwrap(), std::env::current_exe().unwrap());
+    let own: Vec<String> = std::env::args().collect();
+    assert_eq!(command_line(this).unwrap(), own.join(" "));
+    assert_eq!(command_line(u32::MAX).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+}
