@@ -18,6 +18,7 @@ use crate::config::{self, Config, Source};
 use crate::falcon::hbs;
 use crate::hub::Hub;
 use crate::model::Platform;
+use crate::perf::client::Perf;
 use crate::queue::{Disk, MAX_BYTES, Queue};
 use crate::schedule::Shared;
 use crate::stats::Stats;
@@ -95,7 +96,8 @@ impl Collecting {
         let identity = Arc::new(Identity::new(&config));
         let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), queue.clone()));
         let active = config.collector.names.iter().copied().collect();
-        let context = Context { host: falcon_sys::Host::new(root()), config: config.clone(), stats: stats.clone() };
+        let host = falcon_sys::Host::new(root());
+        let context = Context { host, config: config.clone(), stats: stats.clone(), perf: Perf::none() };
         let shared = Shared {
             context,
             plan: Arc::new(Plan::new(collect::ALL, active, Platform::CURRENT, &config)),

@@ -106,7 +106,7 @@ impl FromIterator<NameSet> for Sets {
 }
 
 /// One declared metric: the single source of its type, tag keys, unit and origin.
-#[derive(Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Metric {
     pub name: &'static str,
     pub kind: Kind,
@@ -148,6 +148,24 @@ impl Metric {
     pub const fn option(self, option: &'static str) -> Metric {
         Metric { option, ..self }
     }
+}
+
+/// Lists as one, for a collector of many objects; `N` is how many metrics they have together.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
+pub const fn concat<const N: usize>(lists: &[&[Metric]]) -> [Metric; N] {
+    let mut all = [Metric::gauge("", "", Sets::NONE, ""); N];
+    let (mut list, mut filled) = (0, 0);
+    while list < lists.len() {
+        let mut at = 0;
+        while at < lists[list].len() {
+            all[filled] = lists[list][at];
+            filled += 1;
+            at += 1;
+        }
+        list += 1;
+    }
+    assert!(filled == N, "N is not how many metrics the lists have");
+    all
 }
 
 /// A number that JSON can carry.

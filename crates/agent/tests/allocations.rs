@@ -17,6 +17,7 @@ use std::time::Duration;
 use falcon_agent::collect::{self, Collected, Collector, Context, Cx, Lane, Plan, Spec};
 use falcon_agent::config::{Config, NameSet};
 use falcon_agent::model::{Platform, Tick};
+use falcon_agent::perf::client::Perf;
 use falcon_agent::stats::Stats;
 use falcon_sys::Host;
 
@@ -40,7 +41,12 @@ fn steady_cycles_allocate_nothing(root: &Path, sets: &[NameSet]) {
     let mut config = Config::standalone();
     config.collector.names = sets.to_vec();
     let plan = Plan::new(collect::ALL, sets.iter().copied().collect(), Platform::CURRENT, &config);
-    let context = Context { host: Host::new(root), config: Arc::new(config), stats: Arc::new(Stats::default()) };
+    let context = Context {
+        host: Host::new(root),
+        config: Arc::new(config),
+        stats: Arc::new(Stats::default()),
+        perf: Perf::none(),
+    };
     let mut said = 0;
     for spec in specs() {
         let Some(mut collector) = (spec.open)(&context).unwrap_or_else(|error| panic!("{}: {error}", spec.name)) else {

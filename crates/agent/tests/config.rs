@@ -28,10 +28,8 @@ fn visible(mut config: Config) -> Config {
     config.dialect = Dialect::Falcon;
     config.http.token = Default::default();
     config.plugin.git = Default::default();
-    if let Some(mssql) = &mut config.mssql {
-        mssql.username = Default::default();
-        mssql.password = Default::default();
-    }
+    config.mssql.username = Default::default();
+    config.mssql.password = Default::default();
     config
 }
 

@@ -9,6 +9,7 @@
 //! but the list of its samples.
 
 mod agent;
+mod ceiling;
 mod cpu;
 mod df;
 mod diskio;
@@ -33,7 +34,9 @@ use falcon_sys::Host;
 
 use crate::config::{Config, Known};
 use crate::model::{Finite, Metric, Platform, Sample, Sets, Tags, Tick};
+use crate::perf::client::Perf;
 use crate::stats::Stats;
+pub(crate) use ceiling::Class;
 pub(crate) use guard::Guard;
 pub use guard::Guarded;
 pub use ntp::fuzz_answer as fuzz_ntp_answer;
@@ -101,10 +104,15 @@ pub enum Lane {
     Ntp,
     /// Asks the manager of services, which may be busy.
     Service,
+    /// Ask counters that other vendors' libraries serve, each in the worker process that may hang or die of it.
+    Iis,
+    Mssql,
+    Custom,
 }
 
 impl Lane {
-    pub const ALL: [Lane; 6] = [Lane::Host, Lane::Df, Lane::Disk, Lane::Gpu, Lane::Ntp, Lane::Service];
+    pub const ALL: [Lane; 9] =
+        [Lane::Host, Lane::Df, Lane::Disk, Lane::Gpu, Lane::Ntp, Lane::Service, Lane::Iis, Lane::Mssql, Lane::Custom];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -114,6 +122,9 @@ impl Lane {
             Lane::Gpu => "gpu",
             Lane::Ntp => "ntp",
             Lane::Service => "service",
+            Lane::Iis => "iis",
+            Lane::Mssql => "mssql",
+            Lane::Custom => "custom",
         }
     }
 
@@ -134,6 +145,7 @@ pub struct Context {
     pub host: Host,
     pub config: Arc<Config>,
     pub stats: Arc<Stats>,
+    pub perf: Perf,
 }
 
 /// The names of this platform's collectors.
@@ -171,6 +183,7 @@ pub struct Cx<'a> {
     problems: Vec<(String, String)>,
     remarks: Vec<(String, String)>,
     not_finite: u64,
+    class: Class,
 }
 
 impl<'a> Cx<'a> {
@@ -183,7 +196,13 @@ impl<'a> Cx<'a> {
             problems: Vec::new(),
             remarks: Vec::new(),
             not_finite: 0,
+            class: Class::default(),
         }
+    }
+
+    /// Of what is said from here on: what is left out first where a host has too many series.
+    pub(crate) fn class(&mut self, class: Class) {
+        self.class = class;
     }
 
     /// Whether a number would be said: asked before it is obtained at a cost.

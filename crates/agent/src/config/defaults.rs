@@ -1,8 +1,8 @@
 //! Every default of the configuration, and the ranges values are held to.
 
 use super::{
-    Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Level, Log, Mssql, NameSet, Plugin, Queue,
-    RepoUrl, Secret, Service, Tls, Transfer,
+    Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Level, Log, Mssql, NameSet, Plugin,
+    Queue, RepoUrl, Secret, Service, Tls, Transfer,
 };
 
 pub(super) const TRANSFER_PORT: u16 = 8433;
@@ -91,8 +91,8 @@ pub(super) fn file() -> Config {
         state_dir: String::new(),
         guard: Guard { enabled: true, memory_mb: 200, cpu_percent: 20 },
         log: Log { file: String::new(), max_mb: 10, keep: 5, level: Level::Info },
-        iis: None,
-        mssql: None,
+        iis: Iis::default(),
+        mssql: Mssql::default(),
         dialect: Dialect::Falcon,
     }
 }
@@ -136,18 +136,5 @@ pub(super) fn alive(dialect: Dialect) -> Alive {
     match dialect {
         Dialect::WindowsAgent => Alive::Exists,
         Dialect::Standalone | Dialect::Falcon | Dialect::FreedomKk => Alive::Running,
-    }
-}
-
-/// What a `mssql` section that says nothing means.
-pub(super) fn mssql() -> Mssql {
-    Mssql {
-        enabled: false,
-        addr: String::new(),
-        port: 1433,
-        username: Secret::default(),
-        password: Secret::default(),
-        encrypt: String::new(),
-        instance: Vec::new(),
     }
 }

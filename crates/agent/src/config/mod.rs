@@ -87,10 +87,8 @@ pub struct Config {
     pub state_dir: String,
     pub guard: Guard,
     pub log: Log,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub iis: Option<Iis>,
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub mssql: Option<Mssql>,
+    pub iis: Iis,
+    pub mssql: Mssql,
     #[serde(skip)]
     pub dialect: Dialect,
 }
@@ -295,25 +293,55 @@ impl Collector {
     }
 }
 
-/// Of freedomkk's agent; kept and shown, `enabled` alone is acted on.
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Iis {
-    /// This host is one of IIS: the Python agent's `service.alive` is 0 without it.
-    pub enabled: bool,
-    pub websites: Vec<String>,
+/// Whether a module is on.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Switch {
+    Off,
+    /// This host is meant to have what the module is about: it is missed where it is not there, and `*.alive` are 0.
+    On,
+    /// Where it is installed.
+    #[default]
+    Auto,
 }
 
-/// Of freedomkk's agent; kept and shown, `enabled` alone is acted on: performance counters need no login.
-#[derive(Clone, Debug, PartialEq, Serialize)]
+impl Serialize for Switch {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        match self {
+            Switch::Off => serializer.serialize_bool(false),
+            Switch::On => serializer.serialize_bool(true),
+            Switch::Auto => serializer.serialize_str("auto"),
+        }
+    }
+}
+
+/// What is told of IIS.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
+pub struct Iis {
+    pub enabled: Switch,
+    /// Names and patterns of the sites that are told of one by one; empty: all.
+    pub websites: Vec<String>,
+    /// Those of sites and application pools that are not.
+    pub exclude: Vec<String>,
+}
+
+/// What is told of SQL Server. Its counters need no login: what freedomkk's agent had for one is kept and shown alone.
+#[derive(Clone, Debug, Default, PartialEq, Serialize)]
 pub struct Mssql {
-    /// This host is one of SQL Server: the Python agent's `*.alive` are 0 without it.
-    pub enabled: bool,
+    pub enabled: Switch,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub addr: String,
-    pub port: u16,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub port: Option<u16>,
+    #[serde(skip_serializing_if = "Secret::is_empty")]
     pub username: Secret,
+    #[serde(skip_serializing_if = "Secret::is_empty")]
     pub password: Secret,
+    #[serde(skip_serializing_if = "String::is_empty")]
     pub encrypt: String,
+    /// Names and patterns of the databases that are told of one by one; empty: all.
     pub instance: Vec<String>,
+    /// Those of databases that are not.
+    pub exclude: Vec<String>,
 }
 
 /// The text of a file, whatever encoding it is in.

@@ -4,7 +4,7 @@ use crate::gojson::{Node, Value};
 
 use super::reader::{Spot, boolean, integer, list, map, section, section_with, strings, text};
 use super::report::{ConfigError, Report};
-use super::{Dialect, Known};
+use super::{Dialect, Known, Switch};
 
 /// Every key the reader knows, by section.
 pub(super) const KEYS: &[(&str, &[&str])] = &[
@@ -45,8 +45,8 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("service", &["names", "alive"]),
     ("guard", &["enabled", "memory_mb", "cpu_percent"]),
     ("log", &["file", "max_mb", "keep", "level"]),
-    ("iis", &["enabled", "websites"]),
-    ("mssql", &["enabled", "addr", "port", "username", "password", "encrypt", "instance"]),
+    ("iis", &["enabled", "websites", "exclude"]),
+    ("mssql", &["enabled", "addr", "port", "username", "password", "encrypt", "instance", "exclude"]),
 ];
 
 type Maybe<T> = Option<Spot<T>>;
@@ -74,8 +74,8 @@ pub(super) struct Raw {
     pub guard: RawGuard,
     pub log: RawLog,
     pub logfile: Maybe<String>,
-    pub iis: Option<RawIis>,
-    pub mssql: Option<RawMssql>,
+    pub iis: RawIis,
+    pub mssql: RawMssql,
 }
 
 #[derive(Debug, Default)]
@@ -175,19 +175,21 @@ pub(super) struct RawTag {
 
 #[derive(Debug, Default)]
 pub(super) struct RawIis {
-    pub enabled: Maybe<bool>,
+    pub enabled: Maybe<Switch>,
     pub websites: Strings,
+    pub exclude: Strings,
 }
 
 #[derive(Debug, Default)]
 pub(super) struct RawMssql {
-    pub enabled: Maybe<bool>,
+    pub enabled: Maybe<Switch>,
     pub addr: Maybe<String>,
     pub port: Maybe<i64>,
     pub username: Maybe<String>,
     pub password: Maybe<String>,
     pub encrypt: Maybe<String>,
     pub instance: Strings,
+    pub exclude: Strings,
 }
 
 /// Go leaves a variable as it was where a value is `null`.
@@ -223,18 +225,21 @@ impl Raw {
             "log" => raw.log.read(node, path, report),
             "state_dir" => set(&mut raw.state_dir, text(node, path, report)?),
             "logfile" => set(&mut raw.logfile, text(node, path, report)?),
-            "iis" => raw.iis.get_or_insert_default().read(node, path, report),
-            "mssql" => raw.mssql.get_or_insert_default().read(node, path, report),
+            "iis" => raw.iis.read(node, path, report),
+            "mssql" => raw.mssql.read(node, path, report),
             _ => Ok(()),
         })?;
         Ok(raw)
     }
 
-    /// Whose file this is, by the keys only that agent has. `iis` and `mssql` may have been added to the Python agent's, which
-    /// has no key of its own for these modules.
+    /// Whose file this is, by the keys only that agent has: freedomkk's has a login to SQL Server. `iis` and `mssql` alone are
+    /// ours too.
     pub fn dialect(&self) -> Dialect {
         let is_python = self.plugin.is_none() && (self.ignore_is_list || self.collector.iface_prefix_ignore.is_some());
-        if self.logfile.is_some() || !is_python && (self.iis.is_some() || self.mssql.is_some()) {
+        let mssql = &self.mssql;
+        let texts = [&mssql.addr, &mssql.username, &mssql.password, &mssql.encrypt];
+        let has_login = mssql.port.is_some() || texts.into_iter().any(Option::is_some);
+        if self.logfile.is_some() || !is_python && has_login {
             Dialect::FreedomKk
         } else if is_python {
             Dialect::WindowsAgent
@@ -433,11 +438,24 @@ fn unless_false(node: &Node<'_>, path: &str, report: &Report<'_>) -> Result<Stri
     }
 }
 
+/// `true`, `false` or `"auto"`.
+fn switch(node: &Node<'_>, path: &str, report: &Report<'_>) -> Result<Maybe<Switch>, ConfigError> {
+    let value = match &node.value {
+        Value::Null => return Ok(None),
+        Value::Bool(true) => Switch::On,
+        Value::Bool(false) => Switch::Off,
+        Value::String(text) if text.trim().eq_ignore_ascii_case("auto") => Switch::Auto,
+        _ => return Err(report.wrong_type(node, path, "true, false or \"auto\"")),
+    };
+    Ok(Some(Spot { value, at: node.offset }))
+}
+
 impl RawIis {
     fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
         section(node, path, report, |report, key, node, path| match key {
-            "enabled" => set(&mut self.enabled, boolean(node, path, report)?),
-            "websites" => set(&mut self.websites, strings(node, path, report)?),
+            "enabled" => set(&mut self.enabled, switch(node, path, report)?),
+            "websites" => set(&mut self.websites, list(node, path, report)?),
+            "exclude" => set(&mut self.exclude, list(node, path, report)?),
             _ => Ok(()),
         })
     }
@@ -446,13 +464,14 @@ impl RawIis {
 impl RawMssql {
     fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
         section(node, path, report, |report, key, node, path| match key {
-            "enabled" => set(&mut self.enabled, boolean(node, path, report)?),
+            "enabled" => set(&mut self.enabled, switch(node, path, report)?),
             "addr" => set(&mut self.addr, text(node, path, report)?),
             "port" => set(&mut self.port, integer(node, path, report)?),
             "username" => set(&mut self.username, text(node, path, report)?),
             "password" => set(&mut self.password, text(node, path, report)?),
             "encrypt" => set(&mut self.encrypt, text(node, path, report)?),
-            "instance" => set(&mut self.instance, strings(node, path, report)?),
+            "instance" => set(&mut self.instance, list(node, path, report)?),
+            "exclude" => set(&mut self.exclude, list(node, path, report)?),
             _ => Ok(()),
         })
     }

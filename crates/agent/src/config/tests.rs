@@ -46,8 +46,9 @@ fn members<'n, 'a>(node: &'n Node<'a>, section: &str) -> &'n [Member<'a>] {
 
 #[test]
 fn the_example_has_every_key_of_the_reader() {
-    let freedomkk = ["logfile", "iis", "mssql"];
-    let other_spellings = [("heartbeat", "addrs"), ("transfer", "addr")];
+    let freedomkk = ["logfile"];
+    let login = ["addr", "port", "username", "password", "encrypt"].map(|key| ("mssql", key));
+    let other_spellings = [&[("heartbeat", "addrs"), ("transfer", "addr")][..], &login].concat();
     let root = Node::parse(EXAMPLE.as_bytes()).unwrap();
     for (section, keys) in KEYS.iter().filter(|(section, _)| !freedomkk.contains(section)) {
         let found = section.split('.').filter(|name| !name.is_empty()).fold(members(&root, ""), |within, name| {
@@ -120,7 +121,7 @@ fn services_are_named_once_and_alive_means_what_the_agent_before_meant() {
 fn sections_that_were_added_to_the_python_agents_file_leave_it_that() {
     let (config, _) = read(r#"{"ignore": [], "iis": {"enabled": true}, "mssql": {"enabled": true}}"#).unwrap();
     assert_eq!((config.dialect, config.service.alive), (Dialect::WindowsAgent, Alive::Exists));
-    assert_eq!((config.iis.unwrap().enabled, config.mssql.unwrap().enabled), (true, true));
+    assert_eq!((config.iis.enabled, config.mssql.enabled), (Switch::On, Switch::On));
     assert_eq!(read(r#"{"ignore": [], "logfile": "a.log"}"#).unwrap().0.dialect, Dialect::FreedomKk);
 }
 
@@ -212,8 +213,6 @@ fn freedomkks_file_is_read_and_its_login_shown_nowhere() {
     assert_eq!(
         warnings,
         [
-            "cfg.json:7: iis.enabled: accepted, but this version sends no iis.* metrics; only service.alive is 0 without IIS",
-            "cfg.json:13: mssql.enabled: accepted, but this version asks SQL Server nothing; only *.alive are 0 without it",
             "cfg.json:16: mssql.username: not used: counters need no login; better remove the login from this file",
             "cfg.json:40: http.backdoor: never supported: it runs shell commands for whoever can reach the port",
         ]
@@ -221,7 +220,7 @@ fn freedomkks_file_is_read_and_its_login_shown_nowhere() {
     assert_eq!(config.dialect, Dialect::FreedomKk);
     assert_eq!(config.collector.names, [NameSet::Falcon, NameSet::FreedomKk, NameSet::Extended]);
     assert_eq!(config.log, Log { file: "agent.log".to_owned(), ..defaults::file().log });
-    assert_eq!(config.iis.as_ref().map(|iis| iis.websites.clone()), Some(vec!["Default Web Site".to_owned()]));
+    assert_eq!(config.iis.websites, ["Default Web Site"]);
     for shown in [config.to_json(), format!("{config:?}"), warnings.join("\n")] {
         assert!(!shown.contains("hunter2") && !shown.contains("monitor"), "{shown}");
     }
@@ -329,7 +328,7 @@ fn values_out_of_range_are_replaced_and_told() {
         ("heartbeat.interval", "0 is too small; 60 s is used"),
         ("heartbeat.timeout", "-1 is too small; 1000 ms is used"),
         ("transfer.interval", "9223372036854775807 is too large; 86400 s is used"),
-        ("mssql.port", "70000 is no port; 1433 is used"),
+        ("mssql.port", "70000 is no port; it is left out"),
         ("collector.intervals[\"cpu\"]", "0 is too small; the collector follows transfer.interval"),
         ("collector.intervals[\"gpu\"]", "there is no such collector; the collectors are cpu, df"),
         ("collector.names", "the list is empty; falcon, freedomkk, extended is used"),

@@ -11,7 +11,7 @@ use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
     Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Known, Level, Log, Mssql, NameSet,
-    Plugin, Queue, RepoUrl, Secret, Service, Tls, Transfer, address, defaults, network,
+    Plugin, Queue, RepoUrl, Secret, Service, Switch, Tls, Transfer, address, defaults, network,
 };
 
 /// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
@@ -35,8 +35,8 @@ pub(super) fn validate(raw: Raw, known: &Known, report: &mut Report<'_>) -> Resu
         state_dir: or(raw.state_dir, default.state_dir),
         guard: guard(raw.guard, default.guard, report),
         log: log(raw.log, raw.logfile, default.log, report),
-        iis: raw.iis.map(|raw| iis(raw, report)),
-        mssql: raw.mssql.map(|raw| mssql(raw, report)),
+        iis: iis(raw.iis, report),
+        mssql: mssql(raw.mssql, report),
         transfer,
         dialect,
     })
@@ -508,37 +508,37 @@ fn ignored(raw: Vec<Spot<(String, bool)>>) -> std::collections::BTreeSet<String>
 }
 
 fn iis(raw: RawIis, report: &mut Report<'_>) -> Iis {
-    let why = "accepted, but this version sends no iis.* metrics; only service.alive is 0 without IIS";
     Iis {
-        enabled: unsupported(raw.enabled, false, "iis.enabled", why, report),
-        websites: words(raw.websites, "iis.websites", report),
+        enabled: or(raw.enabled, Switch::Auto),
+        websites: distinct(raw.websites, "iis.websites", report),
+        exclude: distinct(raw.exclude, "iis.exclude", report),
     }
 }
 
-fn port(raw: Option<Spot<i64>>, default: u16, report: &mut Report<'_>) -> u16 {
-    let Some(Spot { value, at }) = raw else { return default };
-    u16::try_from(value).ok().filter(|port| *port > 0).unwrap_or_else(|| {
-        report.warn(at, "mssql.port", format!("{value} is no port; {default} is used"));
-        default
-    })
+fn port(raw: Option<Spot<i64>>, report: &mut Report<'_>) -> Option<u16> {
+    let Spot { value, at } = raw?;
+    let port = u16::try_from(value).ok().filter(|port| *port > 0);
+    if port.is_none() {
+        report.warn(at, "mssql.port", format!("{value} is no port; it is left out"));
+    }
+    port
 }
 
 fn mssql(raw: RawMssql, report: &mut Report<'_>) -> Mssql {
-    let default = defaults::mssql();
     let login = [(&raw.username, "mssql.username"), (&raw.password, "mssql.password")];
     let given =
         login.into_iter().find_map(|(text, path)| text.as_ref().filter(|t| !t.value.is_empty()).map(|t| (t.at, path)));
     if let Some((at, path)) = given {
         report.warn(at, path, "not used: counters need no login; better remove the login from this file");
     }
-    let why = "accepted, but this version asks SQL Server nothing; only *.alive are 0 without it";
     Mssql {
-        enabled: unsupported(raw.enabled, default.enabled, "mssql.enabled", why, report),
-        addr: or(raw.addr, default.addr),
-        port: port(raw.port, default.port, report),
-        username: raw.username.map_or(default.username, |text| Secret::new(text.value)),
-        password: raw.password.map_or(default.password, |text| Secret::new(text.value)),
-        encrypt: or(raw.encrypt, default.encrypt),
-        instance: words(raw.instance, "mssql.instance", report),
+        enabled: or(raw.enabled, Switch::Auto),
+        addr: or(raw.addr, String::new()),
+        port: port(raw.port, report),
+        username: Secret::new(or(raw.username, String::new())),
+        password: Secret::new(or(raw.password, String::new())),
+        encrypt: or(raw.encrypt, String::new()),
+        instance: distinct(raw.instance, "mssql.instance", report),
+        exclude: distinct(raw.exclude, "mssql.exclude", report),
     }
 }

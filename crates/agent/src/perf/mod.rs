@@ -3,6 +3,7 @@
 //! [`parse`] reads what HKEY_PERFORMANCE_DATA answers and selects the rows that are wanted ([`rows`]); [`formula`] says what a
 //! counter's number means by its type, and [`meter`] ties it to a metric and remembers the reading before.
 
+pub mod client;
 pub mod formula;
 pub mod meter;
 pub mod parse;

@@ -8,7 +8,7 @@ use falcon_sys::types::Service;
 
 use super::IS_RUNNING;
 use super::wanted::Wanted;
-use crate::config::{Alive, Config};
+use crate::config::{Alive, Config, Switch};
 use crate::model::{Metric, On, Platform, Sets};
 
 const fn python(name: &'static str, help: &'static str) -> Metric {
@@ -57,8 +57,8 @@ impl Legacy {
         let wanted = |names: &[&str]| names.iter().map(|name| Wanted::new(name, Platform::Windows)).collect();
         Legacy {
             meaning: config.service.alive,
-            has_iis: config.iis.as_ref().is_some_and(|iis| iis.enabled),
-            has_sql: config.mssql.as_ref().is_some_and(|mssql| mssql.enabled),
+            has_iis: config.iis.enabled == Switch::On,
+            has_sql: config.mssql.enabled == Switch::On,
             services: LEGACY.into_iter().map(|(metric, module, names)| (metric, module, wanted(names))).collect(),
         }
     }
