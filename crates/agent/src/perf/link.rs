@@ -190,14 +190,14 @@ impl Link {
             Err(NotStarted { why, has_died }) => {
                 self.stats.perf_deaths.add(usize::from(has_died));
                 let why = match has_died {
-                    true => format!("not asked, as the process that asks {why} at its start"),
-                    false => format!("not asked, as no process can be started for it: {why}"),
+                    true => format!("nobody can ask: the process for it {why}"),
+                    false => format!("nobody can ask: no process can be started for it: {why}"),
                 };
                 state.wait.begin((self.clock)());
                 let before = state.not_started.replace(why.clone());
                 drop(state);
                 if before.as_ref() != Some(&why) {
-                    tracing::warn!(code = "P004", "perf: performance counters are {why}; it is tried again");
+                    tracing::warn!(code = "P004", "perf: {why}; that is tried again");
                 }
                 Err(why)
             }
