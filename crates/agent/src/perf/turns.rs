@@ -40,10 +40,7 @@ impl Turns {
         state.waiting.push(own);
         loop {
             let now = Instant::now();
-            let quiet = match may_hang {
-                true => (state.freed.map_or(begun, |freed| freed.max(begun)) + self.lull).min(begun + patience / 2),
-                false => begun,
-            };
+            let quiet = if may_hang { quiet(begun, state.freed, self.lull, patience) } else { begun };
             let is_next = !state.is_taken && state.waiting.iter().min() == Some(&own);
             let gone = now.saturating_duration_since(begun);
             if is_next && now >= quiet || gone >= patience {
@@ -67,6 +64,11 @@ impl Turns {
     }
 }
 
+/// When one that may hang has let the others go first: it has its turn while half of its patience is left.
+fn quiet(begun: Instant, freed: Option<Instant>, lull: Duration, patience: Duration) -> Instant {
+    (freed.map_or(begun, |freed| freed.max(begun)) + lull).min(begun + patience / 2)
+}
+
 impl Drop for Turn<'_> {
     fn drop(&mut self) {
         let mut state = self.0.lock();
@@ -80,7 +82,7 @@ impl Drop for Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::mpsc;
+    use std::sync::{Arc, mpsc};
     use std::thread;
 
     const LONG: Duration = Duration::from_secs(600);
@@ -125,19 +127,22 @@ mod tests {
     // Three lanes ask in the same second: the group that hangs was first, and the others waited until their time was over.
     #[test]
     fn what_may_hang_lets_others_go_first_that_come_later() {
-        let turns = Turns::new(LONG);
-        let (say, said) = mpsc::channel();
-        thread::scope(|scope| {
-            scope.spawn(|| {
-                // Not for longer than half of its patience.
-                let turn = turns.take(true, Duration::from_secs(2));
-                say.send("hangs").unwrap();
-                drop(turn.unwrap());
-            });
-            wait_until(&turns, 1);
-            drop(turns.take(false, LONG).unwrap());
-            say.send("well").unwrap();
-        });
-        assert_eq!(said.try_iter().collect::<Vec<_>>(), ["well", "hangs"]);
+        let turns = Arc::new(Turns::new(LONG));
+        let first = turns.clone();
+        // It waits until all tests are over.
+        thread::spawn(move || first.take(true, LONG).is_some());
+        wait_until(&turns, 1);
+        assert!(turns.take(false, Duration::ZERO).is_some());
+        assert!(turns.take(false, Duration::ZERO).is_some());
+    }
+
+    #[test]
+    fn what_may_hang_waits_for_a_lull_but_not_for_longer_than_half_of_its_patience() {
+        let (begun, s) = (Instant::now(), Duration::from_secs);
+        let quiet = |freed: Option<u64>, lull| quiet(begun, freed.map(|at| begun + s(at)), s(lull), s(10)) - begun;
+        assert_eq!((quiet(None, 1), quiet(Some(0), 1), quiet(Some(3), 1)), (s(1), s(1), s(4)));
+        assert_eq!((quiet(Some(4), 2), quiet(None, 60)), (s(5), s(5)));
+        let before = super::quiet(begun + s(7), Some(begun), s(1), s(10));
+        assert_eq!(before, begun + s(8));
     }
 }
