@@ -6,7 +6,9 @@
 pub mod client;
 pub mod formula;
 pub mod meter;
+pub mod names;
 pub mod parse;
+pub mod reader;
 pub mod rows;
 
 #[cfg(test)]
