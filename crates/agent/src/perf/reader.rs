@@ -1,12 +1,13 @@
 //! From English names to tables: one query of the system for all objects of a call, and what it says of them.
 //!
-//! Only the wanted objects are asked for, by all the indexes that their names have: what else is asked for has libraries loaded
-//! that nobody needs. Names are English ones. The table of the host's language is looked into where those have not what is asked
+//! Only the wanted objects are asked for, by all the indexes that their names have until one is answered: what else is asked for
+//! has libraries loaded that nobody needs. Names are English ones. The table of the host's language is looked into where those have not what is asked
 //! for, and counts only where it has the very same name: a host where a product registered itself in one language alone.
 //!
 //! Tables of names are read when they are needed, and again when the system's last index changed. Where a name or an index is in
 //! none, they are read again too, after a while that grows: what is not installed stays unknown.
 
+use std::collections::HashMap;
 use std::io;
 use std::time::{Duration, Instant};
 
@@ -109,7 +110,7 @@ impl<S: System> Reader<S> {
         }
         self.prepare(|book| objects.iter().all(|query| book.has(&query.object)));
         let Reader { system, book, .. } = self;
-        let indexes: Vec<Vec<u32>> = objects.iter().map(|query| book.indexes(&query.object)).collect();
+        let indexes: Vec<Vec<u32>> = objects.iter().map(|query| book.to_ask(&query.object)).collect();
         let what = what(&indexes);
         if what.is_empty() {
             return match &book.unreadable {
@@ -123,6 +124,9 @@ impl<S: System> Reader<S> {
         let tables = asked.clone().map(|(query, indexes)| table(&answer, indexes, book.wanted(query))).collect();
         let unknown = asked.clone().any(|(query, indexes)| book.misses_names(query, &answer, indexes));
         book.is_stale |= unknown;
+        for (query, indexes) in objects.iter().zip(&indexes) {
+            book.learn(&query.object, answer.object(indexes).map(|object| object.index));
+        }
         Ok(tables)
     }
 
@@ -194,6 +198,8 @@ struct Book {
     local: Option<Names>,
     /// Why the English ones are only those that never change.
     unreadable: Option<String>,
+    /// Of an object whose name has several indexes the one that is answered: the others may be names of what others serve.
+    served: HashMap<String, u32>,
     /// An answer has indexes that are in none, or reading them again failed.
     is_stale: bool,
     last_counter: Option<u32>,
@@ -208,6 +214,7 @@ impl Default for Book {
             english: Names::default(),
             local: Some(Names::default()),
             unreadable: None,
+            served: HashMap::new(),
             is_stale: true,
             last_counter: None,
             read_at: Duration::ZERO,
@@ -223,8 +230,9 @@ impl Book {
         for source in [PerfNames::Text, PerfNames::Data, PerfNames::Registry] {
             match system.names(source).map(|units| Names::parse(&units)) {
                 Ok(names) if !names.is_empty() => {
-                    let read = Book { english: names, local: None, unreadable: None, is_stale: false, ..*self };
-                    *self = read;
+                    (self.english, self.local, self.unreadable) = (names, None, None);
+                    self.served.clear();
+                    self.is_stale = false;
                     return;
                 }
                 Ok(_) => why = why.or_else(|| Some("the table is empty".to_owned())),
@@ -257,6 +265,23 @@ impl Book {
 
     fn indexes(&self, name: &str) -> Vec<u32> {
         self.english.indexes(name).chain(self.local.iter().flat_map(|local| local.indexes(name))).collect()
+    }
+
+    fn to_ask(&self, object: &str) -> Vec<u32> {
+        self.served.get(object).map_or_else(|| self.indexes(object), |index| vec![*index])
+    }
+
+    /// Under which index an object was answered. One that is not is asked for by all its indexes again.
+    fn learn(&mut self, object: &str, index: Option<u32>) {
+        match index {
+            None => {
+                self.served.remove(object);
+            }
+            Some(index) if !self.served.contains_key(object) => {
+                self.served.insert(object.to_owned(), index);
+            }
+            Some(_) => {}
+        }
     }
 
     fn beginning(&self, prefix: &str) -> Vec<&str> {
