@@ -268,20 +268,16 @@ impl Book {
     }
 
     fn to_ask(&self, object: &str) -> Vec<u32> {
-        self.served.get(object).map_or_else(|| self.indexes(object), |index| vec![*index])
+        self.served.get(&object.to_lowercase()).map_or_else(|| self.indexes(object), |index| vec![*index])
     }
 
     /// Under which index an object was answered. One that is not is asked for by all its indexes again.
     fn learn(&mut self, object: &str, index: Option<u32>) {
+        let object = object.to_lowercase();
         match index {
-            None => {
-                self.served.remove(object);
-            }
-            Some(index) if !self.served.contains_key(object) => {
-                self.served.insert(object.to_owned(), index);
-            }
-            Some(_) => {}
-        }
+            Some(index) => self.served.insert(object, index),
+            None => self.served.remove(&object),
+        };
     }
 
     fn beginning(&self, prefix: &str) -> Vec<&str> {
