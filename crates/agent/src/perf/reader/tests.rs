@@ -318,3 +318,27 @@ fn closing_and_what_is_switched_off_go_to_the_system() {
     reader.close();
     assert_eq!((reader.disabled().unwrap(), host.0.lock().unwrap().closed), (vec!["W3SVC".to_owned()], 1));
 }
+
+/// The inputs from which the fuzz target begins: an answer, and behind it the table of names.
+#[test]
+fn the_seeds_of_the_fuzz_target_are_answers_that_can_be_asked_for() {
+    let names = format!("{}\0", TEXT.replace('|', "\0"));
+    let names: Vec<u8> = names.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let times = Times { ticks: 10_000_000, ticks_per_s: 1_000_000, ns100: 132_000_000_000_000_000 };
+    let many = Object { ticks: 9_000, ticks_per_s: 1000, ..sites() };
+    let single = Object { instances: Instances::None(vec![3, 4, 5]), ..cache() };
+    let kinds =
+        [0x1041_0500, 0x2051_0500, 0x3002_0400, 0x4003_0402, 0x2241_0500, 0x4203_0500, 0x0001_2000, 0x3024_0500];
+    let every: Vec<Counter> = (1..).zip(kinds).map(|(n, kind)| Counter { index: 2 * n, kind, size: 8 }).collect();
+    let row = |name, from| Instance::new(name, &(from..from + 8).collect::<Vec<u64>>());
+    let every = Object { counters: every, instances: Instances::Many(vec![row("a", 1), row("b", 9)]), ..many.clone() };
+    let pages = |object: Object| Object { code_page: 936, ..object }.bytes();
+    for (seed, objects) in [
+        (&include_bytes!("../../../../../fuzz/seeds/perf/sites")[..], vec![many.bytes(), single.bytes()]),
+        (&include_bytes!("../../../../../fuzz/seeds/perf/every")[..], vec![single.bytes(), every.bytes()]),
+        (&include_bytes!("../../../../../fuzz/seeds/perf/pages")[..], vec![pages(every.clone()), pages(many.clone())]),
+    ] {
+        let written = [layout::answer(times, &objects), names.clone()].concat();
+        assert_eq!(seed, written);
+    }
+}
