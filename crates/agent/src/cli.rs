@@ -17,7 +17,7 @@ use tokio::sync::mpsc;
 use crate::app::{self, LogTo, Signal};
 use crate::collect as collectors;
 use crate::model::Platform;
-use crate::perf::client::{ObjectQuery, Refused, Tables};
+use crate::perf::reader::{Reader, Registry};
 use crate::perf::worker;
 use crate::service::{self, Removal, Wanted};
 use crate::{config, guard};
@@ -153,22 +153,7 @@ pub fn main(
 
 /// What `perf::link` starts.
 fn worker_main() -> ExitCode {
-    worker::run(|| Nothing)
-}
-
-/// Of a system without counters.
-struct Nothing;
-
-impl worker::Answers for Nothing {
-    fn ask(&mut self, _: &[ObjectQuery]) -> Result<Tables, String> {
-        Err(Refused::Unsupported.to_string())
-    }
-
-    fn names(&mut self, _: &str) -> Result<Vec<String>, String> {
-        Err(Refused::Unsupported.to_string())
-    }
-
-    fn close(&mut self) {}
+    worker::run(|| Reader::new(Registry::default()))
 }
 
 fn on_configuration(

@@ -10,6 +10,7 @@ use std::time::{Duration, Instant};
 
 use super::client::{ObjectQuery, Tables};
 use super::protocol::{Answer, Begin, Hello, Query, Reply, Request, frame, parse, receive, send};
+use super::reader::{Reader, System};
 
 /// What is open is closed after this time: providers that leak are unloaded, and what an installer changed is seen.
 const OPEN_FOR: Duration = Duration::from_secs(600);
@@ -26,6 +27,20 @@ pub trait Answers {
 
     /// Lets go of what is open: it is opened again by the next query.
     fn close(&mut self);
+}
+
+impl<S: System> Answers for Reader<S> {
+    fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, String> {
+        Reader::ask(self, objects)
+    }
+
+    fn names(&mut self, prefix: &str) -> Result<Vec<String>, String> {
+        Reader::names(self, prefix)
+    }
+
+    fn close(&mut self) {
+        Reader::close(self);
+    }
 }
 
 /// The whole process. What answers is made when it is known that an agent asks.
