@@ -81,6 +81,7 @@ pub(super) fn file() -> Config {
             limits: [].into(),
             process: Vec::new(),
             ntp: None,
+            counters: Vec::new(),
             switches: [].into(),
         },
         service: Service { names: Vec::new(), alive: alive(Dialect::Falcon) },

@@ -11,7 +11,7 @@ use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
     Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Known, Level, Log, Mssql, NameSet,
-    Plugin, Queue, RepoUrl, Secret, Service, Switch, Tls, Transfer, address, defaults, network,
+    Plugin, Queue, RepoUrl, Secret, Service, Switch, Tls, Transfer, address, counters, defaults, network,
 };
 
 /// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
@@ -351,6 +351,7 @@ fn collector(
         limits: limits(raw.limits, known, report),
         process: distinct(raw.process, "collector.process", report),
         ntp: raw.ntp.map(|servers| time_servers(servers, report)),
+        counters: counters::sets(raw.counters, report),
         switches: raw.switches.into_iter().collect(),
     })
 }
@@ -441,7 +442,7 @@ fn time_servers(servers: Vec<Spot<String>>, report: &mut Report<'_>) -> Vec<Stri
 }
 
 /// Names of things to watch, each once.
-fn distinct(raw: Option<Vec<Spot<String>>>, path: &str, report: &mut Report<'_>) -> Vec<String> {
+pub(super) fn distinct(raw: Option<Vec<Spot<String>>>, path: &str, report: &mut Report<'_>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for name in words(raw, path, report) {
         let name = name.trim().to_owned();
