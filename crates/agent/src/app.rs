@@ -159,6 +159,12 @@ fn announce(config: &Config, identity: &Identity, source: &Source, how: &str) {
         config.transfer.interval,
         sets.join(" + "),
     );
+    if Platform::CURRENT == Platform::Linux && !config.collector.counters.is_empty() {
+        tracing::info!(
+            code = "A018",
+            "collector.counters: only Windows has performance counters; nothing is told of them here"
+        );
+    }
     let transfer = match (config.transfer.enabled, config.transfer.addrs.as_slice()) {
         (_, []) => "none, points are only shown here".to_owned(),
         (true, addrs) => addrs.join(", "),

@@ -8,6 +8,7 @@
 //! AutohomeRadar/Windows-Agent and of freedomkk-qfeng/windows-agent.
 
 mod address;
+mod counters;
 mod defaults;
 mod encoding;
 mod load;
@@ -26,6 +27,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+pub use counters::CounterSet;
+pub(crate) use counters::INSTANCE;
 pub use load::{FILE_LIMIT, Loaded, NOTES_DIR, Source, load, parse};
 pub use names::NameSet;
 pub use network::Network;
@@ -39,8 +42,8 @@ pub struct Known {
     pub collectors: Vec<&'static str>,
     /// What is off by default: a key of `collector` that switches it on.
     pub options: Vec<&'static str>,
-    /// Keys of `collector.limits`, each with its default.
-    pub limits: Vec<(&'static str, u32)>,
+    /// Keys of `collector.limits`, each with its default and its largest value.
+    pub limits: Vec<(&'static str, u32, u32)>,
     /// Tag keys of collected metrics.
     pub tags: Vec<&'static str>,
 }
@@ -261,6 +264,8 @@ pub struct Collector {
     /// Time servers, `host:port`. `None`: those this host is set to (Windows); empty: none is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ntp: Option<Vec<String>>,
+    /// Performance counters to tell of (Windows).
+    pub counters: Vec<CounterSet>,
     /// Collectors that are off, and what is off by default and is on.
     #[serde(flatten)]
     pub switches: BTreeMap<&'static str, bool>,

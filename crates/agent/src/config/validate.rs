@@ -11,7 +11,7 @@ use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
     Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Known, Level, Log, Mssql, NameSet,
-    Perf, Plugin, Queue, RepoUrl, Secret, Service, Switch, Tls, Transfer, address, defaults, network,
+    Perf, Plugin, Queue, RepoUrl, Secret, Service, Switch, Tls, Transfer, address, counters, defaults, network,
 };
 
 /// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
@@ -366,6 +366,7 @@ fn collector(
         limits: limits(raw.limits, known, report),
         process: distinct(raw.process, "collector.process", report),
         ntp: raw.ntp.map(|servers| time_servers(servers, report)),
+        counters: counters::sets(raw.counters, report),
         switches: raw.switches.into_iter().collect(),
     })
 }
@@ -435,11 +436,11 @@ fn limits(raw: Vec<Spot<(String, i64)>>, known: &Known, report: &mut Report<'_>)
     let mut limits = BTreeMap::new();
     for Spot { value: (name, limit), at } in raw {
         let path = format!("collector.limits[\"{}\"]", shortened(&name).escape_debug());
-        if let Some((_, default)) = known.limits.iter().find(|(known, _)| *known == name) {
-            let bounds = (1, defaults::LIMIT_MAX, *default);
+        if let Some((_, default, most)) = known.limits.iter().find(|(known, ..)| *known == name) {
+            let bounds = (1, *most, *default);
             limits.insert(name, bounded(Some(Spot { value: limit, at }), bounds, "", &path, report));
         } else {
-            let names: Vec<_> = known.limits.iter().map(|(name, _)| *name).collect();
+            let names: Vec<_> = known.limits.iter().map(|(name, ..)| *name).collect();
             report.warn(at, &path, format!("there is no such limit; the limits are {}", names.join(", ")));
         }
     }
@@ -456,7 +457,7 @@ fn time_servers(servers: Vec<Spot<String>>, report: &mut Report<'_>) -> Vec<Stri
 }
 
 /// Names of things to watch, each once.
-fn distinct(raw: Option<Vec<Spot<String>>>, path: &str, report: &mut Report<'_>) -> Vec<String> {
+pub(super) fn distinct(raw: Option<Vec<Spot<String>>>, path: &str, report: &mut Report<'_>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for name in words(raw, path, report) {
         let name = name.trim().to_owned();

@@ -91,3 +91,12 @@ fn what_asking_for_counters_cost_is_said_once_somebody_has_asked() {
     cx.stats.perf_mem.forget();
     assert_eq!(of_perf().len(), 3);
 }
+
+#[test]
+fn what_only_a_module_has_is_counted_where_the_module_was_asked() {
+    let cx = context(&[]);
+    let has = |cx: &Context, group: &str| cycle(cx).contains_key(&format!("agent.series.dropped group={group}"));
+    assert!(has(&cx, "series") && has(&cx, "disks") && !has(&cx, "sites") && !has(&cx, "databases"));
+    cx.stats.collect_asked[Lane::Iis as usize].add(1);
+    assert!(has(&cx, "sites") && has(&cx, "pools") && !has(&cx, "databases") && !has(&cx, "counters"));
+}
