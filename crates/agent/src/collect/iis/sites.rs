@@ -1,0 +1,158 @@
+//! `Web Service`: each site and all of them together; and `Web Service Cache`, which is of the whole machine.
+//!
+//! A site that was removed and made anew, or stopped, may stand there twice: of equal names the one with the longest uptime
+//! is told of, never a sum of them. Site names are cleaned as tags and blanks in them become `_`, as freedomkk's agent wrote
+//! them. The row `_Total` is the first one of that name; a site that is called so is left out.
+
+use std::collections::HashMap;
+
+use super::lines::{LOUD, MORE, SITES, STATE, UPTIME};
+use super::{Asked, Part, cache, legacy, present, wanted};
+use crate::collect::pattern::{Choice, Pattern};
+use crate::collect::{Class, Context, Cx, Guard, Guarded};
+use crate::config::NameSet;
+use crate::model::Tags;
+use crate::perf::client::{Counters, ObjectQuery, Refused};
+use crate::perf::meter::{Page, Sheet};
+use crate::perf::rows::{Row, Table};
+
+const OBJECT: &str = "Web Service";
+const TOTAL: &str = "_Total";
+
+pub(super) struct Sites {
+    counters: Counters,
+    total: Sheet,
+    sites: Sheet,
+    more: Sheet,
+    legacy: Sheet,
+    cache: Sheet,
+    choice: Choice,
+    /// Each of `websites`, to tell which of them fit nothing.
+    websites: Vec<(String, Pattern)>,
+    guard: Guard,
+    /// By the name in the answer.
+    tags: HashMap<String, Tags>,
+}
+
+impl Sites {
+    pub(super) fn new(cx: &Context) -> Sites {
+        let iis = &cx.config.iis;
+        let sends_zeros = cx.config.collector.names.contains(&NameSet::FreedomKk);
+        Sites {
+            counters: cx.perf.open("iis"),
+            total: Sheet::new(&LOUD),
+            sites: Sheet::new(if sends_zeros { &LOUD } else { &SITES }),
+            more: Sheet::new(&MORE),
+            legacy: Sheet::new(&legacy::WEB),
+            cache: Sheet::new(&cache::LINES),
+            choice: Choice::new(&iis.websites, &iis.exclude),
+            websites: iis.websites.iter().map(|name| (name.clone(), Pattern::caseless(name))).collect(),
+            guard: Guard::new(Guarded::Sites, &cx.config, &cx.stats),
+            tags: HashMap::new(),
+        }
+    }
+
+    fn say(&mut self, cx: &mut Cx<'_>, table: &Table) {
+        let mut more = self.more.open(table);
+        if let Some(total) = table.rows.iter().find(|row| row.instance == TOTAL) {
+            let tags = self.tags.entry(TOTAL.to_owned()).or_insert_with(|| site_tags(TOTAL));
+            cx.class(Class::Totals);
+            self.total.open(table).emit(cx, total, TOTAL, tags);
+            self.legacy.open(table).emit(cx, total, TOTAL, &Tags::NONE);
+            cx.class(Class::Detail);
+            more.emit(cx, total, TOTAL, tags);
+        }
+        let is_told_apart = SITES.iter().chain(&MORE).any(|line| cx.wants(&line.metric)) || cx.wants(&STATE);
+        if !is_told_apart {
+            return;
+        }
+        let mut sites = distinct(table);
+        for (written, pattern) in &self.websites {
+            if !sites.is_empty() && !sites.iter().any(|site| pattern.fits(&site.row.instance)) {
+                cx.remark(format!("site {written}"), "fits no site of this host");
+            }
+        }
+        sites.retain(|site| self.choice.fits(&site.row.instance));
+        self.guard.apply(cx, &mut sites, |site| site.row.instance.clone(), |_| 0);
+        let mut page = self.sites.open(table);
+        for site in &sites {
+            let name = site.row.instance.as_str();
+            let tags = self.tags.entry(name.to_owned()).or_insert_with(|| site_tags(name));
+            cx.class(Class::Sites);
+            page.emit(cx, site.row, name, tags);
+            say_more(cx, &mut more, site, tags);
+        }
+        self.tags.retain(|name, _| name == TOTAL || sites.iter().any(|site| site.row.instance == *name));
+    }
+}
+
+fn say_more(cx: &mut Cx<'_>, page: &mut Page<'_>, site: &Site<'_>, tags: &Tags) {
+    cx.class(Class::Detail);
+    page.emit(cx, site.row, &site.row.instance, tags);
+    if let Some(uptime) = site.uptime_s {
+        cx.emit(&STATE, tags, f64::from(u8::from(uptime > 0)));
+    }
+}
+
+impl Part for Sites {
+    fn what(&self) -> &'static str {
+        "counters of sites"
+    }
+
+    fn collect(&mut self, cx: &mut Cx<'_>) -> Result<Asked, Refused> {
+        let mut queries = Vec::new();
+        let mut counters = wanted(cx, SITES.iter().chain(&MORE).chain(&legacy::WEB));
+        if cx.wants(&STATE) || !counters.is_empty() {
+            if !counters.iter().any(|counter| counter == UPTIME) {
+                counters.push(UPTIME.to_owned());
+            }
+            queries.push(ObjectQuery::new(OBJECT, counters));
+        }
+        let counters = wanted(cx, cache::LINES.iter());
+        if !counters.is_empty() {
+            queries.push(ObjectQuery::new(cache::OBJECT, counters));
+        }
+        if queries.is_empty() {
+            return Ok(Asked::Nothing);
+        }
+        let answers = self.counters.ask(&queries)?;
+        for (query, answer) in queries.iter().zip(answers) {
+            let Some(table) = present(cx, &query.object, answer) else { continue };
+            if query.object == OBJECT {
+                self.say(cx, &table);
+            } else {
+                cache::say(cx, &mut self.cache, &table);
+            }
+        }
+        Ok(Asked::Something)
+    }
+}
+
+pub(super) fn site_tags(name: &str) -> Tags {
+    Tags::of(&[("site", &name.replace(' ', "_"))])
+}
+
+struct Site<'a> {
+    row: &'a Row,
+    uptime_s: Option<u64>,
+}
+
+/// One row for each site, in the order in which their names come first.
+fn distinct(table: &Table) -> Vec<Site<'_>> {
+    let uptime = table.column(UPTIME);
+    let mut sites: Vec<Site<'_>> = Vec::new();
+    let mut places: HashMap<&str, usize> = HashMap::new();
+    for row in table.rows.iter().filter(|row| !row.instance.is_empty() && row.instance != TOTAL) {
+        let uptime_s = uptime.and_then(|place| Some((*row.values.get(place)?)?.value));
+        let site = Site { row, uptime_s };
+        match places.get(row.instance.as_str()).and_then(|place| sites.get_mut(*place)) {
+            Some(known) if site.uptime_s > known.uptime_s => *known = site,
+            Some(_) => {}
+            None => {
+                places.insert(&row.instance, sites.len());
+                sites.push(site);
+            }
+        }
+    }
+    sites
+}
