@@ -4,6 +4,8 @@
 //! `2/shop/api`; a directory whose own name has a `_` cannot be told from two. An application that is no longer loaded stays
 //! there with its last numbers.
 
+use std::collections::HashSet;
+
 use crate::collect::{Cx, Guard};
 use crate::model::{Metric, On, Sets, Tags};
 use crate::perf::meter::{How, Line, Sheet};
@@ -195,10 +197,11 @@ pub(super) static DETAILS: [Line; 3] = details!("iis.asp.", "ASP.NET Application
 pub(super) static APPS: [Line; 16] = lines!("iis.asp.app.", "ASP.NET Applications: ", app);
 
 pub(super) fn say(cx: &mut Cx<'_>, sheet: &mut Sheet, guard: &mut Guard, table: &Table) {
-    let is_one = |row: &&Row| !row.instance.is_empty() && !row.instance.eq_ignore_ascii_case(ALL);
     let mut rows: Vec<&Row> = Vec::new();
-    for row in table.rows.iter().filter(is_one) {
-        if !rows.iter().any(|known| known.instance == row.instance) {
+    let mut seen = HashSet::new();
+    for row in &table.rows {
+        let name = row.instance.as_str();
+        if !name.is_empty() && !name.eq_ignore_ascii_case(ALL) && seen.insert(name) {
             rows.push(row);
         }
     }

@@ -4,6 +4,7 @@
 //! is told of, never a sum of them. Site names are cleaned as tags and blanks in them become `_`, as freedomkk's agent wrote
 //! them. The row `_Total` is the first one of that name; a site that is called so is left out.
 
+use std::cmp::Reverse;
 use std::collections::HashMap;
 
 use super::lines::{LOUD, MORE, SITES, STATE, UPTIME};
@@ -32,7 +33,11 @@ pub(super) struct Sites {
     guard: Guard,
     /// By the name in the answer.
     tags: HashMap<String, Tags>,
+    chosen: Chosen,
 }
+
+/// Which one of equal names was told of, of those that there were several of.
+type Chosen = HashMap<String, usize>;
 
 impl Sites {
     pub(super) fn new(cx: &Context) -> Sites {
@@ -49,6 +54,7 @@ impl Sites {
             websites: iis.websites.iter().map(|name| (name.clone(), Pattern::caseless(name))).collect(),
             guard: Guard::new(Guarded::Sites, &cx.config, &cx.stats),
             tags: HashMap::new(),
+            chosen: Chosen::new(),
         }
     }
 
@@ -66,7 +72,7 @@ impl Sites {
         if !is_told_apart {
             return;
         }
-        let mut sites = distinct(table);
+        let mut sites = distinct(table, &mut self.chosen);
         for (written, pattern) in &self.websites {
             if !sites.is_empty() && !sites.iter().any(|site| pattern.fits(&site.row.instance)) {
                 cx.remark(format!("site {written}"), "fits no site of this host");
@@ -137,22 +143,36 @@ struct Site<'a> {
     uptime_s: Option<u64>,
 }
 
-/// One row for each site, in the order in which their names come first.
-fn distinct(table: &Table) -> Vec<Site<'_>> {
+/// One row for each site, in the order in which their names come first. Where all of a name are stopped it is the one that was
+/// told of before: another one's sums would be taken for growth.
+fn distinct<'a>(table: &'a Table, chosen: &mut Chosen) -> Vec<Site<'a>> {
     let uptime = table.column(UPTIME);
-    let mut sites: Vec<Site<'_>> = Vec::new();
+    let mut names: Vec<(&str, Vec<Site<'a>>)> = Vec::new();
     let mut places: HashMap<&str, usize> = HashMap::new();
     for row in table.rows.iter().filter(|row| !row.instance.is_empty() && row.instance != TOTAL) {
         let uptime_s = uptime.and_then(|place| Some((*row.values.get(place)?)?.value));
         let site = Site { row, uptime_s };
-        match places.get(row.instance.as_str()).and_then(|place| sites.get_mut(*place)) {
-            Some(known) if site.uptime_s > known.uptime_s => *known = site,
-            Some(_) => {}
+        match places.get(row.instance.as_str()).and_then(|place| names.get_mut(*place)) {
+            Some((_, equal)) => equal.push(site),
             None => {
-                places.insert(&row.instance, sites.len());
-                sites.push(site);
+                places.insert(&row.instance, names.len());
+                names.push((&row.instance, vec![site]));
             }
         }
     }
-    sites
+    chosen.retain(|name, _| {
+        let equal = places.get(name.as_str()).and_then(|place| names.get(*place));
+        equal.is_some_and(|(_, equal)| equal.len() > 1)
+    });
+    let one = |(name, mut equal): (&str, Vec<Site<'a>>)| {
+        if equal.len() == 1 {
+            return equal.pop();
+        }
+        let before = chosen.get(name).copied().unwrap_or(0);
+        let best = (0..equal.len())
+            .max_by_key(|n| (equal.get(*n).and_then(|site| site.uptime_s), *n == before, Reverse(*n)))?;
+        chosen.insert(name.to_owned(), best);
+        Some(equal.swap_remove(best))
+    };
+    names.into_iter().filter_map(one).collect()
 }

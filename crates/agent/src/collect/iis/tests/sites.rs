@@ -238,6 +238,21 @@ fn of_equal_names_the_one_with_the_longest_uptime_is_told() {
     );
 }
 
+/// A site that was made anew and then stopped was told of by what is left of the one before it, which had counted far more.
+#[test]
+fn of_equal_names_that_are_all_stopped_the_one_before_goes_on() {
+    let fake = Fake::default();
+    let mut collector = iis(&fake, "{}");
+    let mut shop = |second: u64, rows: &[(&str, &[u64])]| {
+        fake.set("Web Service", Ok(gets(second, rows)));
+        sites(&cycle(&mut collector, Sets::EXTENDED))
+    };
+    assert_eq!(shop(0, &[("shop", &[5000, 0, 0]), ("shop", &[20, 40, 0])]), pairs(&[("shop", 20.0)]));
+    assert_eq!(shop(60, &[("shop", &[5000, 0, 0]), ("shop", &[22, 0, 0])]), pairs(&[("shop", 22.0)]));
+    assert_eq!(shop(120, &[("shop", &[22, 0, 0])]), pairs(&[("shop", 22.0)]));
+    assert_eq!(shop(180, &[("shop", &[22, 0, 0]), ("shop", &[7, 0, 0])]), pairs(&[("shop", 22.0)]));
+}
+
 #[test]
 fn names_of_any_script_and_those_like_the_total_or_like_a_number_of_it() {
     let fake = Fake::default();
