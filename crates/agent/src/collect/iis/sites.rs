@@ -14,7 +14,7 @@ use crate::collect::{Class, Context, Cx, Guard, Guarded};
 use crate::config::NameSet;
 use crate::model::Tags;
 use crate::perf::client::{Counters, ObjectQuery, Refused};
-use crate::perf::meter::{Page, Sheet};
+use crate::perf::meter::Sheet;
 use crate::perf::rows::{Row, Table};
 
 const OBJECT: &str = "Web Service";
@@ -80,23 +80,26 @@ impl Sites {
         }
         sites.retain(|site| self.choice.fits(&site.row.instance));
         self.guard.apply(cx, &mut sites, |site| site.row.instance.clone(), |_| 0);
-        let mut page = self.sites.open(table);
         for site in &sites {
-            let name = site.row.instance.as_str();
-            let tags = self.tags.entry(name.to_owned()).or_insert_with(|| site_tags(name));
-            cx.class(Class::Sites);
-            page.emit(cx, site.row, name, tags);
-            say_more(cx, &mut more, site, tags);
+            let name = &site.row.instance;
+            if !self.tags.contains_key(name) {
+                self.tags.insert(name.clone(), site_tags(name));
+            }
         }
         self.tags.retain(|name, _| name == TOTAL || sites.iter().any(|site| site.row.instance == *name));
-    }
-}
-
-fn say_more(cx: &mut Cx<'_>, page: &mut Page<'_>, site: &Site<'_>, tags: &Tags) {
-    cx.class(Class::Detail);
-    page.emit(cx, site.row, &site.row.instance, tags);
-    if let Some(uptime) = site.uptime_s {
-        cx.emit(&STATE, tags, f64::from(u8::from(uptime > 0)));
+        let tagged = || sites.iter().filter_map(|site| Some((site, self.tags.get(&site.row.instance)?)));
+        let mut page = self.sites.open(table);
+        cx.class(Class::Sites);
+        for (site, tags) in tagged() {
+            page.emit(cx, site.row, &site.row.instance, tags);
+        }
+        cx.class(Class::Detail);
+        for (site, tags) in tagged() {
+            more.emit(cx, site.row, &site.row.instance, tags);
+            if let Some(uptime) = site.uptime_s {
+                cx.emit(&STATE, tags, f64::from(u8::from(uptime > 0)));
+            }
+        }
     }
 }
 
@@ -134,7 +137,7 @@ impl Part for Sites {
     }
 }
 
-pub(super) fn site_tags(name: &str) -> Tags {
+fn site_tags(name: &str) -> Tags {
     Tags::of(&[("site", &name.replace(' ', "_"))])
 }
 
