@@ -16,6 +16,7 @@ mod df;
 mod diskio;
 mod gpu;
 mod guard;
+mod iis;
 mod kernel;
 mod load;
 mod mem;
@@ -64,6 +65,7 @@ pub static ALL: &[Spec] = &[
     diskio::SPEC,
     gpu::SPEC,
     ntp::SPEC,
+    iis::SPEC,
 ];
 
 /// What a collector is, apart from its code.
