@@ -182,4 +182,17 @@ mod tests {
         assert_eq!(stats.series_dropped[0].get(), 3);
         assert_eq!(apply(&mut guard, &["veth0", "eth1", "veth2"]).0, ["veth0", "eth1"]);
     }
+
+    #[test]
+    fn any_order_ranks() {
+        let mut config = Config::standalone();
+        config.collector.limits.insert("databases".to_owned(), 2);
+        let mut guard = Guard::new(Guarded::Databases, &config, &Arc::default());
+        let (left, _) = with_cx(Sets::FALCON, Platform::Windows, |cx| {
+            let mut things = vec![("small", 1u64), ("large", 900), ("middle", 50)];
+            guard.apply(cx, &mut things, |(name, _)| (*name).to_owned(), |(_, bytes)| std::cmp::Reverse(*bytes));
+            things
+        });
+        assert_eq!(left, [("large", 900), ("middle", 50)]);
+    }
 }

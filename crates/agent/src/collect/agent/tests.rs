@@ -69,3 +69,12 @@ fn what_is_not_known_is_absent_and_what_is_negative_is_said() {
 fn it_sees_its_own_threads_on_every_platform() {
     assert!(cycle(&context(&[])).get("agent.threads").is_some_and(|threads| *threads >= 1.0));
 }
+
+#[test]
+fn what_only_a_module_has_is_counted_where_the_module_was_asked() {
+    let cx = context(&[]);
+    let has = |cx: &Context, group: &str| cycle(cx).contains_key(&format!("agent.series.dropped group={group}"));
+    assert!(has(&cx, "series") && has(&cx, "disks") && !has(&cx, "sites") && !has(&cx, "databases"));
+    cx.stats.collect_asked[Lane::Iis as usize].add(1);
+    assert!(has(&cx, "sites") && has(&cx, "pools") && !has(&cx, "databases") && !has(&cx, "counters"));
+}
