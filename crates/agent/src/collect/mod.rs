@@ -19,6 +19,7 @@ mod guard;
 mod kernel;
 mod load;
 mod mem;
+mod mssql;
 mod netif;
 mod netstat;
 mod ntp;
@@ -64,6 +65,7 @@ pub static ALL: &[Spec] = &[
     diskio::SPEC,
     gpu::SPEC,
     ntp::SPEC,
+    mssql::SPEC,
 ];
 
 /// What a collector is, apart from its code.
