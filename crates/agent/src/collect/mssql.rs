@@ -23,6 +23,7 @@ mod waits;
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
@@ -30,9 +31,10 @@ use falcon_sys::types::{Proc, Service};
 
 use super::pattern::Choice;
 use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec};
-use crate::config::Switch;
+use crate::config::{Config, Switch};
 use crate::model::{Metric, Sets};
-use crate::perf::client::{Perf, Refused, Tables};
+use crate::perf::client::{Counters, Perf, Refused, Tables};
+use crate::stats::Stats;
 use discovery::{System, Windows};
 use instance::{Instance, Wishes};
 use table::{Object, POOLS, is_total};
@@ -93,7 +95,7 @@ pub(super) const SPEC: Spec = Spec {
             Switch::Auto if !discovery::is_there() => None,
             Switch::Auto | Switch::On => {
                 let system = Windows::new(cx.host.clone(), cx.stats.clone());
-                Some(Box::new(Mssql::new(cx, Box::new(system))))
+                Some(Box::new(Mssql::new(&cx.config, &cx.stats, cx.perf.clone(), Box::new(system))))
             }
         })
     },
@@ -124,17 +126,16 @@ struct Answer {
 }
 
 impl Mssql {
-    fn new(cx: &Context, system: Box<dyn System>) -> Mssql {
-        let config = &cx.config;
+    fn new(config: &Config, stats: &Arc<Stats>, perf: Perf, system: Box<dyn System>) -> Mssql {
         Mssql {
             system,
-            perf: cx.perf.clone(),
+            perf,
             wishes: Wishes {
                 choice: Choice::new(&config.mssql.instance, &config.mssql.exclude),
                 all_pools: config.collector.is_on(POOLS, false),
             },
             is_meant: config.mssql.enabled == Switch::On,
-            guard: Guard::new(Guarded::Databases, config, &cx.stats),
+            guard: Guard::new(Guarded::Databases, config, stats),
             instances: Vec::new(),
             looked: None,
             unread: Vec::new(),
@@ -158,15 +159,18 @@ impl Mssql {
         }
     }
 
-    fn look(&mut self, elapsed: Option<Duration>) {
+    /// Looks for instances where it is time to. What it asked with is given back: as long as that is open, the process that
+    /// answers does not end before instances ask it.
+    fn look(&mut self, elapsed: Option<Duration>) -> Option<Counters> {
         let since = self.looked.map(|since| since.saturating_add(elapsed.unwrap_or_default()));
         self.looked = since.filter(|since| *since < LOOK);
         if self.looked.is_some() {
-            return;
+            return None;
         }
         self.looked = Some(Duration::ZERO);
         let services = self.services.as_deref().unwrap_or_default();
-        let found = discovery::look(self.system.as_mut(), services, &self.perf);
+        let counters = self.perf.open("mssql");
+        let found = discovery::look(self.system.as_mut(), services, &counters);
         if found.unread.is_empty() {
             self.instances.retain(|instance| found.names.contains(&instance.name));
         }
@@ -176,6 +180,7 @@ impl Mssql {
             }
         }
         self.unread = found.unread;
+        Some(counters)
     }
 
     /// Services and processes.
@@ -279,7 +284,7 @@ impl Mssql {
 impl Collector for Mssql {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
         let is_new = self.list(cx)?;
-        self.look(cx.tick.elapsed);
+        let looked_with = self.look(cx.tick.elapsed);
         for (what, why) in &self.unread {
             cx.problem(what, why);
         }
@@ -288,6 +293,7 @@ impl Collector for Mssql {
         }
         self.emit_states(cx, is_new);
         let mut answers = self.ask(cx);
+        drop(looked_with);
         self.bound(cx, &mut answers);
         for Answer { place, tables, left_out } in &answers {
             if let Some(instance) = self.instances.get_mut(*place) {

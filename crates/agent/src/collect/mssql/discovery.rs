@@ -11,7 +11,7 @@ use falcon_sys::Host;
 use falcon_sys::types::{PerfNames, Proc, Service, SqlInstance};
 
 use crate::isolate::{Isolated, LEFT_ALONE};
-use crate::perf::client::Perf;
+use crate::perf::client::Counters;
 use crate::stats::Stats;
 
 pub(super) const DEFAULT: &str = "MSSQLSERVER";
@@ -94,14 +94,13 @@ pub(super) struct Found {
     pub unread: Vec<(String, String)>,
 }
 
-pub(super) fn look(system: &mut dyn System, services: &[Service], perf: &Perf) -> Found {
+pub(super) fn look(system: &mut dyn System, services: &[Service], counters: &Counters) -> Found {
     let mut found = Found::default();
     match system.registered() {
         Ok(instances) => instances.iter().for_each(|instance| found.add(&instance.name)),
         Err(error) => found.unread.push(("registered instances of SQL Server".to_owned(), error.to_string())),
     }
     services.iter().filter_map(|service| of_service(&service.name)).for_each(|name| found.add(name));
-    let counters = perf.open("mssql");
     for prefix in [OBJECTS, NAMED] {
         match counters.names(prefix) {
             Ok(names) => names.iter().filter_map(|name| of_object(name)).for_each(|name| found.add(name)),
