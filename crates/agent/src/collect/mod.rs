@@ -20,6 +20,7 @@ mod iis;
 mod kernel;
 mod load;
 mod mem;
+mod mssql;
 mod netif;
 mod netstat;
 mod ntp;
@@ -66,6 +67,7 @@ pub static ALL: &[Spec] = &[
     gpu::SPEC,
     ntp::SPEC,
     iis::SPEC,
+    mssql::SPEC,
 ];
 
 /// What a collector is, apart from its code.
