@@ -1,7 +1,12 @@
 //! The process for performance counters, with real processes: this executable plays it, with a provider that does what it is told
 //! to; and the agent's executable. Linux; under Wine it is driven with a provider of counters.
 #![cfg(target_os = "linux")]
-#![allow(clippy::unwrap_used, clippy::indexing_slicing, reason = "helpers of tests fail by panicking, as tests do")]
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    reason = "helpers of tests fail by panicking, as tests do"
+)]
 
 use std::fs::{self, File};
 use std::io::{self, Read, Write};
