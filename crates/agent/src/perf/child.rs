@@ -250,7 +250,7 @@ fn of_code(code: u32) -> String {
         0xC000_041D => "fell in a callback",
         0xE043_4352 => "fell by an exception of .NET",
         0xE06D_7363 => "fell by an exception of C++",
-        0..0x8000_0000 => return format!("ended (exit code {code})"),
+        1..0x8000_0000 => return format!("ended (exit code {code})"),
         _ => "fell",
     };
     format!("{what} (0x{code:08X})")

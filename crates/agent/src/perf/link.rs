@@ -28,6 +28,8 @@ pub const VERB: &str = "perf-worker";
 const RECYCLE_EVERY: Duration = Duration::from_secs(600);
 /// For which a group that may hang lets others go first.
 const LULL: Duration = Duration::from_millis(500);
+/// For which a turn is waited for longer than a query may take, so that whoever came second has one after a query that hung.
+const MARGIN: Duration = Duration::from_secs(2);
 /// After a process that could not be started.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -119,7 +121,7 @@ impl Link {
             Some(breaker) if breaker.is_open((self.clock)()) => return self.refuse(Refused::Paused),
             breaker => breaker.is_some(),
         };
-        let Some(_turn) = self.turns.take(failed_lately, self.timeout) else {
+        let Some(_turn) = self.turns.take(failed_lately, self.timeout + MARGIN) else {
             return self.refuse(Refused::Failed(CROWDED.to_owned()));
         };
         let until = Instant::now() + self.timeout;
