@@ -12,6 +12,7 @@
 mod agent;
 mod ceiling;
 mod cpu;
+mod custom;
 mod df;
 mod diskio;
 mod gpu;
@@ -64,6 +65,7 @@ pub static ALL: &[Spec] = &[
     diskio::SPEC,
     gpu::SPEC,
     ntp::SPEC,
+    custom::SPEC,
 ];
 
 /// What a collector is, apart from its code.
