@@ -1,6 +1,6 @@
 //! One entry of `collector.counters`: which counters and instances it means, and what is remembered of them.
 //!
-//! * `*`, or nothing, means no sum (`_Total`): who adds up the instances would count everything twice.
+//! * `*`, or nothing, means no sum (`_Total`, `_Global_`): who adds up the instances would count everything twice.
 //! * Of instances of one name the first one counts: their order is all that tells them apart, and it changes.
 //! * What is not there for an hour is forgotten.
 
@@ -191,8 +191,9 @@ impl Entry {
     }
 }
 
-/// Of all instances, or of all parts of one (`0,_Total` of a node's processors).
+/// Of all instances, or of all parts of one (`0,_Total` of a node's processors). ASP.NET has `__Total__`, .NET `_Global_`.
 fn is_sum(instance: &str) -> bool {
     let last = instance.rsplit(',').next().unwrap_or(instance);
-    last.eq_ignore_ascii_case("_Total")
+    let word = last.trim_matches('_');
+    last.starts_with('_') && ["total", "global"].iter().any(|sum| word.eq_ignore_ascii_case(sum))
 }

@@ -92,4 +92,16 @@ mod tests {
         let wide = metric("", &"ü".repeat(40), "a").unwrap();
         assert!(wide.len() <= MAX_METRIC && wide.starts_with("perf.ü"), "{wide}");
     }
+
+    proptest::proptest! {
+        #[test]
+        fn whatever_a_vendor_writes_the_servers_take_the_name(object in ".{0,80}", counter in ".{0,80}") {
+            if let Some(name) = metric("", &object, &counter) {
+                let mut cleaned = String::new();
+                crate::model::clean(&name, &mut cleaned);
+                proptest::prop_assert_eq!(&cleaned, &name);
+                proptest::prop_assert!(name.len() <= MAX_METRIC && !name.contains(' '), "{name}");
+            }
+        }
+    }
 }

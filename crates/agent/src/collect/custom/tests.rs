@@ -90,8 +90,8 @@ fn a_running_total_is_a_counter_and_everything_else_what_perfmon_shows() {
 fn sums_are_told_only_where_they_are_named() {
     let of = |instances: &str| {
         let mut case = Case::new(&format!(r#"{{"object": "P", "counters": "N", {instances} "metric": "m"}}"#), None);
-        let rows: [(&str, &[u64]); 5] =
-            [("0,0", &[1]), ("0,_Total", &[2]), ("1,0", &[3]), ("_Total", &[4]), ("x_total", &[5])];
+        let rows: [(&str, &[u64]); 6] =
+            [("0,0", &[1]), ("0,_Total", &[2]), ("1,0", &[3]), ("_Total", &[4]), ("x_total", &[5]), ("_Global_", &[6])];
         case.fake.set("P", Ok(table(0, &[("N", NUMBER)], &rows)));
         let values: Vec<String> = case.cycle().samples.iter().map(|sample| sample.value.get().to_string()).collect();
         values.concat()
