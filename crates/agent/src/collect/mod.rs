@@ -12,6 +12,7 @@
 mod agent;
 mod ceiling;
 mod cpu;
+mod custom;
 mod df;
 mod diskio;
 mod gpu;
@@ -68,6 +69,7 @@ pub static ALL: &[Spec] = &[
     ntp::SPEC,
     iis::SPEC,
     mssql::SPEC,
+    custom::SPEC,
 ];
 
 /// What a collector is, apart from its code.
