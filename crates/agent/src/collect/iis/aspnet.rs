@@ -1,7 +1,7 @@
 //! ASP.NET of the .NET Framework: all its applications together, and on request each one apart ([`apps`]). ASP.NET Core has no
 //! performance counters.
 //!
-//! Sums live in the worker processes' shared memory: after a recycle they may step back, which costs one point.
+//! Sums live in the memory of the worker processes: where they begin anew, what came before the next reading is lost.
 
 use super::apps::{self, APPS, DETAILS, TOTAL};
 use super::{Asked, Part, legacy, present, wanted};

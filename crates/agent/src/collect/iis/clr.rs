@@ -13,7 +13,7 @@ use crate::model::{Metric, On, Sets, Tags};
 use crate::perf::client::{Counters, ObjectQuery, Refused};
 use crate::perf::formula::{Formula, Reading, displayed};
 use crate::perf::meter::reading;
-use crate::perf::rows::Table;
+use crate::perf::rows::{Row, Table};
 
 pub(super) const OPTION: &str = "clr";
 
@@ -137,8 +137,8 @@ type Sums = [u64; COUNT];
 pub(super) struct Clr {
     counters: Counters,
     guard: Guard,
-    /// By process and place in [`ITEMS`].
-    before: HashMap<(u64, usize), Reading>,
+    /// By runtime and place in [`ITEMS`].
+    before: HashMap<(Runtime, usize), Reading>,
     images: BTreeMap<String, Sums>,
 }
 
@@ -153,7 +153,8 @@ impl Clr {
     }
 
     fn say(&mut self, cx: &mut Cx<'_>, tables: &[(&'static str, Table)]) {
-        let memory = tables.iter().find(|(object, _)| *object == MEMORY).map(|(_, table)| table);
+        let memory = tables.iter().find(|(object, _)| *object == MEMORY);
+        let runtimes = memory.map(|(_, table)| runtimes(table)).unwrap_or_default();
         let mut names: Vec<String> = Vec::new();
         for row in tables.iter().flat_map(|(_, table)| &table.rows) {
             let image = image(&row.instance);
@@ -173,12 +174,11 @@ impl Clr {
                     let Some((kind, number)) = reading(table, row, column) else { continue };
                     let value = match item.fold {
                         Fold::Gain => {
-                            let Some(pid) = memory.and_then(|memory| process(memory, place, &row.instance)) else {
-                                continue;
-                            };
-                            let before = self.before.get(&(pid, at));
+                            let known = runtimes.get(place).filter(|(name, _)| *name == row.instance);
+                            let Some(runtime) = known.and_then(|(_, runtime)| *runtime) else { continue };
+                            let before = self.before.get(&(runtime, at));
                             let gain = before.and_then(|before| number.grown_since(before)).unwrap_or(0);
-                            now.insert((pid, at), number);
+                            now.insert((runtime, at), number);
                             let sums = self.images.entry(image.clone()).or_default();
                             let Some(sum) = sums.get_mut(at) else { continue };
                             *sum = sum.saturating_add(gain);
@@ -237,11 +237,27 @@ impl Part for Clr {
     }
 }
 
-/// The process of a row, by the row of the same place and name in `.NET CLR Memory`.
-fn process(memory: &Table, place: usize, instance: &str) -> Option<u64> {
-    let row = memory.rows.get(place).filter(|row| row.instance == instance)?;
-    let raw = (*row.values.get(memory.column(PROCESS)?)?)?;
-    (raw.value > 0).then_some(raw.value)
+/// A runtime of a process: its pid, and which one of how many rows of this pid it is, as two versions of the runtime may be
+/// loaded. While that changes nothing is known of what each has gained.
+type Runtime = (u64, usize, usize);
+
+/// Names and runtimes of the rows of `.NET CLR Memory`; none of a row that tells no process.
+fn runtimes(memory: &Table) -> Vec<(&str, Option<Runtime>)> {
+    let column = memory.column(PROCESS);
+    let pid = |row: &Row| Some((*row.values.get(column?)?)?.value).filter(|pid| *pid > 0);
+    let mut counts: HashMap<u64, usize> = HashMap::new();
+    for pid in memory.rows.iter().filter_map(pid) {
+        *counts.entry(pid).or_default() += 1;
+    }
+    let mut seen: HashMap<u64, usize> = HashMap::new();
+    let runtime = |row| {
+        let pid = pid(row)?;
+        let nth = seen.entry(pid).or_default();
+        *nth += 1;
+        Some((pid, *nth, counts.get(&pid).copied()?))
+    };
+    let names = memory.rows.iter().map(|row| row.instance.as_str());
+    names.zip(memory.rows.iter().map(runtime)).collect()
 }
 
 /// The image in a row's name.

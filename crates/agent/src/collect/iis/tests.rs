@@ -9,6 +9,7 @@ use crate::perf::fake::{Fake, table};
 use crate::stats::Stats;
 
 mod aspnet;
+mod bytes;
 mod clr;
 mod sites;
 

@@ -78,6 +78,20 @@ fn a_process_that_ends_takes_nothing_away_and_moves_nothing() {
     assert_eq!(exceptions(&cycle_of_all(&mut collector, Sets::EXTENDED)), Some(6.0));
 }
 
+/// Known by its pid alone, the second runtime of a process gave each cycle what lies between the two.
+#[test]
+fn two_runtimes_of_one_process_are_told_apart() {
+    let fake = Fake::default();
+    let mut collector = clr(&fake);
+    let mut exceptions = |second, rows: &[(&str, u64, u64, u64)]| {
+        set(&fake, second, rows);
+        value(&cycle_of_all(&mut collector, Sets::EXTENDED), "clr.exceptions", "image=w3wp")
+    };
+    assert_eq!(exceptions(0, &[("w3wp", 10, 100, 0)]), Some(0.0));
+    assert_eq!(exceptions(60, &[("w3wp", 10, 9000, 0), ("w3wp#1", 10, 103, 0)]), Some(0.0));
+    assert_eq!(exceptions(120, &[("w3wp", 10, 9001, 0), ("w3wp#1", 10, 105, 0)]), Some(3.0));
+}
+
 #[test]
 fn without_the_process_there_are_no_sums_and_a_row_of_another_name_is_no_other_ones() {
     let fake = Fake::default();
