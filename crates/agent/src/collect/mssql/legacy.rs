@@ -7,7 +7,7 @@
 //! freedomkk's agent sent running totals as they stand, as GAUGE: an alarm on them is one on their sum. `instance` is a database
 //! there, or a resource of locks: the total, and databases that `mssql.instance` names.
 
-use super::table::{Label, Object, Rows};
+use super::table::{From, Label, Object, Rows, of};
 use crate::model::{Metric, On, Sets};
 use crate::perf::meter::{How, Line};
 
@@ -37,136 +37,137 @@ pub(super) const OBJECTS: &[Object] = &[
     Object::new(GENERAL, &FREEDOMKK_GENERAL).rows(Rows::Total, Label::None),
 ];
 
-const fn python(
-    object: &'static str,
-    name: &'static str,
-    unit: &'static str,
-    how: How,
-    counters: &'static [&'static str],
-) -> Line {
-    Line::new(Metric::gauge(name, unit, Sets::WINDOWS_AGENT, object).on(On::Windows), how, counters).meaning(
-        match counters {
-            [counter, ..] => counter,
-            [] => "",
-        },
-    )
+const fn python(name: &'static str, unit: &'static str, how: How, (source, counters): From) -> Line {
+    Line::new(Metric::gauge(name, unit, Sets::WINDOWS_AGENT, source).on(On::Windows), how, counters)
 }
 
 /// A second, over the interval.
-const fn rate(object: &'static str, name: &'static str, unit: &'static str, counters: &'static [&'static str]) -> Line {
-    python(object, name, unit, How::Rate, counters)
+const fn rate(name: &'static str, unit: &'static str, from: From) -> Line {
+    python(name, unit, How::Rate, from)
 }
 
-const fn gauge(
-    object: &'static str,
-    name: &'static str,
-    unit: &'static str,
-    counters: &'static [&'static str],
-) -> Line {
-    python(object, name, unit, How::Shown, counters)
+const fn gauge(name: &'static str, unit: &'static str, from: From) -> Line {
+    python(name, unit, How::Shown, from)
 }
 
 const PYTHON_STATS: [Line; 3] = [
-    rate(STATS, "sqlserver.sqlserver.sql_statistics.batch_rps", "batches/s", &["Batch Requests/sec"]),
+    rate("sqlserver.sqlserver.sql_statistics.batch_rps", "batches/s", of!("SQL Statistics", "Batch Requests/sec")),
     rate(
-        STATS,
         "sqlserver.sqlserver.sql_statistics.sql_compilations_per_sec",
         "compilations/s",
-        &["SQL Compilations/sec"],
+        of!("SQL Statistics", "SQL Compilations/sec"),
     ),
     rate(
-        STATS,
         "sqlserver.sqlserver.sql_statistics.sql_re_complilations_per_sec",
         "compilations/s",
-        &["SQL Re-Compilations/sec"],
+        of!("SQL Statistics", "SQL Re-Compilations/sec"),
     ),
 ];
 
 const PYTHON_BUFFER: [Line; 5] = [
-    gauge(BUFFER, "sqlserver.sqlserver.buffer_manager.buffer_cache_hit_ratio", "%", &["Buffer cache hit ratio"]),
-    gauge(BUFFER, "sqlserver.sql_server.buffer_manager.database_pages", "pages", &["Database pages"]),
-    rate(BUFFER, "sqlserver.sqlserver.buffer_manager.lazy_writes_per_sec", "pages/s", &["Lazy writes/sec"]),
-    gauge(BUFFER, "sqlserver.sqlserver.buffer_manager.page_life_expectancy", "s", &["Page life expectancy"]),
-    gauge(BUFFER, "sqlserver.sqlserver.buffer_manager.total_pages", "pages", &["Total Pages"])
-        .meaning("Total Pages, up to SQL Server 2008 R2"),
+    gauge(
+        "sqlserver.sqlserver.buffer_manager.buffer_cache_hit_ratio",
+        "%",
+        of!("Buffer Manager", "Buffer cache hit ratio"),
+    ),
+    gauge("sqlserver.sql_server.buffer_manager.database_pages", "pages", of!("Buffer Manager", "Database pages")),
+    rate("sqlserver.sqlserver.buffer_manager.lazy_writes_per_sec", "pages/s", of!("Buffer Manager", "Lazy writes/sec")),
+    gauge(
+        "sqlserver.sqlserver.buffer_manager.page_life_expectancy",
+        "s",
+        of!("Buffer Manager", "Page life expectancy"),
+    ),
+    gauge("sqlserver.sqlserver.buffer_manager.total_pages", "pages", of!("Buffer Manager", "Total Pages"))
+        .meaning("up to SQL Server 2008 R2"),
 ];
 
 const PYTHON_DATABASES: [Line; 3] = [
-    gauge(DATABASES, "sqlserver.sqlserver.databases.total.data_file_size", "KB", &["Data File(s) Size (KB)"]),
-    gauge(DATABASES, "sqlserver.sqlserver.databases.total.log_file_size", "KB", &["Log File(s) Size (KB)"]),
+    gauge("sqlserver.sqlserver.databases.total.data_file_size", "KB", of!("Databases", "Data File(s) Size (KB)")),
+    gauge("sqlserver.sqlserver.databases.total.log_file_size", "KB", of!("Databases", "Log File(s) Size (KB)")),
     rate(
-        DATABASES,
         "sqlserver.sqlserver.databases.total.transactions_per_sec",
         "transactions/s",
-        &["Transactions/sec"],
+        of!("Databases", "Transactions/sec"),
     ),
 ];
 
-const PYTHON_ACCESS: [Line; 1] =
-    [rate(ACCESS, "sqlserver.sqlserver.access_methods.full_sacans_per_sec", "scans/s", &["Full Scans/sec"])];
+const PYTHON_ACCESS: [Line; 1] = [rate(
+    "sqlserver.sqlserver.access_methods.full_sacans_per_sec",
+    "scans/s",
+    of!("Access Methods", "Full Scans/sec"),
+)];
 
 const PYTHON_LOCKS: [Line; 2] = [
-    rate(LOCKS, "sqlserver.sqlserver.locks.lock_waits_per_sec", "locks/s", &["Lock Waits/sec"]),
+    rate("sqlserver.sqlserver.locks.lock_waits_per_sec", "locks/s", of!("Locks", "Lock Waits/sec")),
     rate(
-        LOCKS,
         "sqlserver.sqlserver.locks.total.number_of_deadlocks_per_sec",
         "deadlocks/s",
-        &["Number of Deadlocks/sec"],
+        of!("Locks", "Number of Deadlocks/sec"),
     ),
 ];
 
-const PYTHON_GENERAL: [Line; 1] =
-    [gauge(GENERAL, "sqlserver.sqlserver.general_statistics.user_connections", "connections", &["User Connections"])];
+const PYTHON_GENERAL: [Line; 1] = [gauge(
+    "sqlserver.sqlserver.general_statistics.user_connections",
+    "connections",
+    of!("General Statistics", "User Connections"),
+)];
 
 const PYTHON_MEMORY: [Line; 2] = [
-    gauge(MEMORY, "sqlserver.sqlserver.memory_manager.target_server_memory", "KB", &["Target Server Memory (KB)"]),
-    gauge(MEMORY, "sqlserver.sqlserver.memory_manager.total_server_memory", "KB", &["Total Server Memory (KB)"]),
+    gauge(
+        "sqlserver.sqlserver.memory_manager.target_server_memory",
+        "KB",
+        of!("Memory Manager", "Target Server Memory (KB)"),
+    ),
+    gauge(
+        "sqlserver.sqlserver.memory_manager.total_server_memory",
+        "KB",
+        of!("Memory Manager", "Total Server Memory (KB)"),
+    ),
 ];
 
-const PYTHON_JOBS: [Line; 1] =
-    [gauge(super::engine::JOBS, "sqlserver.sqlagent.jobs.total.failed_jobs", "jobs", &["Failed jobs"])];
+const PYTHON_JOBS: [Line; 1] = [gauge("sqlserver.sqlagent.jobs.total.failed_jobs", "jobs", of!("Jobs", "Failed jobs"))];
 
 /// The number as it stands.
 const fn freedomkk(
-    object: &'static str,
     name: &'static str,
     unit: &'static str,
     tags: &'static [&'static str],
-    counters: &'static [&'static str],
+    (source, counters): From,
 ) -> Line {
-    let metric = Metric::gauge(name, unit, Sets::FREEDOMKK, object).on(On::Windows).tags(tags);
+    let metric = Metric::gauge(name, unit, Sets::FREEDOMKK, source).on(On::Windows).tags(tags);
     Line::new(metric, How::Number, counters)
 }
 
 const OF: &[&str] = &["instance"];
 
 const FREEDOMKK_LOCKS: [Line; 2] = [
-    freedomkk(LOCKS, "MsSQL.Lock_Waits/sec", "locks", OF, &["Lock Waits/sec"])
+    freedomkk("MsSQL.Lock_Waits/sec", "locks", OF, of!("Locks", "Lock Waits/sec"))
         .meaning("since the instance began, not per second"),
-    freedomkk(LOCKS, "MsSQL.Average_Wait_Time_(ms)", "ms", OF, &["Average Wait Time (ms)"])
+    freedomkk("MsSQL.Average_Wait_Time_(ms)", "ms", OF, of!("Locks", "Average Wait Time (ms)"))
         .meaning("of all waits since the instance began, not their average"),
 ];
 
 const FREEDOMKK_DATABASES: [Line; 3] = [
-    freedomkk(DATABASES, "MsSQL.Log_File(s)_Size_(KB)", "KB", OF, &["Log File(s) Size (KB)"]),
-    freedomkk(DATABASES, "MsSQL.Log_File(s)_Used_Size_(KB)", "KB", OF, &["Log File(s) Used Size (KB)"]),
-    freedomkk(DATABASES, "MsSQL.Percent_Log_Used", "%", OF, &["Percent Log Used"]),
+    freedomkk("MsSQL.Log_File(s)_Size_(KB)", "KB", OF, of!("Databases", "Log File(s) Size (KB)")),
+    freedomkk("MsSQL.Log_File(s)_Used_Size_(KB)", "KB", OF, of!("Databases", "Log File(s) Used Size (KB)")),
+    freedomkk("MsSQL.Percent_Log_Used", "%", OF, of!("Databases", "Percent Log Used")),
 ];
 
-const FREEDOMKK_ERRORS: [Line; 1] = [freedomkk(ERRORS, "MsSQL.Errors/sec", "errors", &["error_type"], &["Errors/sec"])
-    .meaning("since the instance began, not per second")];
+const FREEDOMKK_ERRORS: [Line; 1] =
+    [freedomkk("MsSQL.Errors/sec", "errors", &["error_type"], of!("SQL Errors", "Errors/sec"))
+        .meaning("since the instance began, not per second")];
 
 const FREEDOMKK_MEMORY: [Line; 2] = [
-    freedomkk(MEMORY, "MsSQL.Target_Server_Memory_(KB)", "KB", &[], &["Target Server Memory (KB)"]),
-    freedomkk(MEMORY, "MsSQL.Total_Server_Memory_(KB)", "KB", &[], &["Total Server Memory (KB)"]),
+    freedomkk("MsSQL.Target_Server_Memory_(KB)", "KB", &[], of!("Memory Manager", "Target Server Memory (KB)")),
+    freedomkk("MsSQL.Total_Server_Memory_(KB)", "KB", &[], of!("Memory Manager", "Total Server Memory (KB)")),
 ];
 
 const FREEDOMKK_STATS: [Line; 1] =
-    [freedomkk(STATS, "MsSQL.Batch_Requests/sec", "batches", &[], &["Batch Requests/sec"])
+    [freedomkk("MsSQL.Batch_Requests/sec", "batches", &[], of!("SQL Statistics", "Batch Requests/sec"))
         .meaning("since the instance began, not per second")];
 
 const FREEDOMKK_GENERAL: [Line; 1] =
-    [freedomkk(GENERAL, "MsSQL.Connection", "connections", &[], &["User Connections"])];
+    [freedomkk("MsSQL.Connection", "connections", &[], of!("General Statistics", "User Connections"))];
 
 /// Said with the process; see [`super::process`].
 pub(super) const UPTIME: Metric =

@@ -1,6 +1,6 @@
 //! `mssql.pool.*`: the pools of Resource Governor, where there are more than `default` and `internal`, which every instance has.
 
-use super::table::{Label, Object, Rows, kilobytes, shown, total, underlined};
+use super::table::{From, Label, Object, Rows, kilobytes, of, shown, total, underlined};
 use crate::collect::Class;
 use crate::perf::meter::Line;
 use crate::perf::rows::Table;
@@ -15,28 +15,29 @@ pub(super) const OBJECTS: &[Object] =
 /// Pools that every instance has.
 const OWN: usize = 2;
 
-const fn sum(name: &'static str, unit: &'static str, counters: &'static [&'static str]) -> Line {
-    total(POOL, name, unit, counters).tagged(TAGS)
+const fn sum(name: &'static str, unit: &'static str, from: From) -> Line {
+    total(name, unit, from).tagged(TAGS)
 }
 
 const LINES: [Line; 15] = [
-    shown(POOL, "mssql.pool.cpu.percent", "%", &[CPU])
+    shown("mssql.pool.cpu.percent", "%", of!("Resource Pool Stats", "CPU usage %"))
         .tagged(TAGS)
         .meaning("of the host's processors, in the interval"),
-    shown(POOL, "mssql.pool.cpu.target", "%", &["CPU usage target %"]).tagged(TAGS),
-    kilobytes(POOL, "mssql.pool.mem.used", &["Used memory (KB)"]).tagged(TAGS),
-    kilobytes(POOL, "mssql.pool.mem.target", &["Target memory (KB)"]).tagged(TAGS),
-    kilobytes(POOL, "mssql.pool.mem.max", &["Max memory (KB)"]).tagged(TAGS),
-    shown(POOL, "mssql.pool.grants.pending", "grants", &["Pending memory grants count"]).tagged(TAGS),
-    shown(POOL, "mssql.pool.grants.active", "grants", &["Active memory grants count"]).tagged(TAGS),
-    sum("mssql.pool.grants", "grants", &["Memory grants/sec"]),
-    sum("mssql.pool.grant_timeouts", "grants", &["Memory grant timeouts/sec"]),
-    sum("mssql.pool.disk.read_ops", "operations", &["Disk Read IO/sec"]),
-    sum("mssql.pool.disk.write_ops", "operations", &["Disk Write IO/sec"]),
-    sum("mssql.pool.disk.read_bytes", "B", &["Disk Read Bytes/sec"]),
-    sum("mssql.pool.disk.write_bytes", "B", &["Disk Write Bytes/sec"]),
-    sum("mssql.pool.disk.read_throttled", "operations", &["Disk Read IO Throttled/sec"]),
-    sum("mssql.pool.disk.write_throttled", "operations", &["Disk Write IO Throttled/sec"]),
+    shown("mssql.pool.cpu.target", "%", of!("Resource Pool Stats", "CPU usage target %")).tagged(TAGS),
+    kilobytes("mssql.pool.mem.used", of!("Resource Pool Stats", "Used memory (KB)")).tagged(TAGS),
+    kilobytes("mssql.pool.mem.target", of!("Resource Pool Stats", "Target memory (KB)")).tagged(TAGS),
+    kilobytes("mssql.pool.mem.max", of!("Resource Pool Stats", "Max memory (KB)")).tagged(TAGS),
+    shown("mssql.pool.grants.pending", "grants", of!("Resource Pool Stats", "Pending memory grants count"))
+        .tagged(TAGS),
+    shown("mssql.pool.grants.active", "grants", of!("Resource Pool Stats", "Active memory grants count")).tagged(TAGS),
+    sum("mssql.pool.grants", "grants", of!("Resource Pool Stats", "Memory grants/sec")),
+    sum("mssql.pool.grant_timeouts", "grants", of!("Resource Pool Stats", "Memory grant timeouts/sec")),
+    sum("mssql.pool.disk.read_ops", "operations", of!("Resource Pool Stats", "Disk Read IO/sec")),
+    sum("mssql.pool.disk.write_ops", "operations", of!("Resource Pool Stats", "Disk Write IO/sec")),
+    sum("mssql.pool.disk.read_bytes", "B", of!("Resource Pool Stats", "Disk Read Bytes/sec")),
+    sum("mssql.pool.disk.write_bytes", "B", of!("Resource Pool Stats", "Disk Write Bytes/sec")),
+    sum("mssql.pool.disk.read_throttled", "operations", of!("Resource Pool Stats", "Disk Read IO Throttled/sec")),
+    sum("mssql.pool.disk.write_throttled", "operations", of!("Resource Pool Stats", "Disk Write IO Throttled/sec")),
 ];
 
 /// Whether somebody made a pool.

@@ -92,38 +92,32 @@ pub(super) fn small(name: &str) -> String {
     words.join("_")
 }
 
-const fn first(counters: &'static [&'static str]) -> &'static str {
-    match counters {
-        [one, ..] => one,
-        [] => "",
-    }
+/// Where a number comes from, in words, and its counters.
+pub(super) type From = (&'static str, &'static [&'static str]);
+
+/// `of!("Buffer Manager", "Page reads/sec")`: a counter of an object.
+macro_rules! of {
+    ($object:literal, $counter:literal) => {
+        (concat!($object, ": ", $counter), &[$counter])
+    };
 }
+pub(super) use of;
 
 /// A running total, whatever its type is called.
-pub(super) const fn total(
-    object: &'static str,
-    name: &'static str,
-    unit: &'static str,
-    counters: &'static [&'static str],
-) -> Line {
-    let metric = Metric::counter(name, unit, Sets::EXTENDED, object).on(On::Windows).tags(INSTANCE);
-    Line::new(metric.help(first(counters)), How::Total, counters)
+pub(super) const fn total(name: &'static str, unit: &'static str, (source, counters): From) -> Line {
+    let metric = Metric::counter(name, unit, Sets::EXTENDED, source).on(On::Windows).tags(INSTANCE);
+    Line::new(metric, How::Total, counters)
 }
 
 /// A number as its type says it is shown.
-pub(super) const fn shown(
-    object: &'static str,
-    name: &'static str,
-    unit: &'static str,
-    counters: &'static [&'static str],
-) -> Line {
-    let metric = Metric::gauge(name, unit, Sets::EXTENDED, object).on(On::Windows).tags(INSTANCE);
-    Line::new(metric.help(first(counters)), How::Shown, counters)
+pub(super) const fn shown(name: &'static str, unit: &'static str, (source, counters): From) -> Line {
+    let metric = Metric::gauge(name, unit, Sets::EXTENDED, source).on(On::Windows).tags(INSTANCE);
+    Line::new(metric, How::Shown, counters)
 }
 
 /// A number of kilobytes.
-pub(super) const fn kilobytes(object: &'static str, name: &'static str, counters: &'static [&'static str]) -> Line {
-    shown(object, name, "B", counters).times(1024.0)
+pub(super) const fn kilobytes(name: &'static str, from: From) -> Line {
+    shown(name, "B", from).times(1024.0)
 }
 
 impl Line {

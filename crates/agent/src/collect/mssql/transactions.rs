@@ -1,6 +1,6 @@
 //! `mssql.tran.*`: transactions of the whole instance, and the versions of rows that they keep in tempdb.
 
-use super::table::{DETAIL, Object, kilobytes, shown, total};
+use super::table::{DETAIL, Object, kilobytes, of, shown, total};
 use crate::collect::Class;
 use crate::perf::meter::Line;
 
@@ -10,32 +10,34 @@ pub(super) const OBJECTS: &[Object] =
     &[Object::new(TRANSACTIONS, &LINES), Object::new(TRANSACTIONS, &DETAIL_LINES).class(Class::Detail)];
 
 const LINES: [Line; 4] = [
-    shown(TRANSACTIONS, "mssql.tran.active", "transactions", &["Transactions"]),
-    shown(TRANSACTIONS, "mssql.tran.longest_running", "s", &["Longest Transaction Running Time"])
+    shown("mssql.tran.active", "transactions", of!("Transactions", "Transactions")),
+    shown("mssql.tran.longest_running", "s", of!("Transactions", "Longest Transaction Running Time"))
         .meaning("age of the oldest transaction, where one reads versions of rows"),
-    kilobytes(TRANSACTIONS, "mssql.tran.tempdb_free", &["Free Space in tempdb (KB)"]),
-    kilobytes(TRANSACTIONS, "mssql.tran.version_store.size", &["Version Store Size (KB)"])
+    kilobytes("mssql.tran.tempdb_free", of!("Transactions", "Free Space in tempdb (KB)")),
+    kilobytes("mssql.tran.version_store.size", of!("Transactions", "Version Store Size (KB)"))
         .quiet()
         .meaning("in tempdb; from its first use on"),
 ];
 
 const DETAIL_LINES: [Line; 8] = [
-    shown(TRANSACTIONS, "mssql.tran.snapshot", "transactions", &["Snapshot Transactions"]).option(DETAIL),
-    shown(TRANSACTIONS, "mssql.tran.nonsnapshot", "transactions", &["NonSnapshot Version Transactions"]).option(DETAIL),
-    shown(TRANSACTIONS, "mssql.tran.update_snapshot", "transactions", &["Update Snapshot Transactions"]).option(DETAIL),
-    shown(TRANSACTIONS, "mssql.tran.update_conflict_ratio", "%", &["Update conflict ratio"]).option(DETAIL),
-    total(TRANSACTIONS, "mssql.tran.version_store.units_created", "units", &["Version Store unit creation"])
+    shown("mssql.tran.snapshot", "transactions", of!("Transactions", "Snapshot Transactions")).option(DETAIL),
+    shown("mssql.tran.nonsnapshot", "transactions", of!("Transactions", "NonSnapshot Version Transactions"))
+        .option(DETAIL),
+    shown("mssql.tran.update_snapshot", "transactions", of!("Transactions", "Update Snapshot Transactions"))
+        .option(DETAIL),
+    shown("mssql.tran.update_conflict_ratio", "%", of!("Transactions", "Update conflict ratio")).option(DETAIL),
+    total("mssql.tran.version_store.units_created", "units", of!("Transactions", "Version Store unit creation"))
         .quiet()
         .option(DETAIL),
-    total(TRANSACTIONS, "mssql.tran.version_store.truncated", "units", &["Version Store unit truncation"])
+    total("mssql.tran.version_store.truncated", "units", of!("Transactions", "Version Store unit truncation"))
         .quiet()
         .option(DETAIL),
-    total(TRANSACTIONS, "mssql.tran.version.generation_rate", "B", &["Version Generation rate (KB/s)"])
+    total("mssql.tran.version.generation_rate", "B", of!("Transactions", "Version Generation rate (KB/s)"))
         .times(1024.0)
         .quiet()
         .option(DETAIL)
         .meaning("what was written to the version store; the graph shows it per second"),
-    total(TRANSACTIONS, "mssql.tran.version.cleanup_rate", "B", &["Version Cleanup rate (KB/s)"])
+    total("mssql.tran.version.cleanup_rate", "B", of!("Transactions", "Version Cleanup rate (KB/s)"))
         .times(1024.0)
         .quiet()
         .option(DETAIL)

@@ -3,7 +3,7 @@
 //! The object `Wait Statistics` has it the other way round: its counters are kinds of waits, all of one declared type, and its
 //! instances are what is counted of them. [`transposed`] turns it, and types say nothing then.
 
-use super::table::{Label, Object, Rows, total};
+use super::table::{Label, Object, Rows, of, total};
 use crate::model::{Metric, On, Sets};
 use crate::perf::meter::{How, Line};
 use crate::perf::rows::{Column, Row, Table};
@@ -13,16 +13,16 @@ const TAGS: &[&str] = &["instance", "wait"];
 
 pub(super) const OBJECTS: &[Object] = &[Object::new(WAITS, &LINES).rows(Rows::Waits, Label::With("wait", wait))];
 
-const CURRENT: Metric = Metric::gauge("mssql.wait.current", "waits", Sets::EXTENDED, WAITS)
-    .on(On::Windows)
-    .tags(TAGS)
-    .help("Waits in progress");
+const CURRENT: Metric =
+    Metric::gauge("mssql.wait.current", "waits", Sets::EXTENDED, "Wait Statistics: Waits in progress")
+        .on(On::Windows)
+        .tags(TAGS);
 
 const LINES: [Line; 3] = [
-    total(WAITS, "mssql.wait.time", "ms", &["Cumulative wait time (ms) per second"])
+    total("mssql.wait.time", "ms", of!("Wait Statistics", "Cumulative wait time (ms) per second"))
         .tagged(TAGS)
         .meaning("the graph shows milliseconds that were waited in a second; over mssql.wait.started: of one wait"),
-    total(WAITS, "mssql.wait.started", "waits", &["Waits started per second"]).tagged(TAGS),
+    total("mssql.wait.started", "waits", of!("Wait Statistics", "Waits started per second")).tagged(TAGS),
     Line::new(CURRENT, How::Number, &["Waits in progress"]),
 ];
 
