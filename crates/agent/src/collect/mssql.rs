@@ -51,10 +51,18 @@ const OBJECTS: &[&[Object]] = &[
     legacy::OBJECTS,
 ];
 
+/// What is declared beside processes and in the tables, and how many metrics these are.
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
 const fn declared<const N: usize>() -> ([Metric; N], usize) {
     let mut all = [Metric::gauge("", "", Sets::NONE, ""); N];
-    let (mut list, mut filled) = (0, 0);
+    let mut filled = 0;
+    while filled < process::METRICS.len() {
+        if filled < N {
+            all[filled] = process::METRICS[filled];
+        }
+        filled += 1;
+    }
+    let mut list = 0;
     while list < OBJECTS.len() {
         let mut object = 0;
         while object < OBJECTS[list].len() {
@@ -74,8 +82,7 @@ const fn declared<const N: usize>() -> ([Metric; N], usize) {
     (all, filled)
 }
 
-const COUNTED: [Metric; declared::<0>().1] = declared().0;
-const METRICS: [Metric; COUNTED.len() + process::METRICS.len()] = crate::model::concat(&[&process::METRICS, &COUNTED]);
+static METRICS: [Metric; declared::<0>().1] = declared().0;
 
 /// How often instances are looked for.
 const LOOK: Duration = Duration::from_secs(600);
