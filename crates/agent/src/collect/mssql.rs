@@ -29,7 +29,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use falcon_sys::types::{Proc, Service};
 
-use super::pattern::Choice;
+use super::pattern::{Choice, Pattern};
 use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec};
 use crate::config::{Config, Switch};
 use crate::model::{Metric, Sets};
@@ -51,10 +51,18 @@ const OBJECTS: &[&[Object]] = &[
     legacy::OBJECTS,
 ];
 
+/// What is declared beside processes and in the tables, and how many metrics these are.
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
 const fn declared<const N: usize>() -> ([Metric; N], usize) {
     let mut all = [Metric::gauge("", "", Sets::NONE, ""); N];
-    let (mut list, mut filled) = (0, 0);
+    let mut filled = 0;
+    while filled < process::METRICS.len() {
+        if filled < N {
+            all[filled] = process::METRICS[filled];
+        }
+        filled += 1;
+    }
+    let mut list = 0;
     while list < OBJECTS.len() {
         let mut object = 0;
         while object < OBJECTS[list].len() {
@@ -74,8 +82,7 @@ const fn declared<const N: usize>() -> ([Metric; N], usize) {
     (all, filled)
 }
 
-const COUNTED: [Metric; declared::<0>().1] = declared().0;
-const METRICS: [Metric; COUNTED.len() + process::METRICS.len()] = crate::model::concat(&[&process::METRICS, &COUNTED]);
+static METRICS: [Metric; declared::<0>().1] = declared().0;
 
 /// How often instances are looked for.
 const LOOK: Duration = Duration::from_secs(600);
@@ -105,6 +112,8 @@ struct Mssql {
     system: Box<dyn System>,
     perf: Perf,
     wishes: Wishes,
+    /// Each of `mssql.instance`, to tell which of them fit nothing.
+    named: Vec<(String, Pattern)>,
     is_meant: bool,
     guard: Guard,
     instances: Vec<Instance>,
@@ -121,6 +130,8 @@ struct Answer {
     /// In the list of instances.
     place: usize,
     tables: Tables,
+    /// Whether the engine has any counters.
+    is_there: bool,
     /// Its databases beyond the bound.
     left_out: HashSet<String>,
 }
@@ -134,6 +145,7 @@ impl Mssql {
                 choice: Choice::new(&config.mssql.instance, &config.mssql.exclude),
                 all_pools: config.collector.is_on(POOLS, false),
             },
+            named: config.mssql.instance.iter().map(|name| (name.clone(), Pattern::caseless(name))).collect(),
             is_meant: config.mssql.enabled == Switch::On,
             guard: Guard::new(Guarded::Databases, config, stats),
             instances: Vec::new(),
@@ -171,11 +183,12 @@ impl Mssql {
         let services = self.services.as_deref().unwrap_or_default();
         let counters = self.perf.open("mssql");
         let found = discovery::look(self.system.as_mut(), services, &counters);
-        if found.unread.is_empty() {
-            self.instances.retain(|instance| found.names.contains(&instance.name));
+        let is_it = |instance: &Instance, name: &String| instance.name.eq_ignore_ascii_case(name);
+        if found.is_whole {
+            self.instances.retain(|instance| found.names.iter().any(|name| is_it(instance, name)));
         }
         for name in &found.names {
-            if !self.instances.iter().any(|instance| instance.name == *name) {
+            if !self.instances.iter().any(|instance| is_it(instance, name)) {
                 self.instances.push(Instance::new(name));
             }
         }
@@ -222,16 +235,20 @@ impl Mssql {
             }
             let answer = instance.ask(cx, &self.perf);
             late += usize::from(matches!(answer, Err(Refused::Late(_))));
-            let is_there = answer.as_ref().is_ok_and(|tables| tables.iter().any(Result::is_ok));
+            let is_there = answer.as_ref().is_ok_and(|tables| instance.is_there(tables));
             match answer {
                 // Nothing that counters tell is asked for.
                 Ok(tables) if tables.is_empty() => continue,
-                Ok(tables) if is_there => answers.push(Answer { place, tables, left_out: HashSet::new() }),
-                Ok(_) => cx.problem(
-                    what,
-                    "none of its objects answers; `lodctr` with the perf-*sqlctr.ini of its directory Binn registers them, \
-                     and an instance of 32 bits has none for a program of 64",
-                ),
+                Ok(tables) => {
+                    if !is_there {
+                        cx.problem(
+                            what,
+                            "none of its objects answers; `lodctr` with the perf-*sqlctr.ini of its directory Binn \
+                             registers them, and an instance of 32 bits has none for a program of 64",
+                        );
+                    }
+                    answers.push(Answer { place, tables, is_there, left_out: HashSet::new() });
+                }
                 Err(why) => cx.problem(what, why),
             }
             cx.emit(&process::AVAILABLE, &instance.tags, f64::from(u8::from(is_there)));
@@ -245,15 +262,19 @@ impl Mssql {
             return;
         }
         let mut all: Vec<(usize, String, u64)> = Vec::new();
+        let mut named: Vec<bool> = vec![false; self.named.len()];
         let mut is_any = false;
         for (n, answer) in answers.iter().enumerate() {
             let Some(table) = self.databases(answer) else { continue };
             is_any |= table.rows.iter().any(|row| !is_total(&row.instance));
+            for ((_, pattern), named) in self.named.iter().zip(&mut named) {
+                *named |= table.rows.iter().any(|row| pattern.fits(&row.instance));
+            }
             let told = table.rows.iter().filter(|row| self.wishes.has(&row.instance));
             all.extend(told.map(|row| (n, row.instance.clone(), databases::data_size(table, row))));
         }
-        if is_any && all.is_empty() {
-            cx.remark("mssql.instance and mssql.exclude", "leave no database of this host");
+        for ((written, _), _) in self.named.iter().zip(named).filter(|(_, named)| is_any && !named) {
+            cx.remark(format!("database {written}"), "fits none of the instances that run on this host");
         }
         let mut stay = all.clone();
         let name = |(n, name, _): &(usize, String, u64)| {
@@ -295,8 +316,11 @@ impl Collector for Mssql {
         let mut answers = self.ask(cx);
         drop(looked_with);
         self.bound(cx, &mut answers);
-        for Answer { place, tables, left_out } in &answers {
+        for Answer { place, tables, is_there, left_out } in &answers {
             if let Some(instance) = self.instances.get_mut(*place) {
+                if *is_there {
+                    instance.tell_missing(cx, tables);
+                }
                 instance.say(cx, tables, &self.wishes, left_out);
             }
         }

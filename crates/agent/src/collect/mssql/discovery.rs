@@ -90,6 +90,8 @@ fn has_objects(names: &[u16]) -> bool {
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     pub names: Vec<String>,
+    /// Whether everything could be looked at.
+    pub is_whole: bool,
     /// What could not be looked at, and why.
     pub unread: Vec<(String, String)>,
 }
@@ -110,6 +112,7 @@ pub(super) fn look(system: &mut dyn System, services: &[Service], counters: &Cou
             }
         }
     }
+    found.is_whole = found.unread.is_empty();
     if found.names.len() > MOST {
         found.names.truncate(MOST);
         found.unread.push(("instances of SQL Server".to_owned(), format!("only {MOST} are told of")));

@@ -151,10 +151,16 @@ impl Instance {
         self.plan.as_ref()?.queries.iter().position(|query| query.object == object)
     }
 
-    /// Says what an answer has; `left_out` are databases beyond the bound.
-    pub(super) fn say(&mut self, cx: &mut Cx<'_>, tables: &Tables, wishes: &Wishes, left_out: &HashSet<String>) {
-        let Some(Asked { parts, queries, .. }) = &mut self.plan else { return };
-        for (query, table) in queries.iter().zip(tables) {
+    /// Whether the engine itself answered with anything.
+    pub(super) fn is_there(&self, tables: &Tables) -> bool {
+        let jobs = self.place_of(engine::JOBS);
+        tables.iter().enumerate().any(|(place, table)| table.is_ok() && Some(place) != jobs)
+    }
+
+    /// What of an answer there should be, and is not.
+    pub(super) fn tell_missing(&self, cx: &mut Cx<'_>, tables: &Tables) {
+        let queries = self.plan.iter().flat_map(|plan| &plan.queries);
+        for (query, table) in queries.zip(tables) {
             match table {
                 // A version that has no such thing.
                 Err(Missing::Unnamed) => {}
@@ -165,6 +171,11 @@ impl Instance {
                 Ok(_) => {}
             }
         }
+    }
+
+    /// Says what an answer has; `left_out` are databases beyond the bound.
+    pub(super) fn say(&mut self, cx: &mut Cx<'_>, tables: &Tables, wishes: &Wishes, left_out: &HashSet<String>) {
+        let Some(Asked { parts, .. }) = &mut self.plan else { return };
         for part in parts {
             if let Some(Ok(table)) = tables.get(part.query) {
                 part.say(cx, table, &self.name, &self.tags, wishes, left_out);

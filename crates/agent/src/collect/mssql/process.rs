@@ -53,9 +53,12 @@ struct Seen {
 }
 
 impl Engine {
-    /// Another cycle has begun.
+    /// Another cycle has begun, so long after the one before; `None`: nobody knows.
     pub(super) fn pass(&mut self, elapsed: Option<Duration>) {
-        self.gap = self.gap.saturating_add(elapsed.unwrap_or_default());
+        match elapsed {
+            Some(elapsed) => self.gap = self.gap.saturating_add(elapsed),
+            None => self.before = None,
+        }
     }
 
     pub(super) fn emit(&mut self, cx: &mut Cx<'_>, process: &Proc, tags: &Tags, is_default: bool) {

@@ -70,7 +70,7 @@ fn instances_are_looked_for_every_ten_minutes() {
     // What cannot be looked at takes nothing away.
     rig.facts(|facts| {
         facts.registry_fails = true;
-        facts.services = vec![("MSSQL$New", 4, 12)];
+        facts.services = vec![("MSSQL$NEW", 4, 12)];
     });
     for _ in 0..10 {
         assert_eq!(ups(&mut rig), 2);
@@ -173,6 +173,13 @@ fn jobs_are_asked_for_while_the_agent_service_runs() {
         (None, Some(&5.0))
     );
     assert!(rig.fake.asked()[0].1.iter().all(|query| query.object != "SQLAgent:Jobs"));
+    // They are another provider's: they go on without the engine's, which are missed once for all.
+    rig.facts(|facts| facts.services[2] = ("SQLSERVERAGENT", 4, 11));
+    rig.fake.set("SQLServer:General Statistics", Err(Missing::Unserved));
+    let collected = rig.cycle();
+    let told = said(&collected);
+    let available = "mssql.perf.available{instance=MSSQLSERVER}";
+    assert_eq!((told.get(active), told.get(available), collected.problems.len()), (Some(&2.0), Some(&0.0), 1));
 }
 
 #[test]
