@@ -344,3 +344,6 @@ where
         }
     })
 }
+
+#[cfg(test)]
+mod tests;
