@@ -1,7 +1,9 @@
-//! Performance counters: from the bytes of an answer to numbers, on every platform and without a call.
+//! Performance counters of others: from the bytes of an answer to numbers, on every platform and without a call; and the process
+//! that asks for them, since it has to load what others wrote.
 //!
 //! [`parse`] reads what HKEY_PERFORMANCE_DATA answers and selects the rows that are wanted ([`rows`]); [`formula`] says what a
-//! counter's number means by its type, and [`meter`] ties it to a metric and remembers the reading before.
+//! counter's number means by its type, and [`meter`] ties it to a metric and remembers the reading before. Collectors ask a
+//! [`client`]; behind it [`link`] is the agent's side and [`worker`] the other one, with [`protocol`] between them.
 
 pub mod breaker;
 pub mod child;
