@@ -22,6 +22,10 @@ pub enum Guarded {
     Services,
     Sites,
     Pools,
+    /// Of ASP.NET.
+    Apps,
+    /// Of processes that run in the CLR.
+    Images,
     Databases,
     /// Series of counters that the configuration names.
     Counters,
@@ -30,7 +34,7 @@ pub enum Guarded {
 }
 
 impl Guarded {
-    pub const ALL: [Guarded; 11] = [
+    pub const ALL: [Guarded; 13] = [
         Guarded::Interfaces,
         Guarded::Disks,
         Guarded::Volumes,
@@ -39,6 +43,8 @@ impl Guarded {
         Guarded::Services,
         Guarded::Sites,
         Guarded::Pools,
+        Guarded::Apps,
+        Guarded::Images,
         Guarded::Databases,
         Guarded::Counters,
         Guarded::Series,
@@ -55,6 +61,8 @@ impl Guarded {
             Guarded::Services => "services",
             Guarded::Sites => "sites",
             Guarded::Pools => "pools",
+            Guarded::Apps => "apps",
+            Guarded::Images => "images",
             Guarded::Databases => "databases",
             Guarded::Counters => "counters",
             Guarded::Series => "series",
@@ -64,7 +72,7 @@ impl Guarded {
     /// The lane where such things are counted, if that is not one that every host has something in.
     pub(super) fn lane(self) -> Option<Lane> {
         match self {
-            Guarded::Sites | Guarded::Pools => Some(Lane::Iis),
+            Guarded::Sites | Guarded::Pools | Guarded::Apps | Guarded::Images => Some(Lane::Iis),
             Guarded::Databases => Some(Lane::Mssql),
             Guarded::Counters => Some(Lane::Custom),
             _ => None,
@@ -78,9 +86,9 @@ impl Guarded {
             (Guarded::Interfaces, Platform::Windows) => 64,
             (Guarded::Disks | Guarded::Volumes, Platform::Windows) => 128,
             (Guarded::Interfaces | Guarded::Disks | Guarded::Volumes, Platform::Linux) => 1024,
-            (Guarded::Processes | Guarded::Gpus, _) => 64,
+            (Guarded::Processes | Guarded::Gpus | Guarded::Images, _) => 64,
             (Guarded::Services, _) => 500,
-            (Guarded::Sites | Guarded::Pools, _) => 200,
+            (Guarded::Sites | Guarded::Pools | Guarded::Apps, _) => 200,
             (Guarded::Databases, _) => 100,
             (Guarded::Counters, _) => 1000,
             (Guarded::Series, _) => 5000,

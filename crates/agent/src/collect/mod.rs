@@ -17,9 +17,11 @@ mod df;
 mod diskio;
 mod gpu;
 mod guard;
+mod iis;
 mod kernel;
 mod load;
 mod mem;
+mod mssql;
 mod netif;
 mod netstat;
 mod ntp;
@@ -65,6 +67,8 @@ pub static ALL: &[Spec] = &[
     diskio::SPEC,
     gpu::SPEC,
     ntp::SPEC,
+    iis::SPEC,
+    mssql::SPEC,
     custom::SPEC,
 ];
 

@@ -90,6 +90,7 @@ pub struct Config {
     pub state_dir: String,
     pub guard: Guard,
     pub log: Log,
+    pub perf: Perf,
     pub iis: Iis,
     pub mssql: Mssql,
     #[serde(skip)]
@@ -112,6 +113,15 @@ pub struct Guard {
     pub memory_mb: u32,
     /// Of one processor, mean over five minutes, up to 10,000; 0: any.
     pub cpu_percent: u32,
+}
+
+/// The process that asks for performance counters; see [`crate::perf::link`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Perf {
+    /// Seconds for a query, 1 to 60.
+    pub timeout: u32,
+    /// Resident memory in units of 1,000,000 bytes, 16 to 1,024.
+    pub memory_mb: u32,
 }
 
 /// What the agent says of its work; see [`crate::log`].

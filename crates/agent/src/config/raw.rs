@@ -27,6 +27,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "guard",
             "log",
             "logfile",
+            "perf",
             "iis",
             "mssql",
         ],
@@ -55,6 +56,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("service", &["names", "alive"]),
     ("guard", &["enabled", "memory_mb", "cpu_percent"]),
     ("log", &["file", "max_mb", "keep", "level"]),
+    ("perf", &["timeout", "memory_mb"]),
     ("iis", &["enabled", "websites", "exclude"]),
     ("mssql", &["enabled", "addr", "port", "username", "password", "encrypt", "instance", "exclude"]),
 ];
@@ -87,6 +89,7 @@ pub(super) struct Raw {
     pub guard: RawGuard,
     pub log: RawLog,
     pub logfile: Maybe<String>,
+    pub perf: RawPerf,
     pub iis: RawIis,
     pub mssql: RawMssql,
 }
@@ -198,6 +201,12 @@ pub(super) struct RawTag {
 }
 
 #[derive(Debug, Default)]
+pub(super) struct RawPerf {
+    pub timeout: Maybe<i64>,
+    pub memory_mb: Maybe<i64>,
+}
+
+#[derive(Debug, Default)]
 pub(super) struct RawIis {
     pub enabled: Maybe<Switch>,
     pub websites: Strings,
@@ -249,6 +258,7 @@ impl Raw {
             "log" => raw.log.read(node, path, report),
             "state_dir" => set(&mut raw.state_dir, text(node, path, report)?),
             "logfile" => set(&mut raw.logfile, text(node, path, report)?),
+            "perf" => raw.perf.read(node, path, report),
             "iis" => raw.iis.read(node, path, report),
             "mssql" => raw.mssql.read(node, path, report),
             _ => Ok(()),
@@ -502,6 +512,16 @@ fn switch(node: &Node<'_>, path: &str, report: &Report<'_>) -> Result<Maybe<Swit
         _ => return Err(report.wrong_type(node, path, "true, false or \"auto\"")),
     };
     Ok(Some(Spot { value, at: node.offset }))
+}
+
+impl RawPerf {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section(node, path, report, |report, key, node, path| match key {
+            "timeout" => set(&mut self.timeout, integer(node, path, report)?),
+            "memory_mb" => set(&mut self.memory_mb, integer(node, path, report)?),
+            _ => Ok(()),
+        })
+    }
 }
 
 impl RawIis {

@@ -223,6 +223,23 @@ fn the_guards_limits_are_held_to_their_ranges_and_zero_is_one_of_them() {
 }
 
 #[test]
+fn the_process_for_counters_has_ranges_for_its_time_and_memory() {
+    let (config, warnings) = read(r#"{"perf": {"timeout": 60, "memory_mb": 16}}"#).unwrap();
+    assert_eq!((config.perf, warnings), (Perf { timeout: 60, memory_mb: 16 }, vec![]));
+    let (config, warnings) = read(r#"{"perf": {"timeout": 61, "memory_mb": 15, "memory": 1}}"#).unwrap();
+    assert_eq!(config.perf, Perf { timeout: 60, memory_mb: 64 });
+    assert_eq!(
+        warnings,
+        [
+            "cfg.json:1: perf.timeout: 61 is too large; 60 s is used",
+            "cfg.json:1: perf.memory_mb: 15 is too small; 64 MB is used",
+            "cfg.json:1: perf.memory: unknown key, ignored",
+        ]
+    );
+    assert_eq!(read("{}").unwrap().0.perf, Perf { timeout: 10, memory_mb: 64 });
+}
+
+#[test]
 fn the_logs_file_is_named_in_the_old_spelling_too_and_debug_is_the_finest_level() {
     let (config, warnings) = read(
         r#"{"logfile": "old.log", "debug": true, "log": {"max_mb": 0, "keep": 1000, "level": "WARN", "size": 1}}"#,

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::raw::{
-    Raw, RawCollector, RawGuard, RawHttp, RawHttpLimits, RawIis, RawLog, RawMssql, RawPlugin, RawQueue, RawServer,
-    RawService, RawTag,
+    Raw, RawCollector, RawGuard, RawHttp, RawHttpLimits, RawIis, RawLog, RawMssql, RawPerf, RawPlugin, RawQueue,
+    RawServer, RawService, RawTag,
 };
 use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
     Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Known, Level, Log, Mssql, NameSet,
-    Plugin, Queue, RepoUrl, Secret, Service, Switch, Tls, Transfer, address, counters, defaults, network,
+    Perf, Plugin, Queue, RepoUrl, Secret, Service, Switch, Tls, Transfer, address, counters, defaults, network,
 };
 
 /// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
@@ -35,6 +35,7 @@ pub(super) fn validate(raw: Raw, known: &Known, report: &mut Report<'_>) -> Resu
         state_dir: or(raw.state_dir, default.state_dir),
         guard: guard(raw.guard, default.guard, report),
         log: log(raw.log, raw.logfile, default.log, report),
+        perf: perf(raw.perf, default.perf, report),
         iis: iis(raw.iis, report),
         mssql: mssql(raw.mssql, report),
         transfer,
@@ -226,6 +227,20 @@ fn guard(raw: RawGuard, default: Guard, report: &mut Report<'_>) -> Guard {
         enabled: or(raw.enabled, default.enabled),
         memory_mb: bounded(raw.memory_mb, memory, " MB", "guard.memory_mb", report),
         cpu_percent: bounded(raw.cpu_percent, cpu, " %", "guard.cpu_percent", report),
+    }
+}
+
+fn perf(raw: RawPerf, default: Perf, report: &mut Report<'_>) -> Perf {
+    let within = |(min, max), default| (min, max, default);
+    Perf {
+        timeout: bounded(raw.timeout, within(defaults::PERF_TIMEOUT_S, default.timeout), " s", "perf.timeout", report),
+        memory_mb: bounded(
+            raw.memory_mb,
+            within(defaults::PERF_MEMORY_MB, default.memory_mb),
+            " MB",
+            "perf.memory_mb",
+            report,
+        ),
     }
 }
 
