@@ -161,6 +161,15 @@ impl Guard {
     }
 }
 
+/// Nothing is left out by a collector that is no more: its last count would stand for ever.
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(count) = self.stats.series_dropped.get(self.kind as usize) {
+            count.set(0);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -189,6 +198,9 @@ mod tests {
         assert_eq!((left, told), (vec!["veth1".to_owned(), "eth0".to_owned()], 1), "a stable choice");
         assert_eq!(stats.series_dropped[0].get(), 3);
         assert_eq!(apply(&mut guard, &["veth0", "eth1", "veth2"]).0, ["veth0", "eth1"]);
+        assert_eq!(stats.series_dropped[0].get(), 1);
+        drop(guard);
+        assert_eq!(stats.series_dropped[0].get(), 0);
     }
 
     #[test]
