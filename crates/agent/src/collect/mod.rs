@@ -21,6 +21,7 @@ mod mem;
 mod netif;
 mod netstat;
 mod ntp;
+mod pattern;
 mod plan;
 mod process;
 mod service;
