@@ -1,6 +1,6 @@
 //! What the agent counts about itself: shown as `agent.*` and on the status page, never reset.
 
-use crate::collect::{Guarded, Lane};
+use crate::collect::{Guarded, Lane, Ledger};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 /// One number that many tasks add to.
@@ -76,6 +76,8 @@ pub struct Stats {
     pub collided: Count,
     /// Things of each kind that the last cycle left out because there were too many.
     pub series_dropped: [Count; Guarded::ALL.len()],
+    /// How many series each collector has, for the bound on all of them.
+    pub(crate) series: Ledger,
     /// Points that collectors gave to the transfers' queue.
     pub collected: Count,
 

@@ -98,8 +98,11 @@ impl Agent {
                 cx.emit(&m::COLLECT_MS, tags, float(ms.get()));
             }
         }
-        for (tags, dropped) in self.kinds.iter().zip(&self.stats.series_dropped) {
-            cx.emit(&m::SERIES_DROPPED, tags, float(dropped.get()));
+        for ((kind, tags), dropped) in Guarded::ALL.iter().zip(&self.kinds).zip(&self.stats.series_dropped) {
+            let asked = |lane: Lane| self.stats.collect_asked.get(lane as usize).is_some_and(|asked| asked.get() > 0);
+            if kind.lane().is_none_or(asked) {
+                cx.emit(&m::SERIES_DROPPED, tags, float(dropped.get()));
+            }
         }
     }
 

@@ -1,4 +1,4 @@
-//! Bounds on what a host may have any number of: interfaces, disks, volumes.
+//! Bounds on what a host may have any number of: interfaces, disks, sites, databases.
 //!
 //! Over the limit the rest is left out, counted in `agent.series.dropped` and told once, with the key that raises the
 //! limit. Which ones stay is a stable choice: what was reported once is reported as long as it is there.
@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::Cx;
+use super::{Cx, Lane};
 use crate::config::Config;
 use crate::model::Platform;
 use crate::stats::Stats;
@@ -20,11 +20,29 @@ pub enum Guarded {
     Processes,
     Gpus,
     Services,
+    Sites,
+    Pools,
+    Databases,
+    /// Series of counters that the configuration names.
+    Counters,
+    /// Of all collectors together; see [`super::ceiling`].
+    Series,
 }
 
 impl Guarded {
-    pub const ALL: [Guarded; 6] =
-        [Guarded::Interfaces, Guarded::Disks, Guarded::Volumes, Guarded::Processes, Guarded::Gpus, Guarded::Services];
+    pub const ALL: [Guarded; 11] = [
+        Guarded::Interfaces,
+        Guarded::Disks,
+        Guarded::Volumes,
+        Guarded::Processes,
+        Guarded::Gpus,
+        Guarded::Services,
+        Guarded::Sites,
+        Guarded::Pools,
+        Guarded::Databases,
+        Guarded::Counters,
+        Guarded::Series,
+    ];
 
     /// The key of `collector.limits`, and the tag `group` of `agent.series.dropped`.
     pub fn name(self) -> &'static str {
@@ -35,6 +53,21 @@ impl Guarded {
             Guarded::Processes => "processes",
             Guarded::Gpus => "gpus",
             Guarded::Services => "services",
+            Guarded::Sites => "sites",
+            Guarded::Pools => "pools",
+            Guarded::Databases => "databases",
+            Guarded::Counters => "counters",
+            Guarded::Series => "series",
+        }
+    }
+
+    /// The lane where such things are counted, if that is not one that every host has something in.
+    pub(super) fn lane(self) -> Option<Lane> {
+        match self {
+            Guarded::Sites | Guarded::Pools => Some(Lane::Iis),
+            Guarded::Databases => Some(Lane::Mssql),
+            Guarded::Counters => Some(Lane::Custom),
+            _ => None,
         }
     }
 
@@ -47,7 +80,27 @@ impl Guarded {
             (Guarded::Interfaces | Guarded::Disks | Guarded::Volumes, Platform::Linux) => 1024,
             (Guarded::Processes | Guarded::Gpus, _) => 64,
             (Guarded::Services, _) => 500,
+            (Guarded::Sites | Guarded::Pools, _) => 200,
+            (Guarded::Databases, _) => 100,
+            (Guarded::Counters, _) => 1000,
+            (Guarded::Series, _) => 5000,
         }
+    }
+
+    /// What the limit may be set to at most.
+    pub fn most(self) -> u32 {
+        match self {
+            // Series: more of them no server takes from one host gladly.
+            Guarded::Counters | Guarded::Series => 100_000,
+            // Things: more of them no collector reads.
+            _ => 4096,
+        }
+    }
+
+    /// How many there may be by a configuration.
+    pub(super) fn limit(self, config: &Config) -> usize {
+        let limit = config.collector.limits.get(self.name()).copied().unwrap_or_else(|| self.default_limit());
+        usize::try_from(limit).unwrap_or(usize::MAX)
     }
 }
 
@@ -62,19 +115,17 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(super) fn new(kind: Guarded, config: &Config, stats: &Arc<Stats>) -> Guard {
-        let limit = config.collector.limits.get(kind.name()).copied().unwrap_or_else(|| kind.default_limit());
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Guard { kind, limit, stats: stats.clone(), kept: HashSet::new() }
+        Guard { kind, limit: kind.limit(config), stats: stats.clone(), kept: HashSet::new() }
     }
 
     /// Leaves at most the limit in `things`: first those that stayed in the last cycle, then those of the smallest `rank`,
     /// then in their order. The order of what stays is kept.
-    pub(super) fn apply<T>(
+    pub(super) fn apply<T, R: Ord>(
         &mut self,
         cx: &mut Cx<'_>,
         things: &mut Vec<T>,
         name: impl Fn(&T) -> String,
-        rank: impl Fn(&T) -> u8,
+        rank: impl Fn(&T) -> R,
     ) {
         let over = things.len().saturating_sub(self.limit);
         if let Some(count) = self.stats.series_dropped.get(self.kind as usize) {
@@ -84,7 +135,7 @@ impl Guard {
             self.kept.clear();
             return;
         }
-        let mut order: Vec<(bool, u8, usize)> =
+        let mut order: Vec<(bool, R, usize)> =
             things.iter().enumerate().map(|(n, thing)| (!self.kept.contains(&name(thing)), rank(thing), n)).collect();
         order.sort_unstable();
         let stays: HashSet<usize> = order.into_iter().take(self.limit).map(|(_, _, n)| n).collect();

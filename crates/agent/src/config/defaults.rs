@@ -17,8 +17,6 @@ pub(super) const TIMEOUT_MAX_MS: u64 = 86_400_000;
 pub(super) const REPLAY_DELAY_MAX_S: u32 = 3600;
 /// 30 days.
 pub(super) const QUEUE_AGE_MAX_S: u32 = 2_592_000;
-/// More interfaces, mounts or disks than this no collector reads.
-pub(super) const LIMIT_MAX: u32 = 4096;
 
 /// A part that is larger no viewer opens.
 pub(super) const LOG_MAX_MB: u32 = 1024;

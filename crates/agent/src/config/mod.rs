@@ -39,8 +39,8 @@ pub struct Known {
     pub collectors: Vec<&'static str>,
     /// What is off by default: a key of `collector` that switches it on.
     pub options: Vec<&'static str>,
-    /// Keys of `collector.limits`, each with its default.
-    pub limits: Vec<(&'static str, u32)>,
+    /// Keys of `collector.limits`, each with its default and its largest value.
+    pub limits: Vec<(&'static str, u32, u32)>,
     /// Tag keys of collected metrics.
     pub tags: Vec<&'static str>,
 }

@@ -7,7 +7,12 @@ use crate::gojson::{Member, Node, Value};
 const EXAMPLE: &str = include_str!("../../../../cfg.example.json");
 
 fn known() -> Known {
-    Known { collectors: vec!["cpu", "df"], options: vec!["cores"], limits: vec![("volumes", 128)], tags: vec!["mount"] }
+    Known {
+        collectors: vec!["cpu", "df"],
+        options: vec!["cores"],
+        limits: vec![("volumes", 128, 4096)],
+        tags: vec!["mount"],
+    }
 }
 
 fn read(text: &str) -> Result<(Config, Vec<String>), String> {
@@ -78,7 +83,7 @@ fn the_manual_has_every_key_of_the_reader() {
 fn the_manual_has_every_option_and_limit_of_the_collectors() {
     let manual = include_str!("../../../../docs/configuration.md");
     let known = crate::collect::known();
-    for name in known.options.iter().chain(known.limits.iter().map(|(name, _)| name)) {
+    for name in known.options.iter().chain(known.limits.iter().map(|(name, ..)| name)) {
         assert!(manual.contains(&format!("`{name}`")), "{name}");
     }
 }

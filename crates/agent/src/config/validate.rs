@@ -420,11 +420,11 @@ fn limits(raw: Vec<Spot<(String, i64)>>, known: &Known, report: &mut Report<'_>)
     let mut limits = BTreeMap::new();
     for Spot { value: (name, limit), at } in raw {
         let path = format!("collector.limits[\"{}\"]", shortened(&name).escape_debug());
-        if let Some((_, default)) = known.limits.iter().find(|(known, _)| *known == name) {
-            let bounds = (1, defaults::LIMIT_MAX, *default);
+        if let Some((_, default, most)) = known.limits.iter().find(|(known, ..)| *known == name) {
+            let bounds = (1, *most, *default);
             limits.insert(name, bounded(Some(Spot { value: limit, at }), bounds, "", &path, report));
         } else {
-            let names: Vec<_> = known.limits.iter().map(|(name, _)| *name).collect();
+            let names: Vec<_> = known.limits.iter().map(|(name, ..)| *name).collect();
             report.warn(at, &path, format!("there is no such limit; the limits are {}", names.join(", ")));
         }
     }

@@ -50,7 +50,7 @@ pub(super) const COLLIDED: Metric = Metric::counter("agent.series.collided", "po
     .help("points left out because another thing of this host has the same name once it is cleaned");
 pub(super) const SERIES_DROPPED: Metric = Metric::gauge("agent.series.dropped", "things", Sets::EXTENDED, OWN)
     .tags(&["group"])
-    .help("interfaces, disks, volumes, ... over `collector.limits`, left out of the last cycle");
+    .help("interfaces, disks, sites, ... and series of all collectors over `collector.limits`, left out of the last cycle");
 pub(super) const NOT_FINITE: Metric = Metric::counter("agent.points.not_finite", "points", Sets::EXTENDED, OWN)
     .help("collected values left out because they were no numbers");
 pub(super) const PUSH_BUSY: Metric = Metric::counter("agent.push.busy", "requests", Sets::EXTENDED, OWN)
