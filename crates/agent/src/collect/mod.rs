@@ -16,6 +16,7 @@ mod df;
 mod diskio;
 mod gpu;
 mod guard;
+mod iis;
 mod kernel;
 mod load;
 mod mem;
@@ -43,6 +44,7 @@ use ceiling::PerClass;
 pub(crate) use ceiling::{Ceiling, Class, Ledger};
 pub(crate) use guard::Guard;
 pub use guard::Guarded;
+pub use iis::host_config::fuzz_file as fuzz_host_config;
 pub use ntp::fuzz_answer as fuzz_ntp_answer;
 pub use plan::Plan;
 
@@ -64,6 +66,7 @@ pub static ALL: &[Spec] = &[
     diskio::SPEC,
     gpu::SPEC,
     ntp::SPEC,
+    iis::pools::SPEC,
 ];
 
 /// What a collector is, apart from its code.
