@@ -9,8 +9,8 @@ use crate::collect::Cx;
 use crate::isolate::{Outcome, Single};
 use crate::stats::Stats;
 
-/// It may lie on a share.
-const DEADLINE: Duration = Duration::from_secs(10);
+/// It may lie on a share. Two queries of counters come before it; an answer that is late is taken in the next cycle.
+const DEADLINE: Duration = Duration::from_secs(3);
 
 const WHAT: &str = "applicationHost.config";
 
@@ -22,6 +22,7 @@ pub(super) fn directory() -> PathBuf {
 
 pub(super) struct Map {
     directory: PathBuf,
+    pub(super) deadline: Duration,
     stats: Arc<Stats>,
     job: Single<Result<Found, Unread>>,
     version: Option<Version>,
@@ -30,14 +31,21 @@ pub(super) struct Map {
 
 impl Map {
     pub(super) fn new(directory: PathBuf, stats: Arc<Stats>) -> Map {
-        Map { directory, stats, job: Single::new("iis-config"), version: None, config: Arc::default() }
+        Map {
+            directory,
+            deadline: DEADLINE,
+            stats,
+            job: Single::new("iis-config"),
+            version: None,
+            config: Arc::default(),
+        }
     }
 
     /// What was read last; of a file that is there and cannot be read now, what it said before, as IIS does it. Nothing of one
     /// that is gone.
     pub(super) fn look(&mut self, cx: &mut Cx<'_>) -> Arc<HostConfig> {
         let (directory, known) = (self.directory.clone(), self.version.clone());
-        match self.job.ask(move || look(&directory, known.as_ref()), DEADLINE) {
+        match self.job.ask(move || look(&directory, known.as_ref()), self.deadline) {
             Outcome::Done(Ok(Found::Same)) => {}
             Outcome::Done(Ok(Found::New(version, config))) => {
                 (self.version, self.config) = (Some(version), Arc::new(config));

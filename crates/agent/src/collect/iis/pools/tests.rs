@@ -94,7 +94,9 @@ impl Iis {
         };
         let image_path = |_| Ok(PathBuf::from(r"C:\Windows\System32\inetsrv\w3wp.exe"));
         let facts = Facts { command_line: Box::new(command_line), image_path: Box::new(image_path) };
-        let pools = Pools::new(&context, Box::new(host.clone()), facts, directory.path().to_owned());
+        let mut pools = Pools::new(&context, Box::new(host.clone()), facts, directory.path().to_owned());
+        // A machine that is busy takes its time.
+        pools.map.deadline = Duration::from_secs(600);
         Iis { host, perf, directory, config, pools, last: Collected::default() }
     }
 
