@@ -156,3 +156,8 @@ fn present(cx: &mut Cx<'_>, object: &str, answer: Result<Table, Missing>) -> Opt
 
 #[cfg(test)]
 mod tests;
+//! `iis.*`: web sites and application pools of IIS.
+
+pub(super) mod host_config;
+pub(super) mod pools;
+mod workers;

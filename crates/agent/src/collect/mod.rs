@@ -46,6 +46,7 @@ use ceiling::PerClass;
 pub(crate) use ceiling::{Ceiling, Class, Ledger};
 pub(crate) use guard::Guard;
 pub use guard::Guarded;
+pub use iis::host_config::fuzz_file as fuzz_host_config;
 pub use ntp::fuzz_answer as fuzz_ntp_answer;
 pub use plan::Plan;
 
@@ -70,6 +71,7 @@ pub static ALL: &[Spec] = &[
     iis::SPEC,
     mssql::SPEC,
     custom::SPEC,
+    iis::pools::SPEC,
 ];
 
 /// What a collector is, apart from its code.
