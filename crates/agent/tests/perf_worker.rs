@@ -64,6 +64,10 @@ impl Answers for Told {
         Ok(vec![format!("{prefix} Service")])
     }
 
+    fn disabled(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     fn close(&mut self) {
         println!("closed");
     }
@@ -377,9 +381,10 @@ fn what_is_no_answer_ends_the_process() {
     let (_dir, file) = dir();
     let answer = |id, tables: usize| {
         let reply = Ok(Reply::Tables(vec![Err(Missing::Unnamed); tables]));
-        frame(&Answer { id, rss_bytes: None, reply }).unwrap()
+        frame(&Answer { id, rss_bytes: None, disabled: Vec::new(), reply }).unwrap()
     };
-    let names = frame(&Answer { id: 1, rss_bytes: None, reply: Ok(Reply::Names(Vec::new())) }).unwrap();
+    let names =
+        frame(&Answer { id: 1, rss_bytes: None, disabled: Vec::new(), reply: Ok(Reply::Names(Vec::new())) }).unwrap();
     let bad = [answer(2, 1), answer(1, 2), names, b"Hello, world".to_vec(), frame(&"x").unwrap(), vec![0; 4]];
     for bad in bad {
         fs::write(&file, [frame(&Hello::own()).unwrap(), bad].concat()).unwrap();

@@ -35,7 +35,6 @@ pub enum Guarded {
 
 impl Guarded {
     pub const ALL: [Guarded; 13] = [
-    pub const ALL: [Guarded; 11] = [
         Guarded::Interfaces,
         Guarded::Disks,
         Guarded::Volumes,
@@ -74,7 +73,6 @@ impl Guarded {
     pub(super) fn lane(self) -> Option<Lane> {
         match self {
             Guarded::Sites | Guarded::Pools | Guarded::Apps | Guarded::Images => Some(Lane::Iis),
-            Guarded::Sites | Guarded::Pools => Some(Lane::Iis),
             Guarded::Databases => Some(Lane::Mssql),
             Guarded::Counters => Some(Lane::Custom),
             _ => None,
@@ -91,7 +89,6 @@ impl Guarded {
             (Guarded::Processes | Guarded::Gpus | Guarded::Images, _) => 64,
             (Guarded::Services, _) => 500,
             (Guarded::Sites | Guarded::Pools | Guarded::Apps, _) => 200,
-            (Guarded::Sites | Guarded::Pools, _) => 200,
             (Guarded::Databases, _) => 100,
             (Guarded::Counters, _) => 1000,
             (Guarded::Series, _) => 5000,

@@ -1,4 +1,5 @@
-//! `iis.*`: web sites and their total, ASP.NET, and on request caches and the CLR (`clr.*`).
+//! `iis.*`: web sites and their total, ASP.NET, and on request caches and the CLR (`clr.*`). Application pools are a collector
+//! of their own, [`pools`].
 //!
 //! IIS is there where its version stands in the registry or W3SVC is registered; where it is not, the schedule asks again.
 //! What it counts is served by libraries of several products, each asked in a group of its own ([`Part`]), so that one that
@@ -12,10 +13,13 @@ mod apps;
 mod aspnet;
 mod cache;
 mod clr;
+pub(super) mod host_config;
 mod http;
 mod legacy;
 mod lines;
+pub(super) mod pools;
 mod sites;
+mod workers;
 
 use super::{Collector, Context, Cx, Lane, Spec};
 use crate::config::Switch;
@@ -156,8 +160,3 @@ fn present(cx: &mut Cx<'_>, object: &str, answer: Result<Table, Missing>) -> Opt
 
 #[cfg(test)]
 mod tests;
-//! `iis.*`: web sites and application pools of IIS.
-
-pub(super) mod host_config;
-pub(super) mod pools;
-mod workers;

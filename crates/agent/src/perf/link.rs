@@ -6,7 +6,7 @@
 //! asked has a breaker of its own ([`Breaker`]), and no other is punished. A process that needs more memory than it may have is
 //! replaced.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::process::Command;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -33,6 +33,10 @@ const MARGIN: Duration = Duration::from_secs(2);
 /// After a process that could not be started.
 const FIRST_WAIT: Duration = Duration::from_secs(1);
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+
+/// Services that are told of, and how much of their names: the process that names them is not to be believed.
+const MOST_DISABLED: usize = 64;
+const MOST_NAME: usize = 256;
 
 const CROWDED: &str = "not asked, as other groups were asked for too long";
 const NOT_THIS: &str = "answered something else";
@@ -86,6 +90,8 @@ struct State {
     recycled: Option<Duration>,
     /// The log has it that the process needs more memory than it may have.
     is_small_told: bool,
+    /// Services of which the log has it that their counters are switched off.
+    disabled: BTreeSet<String>,
 }
 
 impl Link {
@@ -99,6 +105,7 @@ impl Link {
             not_started: None,
             recycled: None,
             is_small_told: false,
+            disabled: BTreeSet::new(),
         };
         Link {
             timeout: Duration::from_secs(config.timeout.into()),
@@ -134,6 +141,7 @@ impl Link {
         let result = match child.call(query, until) {
             Ok(answer) => {
                 self.keep(child, answer.rss_bytes);
+                self.tell_disabled(&answer.disabled);
                 answer.reply.map_err(Refused::Failed)
             }
             Err(fall) => {
@@ -249,6 +257,23 @@ impl Link {
                 "perf: the process that asks for performance counters has come over perf.memory_mb ({limit_mb} MB); the next \
                  query has a new one"
             );
+        }
+    }
+
+    /// Once for each service.
+    fn tell_disabled(&self, services: &[String]) {
+        for service in services.iter().take(MOST_DISABLED) {
+            let service: String = service.chars().filter(|c| !c.is_control()).take(MOST_NAME).collect();
+            let mut state = self.lock();
+            let is_news = state.disabled.len() < MOST_DISABLED && state.disabled.insert(service.clone());
+            drop(state);
+            if is_news {
+                tracing::warn!(
+                    code = "P008",
+                    "perf: the counters of {service} are switched off (Disable Performance Counters in the registry); `lodctr \
+                     /E:{service}` as administrator switches them on"
+                );
+            }
         }
     }
 

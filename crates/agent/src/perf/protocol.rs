@@ -69,6 +69,8 @@ pub struct Answer {
     pub id: u64,
     /// Resident memory of the process, where it can tell.
     pub rss_bytes: Option<u64>,
+    /// Services whose counters are switched off, where an object has a name and nobody answers for it.
+    pub disabled: Vec<String>,
     /// Or why there is none.
     pub reply: Result<Reply, String>,
 }
@@ -153,7 +155,7 @@ mod tests {
         table.rows[0].values[1] = None;
         let reply = Ok(Reply::Tables(vec![Ok(table), Err(Missing::Unnamed), Err(Missing::Damaged)]));
         for reply in [reply, Ok(Reply::Names(vec!["Web Service".to_owned()])), Err("access is denied".to_owned())] {
-            let answer = Answer { id: u64::MAX, rss_bytes: Some(1 << 40), reply };
+            let answer = Answer { id: u64::MAX, rss_bytes: Some(1 << 40), disabled: vec!["W3SVC".to_owned()], reply };
             assert_eq!(received::<Answer>(&sent(&answer)), answer);
         }
         let asks = Query::Ask(vec![ObjectQuery::new("Web Service", vec!["Bytes".to_owned()])]);

@@ -11,6 +11,7 @@ use std::time::{Duration, Instant};
 use super::client::{ObjectQuery, Tables};
 use super::protocol::{Answer, Begin, Hello, Query, Reply, Request, frame, parse, receive, send};
 use super::reader::{Reader, System};
+use super::rows::Missing;
 
 /// What is open is closed after this time: providers that leak are unloaded, and what an installer changed is seen.
 const OPEN_FOR: Duration = Duration::from_secs(600);
@@ -25,6 +26,9 @@ pub trait Answers {
     /// Where no table of names can be read.
     fn names(&mut self, prefix: &str) -> Result<Vec<String>, String>;
 
+    /// Services whose counters are switched off, as far as the system tells.
+    fn disabled(&mut self) -> Vec<String>;
+
     /// Lets go of what is open: it is opened again by the next query.
     fn close(&mut self);
 }
@@ -36,6 +40,10 @@ impl<S: System> Answers for Reader<S> {
 
     fn names(&mut self, prefix: &str) -> Result<Vec<String>, String> {
         Reader::names(self, prefix)
+    }
+
+    fn disabled(&mut self) -> Vec<String> {
+        Reader::disabled(self).unwrap_or_default()
     }
 
     fn close(&mut self) {
@@ -101,6 +109,7 @@ fn serve(
     look: &mut dyn FnMut() -> Now,
 ) -> io::Result<()> {
     let mut opened = Opened::new(look().at, memory_bytes);
+    let mut listed: Option<Duration> = None;
     while let Some(body) = receive(input)? {
         let Request { id, query } = parse(&body)?;
         let reply = match query {
@@ -108,7 +117,11 @@ fn serve(
             Query::Names(prefix) => answers.names(&prefix).map(Reply::Names),
         };
         let now = look();
-        let answer = Answer { id, rss_bytes: now.rss_bytes, reply };
+        let is_wanting = matches!(&reply, Ok(Reply::Tables(tables)) if tables.contains(&Err(Missing::Unserved)));
+        let is_due = listed.is_none_or(|at| now.at.saturating_sub(at) >= OPEN_FOR);
+        let disabled = if is_wanting && is_due { answers.disabled() } else { Vec::new() };
+        listed = if is_wanting && is_due { Some(now.at) } else { listed };
+        let answer = Answer { id, rss_bytes: now.rss_bytes, disabled, reply };
         let framed = frame(&answer).or_else(|error| {
             // The cause is the same each time, its length is not.
             let why = match error.kind() {
@@ -153,8 +166,6 @@ impl Opened {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::perf::rows::Missing;
-
     /// Says what it was asked.
     #[derive(Default)]
     struct Recorded {
@@ -174,6 +185,11 @@ mod tests {
                 true => Ok(vec!["x".repeat(crate::perf::protocol::MOST_BYTES)]),
                 false => Err("no table".to_owned()),
             }
+        }
+
+        fn disabled(&mut self) -> Vec<String> {
+            self.said.push("disabled?".to_owned());
+            vec!["W3SVC".to_owned()]
         }
 
         fn close(&mut self) {
@@ -210,10 +226,26 @@ mod tests {
         let mut answers = Recorded::default();
         let (result, said) = served(&[asks(4), names(9)].concat(), &mut answers, &[(0, 5), (1, 5), (2, 6)]);
         result.unwrap();
-        assert_eq!(answers.said, ["A+B", "W*", "close"]);
+        assert_eq!(answers.said, ["A+B", "disabled?", "W*", "close"]);
         let tables = Ok(Reply::Tables(vec![Err(Missing::Unserved), Err(Missing::Unserved)]));
-        assert_eq!(said[0], Answer { id: 4, rss_bytes: Some(5_000_000), reply: tables });
-        assert_eq!(said[1], Answer { id: 9, rss_bytes: Some(6_000_000), reply: Err("no table".to_owned()) });
+        assert_eq!(
+            said[0],
+            Answer { id: 4, rss_bytes: Some(5_000_000), disabled: vec!["W3SVC".to_owned()], reply: tables }
+        );
+        assert_eq!(
+            said[1],
+            Answer { id: 9, rss_bytes: Some(6_000_000), disabled: vec![], reply: Err("no table".to_owned()) }
+        );
+    }
+
+    /// On a host whose SQL Server has no counters every key of every service was read in each cycle.
+    #[test]
+    fn what_is_switched_off_is_looked_for_every_ten_minutes_where_something_is_missing() {
+        let mut answers = Recorded::default();
+        let all = [asks(1), asks(2), asks(3)].concat();
+        let (_, said) = served(&all, &mut answers, &[(0, 5), (1, 5), (600, 5), (600, 5), (601, 5)]);
+        let of: Vec<usize> = said.iter().map(|answer| answer.disabled.len()).collect();
+        assert_eq!(of, [1, 0, 1]);
     }
 
     #[test]
