@@ -1,7 +1,7 @@
 //! What a provider does, as a file says: objects with values that stand or grow, and faults.
 //!
 //! The file is JSON; a test writes it with [`Script::write`], which replaces the one before in one step, so that no query sees
-//! half of it. A value grows with the time since the script was written: a test that wants steps writes the script again.
+//! half of it. A value grows with the time since the first script was written: one that comes later goes on from there.
 
 use std::fs;
 use std::io;
@@ -180,12 +180,13 @@ impl Script {
         Ok(serde_json::from_slice(&fs::read(file)?)?)
     }
 
-    /// Writes it, with values that grow from now on.
+    /// Writes it; values grow from now on, or go on to grow where there was a script.
     ///
     /// # Errors
     /// Where the file cannot be written.
     pub fn write(&self, file: &Path) -> io::Result<()> {
-        let whole = Script { began_ns: Now::of_clock().unix_ns, ..self.clone() };
+        let began_ns = Script::read(file).map_or_else(|_| Now::of_clock().unix_ns, |before| before.began_ns);
+        let whole = Script { began_ns, ..self.clone() };
         let new = file.with_extension("new");
         fs::write(&new, serde_json::to_vec(&whole)?)?;
         fs::rename(new, file)
@@ -226,6 +227,8 @@ mod tests {
         script.write(&file).unwrap();
         let read = Script::read(&file).unwrap();
         assert_eq!(read.fault, Some(Fault::Leak(3)));
+        Script::default().write(&file).unwrap();
+        assert_eq!(Script::read(&file).unwrap().began_ns, read.began_ns);
         let now = Now { unix_ns: read.began_ns + 2_500_000_000, ticks: 1, ticks_per_s: 1 };
         let bytes = &read.answer("10", now)[0];
         // Header, one definition, the length of the block, and four bytes to the next multiple of eight.

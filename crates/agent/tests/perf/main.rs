@@ -25,4 +25,11 @@ mod harness;
 mod prefix;
 
 mod bed;
+mod custom;
+mod faults;
+mod iis;
+mod life;
+mod pools;
+mod seen;
+mod sql;
 mod windows;

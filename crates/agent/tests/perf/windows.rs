@@ -108,7 +108,7 @@ impl Windows {
     /// An agent in this Windows.
     pub fn start(&self, config: &Value) -> Agent {
         Agent::launch_in(&Home::new(), config, |mut command| {
-            command.env("WINEPREFIX", self.prefix.path());
+            self.prefix.enter(&mut command);
             command
         })
         .answering()
