@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use falcon_perf_fixture::layout::{self, Counter, Instance, Instances, Object, Times};
 
 use super::super::rows::{Missing, Table};
+use super::book::PATIENCE;
 use super::*;
 
 const NUMBER: u32 = 0x0001_0000;
