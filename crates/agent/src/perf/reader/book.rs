@@ -18,6 +18,9 @@ use super::System;
 pub(super) const PATIENCE: Duration = Duration::from_secs(60);
 const MOST_PATIENCE: Duration = Duration::from_secs(16 * 60);
 
+/// Of one name: a query is the name of a value in the registry, which has 16,383 characters.
+const MOST_INDEXES: usize = 32;
+
 /// The tables of names.
 pub(super) struct Book {
     english: Names,
@@ -108,7 +111,8 @@ impl Book {
     }
 
     fn indexes(&self, name: &str) -> Vec<u32> {
-        self.english.indexes(name).chain(self.local.iter().flat_map(|local| local.indexes(name))).collect()
+        let local = self.local.iter().flat_map(|local| local.indexes(name));
+        self.english.indexes(name).chain(local).take(MOST_INDEXES).collect()
     }
 
     pub(super) fn to_ask(&self, object: &str) -> Vec<u32> {

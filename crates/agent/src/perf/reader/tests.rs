@@ -170,6 +170,14 @@ fn of_the_indexes_of_a_name_the_one_that_is_answered_counts() {
 }
 
 #[test]
+fn a_name_without_bounds_makes_no_query_without_bounds() {
+    let names: &str = (10..500).map(|n| format!("{n}|Web Service|")).collect::<String>().leak();
+    let host = Host::new(&[("text", names)], vec![sites()]);
+    assert_eq!(ask(&mut host.reader(), &[query("Web Service", &["x"])]), ["[] _Total= 网站 é="]);
+    assert_eq!(host.log()[1].split(' ').count(), 32);
+}
+
+#[test]
 fn where_nothing_has_a_name_nothing_is_asked() {
     let host = Host::new(&[("text", TEXT)], vec![sites()]);
     let mut reader = host.reader();
