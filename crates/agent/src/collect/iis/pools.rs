@@ -61,10 +61,11 @@ pub(in crate::collect) const SPEC: Spec = Spec {
     },
 };
 
-/// What cannot be asked is not there: it is asked again in a while.
+/// By the registry alone, as the manager of services may be busy and whoever opens may not wait.
 fn is_installed() -> bool {
     falcon_sys::iis_version().is_ok_and(|version| version.is_some())
-        || falcon_sys::service_status("W3SVC").is_ok_and(|status| status.is_some())
+        || falcon_sys::registry_text(r"SYSTEM\CurrentControlSet\Services\W3SVC", "ObjectName")
+            .is_ok_and(|name| name.is_some())
 }
 
 const TOTAL: &str = "_Total";
