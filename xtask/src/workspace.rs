@@ -15,6 +15,9 @@ pub const WINDOWS_TARGET: &str = "x86_64-win7-windows-gnu";
 /// The crates of the product, as cargo's package names.
 pub const PRODUCT: [&str; 2] = ["falcon-sys", "falcon-agent"];
 
+/// The provider of performance counters for tests.
+pub const PERF_FIXTURE: &str = "falcon-perf-fixture";
+
 pub struct Workspace {
     pub root: PathBuf,
 }
@@ -45,7 +48,12 @@ impl Workspace {
 
     /// The shipped Windows executable, which is also the one that is tested.
     pub fn windows_exe(&self) -> PathBuf {
-        self.target("windows").join(WINDOWS_TARGET).join("release/falcon-agent.exe")
+        self.windows_release().join("falcon-agent.exe")
+    }
+
+    /// What is built for Windows as it would be shipped.
+    pub fn windows_release(&self) -> PathBuf {
+        self.target("windows").join(WINDOWS_TARGET).join("release")
     }
 
     /// The Go transfer and hbs of `interop/peer`.

@@ -129,6 +129,17 @@ pub struct Stats {
     /// HTTP connections and requests refused: by `http.allow`, for want of the token, or a browser's from another site.
     pub http_denied: Count,
 
+    /// How often the process for performance counters was asked.
+    pub perf_asked: Count,
+    /// Of these processes those that fell, or were ended because they did not answer.
+    pub perf_deaths: Count,
+    /// Those that were replaced because they needed too much memory.
+    pub perf_recycled: Count,
+    /// Queries that were not made.
+    pub perf_refused: Count,
+    /// Resident memory of the one that runs, in bytes.
+    pub perf_mem: Level,
+
     /// How much the agent's clock is ahead of hbs's, in seconds, by its last answer; unknown where it did not tell.
     pub clock_skew_s: Level,
     /// Times that the guard found the agent over a limit.

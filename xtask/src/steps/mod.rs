@@ -53,7 +53,13 @@ pub const STEPS: &[Step] = &[
         uses: &[],
         run: lint::fmt,
     },
-    Step { name: "unsafe", about: "no unsafe code outside crates/sys", needs: &[], uses: &[], run: lint::no_unsafe },
+    Step {
+        name: "unsafe",
+        about: "no unsafe code outside crates/sys and the DLL of tests",
+        needs: &[],
+        uses: &[],
+        run: lint::no_unsafe,
+    },
     Step {
         name: "clippy-linux",
         about: "clippy without a warning, all targets",
@@ -153,6 +159,13 @@ pub const STEPS: &[Step] = &[
         needs: &[Need::WindowsRust, Need::Mingw, Need::Wine, Need::Go],
         uses: &["dist-windows", "peer"],
         run: tests::service_windows,
+    },
+    Step {
+        name: "perf-windows",
+        about: "performance counters under Wine: our providers' numbers at the Go peer, and providers at fault",
+        needs: &[Need::WindowsRust, Need::Mingw, Need::Wine, Need::Go],
+        uses: &["dist-windows", "peer"],
+        run: tests::perf_windows,
     },
     Step {
         name: "fuzz",

@@ -12,10 +12,10 @@ use crate::child::Run;
 use crate::ledger::Passed;
 use crate::toolchain::{Std, cargo};
 use crate::wine::{self, Session};
-use crate::workspace::PRODUCT;
+use crate::workspace::{PERF_FIXTURE, PRODUCT};
 
 /// Integration tests that drive a finished executable and the Go peer; they have steps of their own.
-const HARNESSED: [&str; 3] = ["faults", "interop", "service"];
+const HARNESSED: [&str; 4] = ["faults", "interop", "perf", "service"];
 
 /// Tests of `faults` that make file systems of their own.
 const MOUNTED: &str = "mounted::";
@@ -109,6 +109,19 @@ pub fn service_windows(cx: &Cx<'_>) -> Result<Passed> {
     build_service(cx, &service)?;
     let test = harnessed(cx, "service").env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
     let test = test.env("FALCON_WINE_TEMPLATE", wine::template(cx.ws)?).env("FALCON_TEST_SERVICE", service);
+    Ok(Passed::tests(count(test.args(["--", WINDOWS_AT_ONCE]))?))
+}
+
+pub fn perf_windows(cx: &Cx<'_>) -> Result<Passed> {
+    let service = cx.ws.target("interop/service.exe");
+    build_service(cx, &service)?;
+    cx.windows()?.cargo(cx.ws, "build", Std::Product).args(["--release", "-p", PERF_FIXTURE]).show()?;
+    let test = harnessed(cx, "perf").env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
+    let template = wine::template(cx.ws)?;
+    // Each test runs the agent in a prefix of its own; the harness insists that there is one.
+    let test =
+        test.env("WINEPREFIX", &template).env("FALCON_WINE_TEMPLATE", template).env("FALCON_TEST_SERVICE", service);
+    let test = test.env("FALCON_PERF_FIXTURE", cx.ws.windows_release());
     Ok(Passed::tests(count(test.args(["--", WINDOWS_AT_ONCE]))?))
 }
 

@@ -306,4 +306,40 @@ mod tests {
         assert_eq!((cycle(&["a", "b"]), cycle(&["a", "b", "c"])), (4, 4));
         assert_eq!(host.dropped(), 1);
     }
+
+    const ALL: [Class; CLASSES] =
+        [Class::Totals, Class::Databases, Class::Sites, Class::Pools, Class::Custom, Class::Detail];
+
+    proptest::proptest! {
+        #![proptest_config(proptest::prelude::ProptestConfig::with_cases(32))]
+
+        /// Three collectors that each have so many of each class.
+        #[test]
+        fn once_all_have_told_the_bound_holds_and_the_choice_stays(
+            has in proptest::collection::vec(proptest::collection::vec(0usize..6, CLASSES), 3), limit in 1u32..60,
+        ) {
+            let host = Host::new(limit);
+            let names = ALL.map(|class| (0..6).map(|n| format!("{class:?}{n}")).collect::<Vec<String>>());
+            let names = names.each_ref().map(|names| names.iter().map(String::as_str).collect::<Vec<&str>>());
+            let mut ceilings = [host.ceiling(), host.ceiling(), host.ceiling()];
+            let mut round = || -> Vec<Vec<String>> {
+                let of = |has: &Vec<usize>, ceiling: &mut Ceiling| {
+                    let says: Vec<(Class, &[&str])> =
+                        ALL.into_iter().zip(&names).zip(has).map(|((class, names), n)| (class, &names[..*n])).collect();
+                    cycle(ceiling, &says).0
+                };
+                has.iter().zip(&mut ceilings).map(|(has, ceiling)| of(has, ceiling)).collect()
+            };
+            round();
+            let left = round();
+            let sum = |lists: &[Vec<String>]| lists.iter().map(Vec::len).sum::<usize>();
+            let totals: usize = has.iter().map(|has| has[0]).sum();
+            let all: usize = has.iter().flatten().sum();
+            let limit = usize::try_from(limit).unwrap();
+            proptest::prop_assert!(sum(&left) <= limit.max(totals));
+            // Shares are rounded down, each by less than one.
+            proptest::prop_assert!(sum(&left) + 2 >= all.min(limit));
+            proptest::prop_assert_eq!(round(), left);
+        }
+    }
 }

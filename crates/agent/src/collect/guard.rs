@@ -22,6 +22,10 @@ pub enum Guarded {
     Services,
     Sites,
     Pools,
+    /// Of ASP.NET.
+    Apps,
+    /// Of processes that run in the CLR.
+    Images,
     Databases,
     /// Series of counters that the configuration names.
     Counters,
@@ -30,7 +34,7 @@ pub enum Guarded {
 }
 
 impl Guarded {
-    pub const ALL: [Guarded; 11] = [
+    pub const ALL: [Guarded; 13] = [
         Guarded::Interfaces,
         Guarded::Disks,
         Guarded::Volumes,
@@ -39,6 +43,8 @@ impl Guarded {
         Guarded::Services,
         Guarded::Sites,
         Guarded::Pools,
+        Guarded::Apps,
+        Guarded::Images,
         Guarded::Databases,
         Guarded::Counters,
         Guarded::Series,
@@ -55,6 +61,8 @@ impl Guarded {
             Guarded::Services => "services",
             Guarded::Sites => "sites",
             Guarded::Pools => "pools",
+            Guarded::Apps => "apps",
+            Guarded::Images => "images",
             Guarded::Databases => "databases",
             Guarded::Counters => "counters",
             Guarded::Series => "series",
@@ -64,7 +72,7 @@ impl Guarded {
     /// The lane where such things are counted, if that is not one that every host has something in.
     pub(super) fn lane(self) -> Option<Lane> {
         match self {
-            Guarded::Sites | Guarded::Pools => Some(Lane::Iis),
+            Guarded::Sites | Guarded::Pools | Guarded::Apps | Guarded::Images => Some(Lane::Iis),
             Guarded::Databases => Some(Lane::Mssql),
             Guarded::Counters => Some(Lane::Custom),
             _ => None,
@@ -78,9 +86,9 @@ impl Guarded {
             (Guarded::Interfaces, Platform::Windows) => 64,
             (Guarded::Disks | Guarded::Volumes, Platform::Windows) => 128,
             (Guarded::Interfaces | Guarded::Disks | Guarded::Volumes, Platform::Linux) => 1024,
-            (Guarded::Processes | Guarded::Gpus, _) => 64,
+            (Guarded::Processes | Guarded::Gpus | Guarded::Images, _) => 64,
             (Guarded::Services, _) => 500,
-            (Guarded::Sites | Guarded::Pools, _) => 200,
+            (Guarded::Sites | Guarded::Pools | Guarded::Apps, _) => 200,
             (Guarded::Databases, _) => 100,
             (Guarded::Counters, _) => 1000,
             (Guarded::Series, _) => 5000,
@@ -153,6 +161,15 @@ impl Guard {
     }
 }
 
+/// Nothing is left out by a collector that is no more: its last count would stand for ever.
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(count) = self.stats.series_dropped.get(self.kind as usize) {
+            count.set(0);
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -181,5 +198,21 @@ mod tests {
         assert_eq!((left, told), (vec!["veth1".to_owned(), "eth0".to_owned()], 1), "a stable choice");
         assert_eq!(stats.series_dropped[0].get(), 3);
         assert_eq!(apply(&mut guard, &["veth0", "eth1", "veth2"]).0, ["veth0", "eth1"]);
+        assert_eq!(stats.series_dropped[0].get(), 1);
+        drop(guard);
+        assert_eq!(stats.series_dropped[0].get(), 0);
+    }
+
+    #[test]
+    fn any_order_ranks() {
+        let mut config = Config::standalone();
+        config.collector.limits.insert("databases".to_owned(), 2);
+        let mut guard = Guard::new(Guarded::Databases, &config, &Arc::default());
+        let (left, _) = with_cx(Sets::FALCON, Platform::Windows, |cx| {
+            let mut things = vec![("small", 1u64), ("large", 900), ("middle", 50)];
+            guard.apply(cx, &mut things, |(name, _)| (*name).to_owned(), |(_, bytes)| std::cmp::Reverse(*bytes));
+            things
+        });
+        assert_eq!(left, [("large", 900), ("middle", 50)]);
     }
 }

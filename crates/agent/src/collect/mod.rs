@@ -12,6 +12,7 @@
 mod agent;
 mod ceiling;
 mod cpu;
+mod custom;
 mod df;
 mod diskio;
 mod gpu;
@@ -20,6 +21,7 @@ mod iis;
 mod kernel;
 mod load;
 mod mem;
+mod mssql;
 mod netif;
 mod netstat;
 mod ntp;
@@ -66,6 +68,9 @@ pub static ALL: &[Spec] = &[
     diskio::SPEC,
     gpu::SPEC,
     ntp::SPEC,
+    iis::SPEC,
+    mssql::SPEC,
+    custom::SPEC,
     iis::pools::SPEC,
 ];
 

@@ -95,11 +95,15 @@ impl Prefix {
         command
     }
 
-    /// The locale is what file names and output are written in.
-    fn command(&self, program: &str) -> Command {
-        let mut command = Command::new(program);
+    /// Has a program that Wine starts run in this session. The locale is what file names and output are written in.
+    pub fn enter(&self, command: &mut Command) {
         command.env("WINEPREFIX", self.path()).env("WINEDEBUG", "-all").env("LC_ALL", "C.UTF-8");
         command.env("WINEDLLOVERRIDES", "mscoree,mshtml,winedbg.exe=").env_remove("DISPLAY");
+    }
+
+    fn command(&self, program: &str) -> Command {
+        let mut command = Command::new(program);
+        self.enter(&mut command);
         for variable in HEARD {
             command.env_remove(variable);
         }

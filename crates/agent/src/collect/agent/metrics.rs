@@ -1,6 +1,6 @@
 //! What `agent.*` is called. A name keeps its type for ever.
 
-use crate::model::{Metric, Sets};
+use crate::model::{Metric, On, Sets};
 
 const OWN: &str = "counted by the agent";
 const USAGE: &str = "/proc/self; GetProcessMemoryInfo, GetProcessTimes, GetProcessHandleCount";
@@ -66,6 +66,21 @@ pub(super) const GUARD_EXCEEDED: Metric = Metric::counter("agent.guard.exceeded"
 pub(super) const GUARD_ENDS: Metric = Metric::gauge("agent.guard.ends", "times", Sets::EXTENDED, OWN)
     .help("times that the guard ended the agent within the last hour");
 
+// What follows is said once a collector has asked for performance counters.
+const PERF: &str = "counted by the agent; once performance counters of others were asked for";
+pub(super) const PERF_DEATHS: Metric = Metric::counter("agent.perf.deaths", "processes", Sets::EXTENDED, PERF)
+    .on(On::Windows)
+    .help("processes that asked for performance counters and fell, or were ended because they did not answer");
+pub(super) const PERF_RECYCLED: Metric = Metric::counter("agent.perf.recycled", "processes", Sets::EXTENDED, PERF)
+    .on(On::Windows)
+    .help("such processes that were replaced because they came over `perf.memory_mb`");
+pub(super) const PERF_REFUSED: Metric = Metric::counter("agent.perf.refused", "queries", Sets::EXTENDED, PERF)
+    .on(On::Windows)
+    .help("queries that were not made: their group is left alone after failures, or no process can be started");
+pub(super) const PERF_MEM: Metric = Metric::gauge("agent.perf.mem", "B", Sets::EXTENDED, "GetProcessMemoryInfo")
+    .on(On::Windows)
+    .help("memory in use by the process that asks for performance counters; absent while there is none");
+
 // What follows is said where a transfer is configured.
 const QUEUE: &str = "counted by the agent; only with a transfer";
 pub(super) const COLLECTED: Metric = Metric::counter("agent.points.collected", "points", Sets::EXTENDED, QUEUE)
@@ -127,6 +142,10 @@ pub(super) const ALL: &[Metric] = &[
     CLOCK_SKEW,
     GUARD_EXCEEDED,
     GUARD_ENDS,
+    PERF_DEATHS,
+    PERF_RECYCLED,
+    PERF_REFUSED,
+    PERF_MEM,
     COLLECTED,
     LOST,
     QUEUE_MEMORY,
