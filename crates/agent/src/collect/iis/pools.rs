@@ -50,7 +50,7 @@ pub(in crate::collect) const SPEC: Spec = Spec {
         let is_meant = match cx.config.iis.enabled {
             Switch::Off => false,
             Switch::On => true,
-            Switch::Auto => is_installed(),
+            Switch::Auto => super::is_installed(),
         };
         let machine = || Box::new(System(cx.host.clone()));
         Ok(if is_meant {
@@ -60,13 +60,6 @@ pub(in crate::collect) const SPEC: Spec = Spec {
         })
     },
 };
-
-/// By the registry alone, as the manager of services may be busy and whoever opens may not wait.
-fn is_installed() -> bool {
-    falcon_sys::iis_version().is_ok_and(|version| version.is_some())
-        || falcon_sys::registry_text(r"SYSTEM\CurrentControlSet\Services\W3SVC", "ObjectName")
-            .is_ok_and(|name| name.is_some())
-}
 
 const TOTAL: &str = "_Total";
 
