@@ -19,6 +19,7 @@ use crate::falcon::hbs;
 use crate::hub::Hub;
 use crate::model::Platform;
 use crate::perf::client::Perf;
+use crate::perf::link;
 use crate::queue::{Disk, MAX_BYTES, Queue};
 use crate::schedule::Shared;
 use crate::stats::Stats;
@@ -87,17 +88,18 @@ impl Collecting {
     pub fn new(config: Config, state: Option<PathBuf>) -> Collecting {
         let stats = Arc::new(Stats::default());
         let queue = (!config.transfer.addrs.is_empty()).then(|| Arc::new(queue(&config.queue, state, &stats)));
-        Collecting::with(config, stats, queue)
+        let perf = link::perf(&config.perf, &stats);
+        Collecting::with(config, stats, queue, perf)
     }
 
-    /// With figures and a queue that are there already.
-    fn with(config: Config, stats: Arc<Stats>, queue: Option<Arc<Queue>>) -> Collecting {
+    /// With figures, a queue and counters that are there already.
+    fn with(config: Config, stats: Arc<Stats>, queue: Option<Arc<Queue>>, perf: Perf) -> Collecting {
         let config = Arc::new(config);
         let identity = Arc::new(Identity::new(&config));
         let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), queue.clone()));
         let active = config.collector.names.iter().copied().collect();
         let host = falcon_sys::Host::new(root());
-        let context = Context { host, config: config.clone(), stats: stats.clone(), perf: Perf::none() };
+        let context = Context { host, config: config.clone(), stats: stats.clone(), perf };
         let shared = Shared {
             context,
             plan: Arc::new(Plan::new(collect::ALL, active, Platform::CURRENT, &config)),
@@ -157,6 +159,12 @@ fn announce(config: &Config, identity: &Identity, source: &Source, how: &str) {
         config.transfer.interval,
         sets.join(" + "),
     );
+    if Platform::CURRENT == Platform::Linux && !config.collector.counters.is_empty() {
+        tracing::info!(
+            code = "A018",
+            "collector.counters: only Windows has performance counters; nothing is told of them here"
+        );
+    }
     let transfer = match (config.transfer.enabled, config.transfer.addrs.as_slice()) {
         (_, []) => "none, points are only shown here".to_owned(),
         (true, addrs) => addrs.join(", "),

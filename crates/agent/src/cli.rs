@@ -17,6 +17,8 @@ use tokio::sync::mpsc;
 use crate::app::{self, LogTo, Signal};
 use crate::collect as collectors;
 use crate::model::Platform;
+use crate::perf::reader::{Reader, Registry};
+use crate::perf::worker;
 use crate::service::{self, Removal, Wanted};
 use crate::{config, guard};
 
@@ -79,6 +81,9 @@ enum Verb {
     /// What the service control manager starts
     #[command(hide = true)]
     Service,
+    /// The process that the agent asks for performance counters
+    #[command(hide = true)]
+    PerfWorker,
     /// Collect once (two samples a second apart, so that rates exist) and print it
     Collect {
         /// table: for people; json: the array that a transfer would get; prometheus: text exposition format
@@ -124,6 +129,7 @@ pub fn main(
     let (file, verb) = (args.file, args.verb.unwrap_or(Verb::Run));
     let told = match &verb {
         Verb::Service => return service::run(file),
+        Verb::PerfWorker => return worker_main(),
         Verb::Install(wanted) => service::install(file.as_deref(), wanted),
         Verb::Update(wanted) => service::update(file.as_deref(), wanted),
         Verb::Uninstall(removal) => service::uninstall(file.as_deref(), removal),
@@ -143,6 +149,11 @@ pub fn main(
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// What `perf::link` starts.
+fn worker_main() -> ExitCode {
+    worker::run(|| Reader::new(Registry::default()))
 }
 
 fn on_configuration(

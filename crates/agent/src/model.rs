@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::NameSet;
-pub use tags::{Fit, MAX_NAME, Tags, clean};
+pub use tags::{Fit, MAX_METRIC, MAX_NAME, Tags, clean};
 
 /// `counterType` of the wire.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]

@@ -1,6 +1,6 @@
 //! What the agent counts about itself: shown as `agent.*` and on the status page, never reset.
 
-use crate::collect::{Guarded, Lane};
+use crate::collect::{Guarded, Lane, Ledger};
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
 
 /// One number that many tasks add to.
@@ -76,6 +76,8 @@ pub struct Stats {
     pub collided: Count,
     /// Things of each kind that the last cycle left out because there were too many.
     pub series_dropped: [Count; Guarded::ALL.len()],
+    /// How many series each collector has, for the bound on all of them.
+    pub(crate) series: Ledger,
     /// Points that collectors gave to the transfers' queue.
     pub collected: Count,
 
@@ -126,6 +128,17 @@ pub struct Stats {
     pub http_refused: Count,
     /// HTTP connections and requests refused: by `http.allow`, for want of the token, or a browser's from another site.
     pub http_denied: Count,
+
+    /// How often the process for performance counters was asked.
+    pub perf_asked: Count,
+    /// Of these processes those that fell, or were ended because they did not answer.
+    pub perf_deaths: Count,
+    /// Those that were replaced because they needed too much memory.
+    pub perf_recycled: Count,
+    /// Queries that were not made.
+    pub perf_refused: Count,
+    /// Resident memory of the one that runs, in bytes.
+    pub perf_mem: Level,
 
     /// How much the agent's clock is ahead of hbs's, in seconds, by its last answer; unknown where it did not tell.
     pub clock_skew_s: Level,

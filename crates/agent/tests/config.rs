@@ -68,7 +68,12 @@ fn any_file() -> impl Strategy<Value = serde_json::Value> {
                 },
                 "collector": {
                     "ifacePrefix": list, "ifacePrefixIgnore": list, "mountPoint": list, "names": names,
-                    "intervals": {"df": seconds, "cpu": near, "none": 1},
+                    "intervals": {"df": seconds, "cpu": near, "none": 1}, "limits": {"series": wide, "counters": near},
+                    "counters": [
+                        {"object": text, "counters": list, "instances": ignore, "exclude": list, "metric": listen},
+                        {"object": "Web Service", "counters": text, "metric": text, "tags": tags},
+                        {"counters": []},
+                    ],
                 },
                 "service": {"names": list, "alive": text},
                 "default_tags": tags, "ignore": ignore,

@@ -53,6 +53,11 @@ fn sets(sets: Sets) -> String {
     if names.len() == NameSet::ALL.len() { "all".to_owned() } else { names.join(", ") }
 }
 
+/// What stands for names that the configuration makes has a type for each.
+fn kind(metric: &Metric) -> &'static str {
+    if metric.name.contains('*') { "by counter" } else { metric.kind.as_str() }
+}
+
 fn on(metric: &Metric) -> &'static str {
     match metric.on {
         On::Both => "both",
@@ -78,7 +83,7 @@ fn the_reference_says_what_is_declared() {
                 text,
                 "| `{}` | {} | {tags} | {} | {names} | {} | {default} | {} | {} |",
                 metric.name,
-                metric.kind.as_str(),
+                kind(metric),
                 metric.unit,
                 on(metric),
                 metric.source.replace('|', "\\|"),
@@ -100,7 +105,7 @@ fn the_inventory_of_each_platform() {
             .map(|metric| {
                 let tags = metric.tags.join(",");
                 let default = if metric.option.is_empty() { "" } else { " off" };
-                format!("{}{{{tags}}} {} [{}]{default}\n", metric.name, metric.kind.as_str(), sets(metric.sets))
+                format!("{}{{{tags}}} {} [{}]{default}\n", metric.name, kind(metric), sets(metric.sets))
             })
             .collect();
         lines.sort();

@@ -2,6 +2,7 @@
 
 mod crowd;
 mod host;
+mod perf;
 mod replay;
 
 use std::path::Path;
@@ -21,6 +22,7 @@ pub struct Bench {
 
 const BENCHES: &[Bench] = &[
     Bench { name: "host", about: "what a cycle costs on this host and on one full of everything", run: host::run },
+    Bench { name: "perf", about: "what performance counters of a large host cost in a cycle", run: perf::run },
     Bench { name: "replay", about: "how fast a day of backlog is taken, kept and sent", run: replay::run },
 ];
 

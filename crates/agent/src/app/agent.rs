@@ -19,6 +19,8 @@ use crate::falcon::transfer::Leave;
 use crate::falcon::{hbs, transfer};
 use crate::http::{self, Port, Site};
 use crate::hub::Hub;
+use crate::perf::client::Perf;
+use crate::perf::link;
 use crate::queue::Queue;
 use crate::schedule::{self, LaneTask, Mark, Places};
 use crate::stats::Stats;
@@ -29,6 +31,9 @@ const STORE: Duration = Duration::from_millis(900);
 /// For the call that is on its way when the agent gets another configuration: cut short it would be made again. Collecting,
 /// the server and pushes go on meanwhile.
 const LAST_CALL: Duration = Duration::from_secs(2);
+/// For collectors of another configuration to be opened, besides a cycle: so long a process that reads performance counters
+/// for them stays.
+const OPENED: Duration = Duration::from_secs(10);
 /// For an idle server to give its port back.
 const HAND_OVER: Duration = Duration::from_millis(500);
 /// For clients in the middle of a request when the agent stops.
@@ -54,6 +59,7 @@ struct Lasting {
     stats: Arc<Stats>,
     started: Instant,
     port: Arc<Port>,
+    perf: Perf,
     /// `None`: no transfer is configured.
     store: Option<Store>,
 }
@@ -145,7 +151,8 @@ impl Agent {
     pub fn start(loaded: &Loaded, how: &str) -> Agent {
         let stats = Arc::new(Stats::default());
         let store = Store::open(loaded, &stats);
-        let lasting = Lasting { stats, started: Instant::now(), port: Arc::default(), store };
+        let perf = link::perf(&loaded.config.perf, &stats);
+        let lasting = Lasting { stats, started: Instant::now(), port: Arc::default(), perf, store };
         let agent = Agent::go_on(loaded, lasting, &mut [], None);
         announce(&agent.config, &agent.identity, &loaded.source, how);
         agent
@@ -158,7 +165,7 @@ impl Agent {
     /// In the place of one that had these marks, and this server if it can stay.
     fn go_on(loaded: &Loaded, lasting: Lasting, marks: &mut [Mark], server: Option<Server>) -> Agent {
         let queue = lasting.store.as_ref().map(|store| store.queue.clone());
-        let collecting = Collecting::with(loaded.config.clone(), lasting.stats.clone(), queue);
+        let collecting = Collecting::with(loaded.config.clone(), lasting.stats.clone(), queue, lasting.perf.clone());
         let (leaving, leave) = watch::channel(Leave::Stay);
         let Collecting { shared, hub, identity, stats, queue, config } = &collecting;
         let (mut tasks, mut lanes) = (Vec::new(), Vec::new());
@@ -216,8 +223,13 @@ impl Agent {
             unless_hurried(&hurry, server.stop(HAND_OVER)).await;
         }
         let places = schedule::places(collect::active(&loaded.config), &loaded.config);
+        // Open while nobody else has one open: the process that asks stays with the settings that it has.
+        let held = (self.config.perf == loaded.config.perf).then(|| self.lasting.perf.open("reload"));
         let mut marks = self.let_go(&places).await;
         let Agent { mut lasting, config, hub, .. } = self;
+        if held.is_none() {
+            lasting.perf = link::perf(&loaded.config.perf, &lasting.stats);
+        }
         let kept = lasting.store.take_if(|store| {
             let same = config.queue == loaded.config.queue && store.dir == loaded.state_dir();
             same && !loaded.config.transfer.addrs.is_empty()
@@ -231,7 +243,14 @@ impl Agent {
         if let Some((stored, old)) = old {
             old.hand_over(stored, lasting.store.as_ref());
         }
-        let agent = Agent::go_on(loaded, lasting, &mut marks, server);
+        let mut agent = Agent::go_on(loaded, lasting, &mut marks, server);
+        if let Some(held) = held {
+            let cycle = Duration::from_secs(loaded.config.transfer.interval.into());
+            agent.tasks.push(tokio::spawn(async move {
+                tokio::time::sleep(cycle + OPENED).await;
+                drop(held);
+            }));
+        }
         agent.hub.follow(&hub);
         agent
     }
@@ -325,3 +344,6 @@ where
         }
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -57,6 +57,7 @@ impl Collector for Agent {
         self.usage(cx);
         self.collectors(cx);
         self.points(cx);
+        self.perf(cx);
         if self.has_queue {
             self.queue(cx);
         }
@@ -98,8 +99,11 @@ impl Agent {
                 cx.emit(&m::COLLECT_MS, tags, float(ms.get()));
             }
         }
-        for (tags, dropped) in self.kinds.iter().zip(&self.stats.series_dropped) {
-            cx.emit(&m::SERIES_DROPPED, tags, float(dropped.get()));
+        for ((kind, tags), dropped) in Guarded::ALL.iter().zip(&self.kinds).zip(&self.stats.series_dropped) {
+            let asked = |lane: Lane| self.stats.collect_asked.get(lane as usize).is_some_and(|asked| asked.get() > 0);
+            if kind.lane().is_none_or(asked) {
+                cx.emit(&m::SERIES_DROPPED, tags, float(dropped.get()));
+            }
         }
     }
 
@@ -133,6 +137,25 @@ impl Agent {
         }
         if let Some(skew) = known(&stats.clock_skew_s) {
             cx.emit(&m::CLOCK_SKEW, &Tags::NONE, skew);
+        }
+    }
+
+    /// Most hosts have none to ask for, and need no zeros that say so.
+    fn perf(&self, cx: &mut Cx<'_>) {
+        let stats = &self.stats;
+        if stats.perf_asked.get() == 0 && stats.perf_refused.get() == 0 {
+            return;
+        }
+        let counts = [
+            (&m::PERF_DEATHS, &stats.perf_deaths),
+            (&m::PERF_RECYCLED, &stats.perf_recycled),
+            (&m::PERF_REFUSED, &stats.perf_refused),
+        ];
+        for (metric, count) in counts {
+            cx.emit(metric, &Tags::NONE, float(count.get()));
+        }
+        if let Some(bytes) = known(&stats.perf_mem) {
+            cx.emit(&m::PERF_MEM, &Tags::NONE, bytes);
         }
     }
 

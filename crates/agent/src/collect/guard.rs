@@ -1,4 +1,4 @@
-//! Bounds on what a host may have any number of: interfaces, disks, volumes.
+//! Bounds on what a host may have any number of: interfaces, disks, sites, databases.
 //!
 //! Over the limit the rest is left out, counted in `agent.series.dropped` and told once, with the key that raises the
 //! limit. Which ones stay is a stable choice: what was reported once is reported as long as it is there.
@@ -6,7 +6,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use super::Cx;
+use super::{Cx, Lane};
 use crate::config::Config;
 use crate::model::Platform;
 use crate::stats::Stats;
@@ -20,11 +20,35 @@ pub enum Guarded {
     Processes,
     Gpus,
     Services,
+    Sites,
+    Pools,
+    /// Of ASP.NET.
+    Apps,
+    /// Of processes that run in the CLR.
+    Images,
+    Databases,
+    /// Series of counters that the configuration names.
+    Counters,
+    /// Of all collectors together; see [`super::ceiling`].
+    Series,
 }
 
 impl Guarded {
-    pub const ALL: [Guarded; 6] =
-        [Guarded::Interfaces, Guarded::Disks, Guarded::Volumes, Guarded::Processes, Guarded::Gpus, Guarded::Services];
+    pub const ALL: [Guarded; 13] = [
+        Guarded::Interfaces,
+        Guarded::Disks,
+        Guarded::Volumes,
+        Guarded::Processes,
+        Guarded::Gpus,
+        Guarded::Services,
+        Guarded::Sites,
+        Guarded::Pools,
+        Guarded::Apps,
+        Guarded::Images,
+        Guarded::Databases,
+        Guarded::Counters,
+        Guarded::Series,
+    ];
 
     /// The key of `collector.limits`, and the tag `group` of `agent.series.dropped`.
     pub fn name(self) -> &'static str {
@@ -35,6 +59,23 @@ impl Guarded {
             Guarded::Processes => "processes",
             Guarded::Gpus => "gpus",
             Guarded::Services => "services",
+            Guarded::Sites => "sites",
+            Guarded::Pools => "pools",
+            Guarded::Apps => "apps",
+            Guarded::Images => "images",
+            Guarded::Databases => "databases",
+            Guarded::Counters => "counters",
+            Guarded::Series => "series",
+        }
+    }
+
+    /// The lane where such things are counted, if that is not one that every host has something in.
+    pub(super) fn lane(self) -> Option<Lane> {
+        match self {
+            Guarded::Sites | Guarded::Pools | Guarded::Apps | Guarded::Images => Some(Lane::Iis),
+            Guarded::Databases => Some(Lane::Mssql),
+            Guarded::Counters => Some(Lane::Custom),
+            _ => None,
         }
     }
 
@@ -45,9 +86,29 @@ impl Guarded {
             (Guarded::Interfaces, Platform::Windows) => 64,
             (Guarded::Disks | Guarded::Volumes, Platform::Windows) => 128,
             (Guarded::Interfaces | Guarded::Disks | Guarded::Volumes, Platform::Linux) => 1024,
-            (Guarded::Processes | Guarded::Gpus, _) => 64,
+            (Guarded::Processes | Guarded::Gpus | Guarded::Images, _) => 64,
             (Guarded::Services, _) => 500,
+            (Guarded::Sites | Guarded::Pools | Guarded::Apps, _) => 200,
+            (Guarded::Databases, _) => 100,
+            (Guarded::Counters, _) => 1000,
+            (Guarded::Series, _) => 5000,
         }
+    }
+
+    /// What the limit may be set to at most.
+    pub fn most(self) -> u32 {
+        match self {
+            // Series: more of them no server takes from one host gladly.
+            Guarded::Counters | Guarded::Series => 100_000,
+            // Things: more of them no collector reads.
+            _ => 4096,
+        }
+    }
+
+    /// How many there may be by a configuration.
+    pub(super) fn limit(self, config: &Config) -> usize {
+        let limit = config.collector.limits.get(self.name()).copied().unwrap_or_else(|| self.default_limit());
+        usize::try_from(limit).unwrap_or(usize::MAX)
     }
 }
 
@@ -62,19 +123,17 @@ pub(crate) struct Guard {
 
 impl Guard {
     pub(super) fn new(kind: Guarded, config: &Config, stats: &Arc<Stats>) -> Guard {
-        let limit = config.collector.limits.get(kind.name()).copied().unwrap_or_else(|| kind.default_limit());
-        let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        Guard { kind, limit, stats: stats.clone(), kept: HashSet::new() }
+        Guard { kind, limit: kind.limit(config), stats: stats.clone(), kept: HashSet::new() }
     }
 
     /// Leaves at most the limit in `things`: first those that stayed in the last cycle, then those of the smallest `rank`,
     /// then in their order. The order of what stays is kept.
-    pub(super) fn apply<T>(
+    pub(super) fn apply<T, R: Ord>(
         &mut self,
         cx: &mut Cx<'_>,
         things: &mut Vec<T>,
         name: impl Fn(&T) -> String,
-        rank: impl Fn(&T) -> u8,
+        rank: impl Fn(&T) -> R,
     ) {
         let over = things.len().saturating_sub(self.limit);
         if let Some(count) = self.stats.series_dropped.get(self.kind as usize) {
@@ -84,7 +143,7 @@ impl Guard {
             self.kept.clear();
             return;
         }
-        let mut order: Vec<(bool, u8, usize)> =
+        let mut order: Vec<(bool, R, usize)> =
             things.iter().enumerate().map(|(n, thing)| (!self.kept.contains(&name(thing)), rank(thing), n)).collect();
         order.sort_unstable();
         let stays: HashSet<usize> = order.into_iter().take(self.limit).map(|(_, _, n)| n).collect();
@@ -99,6 +158,15 @@ impl Guard {
             format!("too many {kind}"),
             format!("{limit} are reported and {over} left out; collector.limits.{kind} sets the number"),
         );
+    }
+}
+
+/// Nothing is left out by a collector that is no more: its last count would stand for ever.
+impl Drop for Guard {
+    fn drop(&mut self) {
+        if let Some(count) = self.stats.series_dropped.get(self.kind as usize) {
+            count.set(0);
+        }
     }
 }
 
@@ -130,5 +198,21 @@ mod tests {
         assert_eq!((left, told), (vec!["veth1".to_owned(), "eth0".to_owned()], 1), "a stable choice");
         assert_eq!(stats.series_dropped[0].get(), 3);
         assert_eq!(apply(&mut guard, &["veth0", "eth1", "veth2"]).0, ["veth0", "eth1"]);
+        assert_eq!(stats.series_dropped[0].get(), 1);
+        drop(guard);
+        assert_eq!(stats.series_dropped[0].get(), 0);
+    }
+
+    #[test]
+    fn any_order_ranks() {
+        let mut config = Config::standalone();
+        config.collector.limits.insert("databases".to_owned(), 2);
+        let mut guard = Guard::new(Guarded::Databases, &config, &Arc::default());
+        let (left, _) = with_cx(Sets::FALCON, Platform::Windows, |cx| {
+            let mut things = vec![("small", 1u64), ("large", 900), ("middle", 50)];
+            guard.apply(cx, &mut things, |(name, _)| (*name).to_owned(), |(_, bytes)| std::cmp::Reverse(*bytes));
+            things
+        });
+        assert_eq!(left, [("large", 900), ("middle", 50)]);
     }
 }

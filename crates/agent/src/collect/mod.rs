@@ -1,7 +1,8 @@
 //! Collectors: one file each, and one line each in [`ALL`].
 //!
 //! A collector is opened once, then asked every step. It reads through [`falcon_sys::Host`], keeps its own earlier
-//! readings, and says numbers with [`Cx::emit`]; what is not declared in its [`Spec::metrics`] cannot be said. It never
+//! readings, and says numbers with [`Cx::emit`]; what is not declared in its [`Spec::metrics`] cannot be said, but for the
+//! names that the configuration makes (`custom`). It never
 //! asks for the time (`ntp` does, which measures it), never starts a thread that is not an [`crate::isolate`] job (`load`
 //! samples between cycles: it does both), and answers an error only when all of it failed: a part that cannot be read (one
 //! mount, one adapter) is left out and reported with [`Cx::problem`]. Things a host may have any number of pass through a
@@ -11,16 +12,20 @@
 mod agent;
 mod ceiling;
 mod cpu;
+mod custom;
 mod df;
 mod diskio;
 mod gpu;
 mod guard;
+mod iis;
 mod kernel;
 mod load;
 mod mem;
+mod mssql;
 mod netif;
 mod netstat;
 mod ntp;
+mod pattern;
 mod plan;
 mod process;
 mod service;
@@ -28,17 +33,20 @@ mod snmp;
 mod ss;
 mod sys;
 
+use std::borrow::Cow;
 use std::sync::Arc;
 
 use falcon_sys::Host;
 
 use crate::config::{Config, Known};
-use crate::model::{Finite, Metric, Platform, Sample, Sets, Tags, Tick};
+use crate::model::{Finite, Kind, Metric, Platform, Sample, Sets, Tags, Tick};
 use crate::perf::client::Perf;
 use crate::stats::Stats;
-pub(crate) use ceiling::Class;
+use ceiling::PerClass;
+pub(crate) use ceiling::{Ceiling, Class, Ledger};
 pub(crate) use guard::Guard;
 pub use guard::Guarded;
+pub use iis::host_config::fuzz_file as fuzz_host_config;
 pub use ntp::fuzz_answer as fuzz_ntp_answer;
 pub use plan::Plan;
 
@@ -60,6 +68,10 @@ pub static ALL: &[Spec] = &[
     diskio::SPEC,
     gpu::SPEC,
     ntp::SPEC,
+    iis::SPEC,
+    mssql::SPEC,
+    custom::SPEC,
+    iis::pools::SPEC,
 ];
 
 /// What a collector is, apart from its code.
@@ -170,7 +182,7 @@ pub fn known() -> Known {
     Known {
         collectors: ALL.iter().map(|spec| spec.name).collect(),
         options,
-        limits: Guarded::ALL.iter().map(|kind| (kind.name(), kind.default_limit())).collect(),
+        limits: Guarded::ALL.iter().map(|kind| (kind.name(), kind.default_limit(), kind.most())).collect(),
         tags: ALL.iter().flat_map(|spec| spec.metrics).flat_map(|metric| metric.tags).copied().collect(),
     }
 }
@@ -184,6 +196,9 @@ pub struct Cx<'a> {
     remarks: Vec<(String, String)>,
     not_finite: u64,
     class: Class,
+    /// Where in `samples` another class begins; empty while there is only the first.
+    classes: Vec<(usize, Class)>,
+    series: PerClass,
 }
 
 impl<'a> Cx<'a> {
@@ -197,12 +212,17 @@ impl<'a> Cx<'a> {
             remarks: Vec::new(),
             not_finite: 0,
             class: Class::default(),
+            classes: Vec::new(),
+            series: PerClass::default(),
         }
     }
 
     /// Of what is said from here on: what is left out first where a host has too many series.
     pub(crate) fn class(&mut self, class: Class) {
-        self.class = class;
+        if self.class != class {
+            self.class = class;
+            self.classes.push((self.samples.len(), class));
+        }
     }
 
     /// Whether a number would be said: asked before it is obtained at a cost.
@@ -220,19 +240,31 @@ impl<'a> Cx<'a> {
         self.say(metric, tags, value, self.tick.at - i64::from(self.tick.step));
     }
 
+    /// The same under a name that the configuration makes, of a collector that declares the pattern of such names.
+    pub(crate) fn emit_named(&mut self, name: &str, kind: Kind, tags: &Tags, value: f64) {
+        self.push(Cow::Owned(name.to_owned()), kind, tags, value, self.tick.at);
+    }
+
     fn say(&mut self, metric: &'static Metric, tags: &Tags, value: f64, at: i64) {
-        if !self.plan.says(metric) {
-            return;
+        if self.plan.says(metric) {
+            self.push(Cow::Borrowed(metric.name), metric.kind, tags, value, at);
         }
+    }
+
+    fn push(&mut self, metric: Cow<'static, str>, kind: Kind, tags: &Tags, value: f64, at: i64) {
         let Some(value) = Finite::new(value) else {
             self.not_finite += 1;
             return;
         };
+        // A point of the cycle before belongs to a series that has one of this cycle too.
+        if at == self.tick.at {
+            self.series.add(self.class);
+        }
         self.samples.push(Sample {
-            metric: metric.name.into(),
+            metric,
             tags: tags.clone(),
             value,
-            kind: metric.kind,
+            kind,
             at,
             step: i64::from(self.tick.step),
             endpoint: None,
@@ -250,8 +282,8 @@ impl<'a> Cx<'a> {
     }
 
     pub fn finish(self) -> Collected {
-        let Cx { samples, problems, remarks, not_finite, .. } = self;
-        Collected { samples, problems, remarks, not_finite }
+        let Cx { samples, problems, remarks, not_finite, classes, series, .. } = self;
+        Collected { samples, problems, remarks, not_finite, classes, series }
     }
 }
 
@@ -265,6 +297,10 @@ pub struct Collected {
     pub remarks: Vec<(String, String)>,
     /// Values that were no numbers.
     pub not_finite: u64,
+    /// Where in `samples` another class of series begins.
+    classes: Vec<(usize, Class)>,
+    /// How many series there are of each.
+    series: PerClass,
 }
 
 /// A percentage; 0 of nothing is 0, as the Go agent says it.

@@ -1,8 +1,8 @@
 //! Every default of the configuration, and the ranges values are held to.
 
 use super::{
-    Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Level, Log, Mssql, NameSet, Plugin,
-    Queue, RepoUrl, Secret, Service, Tls, Transfer,
+    Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Level, Log, Mssql, NameSet, Perf,
+    Plugin, Queue, RepoUrl, Secret, Service, Tls, Transfer,
 };
 
 pub(super) const TRANSFER_PORT: u16 = 8433;
@@ -17,8 +17,6 @@ pub(super) const TIMEOUT_MAX_MS: u64 = 86_400_000;
 pub(super) const REPLAY_DELAY_MAX_S: u32 = 3600;
 /// 30 days.
 pub(super) const QUEUE_AGE_MAX_S: u32 = 2_592_000;
-/// More interfaces, mounts or disks than this no collector reads.
-pub(super) const LIMIT_MAX: u32 = 4096;
 
 /// A part that is larger no viewer opens.
 pub(super) const LOG_MAX_MB: u32 = 1024;
@@ -34,6 +32,10 @@ pub(super) const HTTP_ITEMS: (usize, usize) = (1, 1_000_000);
 pub(super) const HTTP_CONNECTIONS: (usize, usize) = (1, 4096);
 pub(super) const HTTP_TIMEOUT_MS: (u64, u64) = (100, 600_000);
 pub(super) const HTTP_RATE_MAX: u32 = 10_000;
+/// A query that takes longer than a cycle is of no use.
+pub(super) const PERF_TIMEOUT_S: (u32, u32) = (1, 60);
+/// Libraries of .NET alone need the smallest; what is larger is another's defect.
+pub(super) const PERF_MEMORY_MB: (u32, u32) = (16, 1024);
 /// A token that is shorter can be guessed over a network.
 pub(super) const TOKEN_MIN: usize = 16;
 
@@ -83,6 +85,7 @@ pub(super) fn file() -> Config {
             limits: [].into(),
             process: Vec::new(),
             ntp: None,
+            counters: Vec::new(),
             switches: [].into(),
         },
         service: Service { names: Vec::new(), alive: alive(Dialect::Falcon) },
@@ -91,6 +94,7 @@ pub(super) fn file() -> Config {
         state_dir: String::new(),
         guard: Guard { enabled: true, memory_mb: 200, cpu_percent: 20 },
         log: Log { file: String::new(), max_mb: 10, keep: 5, level: Level::Info },
+        perf: Perf { timeout: 10, memory_mb: 64 },
         iis: Iis::default(),
         mssql: Mssql::default(),
         dialect: Dialect::Falcon,

@@ -8,6 +8,7 @@
 //! AutohomeRadar/Windows-Agent and of freedomkk-qfeng/windows-agent.
 
 mod address;
+mod counters;
 mod defaults;
 mod encoding;
 mod load;
@@ -26,6 +27,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+pub use counters::CounterSet;
+pub(crate) use counters::INSTANCE;
 pub use load::{FILE_LIMIT, Loaded, NOTES_DIR, Source, load, parse};
 pub use names::NameSet;
 pub use network::Network;
@@ -39,8 +42,8 @@ pub struct Known {
     pub collectors: Vec<&'static str>,
     /// What is off by default: a key of `collector` that switches it on.
     pub options: Vec<&'static str>,
-    /// Keys of `collector.limits`, each with its default.
-    pub limits: Vec<(&'static str, u32)>,
+    /// Keys of `collector.limits`, each with its default and its largest value.
+    pub limits: Vec<(&'static str, u32, u32)>,
     /// Tag keys of collected metrics.
     pub tags: Vec<&'static str>,
 }
@@ -87,6 +90,7 @@ pub struct Config {
     pub state_dir: String,
     pub guard: Guard,
     pub log: Log,
+    pub perf: Perf,
     pub iis: Iis,
     pub mssql: Mssql,
     #[serde(skip)]
@@ -109,6 +113,15 @@ pub struct Guard {
     pub memory_mb: u32,
     /// Of one processor, mean over five minutes, up to 10,000; 0: any.
     pub cpu_percent: u32,
+}
+
+/// The process that asks for performance counters; see [`crate::perf::link`].
+#[derive(Clone, Debug, PartialEq, Eq, Serialize)]
+pub struct Perf {
+    /// Seconds for a query, 1 to 60.
+    pub timeout: u32,
+    /// Resident memory in units of 1,000,000 bytes, 16 to 1,024.
+    pub memory_mb: u32,
 }
 
 /// What the agent says of its work; see [`crate::log`].
@@ -251,6 +264,8 @@ pub struct Collector {
     /// Time servers, `host:port`. `None`: those this host is set to (Windows); empty: none is asked.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub ntp: Option<Vec<String>>,
+    /// Performance counters to tell of (Windows).
+    pub counters: Vec<CounterSet>,
     /// Collectors that are off, and what is off by default and is on.
     #[serde(flatten)]
     pub switches: BTreeMap<&'static str, bool>,

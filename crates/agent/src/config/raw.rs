@@ -27,6 +27,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "guard",
             "log",
             "logfile",
+            "perf",
             "iis",
             "mssql",
         ],
@@ -40,14 +41,28 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("http.limits", &["body", "in_flight", "items", "connections", "header_timeout", "body_timeout", "rate"]),
     (
         "collector",
-        &["ifacePrefix", "ifacePrefixIgnore", "mountPoint", "names", "intervals", "limits", "process", "ntp"],
+        &[
+            "ifacePrefix",
+            "ifacePrefixIgnore",
+            "mountPoint",
+            "names",
+            "intervals",
+            "limits",
+            "process",
+            "ntp",
+            "counters",
+        ],
     ),
     ("service", &["names", "alive"]),
     ("guard", &["enabled", "memory_mb", "cpu_percent"]),
     ("log", &["file", "max_mb", "keep", "level"]),
+    ("perf", &["timeout", "memory_mb"]),
     ("iis", &["enabled", "websites", "exclude"]),
     ("mssql", &["enabled", "addr", "port", "username", "password", "encrypt", "instance", "exclude"]),
 ];
+
+/// Keys of an entry of `collector.counters`.
+pub(super) const COUNTER_KEYS: &[&str] = &["object", "counters", "instances", "exclude", "metric", "tags"];
 
 type Maybe<T> = Option<Spot<T>>;
 type Strings = Option<Vec<Spot<String>>>;
@@ -74,6 +89,7 @@ pub(super) struct Raw {
     pub guard: RawGuard,
     pub log: RawLog,
     pub logfile: Maybe<String>,
+    pub perf: RawPerf,
     pub iis: RawIis,
     pub mssql: RawMssql,
 }
@@ -155,8 +171,19 @@ pub(super) struct RawCollector {
     pub limits: Vec<Spot<(String, i64)>>,
     pub process: Strings,
     pub ntp: Strings,
+    pub counters: Vec<Spot<RawCounters>>,
     /// Collectors switched off, and what is off by default switched on.
     pub switches: Vec<(&'static str, bool)>,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawCounters {
+    pub object: Maybe<String>,
+    pub counters: Strings,
+    pub instances: Strings,
+    pub exclude: Strings,
+    pub metric: Maybe<String>,
+    pub tags: Vec<Spot<RawTag>>,
 }
 
 #[derive(Debug, Default)]
@@ -171,6 +198,12 @@ pub(super) struct RawTag {
     pub value: String,
     /// Written as a number: Go would have refused it.
     pub is_number: bool,
+}
+
+#[derive(Debug, Default)]
+pub(super) struct RawPerf {
+    pub timeout: Maybe<i64>,
+    pub memory_mb: Maybe<i64>,
 }
 
 #[derive(Debug, Default)]
@@ -219,12 +252,13 @@ impl Raw {
             "http" => raw.http.read(node, path, report),
             "collector" => raw.collector.read(node, path, known, report),
             "service" => raw.service.read(node, path, report),
-            "default_tags" => raw.read_tags(node, path, report),
+            "default_tags" => read_tags(node, path, &mut raw.default_tags, report),
             "ignore" => raw.read_ignore(node, path, report),
             "guard" => raw.guard.read(node, path, report),
             "log" => raw.log.read(node, path, report),
             "state_dir" => set(&mut raw.state_dir, text(node, path, report)?),
             "logfile" => set(&mut raw.logfile, text(node, path, report)?),
+            "perf" => raw.perf.read(node, path, report),
             "iis" => raw.iis.read(node, path, report),
             "mssql" => raw.mssql.read(node, path, report),
             _ => Ok(()),
@@ -246,22 +280,6 @@ impl Raw {
         } else {
             Dialect::Falcon
         }
-    }
-
-    fn read_tags(&mut self, node: &Node<'_>, path: &str, report: &Report<'_>) -> Done {
-        for (member, path) in map(node, path, report)? {
-            let (value, is_number) = match &member.value.value {
-                Value::Null => continue,
-                Value::String(text) => (text.clone().into_owned(), false),
-                Value::Number(number) if number.len() <= 32 && !number.contains(['e', 'E']) => {
-                    ((*number).to_owned(), true)
-                }
-                _ => return Err(report.wrong_type(&member.value, &path, "a string")),
-            };
-            let tag = RawTag { key: member.key.clone().into_owned(), value, is_number };
-            self.default_tags.push(Spot { value: tag, at: member.offset });
-        }
-        Ok(())
     }
 
     fn read_ignore(&mut self, node: &Node<'_>, path: &str, report: &Report<'_>) -> Done {
@@ -399,6 +417,7 @@ impl RawCollector {
             "limits" => integers(node, path, &mut self.limits, report),
             "process" => set(&mut self.process, unless_false(node, path, report)?),
             "ntp" => set(&mut self.ntp, unless_false(node, path, report)?),
+            "counters" => self.read_counters(node, path, report),
             _ => {
                 if let Some(Spot { value, .. }) = boolean(node, path, report)? {
                     self.switches.retain(|(name, _)| *name != key);
@@ -406,6 +425,37 @@ impl RawCollector {
                 }
                 Ok(())
             }
+        })
+    }
+}
+
+impl RawCollector {
+    fn read_counters(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        let items = match &node.value {
+            Value::Null => return Ok(()),
+            Value::Array(items) => items,
+            _ => return Err(report.wrong_type(node, path, "an array of objects")),
+        };
+        self.counters.clear();
+        for (n, item) in items.iter().enumerate().filter(|(_, item)| !matches!(item.value, Value::Null)) {
+            let mut value = RawCounters::default();
+            value.read(item, &format!("{path}[{n}]"), report)?;
+            self.counters.push(Spot { value, at: item.offset });
+        }
+        Ok(())
+    }
+}
+
+impl RawCounters {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section_with(node, path, COUNTER_KEYS, report, |report, key, node, path| match key {
+            "object" => set(&mut self.object, text(node, path, report)?),
+            "counters" => set(&mut self.counters, strings(node, path, report)?),
+            "instances" => set(&mut self.instances, strings(node, path, report)?),
+            "exclude" => set(&mut self.exclude, strings(node, path, report)?),
+            "metric" => set(&mut self.metric, text(node, path, report)?),
+            "tags" => read_tags(node, path, &mut self.tags, report),
+            _ => Ok(()),
         })
     }
 }
@@ -418,6 +468,20 @@ impl RawService {
             _ => Ok(()),
         })
     }
+}
+
+fn read_tags(node: &Node<'_>, path: &str, into: &mut Vec<Spot<RawTag>>, report: &Report<'_>) -> Done {
+    for (member, path) in map(node, path, report)? {
+        let (value, is_number) = match &member.value.value {
+            Value::Null => continue,
+            Value::String(text) => (text.clone().into_owned(), false),
+            Value::Number(number) if number.len() <= 32 && !number.contains(['e', 'E']) => ((*number).to_owned(), true),
+            _ => return Err(report.wrong_type(&member.value, &path, "a string")),
+        };
+        let tag = RawTag { key: member.key.clone().into_owned(), value, is_number };
+        into.push(Spot { value: tag, at: member.offset });
+    }
+    Ok(())
 }
 
 /// An object of integers under names of the user's choice.
@@ -448,6 +512,16 @@ fn switch(node: &Node<'_>, path: &str, report: &Report<'_>) -> Result<Maybe<Swit
         _ => return Err(report.wrong_type(node, path, "true, false or \"auto\"")),
     };
     Ok(Some(Spot { value, at: node.offset }))
+}
+
+impl RawPerf {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section(node, path, report, |report, key, node, path| match key {
+            "timeout" => set(&mut self.timeout, integer(node, path, report)?),
+            "memory_mb" => set(&mut self.memory_mb, integer(node, path, report)?),
+            _ => Ok(()),
+        })
+    }
 }
 
 impl RawIis {

@@ -1,13 +1,18 @@
 //! The example file, the three dialects' files, and what is said about wrong ones.
 
-use super::raw::KEYS;
+use super::raw::{COUNTER_KEYS, KEYS};
 use super::*;
 use crate::gojson::{Member, Node, Value};
 
 const EXAMPLE: &str = include_str!("../../../../cfg.example.json");
 
 fn known() -> Known {
-    Known { collectors: vec!["cpu", "df"], options: vec!["cores"], limits: vec![("volumes", 128)], tags: vec!["mount"] }
+    Known {
+        collectors: vec!["cpu", "df"],
+        options: vec!["cores"],
+        limits: vec![("volumes", 128, 4096)],
+        tags: vec!["mount"],
+    }
 }
 
 fn read(text: &str) -> Result<(Config, Vec<String>), String> {
@@ -72,13 +77,16 @@ fn the_manual_has_every_key_of_the_reader() {
             |line: &str| line.contains(&written) || line.contains(&format!("`{section}.")) && line.contains(&shortened);
         assert!(sections.contains(&written.trim_matches('`')) || manual.lines().any(found), "{written}");
     }
+    for key in COUNTER_KEYS {
+        assert!(manual.lines().any(|line| line.starts_with(&format!("| `{key}` | "))), "{key} of collector.counters");
+    }
 }
 
 #[test]
 fn the_manual_has_every_option_and_limit_of_the_collectors() {
     let manual = include_str!("../../../../docs/configuration.md");
     let known = crate::collect::known();
-    for name in known.options.iter().chain(known.limits.iter().map(|(name, _)| name)) {
+    for name in known.options.iter().chain(known.limits.iter().map(|(name, ..)| name)) {
         assert!(manual.contains(&format!("`{name}`")), "{name}");
     }
 }
@@ -98,6 +106,78 @@ fn collectors_are_switched_off_and_options_on() {
     assert_eq!(warnings.len(), 4, "{warnings:?}");
     let (config, _) = read(r#"{"collector": {"process": false, "ntp": false}}"#).unwrap();
     assert_eq!((config.collector.process.len(), config.collector.ntp), (0, Some(Vec::new())));
+}
+
+#[test]
+fn counters_are_taken_as_they_are_named() {
+    let (config, warnings) = read(
+        r#"{"collector": {"counters": [
+            {"object": " Web Service ", "counters": "Get*", "instances": ["a", "A ", "a"], "exclude": "b",
+             "metric": "web.shop", "tags": {"team": "shop", "floor": 3}},
+            null,
+            {"OBJECT": "Memory"}]}}"#,
+    )
+    .unwrap();
+    assert_eq!(warnings, [""; 0]);
+    let texts = |texts: &[&str]| texts.iter().map(|text| (*text).to_owned()).collect::<Vec<_>>();
+    let web = CounterSet {
+        object: "Web Service".to_owned(),
+        counters: texts(&["Get*"]),
+        instances: texts(&["a", "A"]),
+        exclude: texts(&["b"]),
+        metric: "web.shop".to_owned(),
+        tags: [("team".to_owned(), "shop".to_owned()), ("floor".to_owned(), "3".to_owned())].into(),
+    };
+    let memory = CounterSet { object: "Memory".to_owned(), ..CounterSet::default() };
+    assert_eq!(config.collector.counters, [web, memory]);
+}
+
+#[test]
+fn of_counters_what_cannot_be_used_is_left_out_and_told() {
+    let (config, warnings) = read(
+        r#"{"collector": {"counters": [
+{"counters": "x"},
+{"object": "\\Processor(*)\\% Idle Time"},
+{"object": "A", "counters": ["", "b\nb", "c"], "metric": "a..b", "more": 1},
+{"object": "B", "metric": "ein_sehr_langer_name_der_kein_ende_nehmen_will"},
+{"object": "C", "tags": {"instance": "x", "a b": "x", "": "x", "e": " ", "f": "x"}}]}}"#,
+    )
+    .unwrap();
+    let objects: Vec<&str> = config.collector.counters.iter().map(|set| set.object.as_str()).collect();
+    assert_eq!(objects, ["A", "B", "C"]);
+    assert_eq!(config.collector.counters[0].counters, ["c"]);
+    assert!(config.collector.counters.iter().all(|set| set.metric.is_empty()));
+    assert_eq!(config.collector.counters[2].tags, [("f".to_owned(), "x".to_owned())].into());
+    let places: Vec<String> =
+        warnings.iter().map(|text| text.split(": ").take(2).collect::<Vec<_>>().join(" ")).collect();
+    assert_eq!(
+        places,
+        [
+            "cfg.json:2 collector.counters[0]",
+            "cfg.json:3 collector.counters[1].object",
+            "cfg.json:4 collector.counters[2].counters",
+            "cfg.json:4 collector.counters[2].counters",
+            "cfg.json:4 collector.counters[2].metric",
+            "cfg.json:4 collector.counters[2].more",
+            "cfg.json:5 collector.counters[3].metric",
+            "cfg.json:6 collector.counters[4].tags[\"instance\"]",
+            "cfg.json:6 collector.counters[4].tags[\"a b\"]",
+            "cfg.json:6 collector.counters[4].tags[\"\"]",
+            "cfg.json:6 collector.counters[4].tags[\"e\"]",
+        ]
+    );
+}
+
+#[test]
+fn counters_have_bounds() {
+    let names: Vec<String> = (0..300).map(|n| format!("\"n{n}\"")).collect();
+    let tags: Vec<String> = (0..20).map(|n| format!("\"t{n}\": \"v\"")).collect();
+    let entry = format!("{{\"object\": \"A\", \"counters\": [{}], \"tags\": {{{}}}}}", names.join(","), tags.join(","));
+    let more: Vec<&str> = std::iter::once(entry.as_str()).chain(["{\"object\": \"B\"}"; 300]).collect();
+    let (config, warnings) = read(&format!("{{\"collector\": {{\"counters\": [{}]}}}}", more.join(","))).unwrap();
+    let first = &config.collector.counters[0];
+    assert_eq!((config.collector.counters.len(), first.counters.len(), first.tags.len()), (256, 256, 16));
+    assert_eq!(warnings.len(), 2 + 4, "{warnings:?}");
 }
 
 #[test]
@@ -140,6 +220,23 @@ fn the_guards_limits_are_held_to_their_ranges_and_zero_is_one_of_them() {
             "cfg.json:1: guard.disk: unknown key, ignored",
         ]
     );
+}
+
+#[test]
+fn the_process_for_counters_has_ranges_for_its_time_and_memory() {
+    let (config, warnings) = read(r#"{"perf": {"timeout": 60, "memory_mb": 16}}"#).unwrap();
+    assert_eq!((config.perf, warnings), (Perf { timeout: 60, memory_mb: 16 }, vec![]));
+    let (config, warnings) = read(r#"{"perf": {"timeout": 61, "memory_mb": 15, "memory": 1}}"#).unwrap();
+    assert_eq!(config.perf, Perf { timeout: 60, memory_mb: 64 });
+    assert_eq!(
+        warnings,
+        [
+            "cfg.json:1: perf.timeout: 61 is too large; 60 s is used",
+            "cfg.json:1: perf.memory_mb: 15 is too small; 64 MB is used",
+            "cfg.json:1: perf.memory: unknown key, ignored",
+        ]
+    );
+    assert_eq!(read("{}").unwrap().0.perf, Perf { timeout: 10, memory_mb: 64 });
 }
 
 #[test]
@@ -254,6 +351,14 @@ fn a_wrong_type_names_place_key_and_both_types() {
         (
             "{\"ignore\":{\"cpu.busy\":1}}",
             "cfg.json:1:23: ignore[\"cpu.busy\"]: expected true or false, found the number 1",
+        ),
+        (
+            "{\"collector\":{\"counters\":{\"object\":\"Memory\"}}}",
+            "cfg.json:1:26: collector.counters: expected an array of objects, found an object",
+        ),
+        (
+            "{\"collector\":{\"counters\":[{\"object\":\"Memory\"},{\"object\":5}]}}",
+            "cfg.json:1:57: collector.counters[1].object: expected a string, found the number 5",
         ),
         ("{\"default_tags\":{\"a\":true}}", "cfg.json:1:22: default_tags[\"a\"]: expected a string, found true"),
         (

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::raw::{
-    Raw, RawCollector, RawGuard, RawHttp, RawHttpLimits, RawIis, RawLog, RawMssql, RawPlugin, RawQueue, RawServer,
-    RawService, RawTag,
+    Raw, RawCollector, RawGuard, RawHttp, RawHttpLimits, RawIis, RawLog, RawMssql, RawPerf, RawPlugin, RawQueue,
+    RawServer, RawService, RawTag,
 };
 use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
     Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Known, Level, Log, Mssql, NameSet,
-    Plugin, Queue, RepoUrl, Secret, Service, Switch, Tls, Transfer, address, defaults, network,
+    Perf, Plugin, Queue, RepoUrl, Secret, Service, Switch, Tls, Transfer, address, counters, defaults, network,
 };
 
 /// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
@@ -35,6 +35,7 @@ pub(super) fn validate(raw: Raw, known: &Known, report: &mut Report<'_>) -> Resu
         state_dir: or(raw.state_dir, default.state_dir),
         guard: guard(raw.guard, default.guard, report),
         log: log(raw.log, raw.logfile, default.log, report),
+        perf: perf(raw.perf, default.perf, report),
         iis: iis(raw.iis, report),
         mssql: mssql(raw.mssql, report),
         transfer,
@@ -229,6 +230,20 @@ fn guard(raw: RawGuard, default: Guard, report: &mut Report<'_>) -> Guard {
     }
 }
 
+fn perf(raw: RawPerf, default: Perf, report: &mut Report<'_>) -> Perf {
+    let within = |(min, max), default| (min, max, default);
+    Perf {
+        timeout: bounded(raw.timeout, within(defaults::PERF_TIMEOUT_S, default.timeout), " s", "perf.timeout", report),
+        memory_mb: bounded(
+            raw.memory_mb,
+            within(defaults::PERF_MEMORY_MB, default.memory_mb),
+            " MB",
+            "perf.memory_mb",
+            report,
+        ),
+    }
+}
+
 /// `logfile` is freedomkk's spelling of `log.file`.
 fn log(raw: RawLog, logfile: Option<Spot<String>>, default: Log, report: &mut Report<'_>) -> Log {
     let named = |file: &Option<Spot<String>>| file.as_ref().is_some_and(|file| !file.value.is_empty());
@@ -351,6 +366,7 @@ fn collector(
         limits: limits(raw.limits, known, report),
         process: distinct(raw.process, "collector.process", report),
         ntp: raw.ntp.map(|servers| time_servers(servers, report)),
+        counters: counters::sets(raw.counters, report),
         switches: raw.switches.into_iter().collect(),
     })
 }
@@ -420,11 +436,11 @@ fn limits(raw: Vec<Spot<(String, i64)>>, known: &Known, report: &mut Report<'_>)
     let mut limits = BTreeMap::new();
     for Spot { value: (name, limit), at } in raw {
         let path = format!("collector.limits[\"{}\"]", shortened(&name).escape_debug());
-        if let Some((_, default)) = known.limits.iter().find(|(known, _)| *known == name) {
-            let bounds = (1, defaults::LIMIT_MAX, *default);
+        if let Some((_, default, most)) = known.limits.iter().find(|(known, ..)| *known == name) {
+            let bounds = (1, *most, *default);
             limits.insert(name, bounded(Some(Spot { value: limit, at }), bounds, "", &path, report));
         } else {
-            let names: Vec<_> = known.limits.iter().map(|(name, _)| *name).collect();
+            let names: Vec<_> = known.limits.iter().map(|(name, ..)| *name).collect();
             report.warn(at, &path, format!("there is no such limit; the limits are {}", names.join(", ")));
         }
     }
@@ -441,7 +457,7 @@ fn time_servers(servers: Vec<Spot<String>>, report: &mut Report<'_>) -> Vec<Stri
 }
 
 /// Names of things to watch, each once.
-fn distinct(raw: Option<Vec<Spot<String>>>, path: &str, report: &mut Report<'_>) -> Vec<String> {
+pub(super) fn distinct(raw: Option<Vec<Spot<String>>>, path: &str, report: &mut Report<'_>) -> Vec<String> {
     let mut names: Vec<String> = Vec::new();
     for name in words(raw, path, report) {
         let name = name.trim().to_owned();

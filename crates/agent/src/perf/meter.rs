@@ -92,8 +92,7 @@ struct Remembered {
 
 #[derive(Default)]
 struct Past {
-    reading: Option<Reading>,
-    total: u64,
+    memory: Memory,
     /// It was 0, and nothing of it was said yet.
     held_zero: bool,
     said: bool,
@@ -136,7 +135,7 @@ impl Page<'_> {
         remembered.pasts.resize_with(lines.len(), Past::default);
         for ((line, place), past) in lines.iter().zip(&self.places).zip(&mut remembered.pasts) {
             let Some(now) = place.and_then(|place| reading(self.table, row, place)) else { continue };
-            let Some(value) = past.value(line, now) else { continue };
+            let Some(value) = past.memory.value(line.how, now) else { continue };
             past.say(cx, line, tags, value * line.factor);
         }
     }
@@ -150,10 +149,18 @@ pub fn reading(table: &Table, row: &Row, column: usize) -> Option<(u32, Reading)
     Some((column.kind, Reading { raw, size, base_size, clocks: table.clocks }))
 }
 
-impl Past {
-    fn value(&mut self, line: &Line, (kind, now): (u32, Reading)) -> Option<f64> {
+/// The earlier reading of one counter of one row.
+#[derive(Debug, Default)]
+pub struct Memory {
+    reading: Option<Reading>,
+    total: u64,
+}
+
+impl Memory {
+    /// What the next reading of a counter of this type tells.
+    pub fn value(&mut self, how: How, (kind, now): (u32, Reading)) -> Option<f64> {
         let before = self.reading.replace(now);
-        match line.how {
+        match how {
             How::Number => Some(float(now.raw.value)),
             How::Shown => displayed(Formula::of(kind)?, before.as_ref(), &now),
             How::Rate => displayed(Formula::PerSecond, before.as_ref(), &now),
@@ -166,7 +173,9 @@ impl Past {
             }
         }
     }
+}
 
+impl Past {
     fn say(&mut self, cx: &mut Cx<'_>, line: &'static Line, tags: &Tags, value: f64) {
         if line.quiet && !self.said {
             if value == 0.0 {

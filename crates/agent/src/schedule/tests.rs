@@ -4,7 +4,7 @@ use super::unit::BACK_OFF;
 use super::*;
 use crate::app::Collecting;
 use crate::clock::tests::{Host, START_MS};
-use crate::collect::{Collector, Cx, Opened, Spec};
+use crate::collect::{Class, Collector, Cx, Guarded, Opened, Spec};
 use crate::config::Config;
 use crate::model::{Metric, Platform, Sets, Tags};
 use crate::stats::Stats;
@@ -32,6 +32,17 @@ struct Says;
 impl Collector for Says {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
         cx.emit(&SAID, &Tags::NONE, 1.0);
+        Ok(())
+    }
+}
+
+struct Details;
+impl Collector for Details {
+    fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        cx.class(Class::Detail);
+        for n in ["1", "2", "3"] {
+            cx.emit(&SAID, &Tags::of(&[("n", n)]), 1.0);
+        }
         Ok(())
     }
 }
@@ -85,6 +96,7 @@ const fn spec(name: &'static str, open: fn(&Context) -> Opened) -> Spec {
 
 static TEST: &[Spec] = &[
     spec("says", |_| Ok(Some(Box::new(Says)))),
+    spec("details", |_| Ok(Some(Box::new(Details)))),
     spec("panics", |_| Ok(Some(Box::new(Panics)))),
     spec("hangs", |_| Ok(Some(Box::new(Hangs)))),
     spec("stuck", |_| Ok(Some(Box::new(Stuck)))),
@@ -125,6 +137,22 @@ async fn a_panic_costs_one_collector_and_it_is_opened_again_later() {
     assert_eq!(cycle(&mut lane).await.len(), 1);
     assert_eq!((stats.collect_panics.get(), PANICS.load(SeqCst)), (2, 2));
     assert_eq!(lane.units[1].panic_pause, BACK_OFF.0 * 4);
+}
+
+#[tokio::test]
+async fn over_the_bound_of_all_series_details_are_left_out() {
+    let (mut shared, clock, stats) = shared(60);
+    let mut config = Config::standalone();
+    config.collector.limits.insert("series".to_owned(), 3);
+    shared.context.config = Arc::new(config);
+    let mut lane = lanes(pick(&["says", "details"]), &shared).remove(0);
+    for _ in 0..2 {
+        let said = cycle(&mut lane).await;
+        let tags: Vec<&str> = said.iter().map(|sample| sample.tags.as_str()).collect();
+        assert_eq!(tags, ["", "n=1", "n=2"]);
+        assert_eq!(stats.series_dropped[Guarded::Series as usize].get(), 1);
+        clock.pass(60_000);
+    }
 }
 
 #[tokio::test]

@@ -7,7 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
-use crate::collect::{Collected, Collector, Context, Cx, Plan, Spec};
+use crate::collect::{Ceiling, Collected, Collector, Context, Cx, Plan, Spec};
 use crate::isolate::Worker;
 use crate::log::Repeats;
 use crate::model::{Sample, Tick};
@@ -38,12 +38,14 @@ pub(super) struct Unit {
     pub(super) panic_pause: Duration,
     /// Samples of the last cycle: room for as many is made at once.
     pub(super) said: usize,
+    /// While it has something to collect.
+    ceiling: Option<Ceiling>,
 }
 
 impl Unit {
     pub(super) fn new(spec: &'static Spec) -> Unit {
         let state = State::Closed { again: Instant::now(), pause: BACK_OFF.0 };
-        Unit { spec, state, ran: None, problems: Repeats::default(), panic_pause: BACK_OFF.0, said: 0 }
+        Unit { spec, state, ran: None, problems: Repeats::default(), panic_pause: BACK_OFF.0, said: 0, ceiling: None }
     }
 
     /// The collector, if it is here or can be opened now.
@@ -82,7 +84,10 @@ impl Unit {
         let again = Instant::now() + REOPEN;
         self.state = match opened {
             Ok(Ok(Some(collector))) => State::Ready(collector),
-            Ok(Ok(None)) => State::Closed { again, pause: BACK_OFF.0 },
+            Ok(Ok(None)) => {
+                self.ceiling = None;
+                State::Closed { again, pause: BACK_OFF.0 }
+            }
             Ok(Err(error)) => {
                 context.stats.collect_errors.add(1);
                 self.problems.warn(self.spec.name, "open", &format!("{error:#}"));
@@ -108,11 +113,13 @@ impl Unit {
     }
 
     /// Accounts for a finished run and answers its samples.
-    pub(super) fn finish(&mut self, (collector, result, collected): Back, context: &Context) -> Vec<Sample> {
+    pub(super) fn finish(&mut self, (collector, result, mut collected): Back, context: &Context) -> Vec<Sample> {
         match result {
             Ok(result) => {
                 self.put_back(collector);
                 self.panic_pause = BACK_OFF.0;
+                let ceiling = self.ceiling.get_or_insert_with(|| Ceiling::new(&context.config, &context.stats));
+                ceiling.apply(&mut collected, result.is_ok());
                 if let Err(error) = &result {
                     context.stats.collect_errors.add(1);
                     self.problems.warn(self.spec.name, "collect", &format!("{error:#}"));

@@ -148,6 +148,15 @@ fn debug_and_the_level_of_the_log_say_how_much() {
     assert!(warnings.lines().count() == 1 && warnings.contains(" WARN F002 "), "{warnings}");
 }
 
+/// One file serves a fleet of both systems.
+#[test]
+fn counters_that_are_configured_cost_a_line_on_linux() {
+    let agent = Agent::start(&json!({ "collector": { "counters": [{ "object": "Memory" }] } }));
+    agent.wait_for_lines(" INFO A018 collector.counters: ", 1);
+    let err = agent.terminate().err;
+    assert!(!err.contains(" WARN "), "{err}");
+}
+
 /// systemd tells by a variable which file the journal reads, for children inherit it.
 #[test]
 fn the_journal_is_told_priorities_and_no_time() {

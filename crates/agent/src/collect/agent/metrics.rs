@@ -1,6 +1,6 @@
 //! What `agent.*` is called. A name keeps its type for ever.
 
-use crate::model::{Metric, Sets};
+use crate::model::{Metric, On, Sets};
 
 const OWN: &str = "counted by the agent";
 const USAGE: &str = "/proc/self; GetProcessMemoryInfo, GetProcessTimes, GetProcessHandleCount";
@@ -50,7 +50,7 @@ pub(super) const COLLIDED: Metric = Metric::counter("agent.series.collided", "po
     .help("points left out because another thing of this host has the same name once it is cleaned");
 pub(super) const SERIES_DROPPED: Metric = Metric::gauge("agent.series.dropped", "things", Sets::EXTENDED, OWN)
     .tags(&["group"])
-    .help("interfaces, disks, volumes, ... over `collector.limits`, left out of the last cycle");
+    .help("interfaces, disks, sites, ... and series of all collectors over `collector.limits`, left out of the last cycle");
 pub(super) const NOT_FINITE: Metric = Metric::counter("agent.points.not_finite", "points", Sets::EXTENDED, OWN)
     .help("collected values left out because they were no numbers");
 pub(super) const PUSH_BUSY: Metric = Metric::counter("agent.push.busy", "requests", Sets::EXTENDED, OWN)
@@ -65,6 +65,21 @@ pub(super) const GUARD_EXCEEDED: Metric = Metric::counter("agent.guard.exceeded"
     .help("times that the agent came over a limit of `guard`");
 pub(super) const GUARD_ENDS: Metric = Metric::gauge("agent.guard.ends", "times", Sets::EXTENDED, OWN)
     .help("times that the guard ended the agent within the last hour");
+
+// What follows is said once a collector has asked for performance counters.
+const PERF: &str = "counted by the agent; once performance counters of others were asked for";
+pub(super) const PERF_DEATHS: Metric = Metric::counter("agent.perf.deaths", "processes", Sets::EXTENDED, PERF)
+    .on(On::Windows)
+    .help("processes that asked for performance counters and fell, or were ended because they did not answer");
+pub(super) const PERF_RECYCLED: Metric = Metric::counter("agent.perf.recycled", "processes", Sets::EXTENDED, PERF)
+    .on(On::Windows)
+    .help("such processes that were replaced because they came over `perf.memory_mb`");
+pub(super) const PERF_REFUSED: Metric = Metric::counter("agent.perf.refused", "queries", Sets::EXTENDED, PERF)
+    .on(On::Windows)
+    .help("queries that were not made: their group is left alone after failures, or no process can be started");
+pub(super) const PERF_MEM: Metric = Metric::gauge("agent.perf.mem", "B", Sets::EXTENDED, "GetProcessMemoryInfo")
+    .on(On::Windows)
+    .help("memory in use by the process that asks for performance counters; absent while there is none");
 
 // What follows is said where a transfer is configured.
 const QUEUE: &str = "counted by the agent; only with a transfer";
@@ -127,6 +142,10 @@ pub(super) const ALL: &[Metric] = &[
     CLOCK_SKEW,
     GUARD_EXCEEDED,
     GUARD_ENDS,
+    PERF_DEATHS,
+    PERF_RECYCLED,
+    PERF_REFUSED,
+    PERF_MEM,
     COLLECTED,
     LOST,
     QUEUE_MEMORY,

@@ -69,3 +69,34 @@ fn what_is_not_known_is_absent_and_what_is_negative_is_said() {
 fn it_sees_its_own_threads_on_every_platform() {
     assert!(cycle(&context(&[])).get("agent.threads").is_some_and(|threads| *threads >= 1.0));
 }
+
+#[test]
+fn what_asking_for_counters_cost_is_said_once_somebody_has_asked() {
+    let cx = context(&[]);
+    let of_perf = || -> Vec<(String, f64)> {
+        let mut agent = Agent::new(&cx);
+        let sets = [NameSet::Extended].into_iter().collect();
+        let (_, Collected { samples, .. }) = with_cx(sets, Platform::Windows, |cx| agent.collect(cx));
+        let named = samples.iter().map(|sample| (sample.metric.to_string(), sample.value.get()));
+        named.filter(|(name, _)| name.starts_with("agent.perf.")).collect()
+    };
+    assert_eq!(of_perf(), []);
+    cx.stats.perf_asked.add(3);
+    cx.stats.perf_deaths.add(2);
+    let said = |name: &str, value: f64| (name.to_owned(), value);
+    let counts = [said("agent.perf.deaths", 2.0), said("agent.perf.recycled", 0.0), said("agent.perf.refused", 0.0)];
+    assert_eq!(of_perf(), counts);
+    cx.stats.perf_mem.set(30_000_000);
+    assert_eq!(of_perf().last(), Some(&said("agent.perf.mem", 3e7)));
+    cx.stats.perf_mem.forget();
+    assert_eq!(of_perf().len(), 3);
+}
+
+#[test]
+fn what_only_a_module_has_is_counted_where_the_module_was_asked() {
+    let cx = context(&[]);
+    let has = |cx: &Context, group: &str| cycle(cx).contains_key(&format!("agent.series.dropped group={group}"));
+    assert!(has(&cx, "series") && has(&cx, "disks") && !has(&cx, "sites") && !has(&cx, "databases"));
+    cx.stats.collect_asked[Lane::Iis as usize].add(1);
+    assert!(has(&cx, "sites") && has(&cx, "pools") && !has(&cx, "databases") && !has(&cx, "counters"));
+}

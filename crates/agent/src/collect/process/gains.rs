@@ -26,25 +26,25 @@ impl Counts {
 
 /// What a process gained since the last cycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Gain {
+pub(in crate::collect) struct Gain {
     /// `None`: it was there before, but not looked at.
-    pub(super) cpu: Option<Cpu>,
-    pub(super) read_bytes: u64,
-    pub(super) written_bytes: u64,
+    pub(in crate::collect) cpu: Option<Cpu>,
+    pub(in crate::collect) read_bytes: u64,
+    pub(in crate::collect) written_bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(super) struct Cpu {
-    pub(super) user_us: u64,
-    pub(super) kernel_us: u64,
+pub(in crate::collect) struct Cpu {
+    pub(in crate::collect) user_us: u64,
+    pub(in crate::collect) kernel_us: u64,
 }
 
 impl Cpu {
-    pub(super) fn total_us(self) -> u64 {
+    pub(in crate::collect) fn total_us(self) -> u64 {
         self.user_us.saturating_add(self.kernel_us)
     }
 
-    pub(super) fn plus(self, other: Cpu) -> Cpu {
+    pub(in crate::collect) fn plus(self, other: Cpu) -> Cpu {
         Cpu {
             user_us: self.user_us.saturating_add(other.user_us),
             kernel_us: self.kernel_us.saturating_add(other.kernel_us),
@@ -54,7 +54,7 @@ impl Cpu {
 
 /// The processes of the last cycle that were looked at.
 #[derive(Default)]
-pub(super) struct Seen {
+pub(in crate::collect) struct Seen {
     before: HashMap<(u32, u64), Counts>,
     now: HashMap<(u32, u64), Counts>,
     gains: Vec<Gain>,
@@ -64,13 +64,13 @@ pub(super) struct Seen {
 
 /// What each process of a table gained, in its order, and in which time; `None` in the first cycle.
 #[derive(Clone, Copy)]
-pub(super) struct Gains<'a> {
-    pub(super) all: &'a [Gain],
+pub(in crate::collect) struct Gains<'a> {
+    pub(in crate::collect) all: &'a [Gain],
     elapsed: Option<Duration>,
 }
 
 impl Gains<'_> {
-    pub(super) fn percent_of_one_cpu(&self, us: u64) -> Option<f64> {
+    pub(in crate::collect) fn percent_of_one_cpu(&self, us: u64) -> Option<f64> {
         let elapsed_us = self.elapsed?.as_secs_f64() * 1e6;
         (elapsed_us > 0.0).then(|| float(us) * 100.0 / elapsed_us)
     }
@@ -78,12 +78,12 @@ impl Gains<'_> {
 
 impl Seen {
     /// Another cycle has begun.
-    pub(super) fn pass(&mut self, elapsed: Option<Duration>) {
+    pub(in crate::collect) fn pass(&mut self, elapsed: Option<Duration>) {
         self.elapsed = elapsed.map(|elapsed| elapsed + self.elapsed.unwrap_or_default());
     }
 
     /// The processes could be listed.
-    pub(super) fn advance(&mut self, table: &[Proc]) -> Gains<'_> {
+    pub(in crate::collect) fn advance(&mut self, table: &[Proc]) -> Gains<'_> {
         let elapsed = self.elapsed.take();
         let Seen { before, now, gains, .. } = self;
         gains.clear();

@@ -1,0 +1,162 @@
+//! `iis.*`: web sites and their total, ASP.NET, and on request caches and the CLR (`clr.*`). Application pools are a collector
+//! of their own, [`pools`].
+//!
+//! IIS is there where its version stands in the registry or W3SVC is registered; where it is not, the schedule asks again.
+//! What it counts is served by libraries of several products, each asked in a group of its own ([`Part`]), so that one that
+//! hangs, dies or is not installed costs its own series alone. An object that is not there is no fault: ASP.NET is a feature,
+//! and IIS may be removed while the agent runs.
+//!
+//! Source: the objects `Web Service`, `Web Service Cache`, `ASP.NET`, `ASP.NET Applications`, `HTTP Service` and `.NET CLR *`
+//! with their English names. The copies of ASP.NET's objects that bear a version say the same once more and are not read.
+
+mod apps;
+mod aspnet;
+mod cache;
+mod clr;
+pub(super) mod host_config;
+mod http;
+mod legacy;
+mod lines;
+pub(super) mod pools;
+mod sites;
+mod workers;
+
+use super::{Collector, Context, Cx, Lane, Spec};
+use crate::config::Switch;
+use crate::model::{Metric, concat};
+use crate::perf::client::Refused;
+use crate::perf::meter::{Line, counters, metrics};
+use crate::perf::rows::{Missing, Table};
+
+static METRICS: [Metric; 118] = concat(&[
+    &metrics(&lines::SITES),
+    &metrics(&lines::MORE),
+    &[lines::STATE],
+    &metrics(&legacy::WEB),
+    &metrics(&cache::LINES),
+    &metrics(&http::LINES),
+    &metrics(&aspnet::GLOBAL),
+    &metrics(&apps::TOTAL),
+    &metrics(&apps::DETAILS),
+    &metrics(&apps::APPS),
+    &metrics(&legacy::ASP),
+    &metrics(&legacy::APPS),
+    &clr::METRICS,
+]);
+
+pub(super) const SPEC: Spec = Spec {
+    name: "iis",
+    check: "",
+    lane: Lane::Iis,
+    // One rate of ASP.NET.
+    rates: true,
+    metrics: &METRICS,
+    options: &[],
+    open: |cx: &Context| Ok(open(cx, is_installed)),
+};
+
+/// The service that IIS serves sites with.
+const W3SVC: &str = r"SYSTEM\CurrentControlSet\Services\W3SVC";
+
+fn is_installed() -> bool {
+    // Read in the registry, as the manager of services may be busy and the caller may not wait.
+    let has_version = matches!(falcon_sys::iis_version(), Ok(Some(_)));
+    has_version || matches!(falcon_sys::registry_text(W3SVC, "ObjectName"), Ok(Some(_)))
+}
+
+fn open(cx: &Context, is_installed: fn() -> bool) -> Option<Box<dyn Collector>> {
+    match cx.config.iis.enabled {
+        Switch::Off => return None,
+        Switch::Auto if !is_installed() => return None,
+        Switch::Auto | Switch::On => {}
+    }
+    let is_on = |option| cx.config.collector.is_on(option, false);
+    let mut parts: Vec<Box<dyn Part>> = vec![Box::new(sites::Sites::new(cx)), Box::new(aspnet::AspNet::new(cx))];
+    if is_on(http::OPTION) {
+        parts.push(Box::new(http::Http::new(cx)));
+    }
+    if is_on(clr::OPTION) {
+        parts.push(Box::new(clr::Clr::new(cx)));
+    }
+    Some(Box::new(Iis { parts }))
+}
+
+/// What is asked in one group of counters.
+trait Part: Send {
+    /// How problems name it.
+    fn what(&self) -> &'static str;
+
+    /// Says what its objects tell; an error where nothing was answered.
+    fn collect(&mut self, cx: &mut Cx<'_>) -> Result<Asked, Refused>;
+}
+
+/// Whether there was anything that somebody wants to hear.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Asked {
+    Something,
+    Nothing,
+}
+
+/// Queries without an answer in time for which the lane can wait in one cycle.
+const MOST_LATE: usize = 2;
+
+struct Iis {
+    parts: Vec<Box<dyn Part>>,
+}
+
+impl Collector for Iis {
+    fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        let mut refused: Vec<(&'static str, Refused)> = Vec::new();
+        let (mut answered, mut late) = (false, 0);
+        for part in &mut self.parts {
+            if late >= MOST_LATE {
+                cx.problem(part.what(), "not asked in this cycle, as others took all its time");
+                continue;
+            }
+            match part.collect(cx) {
+                Ok(asked) => answered |= asked == Asked::Something,
+                Err(why) => {
+                    late += usize::from(matches!(why, Refused::Late(_)));
+                    refused.push((part.what(), why));
+                }
+            }
+        }
+        match refused.first() {
+            Some((what, why)) if !answered => anyhow::bail!("{what}: {why}"),
+            _ => {}
+        }
+        for (what, why) in refused {
+            cx.problem(what, why);
+        }
+        Ok(())
+    }
+}
+
+/// Names of the counters behind what is switched on.
+fn wanted(cx: &Cx<'_>, lines: impl Iterator<Item = &'static Line>) -> Vec<String> {
+    counters(lines.filter(|line| cx.wants(&line.metric)))
+}
+
+/// An object's table; of one that is not there or damaged, that is told.
+fn present(cx: &mut Cx<'_>, object: &str, answer: Result<Table, Missing>) -> Option<Table> {
+    let what = format!("object {object}");
+    match answer {
+        Ok(table) => {
+            if table.left_out > 0 {
+                cx.problem(what, "is damaged in part, or too large: not all of it is read");
+            }
+            Some(table)
+        }
+        Err(why @ Missing::Damaged) => {
+            cx.problem(what, why);
+            None
+        }
+        Err(why @ (Missing::Unnamed | Missing::Unserved)) => {
+            cx.remark(what, why);
+            None
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;

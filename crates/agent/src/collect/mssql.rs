@@ -1,0 +1,332 @@
+//! `mssql.*`: every instance of SQL Server, by its performance counters, its service and its process; no login is needed.
+//!
+//! An instance that does not run is down and nothing else: its counters may still be there, and stand. Each instance is a
+//! group of counters of its own, which fails alone; what a version does not have is absent. Which instances there are is looked
+//! at every ten minutes ([`discovery`]). The metrics stand in tables: [`engine`], [`locks`], [`access`], [`transactions`],
+//! [`databases`], [`waits`], [`availability`], [`pools`], [`process`], and those of older agents in [`legacy`].
+//!
+//! Source of the names: Microsoft's pages "SQL Server, ... object" of each object.
+
+mod access;
+mod availability;
+mod databases;
+mod discovery;
+mod engine;
+mod instance;
+mod legacy;
+mod locks;
+mod pools;
+mod process;
+mod table;
+mod transactions;
+mod waits;
+
+use std::cmp::Reverse;
+use std::collections::HashSet;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::Context as _;
+use falcon_sys::types::{Proc, Service};
+
+use super::pattern::{Choice, Pattern};
+use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec};
+use crate::config::{Config, Switch};
+use crate::model::{Metric, Sets};
+use crate::perf::client::{Counters, Perf, Refused, Tables};
+use crate::stats::Stats;
+use discovery::{System, Windows};
+use instance::{Instance, Wishes};
+use table::{Object, POOLS, is_total};
+
+const OBJECTS: &[&[Object]] = &[
+    engine::OBJECTS,
+    locks::OBJECTS,
+    access::OBJECTS,
+    transactions::OBJECTS,
+    databases::OBJECTS,
+    waits::OBJECTS,
+    availability::OBJECTS,
+    pools::OBJECTS,
+    legacy::OBJECTS,
+];
+
+/// What is declared beside processes and in the tables, and how many metrics these are.
+#[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
+const fn declared<const N: usize>() -> ([Metric; N], usize) {
+    let mut all = [Metric::gauge("", "", Sets::NONE, ""); N];
+    let mut filled = 0;
+    while filled < process::METRICS.len() {
+        if filled < N {
+            all[filled] = process::METRICS[filled];
+        }
+        filled += 1;
+    }
+    let mut list = 0;
+    while list < OBJECTS.len() {
+        let mut object = 0;
+        while object < OBJECTS[list].len() {
+            let lines = OBJECTS[list][object].lines;
+            let mut line = 0;
+            while line < lines.len() {
+                if filled < N {
+                    all[filled] = lines[line].metric;
+                }
+                filled += 1;
+                line += 1;
+            }
+            object += 1;
+        }
+        list += 1;
+    }
+    (all, filled)
+}
+
+static METRICS: [Metric; declared::<0>().1] = declared().0;
+
+/// How often instances are looked for.
+const LOOK: Duration = Duration::from_secs(600);
+/// Queries without an answer in one cycle after which no more are made: each may take its whole time.
+const MOST_LATE: usize = 2;
+
+pub(super) const SPEC: Spec = Spec {
+    name: "mssql",
+    check: "",
+    lane: Lane::Mssql,
+    rates: true,
+    metrics: &METRICS,
+    options: &[POOLS],
+    open: |cx: &Context| {
+        Ok(match cx.config.mssql.enabled {
+            Switch::Off => None,
+            Switch::Auto if !discovery::is_there() => None,
+            Switch::Auto | Switch::On => {
+                let system = Windows::new(cx.host.clone(), cx.stats.clone());
+                Some(Box::new(Mssql::new(&cx.config, &cx.stats, cx.perf.clone(), Box::new(system))))
+            }
+        })
+    },
+};
+
+struct Mssql {
+    system: Box<dyn System>,
+    perf: Perf,
+    wishes: Wishes,
+    /// Each of `mssql.instance`, to tell which of them fit nothing.
+    named: Vec<(String, Pattern)>,
+    is_meant: bool,
+    guard: Guard,
+    instances: Vec<Instance>,
+    /// Since instances were looked for.
+    looked: Option<Duration>,
+    unread: Vec<(String, String)>,
+    /// As they were last listed.
+    services: Option<Vec<Service>>,
+    processes: Vec<Proc>,
+}
+
+/// What an instance answered.
+struct Answer {
+    /// In the list of instances.
+    place: usize,
+    tables: Tables,
+    /// Whether the engine has any counters.
+    is_there: bool,
+    /// Its databases beyond the bound.
+    left_out: HashSet<String>,
+}
+
+impl Mssql {
+    fn new(config: &Config, stats: &Arc<Stats>, perf: Perf, system: Box<dyn System>) -> Mssql {
+        Mssql {
+            system,
+            perf,
+            wishes: Wishes {
+                choice: Choice::new(&config.mssql.instance, &config.mssql.exclude),
+                all_pools: config.collector.is_on(POOLS, false),
+            },
+            named: config.mssql.instance.iter().map(|name| (name.clone(), Pattern::caseless(name))).collect(),
+            is_meant: config.mssql.enabled == Switch::On,
+            guard: Guard::new(Guarded::Databases, config, stats),
+            instances: Vec::new(),
+            looked: None,
+            unread: Vec::new(),
+            services: None,
+            processes: Vec::new(),
+        }
+    }
+
+    /// Lists the services; whether that is of now. Of a list that cannot be had the one before counts.
+    fn list(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<bool> {
+        match (self.system.services(), &self.services) {
+            (Ok(services), _) => {
+                self.services = Some(services);
+                Ok(true)
+            }
+            (Err(error), Some(_)) => {
+                cx.problem("services", error);
+                Ok(false)
+            }
+            (Err(error), None) => Err(error).context("services"),
+        }
+    }
+
+    /// Looks for instances where it is time to. What it asked with is given back: as long as that is open, the process that
+    /// answers does not end before instances ask it.
+    fn look(&mut self, elapsed: Option<Duration>) -> Option<Counters> {
+        let since = self.looked.map(|since| since.saturating_add(elapsed.unwrap_or_default()));
+        self.looked = since.filter(|since| *since < LOOK);
+        if self.looked.is_some() {
+            return None;
+        }
+        self.looked = Some(Duration::ZERO);
+        let services = self.services.as_deref().unwrap_or_default();
+        let counters = self.perf.open("mssql");
+        let found = discovery::look(self.system.as_mut(), services, &counters);
+        let is_it = |instance: &Instance, name: &String| instance.name.eq_ignore_ascii_case(name);
+        if found.is_whole {
+            self.instances.retain(|instance| found.names.iter().any(|name| is_it(instance, name)));
+        }
+        for name in &found.names {
+            if !self.instances.iter().any(|instance| is_it(instance, name)) {
+                self.instances.push(Instance::new(name));
+            }
+        }
+        self.unread = found.unread;
+        Some(counters)
+    }
+
+    /// Services and processes.
+    fn emit_states(&mut self, cx: &mut Cx<'_>, is_new: bool) {
+        for instance in &mut self.instances {
+            instance.engine.pass(cx.tick.elapsed);
+            if is_new {
+                instance.look_up(self.services.as_deref().unwrap_or_default());
+                cx.emit(&process::UP, &instance.tags, f64::from(u8::from(instance.is_running)));
+            }
+        }
+        if !self.instances.iter().any(|instance| instance.is_running) {
+            return;
+        }
+        if let Err(error) = self.system.processes(&mut self.processes) {
+            cx.problem("processes of SQL Server", error);
+            return;
+        }
+        for instance in self.instances.iter_mut().filter(|instance| instance.is_running) {
+            let is_default = instance.is_default();
+            let own = self.processes.iter().find(|process| Some(process.pid) == instance.pid);
+            if let Some(process) = own {
+                instance.engine.emit(cx, process, &instance.tags, is_default);
+            }
+        }
+    }
+
+    fn ask(&mut self, cx: &mut Cx<'_>) -> Vec<Answer> {
+        let mut answers = Vec::new();
+        let mut late = 0;
+        for (place, instance) in self.instances.iter_mut().enumerate() {
+            if !instance.is_running {
+                continue;
+            }
+            let what = format!("counters of SQL Server instance {}", instance.name);
+            if late >= MOST_LATE {
+                cx.problem(what, "not asked, as others took the time of the cycle");
+                continue;
+            }
+            let answer = instance.ask(cx, &self.perf);
+            late += usize::from(matches!(answer, Err(Refused::Late(_))));
+            let is_there = answer.as_ref().is_ok_and(|tables| instance.is_there(tables));
+            match answer {
+                // Nothing that counters tell is asked for.
+                Ok(tables) if tables.is_empty() => continue,
+                Ok(tables) => {
+                    if !is_there {
+                        cx.problem(
+                            what,
+                            "none of its objects answers; `lodctr` with the perf-*sqlctr.ini of its directory Binn \
+                             registers them, and an instance of 32 bits has none for a program of 64",
+                        );
+                    }
+                    answers.push(Answer { place, tables, is_there, left_out: HashSet::new() });
+                }
+                Err(why) => cx.problem(what, why),
+            }
+            cx.emit(&process::AVAILABLE, &instance.tags, f64::from(u8::from(is_there)));
+        }
+        answers
+    }
+
+    /// Leaves as many databases as there may be, of all instances together.
+    fn bound(&mut self, cx: &mut Cx<'_>, answers: &mut [Answer]) {
+        if !databases::LINES.iter().any(|line| cx.wants(&line.metric)) {
+            return;
+        }
+        let mut all: Vec<(usize, String, u64)> = Vec::new();
+        let mut named: Vec<bool> = vec![false; self.named.len()];
+        let mut is_any = false;
+        for (n, answer) in answers.iter().enumerate() {
+            let Some(table) = self.databases(answer) else { continue };
+            is_any |= table.rows.iter().any(|row| !is_total(&row.instance));
+            for ((_, pattern), named) in self.named.iter().zip(&mut named) {
+                *named |= table.rows.iter().any(|row| pattern.fits(&row.instance));
+            }
+            let told = table.rows.iter().filter(|row| self.wishes.has(&row.instance));
+            all.extend(told.map(|row| (n, row.instance.clone(), databases::data_size(table, row))));
+        }
+        for ((written, _), _) in self.named.iter().zip(named).filter(|(_, named)| is_any && !named) {
+            cx.remark(format!("database {written}"), "fits none of the instances that run on this host");
+        }
+        let mut stay = all.clone();
+        let name = |(n, name, _): &(usize, String, u64)| {
+            let instance = answers.get(*n).and_then(|answer| self.instances.get(answer.place));
+            format!("{}/{name}", instance.map_or("", |instance| instance.name.as_str()))
+        };
+        self.guard.apply(cx, &mut stay, name, |(_, _, size)| Reverse(*size));
+        if stay.len() == all.len() {
+            return;
+        }
+        let stay: HashSet<(usize, String)> = stay.into_iter().map(|(n, name, _)| (n, name)).collect();
+        for (n, name, _) in all {
+            let key = (n, name);
+            if !stay.contains(&key)
+                && let Some(answer) = answers.get_mut(n)
+            {
+                answer.left_out.insert(key.1);
+            }
+        }
+    }
+
+    fn databases<'a>(&self, answer: &'a Answer) -> Option<&'a crate::perf::rows::Table> {
+        let place = self.instances.get(answer.place)?.place_of(databases::DATABASES)?;
+        answer.tables.get(place)?.as_ref().ok()
+    }
+}
+
+impl Collector for Mssql {
+    fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        let is_new = self.list(cx)?;
+        let looked_with = self.look(cx.tick.elapsed);
+        for (what, why) in &self.unread {
+            cx.problem(what, why);
+        }
+        if self.instances.is_empty() && self.is_meant {
+            cx.remark("SQL Server", "mssql.enabled is true, and no instance is installed on this host");
+        }
+        self.emit_states(cx, is_new);
+        let mut answers = self.ask(cx);
+        drop(looked_with);
+        self.bound(cx, &mut answers);
+        for Answer { place, tables, is_there, left_out } in &answers {
+            if let Some(instance) = self.instances.get_mut(*place) {
+                if *is_there {
+                    instance.tell_missing(cx, tables);
+                }
+                instance.say(cx, tables, &self.wishes, left_out);
+            }
+        }
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests;

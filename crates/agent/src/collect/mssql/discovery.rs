@@ -1,0 +1,166 @@
+//! Which instances there are, and what the system tells of them beside their counters.
+//!
+//! An instance is one that setup registered, one that has a service, or one whose counters have a name: any of the three may be
+//! missing. The default instance is called MSSQLSERVER, as its service is. What could not be looked at takes nothing away.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use falcon_sys::Host;
+use falcon_sys::types::{PerfNames, Proc, Service, SqlInstance};
+
+use crate::isolate::{Isolated, LEFT_ALONE};
+use crate::perf::client::Counters;
+use crate::stats::Stats;
+
+pub(super) const DEFAULT: &str = "MSSQLSERVER";
+/// Before the name of any other instance: of its service, and of its objects.
+pub(super) const NAMED: &str = "MSSQL$";
+/// Before the objects of the default instance.
+pub(super) const OBJECTS: &str = "SQLServer:";
+/// What SQL Server supports on a host.
+const MOST: usize = 50;
+
+/// The image of the engine.
+const IMAGE: &str = "sqlservr";
+
+/// The manager of services answers in milliseconds; while one is being started that does not come back, it may not.
+const DEADLINE: Duration = Duration::from_secs(5);
+
+/// What is asked of the system; a test answers itself.
+pub(super) trait System: Send {
+    fn registered(&mut self) -> io::Result<Vec<SqlInstance>>;
+    fn services(&mut self) -> io::Result<Vec<Service>>;
+    /// Those of SQL Server's engine.
+    fn processes(&mut self, into: &mut Vec<Proc>) -> io::Result<()>;
+}
+
+pub(super) struct Windows {
+    host: Host,
+    stats: Arc<Stats>,
+    probes: Isolated<io::Result<Vec<Service>>>,
+}
+
+impl Windows {
+    pub(super) fn new(host: Host, stats: Arc<Stats>) -> Windows {
+        Windows { host, stats, probes: Isolated::new("mssql") }
+    }
+}
+
+impl System for Windows {
+    fn registered(&mut self) -> io::Result<Vec<SqlInstance>> {
+        falcon_sys::sql_instances()
+    }
+
+    fn services(&mut self) -> io::Result<Vec<Service>> {
+        let job = || falcon_sys::services(&|_| false).map(|(services, _)| services);
+        let answers = self.probes.run_all(vec![("services".to_owned(), job)], DEADLINE, DEADLINE);
+        match answers.into_iter().next() {
+            Some((_, outcome)) => outcome.answer(LEFT_ALONE, &self.stats.collect_hung),
+            None => Err(io::Error::other("not asked")),
+        }
+    }
+
+    fn processes(&mut self, into: &mut Vec<Proc>) -> io::Result<()> {
+        let mut wanted = |name: &str| name.get(..IMAGE.len()).is_some_and(|begin| begin.eq_ignore_ascii_case(IMAGE));
+        self.host.processes(&mut wanted, into)
+    }
+}
+
+/// Whether it is worth looking closer: from the registry alone, which answers at once.
+pub(super) fn is_there() -> bool {
+    let is_registered = falcon_sys::sql_instances().is_ok_and(|instances| !instances.is_empty());
+    is_registered || falcon_sys::perf_names(PerfNames::Registry).is_ok_and(|names| has_objects(&names))
+}
+
+/// Whether a table of names has an object of any instance.
+fn has_objects(names: &[u16]) -> bool {
+    let begins = |text: &[u16], prefix: &str| {
+        let mut units = text.iter();
+        prefix.bytes().all(|byte| {
+            let unit = units.next().and_then(|unit| u8::try_from(*unit).ok());
+            unit.is_some_and(|unit| unit.eq_ignore_ascii_case(&byte))
+        })
+    };
+    names.split(|unit| *unit == 0).any(|name| begins(name, OBJECTS) || begins(name, NAMED))
+}
+
+/// What a look around found.
+#[derive(Debug, Default, PartialEq, Eq)]
+pub(super) struct Found {
+    pub names: Vec<String>,
+    /// Whether everything could be looked at.
+    pub is_whole: bool,
+    /// What could not be looked at, and why.
+    pub unread: Vec<(String, String)>,
+}
+
+pub(super) fn look(system: &mut dyn System, services: &[Service], counters: &Counters) -> Found {
+    let mut found = Found::default();
+    match system.registered() {
+        Ok(instances) => instances.iter().for_each(|instance| found.add(&instance.name)),
+        Err(error) => found.unread.push(("registered instances of SQL Server".to_owned(), error.to_string())),
+    }
+    services.iter().filter_map(|service| of_service(&service.name)).for_each(|name| found.add(name));
+    for prefix in [OBJECTS, NAMED] {
+        match counters.names(prefix) {
+            Ok(names) => names.iter().filter_map(|name| of_object(name)).for_each(|name| found.add(name)),
+            Err(why) => {
+                found.unread.push(("names of SQL Server's counters".to_owned(), why.to_string()));
+                break;
+            }
+        }
+    }
+    found.is_whole = found.unread.is_empty();
+    if found.names.len() > MOST {
+        found.names.truncate(MOST);
+        found.unread.push(("instances of SQL Server".to_owned(), format!("only {MOST} are told of")));
+    }
+    found
+}
+
+impl Found {
+    fn add(&mut self, name: &str) {
+        let name = if name.eq_ignore_ascii_case(DEFAULT) { DEFAULT } else { name };
+        if !name.is_empty() && !self.names.iter().any(|known| known.eq_ignore_ascii_case(name)) {
+            self.names.push(name.to_owned());
+        }
+    }
+}
+
+fn after<'a>(text: &'a str, prefix: &str) -> Option<&'a str> {
+    let (begin, rest) = text.split_at_checked(prefix.len())?;
+    begin.eq_ignore_ascii_case(prefix).then_some(rest)
+}
+
+fn of_service(service: &str) -> Option<&str> {
+    if service.eq_ignore_ascii_case(DEFAULT) { Some(DEFAULT) } else { after(service, NAMED) }
+}
+
+fn of_object(object: &str) -> Option<&str> {
+    match after(object, NAMED) {
+        Some(rest) => rest.split_once(':').map(|(name, _)| name),
+        None => after(object, OBJECTS).map(|_| DEFAULT),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn objects_and_services_tell_which_instance_they_are_of() {
+        let objects = ["SQLServer:Locks", "sqlserver:", "MSSQL$Prod:Databases", "MSSQL$X", "SQLAgent$X:Jobs", "甲"];
+        assert_eq!(objects.map(of_object), [Some(DEFAULT), Some(DEFAULT), Some("Prod"), None, None, None]);
+        let services = ["mssqlserver", "MSSQL$X", "MSSQLFDLauncher$X", "MSSQLServerOLAPService", "SQLAgent$X"];
+        assert_eq!(services.map(of_service), [Some(DEFAULT), Some("X"), None, None, None]);
+    }
+
+    #[test]
+    fn a_table_of_names_tells_whether_there_is_an_object() {
+        let has = |names: &str| has_objects(&names.encode_utf16().collect::<Vec<u16>>());
+        assert!(has("2\0System\0900\0MSSQL$X:Locks\0\0") && has("2\0sqlserver:locks\0"));
+        assert!(!has("2\0System\0900\0MSSQL\0902\0Not SQLServer:\0\0") && !has(""));
+    }
+}

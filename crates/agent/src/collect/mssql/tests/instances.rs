@@ -1,0 +1,201 @@
+//! Which instances there are, whether they run, and what one costs another.
+
+use super::*;
+
+const EXTENDED: &str = r#"{"collector": {"names": ["extended"]}}"#;
+
+fn connections(fake: &Fake, object: &str, number: u64) {
+    fake.set(object, Ok(table(0, &[("User Connections", LARGE)], &[("", &[number])])));
+}
+
+// Counters of an instance that was stopped stay where they are, with the last numbers.
+#[test]
+fn a_stopped_instance_is_down_and_nothing_else() {
+    let mut rig = Rig::typical(EXTENDED);
+    connections(&rig.fake, "SQLServer:General Statistics", 5);
+    connections(&rig.fake, "MSSQL$Prod:General Statistics", 7);
+    rig.facts(|facts| facts.processes = vec![process(10, 0)]);
+    let collected = rig.cycle();
+    let of_prod = |collected: &Collected| -> Vec<String> {
+        said(collected).into_keys().filter(|name| name.contains("instance=Prod")).collect()
+    };
+    assert_eq!(of_prod(&collected), ["mssql.up{instance=Prod}"]);
+    assert!(collected.problems.is_empty(), "{:?}", collected.problems);
+    assert!(rig.fake.asked().iter().all(|(group, _)| group == "mssql:MSSQLSERVER"));
+    rig.facts(|facts| facts.services[1] = ("MSSQL$Prod", 4, 20));
+    let told = said(&rig.cycle());
+    assert_eq!(told.get("mssql.general.user_connections{instance=Prod}"), Some(&7.0));
+    assert_eq!(told.get("mssql.general.user_connections{instance=MSSQLSERVER}"), Some(&5.0));
+    assert_eq!(told.get("mssql.perf.available{instance=Prod}"), Some(&1.0));
+    assert_eq!((told.get("mssql.uptime{instance=Prod}"), rig.fake.open_groups()), (None, 2));
+    rig.facts(|facts| facts.services = vec![("MSSQLSERVER", 2, 0), ("MSSQL$Prod", 7, 20)]);
+    let down = said(&rig.cycle());
+    let wanted = [("mssql.up{instance=MSSQLSERVER}", 0.0), ("mssql.up{instance=Prod}", 0.0)];
+    assert_eq!(down, wanted.into_iter().map(|(name, value)| (name.to_owned(), value)).collect());
+    assert_eq!(rig.fake.open_groups(), 0);
+}
+
+#[test]
+fn an_instance_is_found_by_any_of_its_three_traces_and_once() {
+    let facts = Facts {
+        registered: vec!["Prod"],
+        services: vec![("MSSQL$PROD", 4, 1), ("mssqlserver", 4, 2), ("MSSQL$Other", 1, 0)],
+        ..Facts::default()
+    };
+    let mut rig = Rig::new(EXTENDED, facts);
+    connections(&rig.fake, "MSSQL$prod:General Statistics", 1);
+    connections(&rig.fake, "MSSQL$Left:General Statistics", 1);
+    let wanted = [("MSSQLSERVER", 1.0), ("Left", 0.0), ("Other", 0.0), ("Prod", 1.0)];
+    let wanted: BTreeMap<String, f64> =
+        wanted.into_iter().map(|(name, up)| (format!("mssql.up{{instance={name}}}"), up)).collect();
+    let mut said = said(&rig.cycle());
+    said.retain(|name, _| name.starts_with("mssql.up"));
+    assert_eq!(said, wanted);
+}
+
+#[test]
+fn instances_are_looked_for_every_ten_minutes() {
+    let mut rig = Rig::typical(EXTENDED);
+    let ups = |rig: &mut Rig| names(&rig.cycle(), "mssql.up").len();
+    assert_eq!(ups(&mut rig), 2);
+    rig.facts(|facts| {
+        facts.registered = vec!["MSSQLSERVER", "New"];
+        facts.services = vec![("MSSQLSERVER", 4, 10), ("MSSQL$New", 4, 12)];
+    });
+    for minute in 1..10 {
+        let names = names(&rig.cycle(), "mssql.up");
+        assert!(names.iter().all(|name| !name.contains("New")), "minute {minute}");
+    }
+    assert_eq!(names(&rig.cycle(), "mssql.up"), ["mssql.up{instance=MSSQLSERVER}", "mssql.up{instance=New}"]);
+    // What cannot be looked at takes nothing away.
+    rig.facts(|facts| {
+        facts.registry_fails = true;
+        facts.services = vec![("MSSQL$NEW", 4, 12)];
+    });
+    for _ in 0..10 {
+        assert_eq!(ups(&mut rig), 2);
+    }
+    let collected = rig.cycle();
+    assert_eq!(collected.problems[0], ("registered instances of SQL Server".to_owned(), "no registry".to_owned()));
+}
+
+#[test]
+fn where_nothing_is_installed_that_is_remarked_if_it_is_meant_to_be() {
+    for (enabled, remarks) in [("true", 1), ("\"auto\"", 0)] {
+        let file = format!(r#"{{"collector": {{"names": ["extended"]}}, "mssql": {{"enabled": {enabled}}}}}"#);
+        let mut rig = Rig::new(&file, Facts::default());
+        let collected = rig.cycle();
+        assert_eq!((collected.samples.len(), collected.remarks.len()), (0, remarks), "{enabled}");
+        assert!(collected.problems.is_empty());
+    }
+}
+
+#[test]
+fn what_one_version_lacks_and_what_is_damaged_costs_itself_alone() {
+    let mut rig = Rig::typical(EXTENDED);
+    connections(&rig.fake, "SQLServer:General Statistics", 5);
+    rig.fake.set("SQLServer:Locks", Err(Missing::Unserved));
+    rig.fake.set("SQLServer:Latches", Err(Missing::Unnamed));
+    let broken = Table { left_out: 1, ..table(0, &[("Page life expectancy", LARGE)], &[("", &[77])]) };
+    rig.fake.set("SQLServer:Buffer Manager", Ok(broken));
+    let collected = rig.cycle();
+    let said = said(&collected);
+    assert_eq!(said.get("mssql.general.user_connections{instance=MSSQLSERVER}"), Some(&5.0));
+    assert_eq!(said.get("mssql.buffer.page_life_expectancy{instance=MSSQLSERVER}"), Some(&77.0));
+    let what: Vec<&str> = collected.problems.iter().map(|(what, _)| what.as_str()).collect();
+    assert_eq!(what, ["SQLServer:Buffer Manager", "SQLServer:Locks"]);
+    assert_eq!(rig.cycle().problems, collected.problems, "the same words in each cycle");
+}
+
+#[test]
+fn an_instance_that_is_refused_is_a_problem_of_its_own() {
+    let mut rig = Rig::typical(EXTENDED);
+    rig.facts(|facts| facts.services[1] = ("MSSQL$Prod", 4, 20));
+    connections(&rig.fake, "MSSQL$Prod:General Statistics", 7);
+    rig.fake.refuse("mssql:MSSQLSERVER", Some(Refused::Paused));
+    let collected = rig.cycle();
+    let told = said(&collected);
+    assert_eq!(told.get("mssql.perf.available{instance=MSSQLSERVER}"), Some(&0.0));
+    assert_eq!(told.get("mssql.up{instance=MSSQLSERVER}"), Some(&1.0));
+    assert_eq!(told.get("mssql.general.user_connections{instance=Prod}"), Some(&7.0));
+    assert_eq!(collected.problems.len(), 1);
+    assert_eq!(collected.problems[0].0, "counters of SQL Server instance MSSQLSERVER");
+    // Without any object it is none of the versions: its counters were never registered.
+    rig.fake.refuse("mssql:MSSQLSERVER", None);
+    let collected = rig.cycle();
+    assert_eq!(said(&collected).get("mssql.perf.available{instance=MSSQLSERVER}"), Some(&0.0));
+    assert!(collected.problems[0].1.contains("lodctr"), "{:?}", collected.problems);
+}
+
+// Three providers that hang would have taken the deadline of the whole collector, and what the others said with it.
+#[test]
+fn after_two_that_do_not_answer_no_more_are_asked_in_a_cycle() {
+    let services = vec![("MSSQL$A", 4, 1), ("MSSQL$B", 4, 2), ("MSSQL$C", 4, 3)];
+    let mut rig = Rig::new(EXTENDED, Facts { services, ..Facts::default() });
+    for group in ["mssql:A", "mssql:B", "mssql:C"] {
+        rig.fake.refuse(group, Some(Refused::Late(10)));
+    }
+    let collected = rig.cycle();
+    let asked: Vec<String> = rig.fake.asked().into_iter().map(|(group, _)| group).collect();
+    assert_eq!((asked, collected.problems.len()), (vec!["mssql:A".to_owned(), "mssql:B".to_owned()], 3));
+    assert_eq!(names(&collected, "mssql.up").len(), 3);
+}
+
+#[test]
+fn while_the_manager_of_services_is_busy_the_last_states_count() {
+    let mut rig = Rig::typical(EXTENDED);
+    connections(&rig.fake, "SQLServer:General Statistics", 5);
+    rig.facts(|facts| facts.services_fail = true);
+    let (result, collected) = rig.try_cycle();
+    assert!(result.is_err() && collected.samples.is_empty(), "nothing is known");
+    rig.facts(|facts| facts.services_fail = false);
+    rig.cycle();
+    rig.facts(|facts| facts.services_fail = true);
+    let collected = rig.cycle();
+    let told = said(&collected);
+    assert_eq!(told.get("mssql.general.user_connections{instance=MSSQLSERVER}"), Some(&5.0));
+    assert_eq!(told.get("mssql.up{instance=MSSQLSERVER}"), None, "what is not known is not said");
+    assert_eq!(collected.problems, [("services".to_owned(), "busy".to_owned())]);
+}
+
+#[test]
+fn jobs_are_asked_for_while_the_agent_service_runs() {
+    let mut rig = Rig::typical(EXTENDED);
+    rig.fake.set("SQLAgent:Jobs", Ok(table(0, &[("Active jobs", LARGE)], &[("Alerts", &[1]), ("_Total", &[2])])));
+    connections(&rig.fake, "SQLServer:General Statistics", 5);
+    let active = "mssql.agent.jobs.active{instance=MSSQLSERVER}";
+    assert_eq!(said(&rig.cycle()).get(active), Some(&2.0));
+    rig.facts(|facts| facts.services[2] = ("SQLSERVERAGENT", 1, 0));
+    rig.fake.asked();
+    let told = said(&rig.cycle());
+    assert_eq!(
+        (told.get(active), told.get("mssql.general.user_connections{instance=MSSQLSERVER}")),
+        (None, Some(&5.0))
+    );
+    assert!(rig.fake.asked()[0].1.iter().all(|query| query.object != "SQLAgent:Jobs"));
+    // They are another provider's: they go on without the engine's, which are missed once for all.
+    rig.facts(|facts| facts.services[2] = ("SQLSERVERAGENT", 4, 11));
+    rig.fake.set("SQLServer:General Statistics", Err(Missing::Unserved));
+    let collected = rig.cycle();
+    let told = said(&collected);
+    let available = "mssql.perf.available{instance=MSSQLSERVER}";
+    assert_eq!((told.get(active), told.get(available), collected.problems.len()), (Some(&2.0), Some(&0.0), 1));
+}
+
+#[test]
+fn processor_time_is_that_of_the_instances_own_process() {
+    let mut rig = Rig::typical(EXTENDED);
+    rig.facts(|facts| {
+        facts.services[1] = ("MSSQL$Prod", 4, 20);
+        facts.processes = vec![process(20, 100), process(10, 100), process(30, 9)];
+    });
+    let cpu = "mssql.process.cpu.percent{instance=MSSQLSERVER}";
+    assert_eq!(said(&rig.cycle()).get(cpu), None);
+    rig.facts(|facts| facts.processes = vec![process(20, 100), process(10, 190)]);
+    let told = said(&rig.cycle());
+    assert_eq!((told.get(cpu), told.get("mssql.process.cpu.percent{instance=Prod}")), (Some(&150.0), Some(&0.0)));
+    // A new process under the same pid has no time before.
+    rig.facts(|facts| facts.processes = vec![Proc { created: 8, ..process(10, 1) }]);
+    let told = said(&rig.cycle());
+    assert_eq!((told.get(cpu), told.contains_key("mssql.uptime{instance=Prod}")), (None, false));
+}
