@@ -41,10 +41,11 @@ pub const MULTI_BASE: u32 = 0x4203_0500;
 pub const ELAPSED_TIME: u32 = 0x3024_0500;
 pub const NODATA: u32 = 0x4000_0200;
 
-/// Bytes that a value of this type has: its size bits say 4, 8 or none; a text is as long as its provider likes, here 8.
+/// Bytes that a value of this type has: its size bits say 4, 8 or none. A text is as long as its provider likes, here 8; a
+/// double has 8, whatever they say.
 pub fn size(kind: u32) -> u32 {
     match kind & 0x300 {
-        0 => 4,
+        0 if kind != DOUBLE_RAW => 4,
         0x200 => 0,
         _ => 8,
     }
@@ -53,6 +54,6 @@ pub fn size(kind: u32) -> u32 {
 #[test]
 fn sizes_are_those_that_the_types_say() {
     assert_eq!([RAWCOUNT, COUNTER, RAW_BASE, AVERAGE_BASE].map(size), [4; 4]);
-    assert_eq!([LARGE_RAWCOUNT, BULK_COUNT, LARGE_RAW_BASE, DOUBLE_RAW.max(LARGE_DELTA), TEXT].map(size), [8; 5]);
+    assert_eq!([LARGE_RAWCOUNT, BULK_COUNT, LARGE_RAW_BASE, DOUBLE_RAW, TEXT].map(size), [8; 5]);
     assert_eq!(size(NODATA), 0);
 }

@@ -161,20 +161,11 @@ fn a_default_and_a_named_instance_arrive_apart() {
     ];
     let mut expected: Vec<(String, Number)> = Vec::new();
     for (metric, tags, kind, first, second) in both {
-        // Tags are in the order of their names.
-        let (tags, before) = match tags.strip_prefix(",db=") {
-            Some(db) => (String::new(), format!("db={db},")),
-            None => (tags.to_owned(), String::new()),
-        };
-        for (instance, value) in [("MSSQLSERVER", first), ("PROD", second)] {
-            expected.push((format!("{metric}/{before}instance={instance}{tags} {kind}"), Number::Is(value)));
-        }
+        expected.push((d(metric, tags, kind), Number::Is(first)));
+        expected.push((p(metric, tags, kind), Number::Is(second)));
     }
     // 2^32 kB are 2^42 bytes.
-    expected.push((
-        "mssql.db.data_size/db=订单_db__1,instance=MSSQLSERVER GAUGE".to_owned(),
-        Number::Is(4_398_046_511_104.0),
-    ));
+    expected.push((d("mssql.db.data_size", ",db=订单_db__1", "GAUGE"), Number::Is(4_398_046_511_104.0)));
     expected.push((d("mssql.errors", ",type=user", "COUNTER"), is(12)));
     expected.push((p("mssql.errors", ",type=total", "COUNTER"), is(130)));
     for (old, number) in [

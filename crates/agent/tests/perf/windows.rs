@@ -53,14 +53,21 @@ impl Windows {
     pub fn new(providers: &[Provider], also: impl FnOnce(RegFile) -> RegFile) -> Windows {
         let windows = Windows { prefix: Prefix::new() };
         fs::create_dir_all(windows.prefix.on_linux(COUNTERS)).expect("a folder");
+        windows.install(providers, also);
+        windows
+    }
+
+    /// The table of names has those of these providers alone; one that is there already goes on serving what it did.
+    pub fn install(&self, providers: &[Provider], also: impl FnOnce(RegFile) -> RegFile) {
         let mut file = RegFile::new().names(providers.iter().flat_map(|provider| provider.catalog.names()));
         for Provider { service, catalog } in providers {
-            fs::copy(built("falcon_perf_fixture.dll"), windows.beside(service, "dll")).expect("a copy");
-            windows.script(service, Vec::new());
+            if !self.beside(service, "dll").exists() {
+                self.script(service, Vec::new());
+                fs::copy(built("falcon_perf_fixture.dll"), self.beside(service, "dll")).expect("a copy");
+            }
             file = file.provider(service, &format!(r"{COUNTERS}\{service}.dll"), catalog.first(), catalog.last());
         }
-        windows.register(&also(file));
-        windows
+        self.register(&also(file));
     }
 
     /// Writes values to the registry.
