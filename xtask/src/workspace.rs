@@ -48,12 +48,12 @@ impl Workspace {
 
     /// The shipped Windows executable, which is also the one that is tested.
     pub fn windows_exe(&self) -> PathBuf {
-        self.windows_release().join("falcon-agent.exe")
+        self.target("windows").join(WINDOWS_TARGET).join("release/falcon-agent.exe")
     }
 
-    /// What is built for Windows as it would be shipped.
-    pub fn windows_release(&self) -> PathBuf {
-        self.target("windows").join(WINDOWS_TARGET).join("release")
+    /// What is built for Windows for tests alone.
+    pub fn windows_debug(&self) -> PathBuf {
+        self.target("windows").join(WINDOWS_TARGET).join("debug")
     }
 
     /// The Go transfer and hbs of `interop/peer`.

@@ -115,13 +115,14 @@ pub fn service_windows(cx: &Cx<'_>) -> Result<Passed> {
 pub fn perf_windows(cx: &Cx<'_>) -> Result<Passed> {
     let service = cx.ws.target("interop/service.exe");
     build_service(cx, &service)?;
-    cx.windows()?.cargo(cx.ws, "build", Std::Product).args(["--release", "-p", PERF_FIXTURE]).show()?;
+    // As unit tests are built: a library for the executable's profile would have the standard library built once more.
+    cx.windows()?.cargo(cx.ws, "build", Std::Tests).args(["-p", PERF_FIXTURE]).show()?;
     let test = harnessed(cx, "perf").env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
     let template = wine::template(cx.ws)?;
     // Each test runs the agent in a prefix of its own; the harness insists that there is one.
     let test =
         test.env("WINEPREFIX", &template).env("FALCON_WINE_TEMPLATE", template).env("FALCON_TEST_SERVICE", service);
-    let test = test.env("FALCON_PERF_FIXTURE", cx.ws.windows_release());
+    let test = test.env("FALCON_PERF_FIXTURE", cx.ws.windows_debug());
     Ok(Passed::tests(count(test.args(["--", WINDOWS_AT_ONCE]))?))
 }
 

@@ -234,7 +234,7 @@ mod tests {
 
     #[test]
     fn a_table_without_its_end_or_without_anything_is_read_as_far_as_it_goes() {
-        let units: Vec<u16> = "2\0System\x004\0Memory".encode_utf16().collect();
+        let units: Vec<u16> = "2|System|4|Memory".replace('|', "\0").encode_utf16().collect();
         assert_eq!(Names::parse(&units).beginning(""), ["Memory", "System"]);
         assert!(Names::parse(&[]).is_empty() && Names::parse(&[0, 0, 0]).is_empty());
         // Half of a pair of surrogates.

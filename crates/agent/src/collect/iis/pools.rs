@@ -50,7 +50,7 @@ pub(in crate::collect) const SPEC: Spec = Spec {
         let is_meant = match cx.config.iis.enabled {
             Switch::Off => false,
             Switch::On => true,
-            Switch::Auto => is_installed(),
+            Switch::Auto => super::is_installed(),
         };
         let machine = || Box::new(System(cx.host.clone()));
         Ok(if is_meant {
@@ -60,12 +60,6 @@ pub(in crate::collect) const SPEC: Spec = Spec {
         })
     },
 };
-
-/// What cannot be asked is not there: it is asked again in a while.
-fn is_installed() -> bool {
-    falcon_sys::iis_version().is_ok_and(|version| version.is_some())
-        || falcon_sys::service_status("W3SVC").is_ok_and(|status| status.is_some())
-}
 
 const TOTAL: &str = "_Total";
 

@@ -6,6 +6,7 @@ use std::sync::{Arc, Mutex};
 use falcon_perf_fixture::layout::{self, Counter, Instance, Instances, Object, Times};
 
 use super::super::rows::{Missing, Table};
+use super::book::PATIENCE;
 use super::*;
 
 const NUMBER: u32 = 0x0001_0000;
@@ -166,6 +167,14 @@ fn of_the_indexes_of_a_name_the_one_that_is_answered_counts() {
     assert_eq!(ask(&mut reader, &asked), ["Unserved", "Unserved"]);
     assert_eq!(ask(&mut reader, &asked), ["[gets/sec] _Total=3 网站 é=1", "Unserved"]);
     assert_eq!(host.log(), ["text", "10 20 30", "20 30", "20 30", "10 20 30"]);
+}
+
+#[test]
+fn a_name_without_bounds_makes_no_query_without_bounds() {
+    let names: &str = (10..500).map(|n| format!("{n}|Web Service|")).collect::<String>().leak();
+    let host = Host::new(&[("text", names)], vec![sites()]);
+    assert_eq!(ask(&mut host.reader(), &[query("Web Service", &["x"])]), ["[] _Total= 网站 é="]);
+    assert_eq!(host.log()[1].split(' ').count(), 32);
 }
 
 #[test]
