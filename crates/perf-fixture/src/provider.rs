@@ -67,7 +67,7 @@ fn respond(script: &Script, query: &str, room: usize, now: Now) -> Outcome {
         Some(Fault::Print) => {
             for _ in 0..100 {
                 print!("a provider that talks\r\n\0{{\"v\":1}}\n");
-                eprint!("a provider that complains\n");
+                eprintln!("a provider that complains");
             }
         }
         None => {}

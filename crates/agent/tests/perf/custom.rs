@@ -6,7 +6,7 @@ use falcon_perf_fixture::script::{Definition, Object, Patch, Row, Value, at};
 use serde_json::{Value as Json, json};
 
 use crate::harness::peer::Peer;
-use crate::seen::{Number, arrive, config, is, last, series};
+use crate::seen::{Number, arrive, config, deaths, is, series};
 use crate::windows::{Provider, Windows};
 
 /// A configuration that asks for these entries.
@@ -174,7 +174,7 @@ fn objects_of_odd_forms_arrive_as_far_as_they_mean_something() {
     for object in ["Fx Unserved", "Fx Unknown"] {
         assert_eq!(agent.lines(object).len(), 1, "one line for {object}\n{}", agent.state());
     }
-    assert_eq!(last(&peer, "agent.perf.deaths COUNTER"), Some(0.0));
+    assert_eq!(deaths(&peer, &agent), 0.0);
     assert!(!windows.asked("Fixture").contains_key(&0) && unserved.index > 0);
     assert_eq!(agent.terminate().code, Some(0));
 }
@@ -241,6 +241,6 @@ fn wrong_lengths_cost_the_object_alone() {
         script(truth(n + 1000), n + 1000);
         arrive(&peer, &agent, &both(number + 1000));
     }
-    assert_eq!(last(&peer, "agent.perf.deaths COUNTER"), Some(0.0), "{}", agent.state());
+    assert_eq!(deaths(&peer, &agent), 0.0, "{}", agent.state());
     assert_eq!(agent.terminate().code, Some(0));
 }

@@ -14,11 +14,12 @@ use crate::custom::asking;
 use crate::harness::agent::Agent;
 use crate::harness::peer::Peer;
 use crate::iis::installed;
-use crate::seen::{arrive, cycles, is, last, stamps};
+use crate::seen::{arrive, cycles, deaths, is, last, stamps};
 use crate::windows::{Provider, Windows};
 
-/// Long enough that a query which is given up after a second, and a new process, have room in a cycle of a busy machine.
-const STEP_S: i64 = 4;
+/// Long enough that a query which is given up after [`TIMEOUT_S`], and a new process, have room in a cycle of a busy machine.
+const STEP_S: i64 = 6;
+const TIMEOUT_S: u32 = 3;
 
 const FAULTY: &str = "fx.faulty.x GAUGE";
 
@@ -57,7 +58,7 @@ impl Bed {
         );
         let mut config = asking(&peer, &entries);
         config["transfer"]["interval"] = json!(STEP_S);
-        config["perf"] = json!({ "timeout": 1 });
+        config["perf"] = json!({ "timeout": TIMEOUT_S });
         change(&mut config);
         let number = |shape: &Shape| shape.one(&[("x", Value::Is(1))]);
         windows.script("AFaulty", faulty.iter().map(number).collect());
@@ -89,7 +90,7 @@ impl Bed {
     }
 
     fn deaths(&self) -> f64 {
-        last(&self.peer, "agent.perf.deaths COUNTER").unwrap_or(-1.0)
+        deaths(&self.peer, &self.agent)
     }
 
     /// From the first cycle in which all of them arrived to the last one there is of each, none is missing.
@@ -118,7 +119,7 @@ fn one_that_hangs_or_falls_costs_its_own_series_alone() {
     let bed = Bed::new(|_| {});
     // Of other collectors the log has lines of their own.
     let lines = || bed.agent.lines("Fx Faulty").into_iter().filter(|line| line.contains(" perf: ")).collect::<Vec<_>>();
-    let falls = [(Fault::Crash, "0xC0000005"), (Fault::Hang, "within 1 s"), (Fault::Exit, "ended by itself")];
+    let falls = [(Fault::Crash, "0xC0000005"), (Fault::Hang, "within 3 s"), (Fault::Exit, "ended by itself")];
     for (n, (fault, said)) in (1..).zip(falls) {
         println!("{fault:?}");
         let (before, workers) = (lines().len(), bed.windows.workers());
@@ -178,7 +179,7 @@ fn one_that_prints_costs_nothing() {
 /// queries in a cycle.
 #[test]
 fn one_that_leaks_has_the_worker_replaced_and_misses_nothing() {
-    const LIMIT_MB: u32 = 48;
+    const LIMIT_MB: u32 = 64;
     let bed = Bed::with_objects(8, |config| config["perf"]["memory_mb"] = json!(LIMIT_MB));
     bed.script(2, Some(Fault::Leak(1 << 20)));
     let recycled = || last(&bed.peer, "agent.perf.recycled COUNTER").unwrap_or(0.0);

@@ -5,7 +5,7 @@ use falcon_perf_fixture::registration::RegFile;
 use falcon_perf_fixture::script::{Row, Value};
 
 use crate::harness::peer::Peer;
-use crate::seen::{Number, arrive, config, is, last, series};
+use crate::seen::{Number, arrive, config, deaths, is, series};
 use crate::windows::{Provider, Windows};
 
 const G: u64 = 1_000_000_000;
@@ -143,6 +143,6 @@ fn asp_net_arrives_under_old_and_new_names() {
         ],
     );
     assert!(series(&peer, "iis.asp.app.").is_empty(), "applications are off");
-    assert_eq!(last(&peer, "agent.perf.deaths COUNTER"), Some(0.0));
+    assert_eq!(deaths(&peer, &agent), 0.0);
     assert_eq!(agent.terminate().code, Some(0));
 }

@@ -6,7 +6,7 @@ use std::fs;
 use falcon_perf_fixture::kind;
 use falcon_perf_fixture::product::WEB_SERVICE;
 use falcon_perf_fixture::script::{Fault, Value};
-use rustix::process::Signal;
+use rustix::process::{Pid, Signal, kill_process};
 use serde_json::json;
 
 use crate::custom::asking;
@@ -63,6 +63,31 @@ fn no_process_stays_behind_an_agent_that_is_gone() {
         let left = || format!("{:?}", windows.prefix.processes());
         until("the end of the worker", left, || windows.workers().is_empty().then_some(()));
     }
+}
+
+/// Somebody ends it, between two queries or in one: the next query has a new one.
+#[test]
+fn a_process_that_was_killed_is_replaced() {
+    let mut providers = [Provider::new(0, "Fixture")];
+    let shape = providers[0].object("Fx Wanted", &[("x", kind::RAWCOUNT)]);
+    let windows = Windows::new(&providers, |file| file);
+    let script = |number: u32| windows.script("Fixture", vec![shape.one(&[("x", Value::Is(number.into()))])]);
+    script(1);
+    let peer = Peer::start();
+    let agent = windows.start(&asking(&peer, &[json!({ "object": "Fx Wanted", "metric": "fx" })]));
+    arrive(&peer, &agent, &[("fx.x GAUGE", is(1))]);
+    let mut before = windows.workers();
+    for number in 2..5 {
+        assert_eq!(before.len(), 1, "{:?}", windows.prefix.processes());
+        let pid = i32::try_from(before[0]).ok().and_then(Pid::from_raw).expect("a pid");
+        kill_process(pid, Signal::KILL).expect("it runs");
+        script(number);
+        arrive(&peer, &agent, &[("fx.x GAUGE", is(number))]);
+        let after = windows.workers();
+        assert_ne!(after, before);
+        before = after;
+    }
+    assert_eq!(agent.terminate().code, Some(0));
 }
 
 /// An installer adds a provider, its names and the last index; nobody starts the agent again.

@@ -39,10 +39,32 @@ fn within(peer: &Peer, agent: &Agent, series: &str, bounds: std::ops::Range<f64>
     until(&what, state, || seen().iter().any(|value| bounds.contains(value)).then_some(()));
 }
 
+/// One site that has its pool alone, and two that share one.
+const SITES: &str = r#"<?xml version="1.0" encoding="UTF-8"?>
+<configuration>
+  <system.applicationHost>
+    <applicationPools><add name="Pool A" /><add name="池 B" /></applicationPools>
+    <sites>
+      <site name="Shop 店" id="1"><application path="/" applicationPool="池 B" /></site>
+      <site name="One" id="2"><application path="/" applicationPool="Pool A" /></site>
+      <site name="Two" id="3"><application path="/" applicationPool="Pool A" /></site>
+    </sites>
+  </system.applicationHost>
+</configuration>
+"#;
+
+fn configure_sites(windows: &Windows) {
+    windows.prefix.own_system32();
+    let file = windows.prefix.on_linux(r"C:\windows\system32\inetsrv\config\applicationHost.config");
+    fs::create_dir_all(file.parent().expect("a folder")).expect("a folder");
+    fs::write(file, format!("\u{feff}{SITES}")).expect("a file");
+}
+
 /// Two workers of one pool together, one of another, and one that is no worker.
 #[test]
 fn processes_are_told_of_under_their_pool() {
     let windows = Windows::new(&[], installed);
+    configure_sites(&windows);
     let pool_a = ["-ap", "Pool A", "-v", "v4.0", "--busy", "300"];
     let first = start(&windows, WORKER, &pool_a);
     let second = start(&windows, WORKER, &pool_a);
@@ -57,6 +79,8 @@ fn processes_are_told_of_under_their_pool() {
     within(&peer, &agent, "iis.app_pool.mem.ws/app_pool=Pool_A GAUGE", 1e6..60e6);
     let others = series(&peer, "iis.app_pool.").into_iter().filter(|series| series.contains("Other"));
     assert_eq!(others.count(), 0);
+    let sites: Vec<String> = series(&peer, "iis.site.cpu.").into_iter().collect();
+    assert_eq!(sites, ["iis.site.cpu.percent/site=Shop_店 GAUGE"], "{}", agent.state());
     // A recycle: a new worker, and the old one goes.
     let third = start(&windows, WORKER, &pool_a);
     drop(first);

@@ -90,3 +90,8 @@ pub fn stamps(peer: &Peer, series: &str) -> Vec<i64> {
 pub fn last(peer: &Peer, series: &str) -> Option<f64> {
     peer.items().iter().rev().find(|item| item.series() == series).map(|item| item.value)
 }
+
+/// How many processes that asked have fallen, as the agent tells from the cycle after its first query on.
+pub fn deaths(peer: &Peer, agent: &Agent) -> f64 {
+    peer.wait("agent.perf.deaths", agent, || last(peer, "agent.perf.deaths COUNTER"))
+}

@@ -27,6 +27,7 @@ mod bed;
 mod life;
 mod machine;
 mod old;
+#[allow(dead_code, reason = "a part of it is for performance counters")]
 mod prefix;
 mod promise;
 mod registry;

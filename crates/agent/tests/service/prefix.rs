@@ -82,6 +82,19 @@ impl Prefix {
         self.path().join("drive_c")
     }
 
+    /// From now on a test may write to System32: its own has links to what lies in that of the template.
+    pub fn own_system32(&self) {
+        let folder = self.drive_c().join("windows/system32");
+        let template = fs::canonicalize(&folder).expect("a folder");
+        let own = self.drive_c().join("windows/system32.own");
+        fs::create_dir(&own).expect("a folder");
+        for entry in fs::read_dir(template).expect("a folder").flatten() {
+            symlink(entry.path(), own.join(entry.file_name())).expect("a link");
+        }
+        fs::remove_file(&folder).expect("a link");
+        fs::rename(own, folder).expect("in one folder");
+    }
+
     /// Where Linux has a path of drive C.
     pub fn on_linux(&self, path: &str) -> PathBuf {
         let below = path.strip_prefix(r"C:\").unwrap_or_else(|| panic!("{path} is not on drive C"));
