@@ -144,9 +144,10 @@ impl<S: System> Reader<S> {
         self.system.disabled().map_err(|error| error.to_string())
     }
 
-    /// Lets go of what queries loaded; the next one loads it anew.
+    /// Lets go of what queries loaded; the next one loads it anew, and reads the names anew.
     pub fn close(&mut self) {
         self.system.close();
+        self.book.expire();
     }
 
     /// Has the tables of names read as far as it takes.

@@ -1,7 +1,8 @@
 //! The tables of names of one reader: when they are read, and what they say together.
 //!
-//! They are read when they are needed, and again when the system's last index changed. Where a name or an index is in none, they
-//! are read again too, after a while that grows: what is not installed stays unknown.
+//! They are read when they are needed, and again when the system's last index changed, and after what was open was closed:
+//! `lodctr /R` gives names other indexes, and may end at the same last one. Where a name or an index is in none, they are read
+//! again too, after a while that grows: what is not installed stays unknown.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -32,6 +33,8 @@ pub(super) struct Book {
     served: HashMap<String, u32>,
     /// An answer has indexes that are in none, or reading them again failed.
     pub(super) is_stale: bool,
+    /// To be read before the next use, whatever else is known.
+    is_over: bool,
     last_counter: Option<u32>,
     read_at: Duration,
     patience: Duration,
@@ -46,6 +49,7 @@ impl Default for Book {
             unreadable: None,
             served: HashMap::new(),
             is_stale: true,
+            is_over: false,
             last_counter: None,
             read_at: Duration::ZERO,
             patience: Duration::ZERO,
@@ -58,17 +62,31 @@ impl Book {
     pub(super) fn prepare(&mut self, system: &mut impl System, now: Duration, knows: impl Fn(&Book) -> bool) {
         let last = system.last_counter().ok().flatten();
         let changed = last.is_some() && last != self.last_counter;
-        if !changed {
+        if changed && self.last_counter.is_some() {
+            // Libraries that are loaded serve their objects under the indexes that they had when they were.
+            system.close();
+        }
+        let is_over = std::mem::take(&mut self.is_over);
+        if !changed && !is_over {
             self.complete(system, &knows);
         }
         let is_wanting = self.is_stale || !knows(self);
-        if changed || is_wanting && now.saturating_sub(self.read_at) >= self.patience {
-            self.patience = if changed { PATIENCE } else { (2 * self.patience).clamp(PATIENCE, MOST_PATIENCE) };
+        if changed || is_over || is_wanting && now.saturating_sub(self.read_at) >= self.patience {
+            self.patience = match (changed, is_over) {
+                (true, _) => PATIENCE,
+                (_, true) => self.patience.max(PATIENCE),
+                _ => (2 * self.patience).clamp(PATIENCE, MOST_PATIENCE),
+            };
             self.read_at = now;
-            self.last_counter = last;
+            self.last_counter = last.or(self.last_counter);
             self.read(system);
             self.complete(system, &knows);
         }
+    }
+
+    /// Has the tables read before they are used again.
+    pub(super) fn expire(&mut self) {
+        self.is_over = true;
     }
 
     /// The first table that has names. Those that were read before stay where there is none now.

@@ -252,6 +252,38 @@ fn names_are_read_again_when_counters_were_installed() {
     assert_eq!(host.log(), ["text", "10 30", "10"]);
 }
 
+// Libraries that were loaded before `lodctr /R` went on to serve their old indexes, which were other objects by then.
+#[test]
+fn what_is_loaded_is_let_go_when_counters_were_installed() {
+    let host = Host::new(&[("text", TEXT)], vec![sites()]);
+    host.set(|state| state.last_counter = Some(30));
+    let mut reader = host.reader();
+    let mut closed_after = |last| {
+        host.set(|state| state.last_counter = last);
+        ask(&mut reader, &[query("Web Service", &["Gets/sec"])]);
+        host.0.lock().unwrap().closed
+    };
+    assert_eq!([Some(30), Some(30), None, Some(30)].map(&mut closed_after), [0; 4]);
+    assert_eq!([Some(34), Some(34), Some(12)].map(closed_after), [1, 1, 2]);
+}
+
+// `lodctr /R` gave the same names other indexes and ended at the same last one: an agent told of one object as of another.
+#[test]
+fn what_is_opened_anew_has_its_names_read_anew() {
+    for last in [Some(30), None] {
+        let host = Host::new(&[("text", "10|Web Service|12|Gets/sec|14|Posts/sec")], vec![sites()]);
+        host.set(|state| state.last_counter = last);
+        let mut reader = host.reader();
+        let asked = [query("Web Service", &["Gets/sec"])];
+        assert_eq!(ask(&mut reader, &asked), ["[Gets/sec] _Total=3 网站 é=1"]);
+        host.set(|state| state.names = BTreeMap::from([("text", "10|Web Service|12|Posts/sec|14|Gets/sec")]));
+        reader.close();
+        assert_eq!(ask(&mut reader, &asked), ["[Gets/sec] _Total=4 网站 é=2"]);
+        assert_eq!(ask(&mut reader, &asked), ["[Gets/sec] _Total=4 网站 é=2"]);
+        assert_eq!(host.log(), ["text", "10", "text", "10", "10"]);
+    }
+}
+
 // A host without IIS read 300 KB of names in every cycle.
 #[test]
 fn a_name_that_stays_unknown_has_the_tables_read_again_ever_more_rarely() {
