@@ -1,9 +1,9 @@
 //! From English names to tables: one query of the system for all objects of a call, and what it says of them.
 //!
-//! Only the wanted objects are asked for, by all the indexes that their names have until one is answered: what else is asked for
-//! has libraries loaded that nobody needs. Names are English ones. The table of the host's language is looked into where those
-//! have not what is asked for, and counts only where it has the very same name: a host where a product registered itself in one
-//! language alone.
+//! Only the wanted objects are asked for, by all the indexes that their names have until one is answered: what else is
+//! asked for has libraries loaded that nobody needs. Names are English ones. The table of the host's language is a last resort,
+//! for what a product registered in one language alone: it says what the English one says nothing of, and must say the very
+//! name that is asked for.
 
 mod book;
 

@@ -129,8 +129,8 @@ impl Book {
     }
 
     fn indexes(&self, name: &str) -> Vec<u32> {
-        let local = self.local.iter().flat_map(|local| local.indexes(name));
-        self.english.indexes(name).chain(local).take(MOST_INDEXES).collect()
+        let local = self.local.iter().filter(|_| !self.in_english(name));
+        self.english.indexes(name).chain(local.flat_map(|local| local.indexes(name))).take(MOST_INDEXES).collect()
     }
 
     pub(super) fn to_ask(&self, object: &str) -> Vec<u32> {
@@ -165,9 +165,8 @@ impl Book {
             if query.counters.is_empty() {
                 return self.name(index, is_local);
             }
-            let local = self.local.as_ref().and_then(|local| local.name(index));
-            let mut names = [self.english.name(index), local].into_iter().flatten();
-            names.find_map(|name| query.counters.iter().find(|counter| same(counter.trim(), name))).map(String::as_str)
+            let name = self.name(index, true)?;
+            query.counters.iter().find(|counter| same(counter.trim(), name)).map(String::as_str)
         }
     }
 

@@ -215,6 +215,19 @@ fn the_language_of_the_host_counts_where_nothing_else_has_the_name_and_says_the_
     assert_eq!(host.log(), ["text", "local", "2 10 40", "10"]);
 }
 
+// Words of another language that are English names of something else had counters told under each other's names.
+#[test]
+fn what_has_an_english_name_has_no_other() {
+    let local = "12|Posts/sec|14|Gets/sec|20|Web Service|40|Lab Service";
+    let host = Host::new(&[("text", "10|Web Service|12|Gets/sec|14|Posts/sec|20|Cache"), ("local", local)], vec![sites()]);
+    let mut reader = host.reader();
+    let asked = ["Posts/sec", "Gets/sec"].map(|counter| query("Web Service", &[counter]));
+    let asked = [&asked[..], &[query("Lab Service", &[])]].concat();
+    let said = ["[Posts/sec] _Total=4 网站 é=2", "[Gets/sec] _Total=3 网站 é=1", "Unserved"];
+    assert_eq!(ask(&mut reader, &asked), said);
+    assert_eq!(host.log(), ["text", "local", "10 40"]);
+}
+
 #[test]
 fn without_a_table_of_names_there_is_what_windows_itself_has() {
     let host = Host::new(&[], vec![object(238, &[(6, NUMBER)], &[("0", &[5])])]);
