@@ -367,6 +367,15 @@ fn what_is_no_process_of_this_agent_is_not_asked_and_not_started_again_at_once()
     }
 }
 
+// On a busy host a process needed most of the query's time to start, and the group that asked first was blamed for the rest.
+#[test]
+fn the_time_of_a_query_begins_when_there_is_a_process() {
+    let bed = Bed::new(0, 600);
+    let (_dir, file) = dir();
+    assert_eq!(bed.perf.open("iis").ask(&told("hang", &file)).unwrap_err(), Refused::Late(0));
+    assert_eq!((bed.started(), bed.counts()), (1, (1, 0, 0)));
+}
+
 #[test]
 fn a_process_that_cannot_be_started_is_no_death() {
     let bed = Bed::with(60, 64, || Ok(Command::new("no such program")));

@@ -15,6 +15,9 @@ use falcon_sys::Bound;
 
 use super::protocol::{Answer, Begin, Hello, Query, Reply, Request, frame, parse, receive, send};
 
+/// For a process to start and to say who it is. It is time of its own, for it is no group's fault: a host where much starts at
+/// once, or a scanner that looks at the executable first.
+const START: Duration = Duration::from_secs(10);
 /// For the end of a process that has closed its pipe.
 const EPILOGUE: Duration = Duration::from_secs(2);
 /// For one that is told to end by the end of its input, before it is ended.
@@ -56,12 +59,7 @@ impl Child {
     ///
     /// # Errors
     /// Those of the system, and where it is another one than it should be.
-    pub fn start(
-        command: &mut Command,
-        memory_bytes: u64,
-        until: Instant,
-        endings: &Endings,
-    ) -> Result<Child, NotStarted> {
+    pub fn start(command: &mut Command, memory_bytes: u64, endings: &Endings) -> Result<Child, NotStarted> {
         let failed = |error: io::Error| NotStarted { why: error.to_string(), has_died: false };
         if endings.are_too_many() {
             let why = format!("{MOST_ENDING} before it were ended and have not ended");
@@ -78,7 +76,7 @@ impl Child {
             }
         };
         let mut child = Child { bound, requests, answers, asked: 0, first_rss_bytes: None };
-        match child.greet(&Begin { hello: Hello::own(), is_loose, memory_bytes }, until) {
+        match child.greet(&Begin { hello: Hello::own(), is_loose, memory_bytes }, Instant::now() + START) {
             Ok(()) => Ok(child),
             Err(fall) => {
                 child.end(endings);
@@ -284,8 +282,7 @@ mod tests {
     fn no_more_are_started_while_those_before_do_not_end() {
         let endings = Endings::default();
         let mut held: Vec<_> = (0..MOST_ENDING).map(|_| Counted::new(&endings.0)).collect();
-        let soon = Instant::now() + Duration::from_secs(60);
-        let start = || Child::start(&mut Command::new("no such program"), 1, soon, &endings).unwrap_err().why;
+        let start = || Child::start(&mut Command::new("no such program"), 1, &endings).unwrap_err().why;
         assert_eq!(start(), "4 before it were ended and have not ended");
         held.pop();
         assert!(!start().contains("ended"));

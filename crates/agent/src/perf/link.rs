@@ -131,11 +131,11 @@ impl Link {
         let Some(_turn) = self.turns.take(failed_lately, self.timeout + MARGIN) else {
             return self.refuse(Refused::Failed(CROWDED.to_owned()));
         };
-        let until = Instant::now() + self.timeout;
-        let mut child = match self.child(until) {
+        let mut child = match self.child() {
             Ok(child) => child,
             Err(why) => return self.refuse(Refused::Failed(why)),
         };
+        let until = Instant::now() + self.timeout;
         self.stats.perf_asked.add(1);
         let about = About(query.clone());
         let result = match child.call(query, until) {
@@ -172,7 +172,7 @@ impl Link {
     }
 
     /// The process that runs, or a new one.
-    fn child(&self, until: Instant) -> Result<Child, String> {
+    fn child(&self) -> Result<Child, String> {
         let running = self.lock().child.take();
         if let Some(mut child) = running {
             let Some(how) = child.ended() else { return Ok(child) };
@@ -189,7 +189,7 @@ impl Link {
         }
         let started = (self.launch)()
             .map_err(|error| NotStarted { why: error.to_string(), has_died: false })
-            .and_then(|mut command| Child::start(&mut command, self.memory_bytes, until, &self.endings));
+            .and_then(|mut command| Child::start(&mut command, self.memory_bytes, &self.endings));
         let mut state = self.lock();
         match started {
             Ok(child) => {
