@@ -13,7 +13,7 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::Arc;
+use std::sync::{Arc, Mutex, mpsc};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 use std::{env, process, thread};
@@ -246,6 +246,29 @@ fn a_library_that_hangs_is_ended_and_whoever_waits_for_a_turn_gets_it() {
     });
     released(&file);
     assert_eq!((bed.counts(), bed.started()), ((1, 0, 0), 2));
+}
+
+// It was told as if the group that was not asked had failed, and its collector went on to wait for its other groups.
+#[test]
+fn who_does_not_get_a_turn_is_told_so() {
+    let (say, said) = mpsc::channel();
+    let (go_on, gone_on) = mpsc::channel::<()>();
+    let gone_on = Mutex::new(gone_on);
+    let bed = Bed::with(0, 600, move || {
+        say.send(()).unwrap();
+        // Until the other has waited for its turn.
+        let _ = gone_on.lock().unwrap().recv();
+        Ok(Command::new("no such program"))
+    });
+    let (iis, mssql) = (bed.perf.open("iis"), bed.perf.open("mssql"));
+    thread::scope(|scope| {
+        let first = scope.spawn(|| iis.ask(&query("well")));
+        said.recv().unwrap();
+        assert_eq!(mssql.ask(&query("well")).unwrap_err(), Refused::Crowded);
+        drop(go_on);
+        assert!(matches!(first.join().unwrap(), Err(Refused::Failed(_))));
+    });
+    assert_eq!(bed.counts(), (0, 0, 2));
 }
 
 #[test]

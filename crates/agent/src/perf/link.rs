@@ -38,7 +38,6 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const MOST_DISABLED: usize = 64;
 const MOST_NAME: usize = 256;
 
-const CROWDED: &str = "not asked, as other groups were asked for too long";
 const NOT_THIS: &str = "answered something else";
 
 /// The process that answers, where the system has such counters.
@@ -129,7 +128,7 @@ impl Link {
             breaker => breaker.is_some(),
         };
         let Some(_turn) = self.turns.take(failed_lately, self.timeout + MARGIN) else {
-            return self.refuse(Refused::Failed(CROWDED.to_owned()));
+            return self.refuse(Refused::Crowded);
         };
         let mut child = match self.child() {
             Ok(child) => child,
