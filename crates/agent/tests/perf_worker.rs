@@ -353,12 +353,24 @@ fn it_ends_with_the_last_open_group_and_with_whoever_could_open_one() {
 fn what_ended_while_nothing_was_asked_is_no_groups_fault() {
     let bed = Bed::new(60, 600);
     let iis = bed.perf.open("iis");
+    let kill = |pid: u32| {
+        let child = Pid::from_raw(pid.cast_signed()).unwrap();
+        kill_process(child, Signal::KILL).unwrap();
+        waitid(WaitId::Pid(child), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
+    };
     let first = pid(&iis, "well");
-    let child = Pid::from_raw(first.cast_signed()).unwrap();
-    kill_process(child, Signal::KILL).unwrap();
-    waitid(WaitId::Pid(child), WaitIdOptions::EXITED | WaitIdOptions::NOWAIT).unwrap();
+    kill(first);
     assert_ne!(pid(&iis, "well"), first);
     assert_eq!(bed.counts(), (1, 0, 0));
+    // Again and again: a new one is waited for.
+    (0..2).for_each(|_| kill(pid(&iis, "well")));
+    let refused = iis.ask(&query("well")).unwrap_err();
+    assert!(refused.to_string().starts_with("nobody can ask for some minutes"), "{refused}");
+    bed.later(59);
+    assert_eq!(iis.ask(&query("well")).unwrap_err(), refused);
+    bed.later(1);
+    pid(&iis, "well");
+    assert_eq!((bed.counts(), bed.started()), ((3, 0, 2), 4));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use super::child::{Child, Endings, Fall, NotStarted};
 use super::client::{ObjectQuery, Perf, Refused, Source, Tables};
 use super::protocol::{Query, Reply};
 use super::turns::Turns;
+use super::upkeep::Ends;
 use crate::config;
 use crate::model::Platform;
 use crate::stats::Stats;
@@ -38,6 +39,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const MOST_DISABLED: usize = 64;
 const MOST_NAME: usize = 256;
 
+const ENDS_ALONE: &str = "nobody can ask for some minutes: the process for it ended several times while nothing was asked";
 const NOT_THIS: &str = "answered something else";
 
 /// The process that answers, where the system has such counters.
@@ -84,6 +86,7 @@ struct State {
     /// Of the groups whose last query failed.
     breakers: BTreeMap<String, Breaker>,
     wait: Pause,
+    ends: Ends,
     /// Why the last one could not be started.
     not_started: Option<String>,
     recycled: Option<Duration>,
@@ -101,6 +104,7 @@ impl Link {
             child: None,
             breakers: BTreeMap::new(),
             wait: Pause::new(FIRST_WAIT, LONGEST_WAIT),
+            ends: Ends::default(),
             not_started: None,
             recycled: None,
             is_small_told: false,
@@ -175,11 +179,10 @@ impl Link {
         let running = self.lock().child.take();
         if let Some(mut child) = running {
             let Some(how) = child.ended() else { return Ok(child) };
-            self.died(child);
-            tracing::warn!(
-                code = "P003",
-                "perf: the process that asks for performance counters {how} while nothing was asked"
-            );
+            self.ended_alone(child, &how, "while nothing was asked");
+        }
+        if self.lock().ends.are_waited_for((self.clock)()) {
+            return Err(ENDS_ALONE.to_owned());
         }
         if let State { wait, not_started: Some(why), .. } = &*self.lock()
             && wait.is_on((self.clock)())
@@ -210,6 +213,15 @@ impl Link {
                 }
                 Err(why)
             }
+        }
+    }
+
+    /// One that ended, or is ended, by what no group asked for.
+    fn ended_alone(&self, child: Child, how: &str, when: &str) {
+        self.died(child);
+        let is_news = self.lock().ends.add((self.clock)());
+        if is_news {
+            tracing::warn!(code = "P003", "perf: the process that asks for performance counters {how} {when}");
         }
     }
 

@@ -18,6 +18,7 @@ pub mod protocol;
 pub mod reader;
 pub mod rows;
 pub mod turns;
+pub mod upkeep;
 pub mod worker;
 
 #[cfg(test)]
