@@ -32,7 +32,11 @@ const AGENT: &str = env!("CARGO_BIN_EXE_falcon-agent");
 const HELD: &str = "FALCON_TEST_HELD";
 
 /// A provider of the worst kind. The first object that is asked for says what it does.
-struct Told(Vec<File>);
+struct Told {
+    held: Vec<File>,
+    /// What it holds when it is closed, and hangs.
+    at_close: Option<String>,
+}
 
 impl Answers for Told {
     fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, String> {
@@ -47,8 +51,12 @@ impl Answers for Told {
             "abort" => process::abort(),
             "panic" => panic!("a defect"),
             // What is never given back.
-            "grow" => Box::leak(vec![1_u8; 150_000_000].into_boxed_slice()).fill(2),
-            "hold" | "hang" => self.0.push(held(path)),
+            "grow" => grow(),
+            "hang later" => {
+                grow();
+                self.at_close = Some(path.to_owned());
+            }
+            "hold" | "hang" => self.held.push(held(path)),
             _ => {}
         }
         if what == "hang" {
@@ -70,7 +78,17 @@ impl Answers for Told {
 
     fn close(&mut self) {
         println!("closed");
+        if let Some(path) = self.at_close.take() {
+            let _held = held(&path);
+            loop {
+                thread::park();
+            }
+        }
     }
+}
+
+fn grow() {
+    Box::leak(vec![1_u8; 150_000_000].into_boxed_slice()).fill(2);
 }
 
 /// A file that nobody else has locked for as long as this process lives; it has the pid of the process.
@@ -103,7 +121,7 @@ fn plays_the_worker() {
     let pipe = File::options().write(true).open("/proc/self/fd/3").unwrap();
     rustix::stdio::dup2_stdout(&pipe).unwrap();
     drop(pipe);
-    let code = worker::run(|| Told(Vec::new()));
+    let code = worker::run(|| Told { held: Vec::new(), at_close: None });
     process::exit(i32::from(code != ExitCode::SUCCESS));
 }
 
@@ -249,6 +267,24 @@ fn a_library_that_hangs_is_ended_and_whoever_waits_for_a_turn_gets_it() {
 }
 
 // It was told as if the group that was not asked had failed, and its collector went on to wait for its other groups.
+// A library hung as it was unloaded, ten minutes after its last query, and the breaker of whoever asked next was opened for it.
+#[test]
+fn what_hangs_as_it_is_unloaded_is_no_fault_of_the_group_that_asks_next() {
+    let bed = Bed::new(5, 200);
+    let (iis, mssql) = (bed.perf.open("iis"), bed.perf.open("mssql"));
+    let (_dir, file) = dir();
+    pid(&iis, "well");
+    iis.ask(&told("hang later", &file)).unwrap();
+    holder(&file);
+    assert_eq!(mssql.ask(&query("well")).unwrap_err(), Refused::Late(5));
+    released(&file);
+    assert_eq!((bed.counts(), bed.started()), ((1, 0, 0), 1));
+    for _ in 0..2 {
+        assert!(matches!(mssql.ask(&query("refuse")), Err(Refused::Failed(_))));
+    }
+    pid(&mssql, "well");
+}
+
 #[test]
 fn who_does_not_get_a_turn_is_told_so() {
     let (say, said) = mpsc::channel();
@@ -425,10 +461,10 @@ fn what_is_no_answer_ends_the_process() {
     let (_dir, file) = dir();
     let answer = |id, tables: usize| {
         let reply = Ok(Reply::Tables(vec![Err(Missing::Unnamed); tables]));
-        frame(&Answer { id, rss_bytes: None, disabled: Vec::new(), reply }).unwrap()
+        frame(&Answer { id, rss_bytes: None, disabled: Vec::new(), closes: false, reply }).unwrap()
     };
     let names =
-        frame(&Answer { id: 1, rss_bytes: None, disabled: Vec::new(), reply: Ok(Reply::Names(Vec::new())) }).unwrap();
+        frame(&Answer { id: 1, rss_bytes: None, disabled: Vec::new(), closes: false, reply: Ok(Reply::Names(Vec::new())) }).unwrap();
     let bad = [answer(2, 1), answer(1, 2), names, b"Hello, world".to_vec(), frame(&"x").unwrap(), vec![0; 4]];
     for bad in bad {
         fs::write(&file, [frame(&Hello::own()).unwrap(), bad].concat()).unwrap();

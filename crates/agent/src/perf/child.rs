@@ -36,6 +36,8 @@ pub struct Child {
     asked: u64,
     /// Resident memory after its first answer.
     pub first_rss_bytes: Option<u64>,
+    /// With its last answer it began to unload libraries, which may hang or fall at it.
+    pub is_closing: bool,
 }
 
 /// Why there is no answer, nor will there be one: the process is to be ended.
@@ -75,7 +77,7 @@ impl Child {
                 return Err(failed(error));
             }
         };
-        let mut child = Child { bound, requests, answers, asked: 0, first_rss_bytes: None };
+        let mut child = Child { bound, requests, answers, asked: 0, first_rss_bytes: None, is_closing: false };
         match child.greet(&Begin { hello: Hello::own(), is_loose, memory_bytes }, Instant::now() + START) {
             Ok(()) => Ok(child),
             Err(fall) => {
@@ -106,6 +108,7 @@ impl Child {
         match parse::<Answer>(&body) {
             Ok(answer) if answer.id == request.id && fits(&request.query, &answer.reply) => {
                 self.first_rss_bytes = self.first_rss_bytes.or(answer.rss_bytes);
+                self.is_closing = answer.closes;
                 Ok(answer)
             }
             _ => Err(Fall::Ended(NO_ANSWER.to_owned())),

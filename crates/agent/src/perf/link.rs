@@ -40,6 +40,7 @@ const MOST_DISABLED: usize = 64;
 const MOST_NAME: usize = 256;
 
 const ENDS_ALONE: &str = "nobody can ask for some minutes: the process for it ended several times while nothing was asked";
+const AT_CLOSING: &str = "as it unloaded libraries, or soon after";
 const NOT_THIS: &str = "answered something else";
 
 /// The process that answers, where the system has such counters.
@@ -147,26 +148,44 @@ impl Link {
                 self.tell_disabled(&answer.disabled);
                 answer.reply.map_err(Refused::Failed)
             }
-            Err(fall) => {
-                self.died(child);
-                let timeout = self.timeout.as_secs();
-                match fall {
-                    Fall::Late => {
-                        tracing::warn!(
-                            code = "P001",
-                            "perf: {group}: no answer about {about} within {timeout} s; the process that asked was ended"
-                        );
-                        Err(Refused::Late(timeout))
-                    }
-                    Fall::Ended(how) => {
-                        tracing::warn!(code = "P002", "perf: {group}: the process that asked for {about} {how}");
-                        Err(Refused::Died(how))
-                    }
-                }
-            }
+            // It is not known whether this group was asked at all.
+            Err(fall) if child.is_closing => return Err(self.fell_at_closing(child, fall)),
+            Err(fall) => Err(self.fell(child, fall, group, &about)),
         };
         self.judge(group, result.is_ok());
         result
+    }
+
+    fn fell(&self, child: Child, fall: Fall, group: &str, about: &About) -> Refused {
+        self.died(child);
+        let timeout = self.timeout.as_secs();
+        match fall {
+            Fall::Late => {
+                tracing::warn!(
+                    code = "P001",
+                    "perf: {group}: no answer about {about} within {timeout} s; the process that asked was ended"
+                );
+                Refused::Late(timeout)
+            }
+            Fall::Ended(how) => {
+                tracing::warn!(code = "P002", "perf: {group}: the process that asked for {about} {how}");
+                Refused::Died(how)
+            }
+        }
+    }
+
+    fn fell_at_closing(&self, child: Child, fall: Fall) -> Refused {
+        let timeout = self.timeout.as_secs();
+        match fall {
+            Fall::Late => {
+                self.ended_alone(child, &format!("said nothing for {timeout} s and was ended"), AT_CLOSING);
+                Refused::Late(timeout)
+            }
+            Fall::Ended(how) => {
+                self.ended_alone(child, &how, AT_CLOSING);
+                Refused::Died(how)
+            }
+        }
     }
 
     fn refuse<T>(&self, why: Refused) -> Result<T, Refused> {
@@ -179,7 +198,8 @@ impl Link {
         let running = self.lock().child.take();
         if let Some(mut child) = running {
             let Some(how) = child.ended() else { return Ok(child) };
-            self.ended_alone(child, &how, "while nothing was asked");
+            let when = if child.is_closing { AT_CLOSING } else { "while nothing was asked" };
+            self.ended_alone(child, &how, when);
         }
         if self.lock().ends.are_waited_for((self.clock)()) {
             return Err(ENDS_ALONE.to_owned());

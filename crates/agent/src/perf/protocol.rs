@@ -17,7 +17,7 @@ pub const MOST_BYTES: usize = 16 << 20;
 /// What both sides must be.
 const NAME: &str = "falcon-agent perf-worker";
 /// Counts up where a frame changes: the executable may be replaced while the agent runs.
-const VERSION: u32 = 1;
+const VERSION: u32 = 2;
 
 /// The first frame of either side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,6 +71,8 @@ pub struct Answer {
     pub rss_bytes: Option<u64>,
     /// Services whose counters are switched off, where an object has a name and nobody answers for it.
     pub disabled: Vec<String>,
+    /// What is loaded is unloaded before the next request is read: what happens then is not of whoever asks next.
+    pub closes: bool,
     /// Or why there is none.
     pub reply: Result<Reply, String>,
 }
@@ -155,7 +157,7 @@ mod tests {
         table.rows[0].values[1] = None;
         let reply = Ok(Reply::Tables(vec![Ok(table), Err(Missing::Unnamed), Err(Missing::Damaged)]));
         for reply in [reply, Ok(Reply::Names(vec!["Web Service".to_owned()])), Err("access is denied".to_owned())] {
-            let answer = Answer { id: u64::MAX, rss_bytes: Some(1 << 40), disabled: vec!["W3SVC".to_owned()], reply };
+            let answer = Answer { id: u64::MAX, rss_bytes: Some(1 << 40), disabled: vec!["W3SVC".to_owned()], closes: true, reply };
             assert_eq!(received::<Answer>(&sent(&answer)), answer);
         }
         let asks = Query::Ask(vec![ObjectQuery::new("Web Service", vec!["Bytes".to_owned()])]);
@@ -204,7 +206,7 @@ mod tests {
             assert_eq!(parse::<Answer>(body).unwrap_err().kind(), ErrorKind::InvalidData);
         }
         let other = Hello { version: VERSION + 1, ..Hello::own() };
-        assert_eq!(other.check().unwrap_err().to_string(), "it speaks version 2, not 1");
+        assert_eq!(other.check().unwrap_err().to_string(), "it speaks version 3, not 2");
         assert!(Hello { name: String::new(), ..Hello::own() }.check().is_err() && Hello::own().check().is_ok());
     }
 }

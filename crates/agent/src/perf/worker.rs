@@ -121,7 +121,8 @@ fn serve(
         let is_due = listed.is_none_or(|at| now.at.saturating_sub(at) >= OPEN_FOR);
         let disabled = if is_wanting && is_due { answers.disabled() } else { Vec::new() };
         listed = if is_wanting && is_due { Some(now.at) } else { listed };
-        let answer = Answer { id, rss_bytes: now.rss_bytes, disabled, reply };
+        let closes = opened.is_due(now);
+        let answer = Answer { id, rss_bytes: now.rss_bytes, disabled, closes, reply };
         let framed = frame(&answer).or_else(|error| {
             // The cause is the same each time, its length is not.
             let why = match error.kind() {
@@ -131,7 +132,7 @@ fn serve(
             frame(&Answer { reply: Err(why), ..answer })
         })?;
         send(output, &framed)?;
-        if opened.is_due(now) {
+        if closes {
             answers.close();
             opened = Opened::new(look().at, memory_bytes);
         }
@@ -155,7 +156,7 @@ impl Opened {
         Opened { at, rss_bytes: None, growth_bytes: memory_bytes / 2 }
     }
 
-    /// Whether it is time to close them, after a query.
+    /// Whether it is time to close them, after the answer to a query.
     fn is_due(&mut self, now: Now) -> bool {
         let rss_bytes = now.rss_bytes.unwrap_or(0);
         let first = *self.rss_bytes.get_or_insert(rss_bytes);
@@ -230,11 +231,11 @@ mod tests {
         let tables = Ok(Reply::Tables(vec![Err(Missing::Unserved), Err(Missing::Unserved)]));
         assert_eq!(
             said[0],
-            Answer { id: 4, rss_bytes: Some(5_000_000), disabled: vec!["W3SVC".to_owned()], reply: tables }
+            Answer { id: 4, rss_bytes: Some(5_000_000), disabled: vec!["W3SVC".to_owned()], closes: false, reply: tables }
         );
         assert_eq!(
             said[1],
-            Answer { id: 9, rss_bytes: Some(6_000_000), disabled: vec![], reply: Err("no table".to_owned()) }
+            Answer { id: 9, rss_bytes: Some(6_000_000), disabled: vec![], closes: false, reply: Err("no table".to_owned()) }
         );
     }
 
@@ -283,7 +284,9 @@ mod tests {
             (904, 90),
             (905, 122),
         ];
-        served(&all, &mut answers, &looks).0.unwrap();
+        let (result, said) = served(&all, &mut answers, &looks);
+        result.unwrap();
+        assert_eq!(said.iter().map(|answer| answer.closes).collect::<Vec<_>>(), [false, true, false, false, true, false]);
         assert_eq!(answers.said, ["W*", "W*", "close", "W*", "W*", "W*", "close", "W*", "close"]);
     }
 
