@@ -19,7 +19,7 @@ use std::time::Duration;
 use std::{env, process, thread};
 
 use falcon_agent::config;
-use falcon_agent::perf::client::{Counters, ObjectQuery, Perf, Refused, Tables};
+use falcon_agent::perf::client::{Counters, ObjectQuery, Perf, Refused, Tables, Unanswered};
 use falcon_agent::perf::link::{Launch, Link};
 use falcon_agent::perf::protocol::{Answer, Begin, Hello, Query, Reply, Request, frame};
 use falcon_agent::perf::rows::{Missing, Row, Table};
@@ -39,14 +39,15 @@ struct Told {
 }
 
 impl Answers for Told {
-    fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, String> {
+    fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, Unanswered> {
         let (what, path) = objects[0].object.split_once(':').unwrap_or((&objects[0].object, ""));
         match what {
             "print" => {
                 println!("{}", "a library that tells what it does\n".repeat(10_000));
                 io::stdout().flush().unwrap();
             }
-            "refuse" => return Err("access is denied".to_owned()),
+            "refuse" => return Err(Unanswered::Failed("access is denied".to_owned())),
+            "nameless" => return Err(Unanswered::NoNames("not found".to_owned())),
             "exit" => process::exit(7),
             "abort" => process::abort(),
             "panic" => panic!("a defect"),
@@ -68,7 +69,7 @@ impl Answers for Told {
         Ok(vec![Ok(Table { rows: vec![row], ..Table::default() }); objects.len()])
     }
 
-    fn names(&mut self, prefix: &str) -> Result<Vec<String>, String> {
+    fn names(&mut self, prefix: &str) -> Result<Vec<String>, Unanswered> {
         Ok(vec![format!("{prefix} Service")])
     }
 
@@ -329,6 +330,17 @@ fn a_group_that_fails_three_times_is_left_alone_for_ten_minutes_then_twenty() {
     pid(&iis, "well");
     // Nothing of it cost a process.
     assert_eq!(bed.started(), 1);
+}
+
+// At the first boot the tables of names were not there yet: all groups were left alone for ten minutes, and there were no counters.
+#[test]
+fn without_names_nobody_is_left_alone() {
+    let bed = Bed::new(60, 600);
+    let iis = bed.perf.open("iis");
+    let nameless = Refused::Failed("the names of performance counters: not found".to_owned());
+    (0..4).for_each(|_| assert_eq!(iis.ask(&query("nameless")).unwrap_err(), nameless));
+    pid(&iis, "well");
+    assert_eq!((bed.started(), bed.counts()), (1, (0, 0, 0)));
 }
 
 #[test]

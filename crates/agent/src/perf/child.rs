@@ -13,6 +13,7 @@ use std::time::{Duration, Instant};
 
 use falcon_sys::Bound;
 
+use super::client::Unanswered;
 use super::protocol::{Answer, Begin, Hello, Query, Reply, Request, frame, parse, receive, send};
 
 /// For a process to start and to say who it is. It is time of its own, for it is no group's fault: a host where much starts at
@@ -159,7 +160,7 @@ impl Child {
 
 const NO_ANSWER: &str = "said what is no answer and was ended";
 
-fn fits(query: &Query, reply: &Result<Reply, String>) -> bool {
+fn fits(query: &Query, reply: &Result<Reply, Unanswered>) -> bool {
     match (query, reply) {
         (Query::Ask(objects), Ok(Reply::Tables(tables))) => objects.len() == tables.len(),
         (Query::Names(_), Ok(Reply::Names(_))) | (_, Err(_)) => true,
@@ -276,7 +277,7 @@ mod tests {
         let asks = |n| Query::Ask(vec![ObjectQuery::new("A", Vec::new()); n]);
         let tables = |n| Ok(Reply::Tables(vec![Err(Missing::Unnamed); n]));
         let (names, text) = (Ok(Reply::Names(Vec::new())), Query::Names(String::new()));
-        assert!(fits(&asks(2), &tables(2)) && fits(&text, &names) && fits(&asks(1), &Err(String::new())));
+        assert!(fits(&asks(2), &tables(2)) && fits(&text, &names) && fits(&asks(1), &Err(Unanswered::Failed(String::new()))));
         assert!(!fits(&asks(2), &tables(1)) && !fits(&asks(0), &names) && !fits(&text, &tables(0)));
     }
 

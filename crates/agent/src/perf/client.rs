@@ -27,6 +27,16 @@ impl ObjectQuery {
 /// One for each object that was asked for, in that order.
 pub type Tables = Vec<Result<Table, Missing>>;
 
+/// Why the process has no answer. The text of one cause stays the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Unanswered {
+    /// No table of names can be read, as on a host that has just been set up: that is no library's fault.
+    #[error("the names of performance counters: {0}")]
+    NoNames(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// Why there is no answer at all. The text of one cause stays the same from cycle to cycle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {

@@ -14,7 +14,7 @@ use std::time::{Duration, Instant};
 
 use super::breaker::{Breaker, LONGEST_PAUSE, Pause};
 use super::child::{Child, Endings, Fall, NotStarted};
-use super::client::{ObjectQuery, Perf, Refused, Source, Tables};
+use super::client::{ObjectQuery, Perf, Refused, Source, Tables, Unanswered};
 use super::protocol::{Query, Reply};
 use super::turns::Turns;
 use super::upkeep::Ends;
@@ -146,7 +146,10 @@ impl Link {
             Ok(answer) => {
                 self.keep(child, answer.rss_bytes);
                 self.tell_disabled(&answer.disabled);
-                answer.reply.map_err(Refused::Failed)
+                match answer.reply {
+                    Err(why @ Unanswered::NoNames(_)) => return Err(Refused::Failed(why.to_string())),
+                    reply => reply.map_err(|why| Refused::Failed(why.to_string())),
+                }
             }
             // It is not known whether this group was asked at all.
             Err(fall) if child.is_closing => return Err(self.fell_at_closing(child, fall)),

@@ -9,7 +9,7 @@ use std::io::{self, ErrorKind, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::client::{ObjectQuery, Tables};
+use super::client::{ObjectQuery, Tables, Unanswered};
 
 /// Of a frame: some hundred times what the largest providers have to tell.
 pub const MOST_BYTES: usize = 16 << 20;
@@ -74,7 +74,7 @@ pub struct Answer {
     /// What is loaded is unloaded before the next request is read: what happens then is not of whoever asks next.
     pub closes: bool,
     /// Or why there is none.
-    pub reply: Result<Reply, String>,
+    pub reply: Result<Reply, Unanswered>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,7 +156,9 @@ mod tests {
             fake::table(7, &[("Bytes", 0x0001_0100), ("Errors", 0x0041_0400)], &[("a\u{FFFD}\"b", &[u64::MAX, 0])]);
         table.rows[0].values[1] = None;
         let reply = Ok(Reply::Tables(vec![Ok(table), Err(Missing::Unnamed), Err(Missing::Damaged)]));
-        for reply in [reply, Ok(Reply::Names(vec!["Web Service".to_owned()])), Err("access is denied".to_owned())] {
+        let refused = ["access is denied", "not found"].map(str::to_owned);
+        let refused = [Err(Unanswered::Failed(refused[0].clone())), Err(Unanswered::NoNames(refused[1].clone()))];
+        for reply in [reply, Ok(Reply::Names(vec!["Web Service".to_owned()]))].into_iter().chain(refused) {
             let answer = Answer { id: u64::MAX, rss_bytes: Some(1 << 40), disabled: vec!["W3SVC".to_owned()], closes: true, reply };
             assert_eq!(received::<Answer>(&sent(&answer)), answer);
         }

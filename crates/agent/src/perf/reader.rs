@@ -7,13 +7,14 @@
 
 mod book;
 
+use std::fmt::Display;
 use std::io;
 use std::time::{Duration, Instant};
 
 use falcon_sys::types::PerfNames;
 use falcon_sys::{PerfData, perf_disabled, perf_last_counter, perf_names};
 
-use super::client::{ObjectQuery, Tables};
+use super::client::{ObjectQuery, Tables, Unanswered};
 use super::parse::{parse, table};
 use super::rows::Missing;
 use book::Book;
@@ -98,7 +99,7 @@ impl<S: System> Reader<S> {
     ///
     /// # Errors
     /// Where the system answers nothing, or nothing that can be read, or has neither a table of names nor what goes without one.
-    pub fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, String> {
+    pub fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, Unanswered> {
         if objects.is_empty() {
             return Ok(Vec::new());
         }
@@ -108,12 +109,13 @@ impl<S: System> Reader<S> {
         let what = what(&indexes);
         if what.is_empty() {
             return match &book.unreadable {
-                Some(why) => Err(no_names(why)),
+                Some(why) => Err(Unanswered::NoNames(why.clone())),
                 None => Ok(objects.iter().map(|_| Err(Missing::Unnamed)).collect()),
             };
         }
-        let bytes = system.query(&what).map_err(|error| format!("{}: {error}", listed(objects)))?;
-        let answer = parse(bytes).map_err(|error| format!("{}: {error}", listed(objects)))?;
+        let failed = |why: &dyn Display| Unanswered::Failed(format!("{}: {why}", listed(objects)));
+        let bytes = system.query(&what).map_err(|error| failed(&error))?;
+        let answer = parse(bytes).map_err(|error| failed(&error))?;
         let asked = objects.iter().zip(&indexes);
         let tables = asked.clone().map(|(query, indexes)| table(&answer, indexes, book.wanted(query))).collect();
         let unknown = asked.clone().any(|(query, indexes)| book.misses_names(query, &answer, indexes));
@@ -128,10 +130,10 @@ impl<S: System> Reader<S> {
     ///
     /// # Errors
     /// Where no table of names can be read.
-    pub fn names(&mut self, prefix: &str) -> Result<Vec<String>, String> {
+    pub fn names(&mut self, prefix: &str) -> Result<Vec<String>, Unanswered> {
         self.prepare(|book| !book.beginning(prefix).is_empty());
         match &self.book.unreadable {
-            Some(why) => Err(no_names(why)),
+            Some(why) => Err(Unanswered::NoNames(why.clone())),
             None => Ok(self.book.beginning(prefix).into_iter().map(str::to_owned).collect()),
         }
     }
@@ -140,7 +142,7 @@ impl<S: System> Reader<S> {
     ///
     /// # Errors
     /// Where the system does not tell.
-    pub fn disabled(&mut self) -> Result<Vec<String>, String> {
+    pub fn disabled(&mut self) -> Result<Vec<String>, Unanswered> {
         self.system.disabled().map_err(|error| error.to_string())
     }
 
@@ -167,10 +169,6 @@ fn what(indexes: &[Vec<u32>]) -> String {
 
 fn listed(objects: &[ObjectQuery]) -> String {
     objects.iter().map(|query| query.object.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-fn no_names(why: &str) -> String {
-    format!("the names of performance counters: {why}")
 }
 
 #[cfg(test)]

@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal as _, Read, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use super::client::{ObjectQuery, Tables};
+use super::client::{ObjectQuery, Tables, Unanswered};
 use super::protocol::{Answer, Begin, Hello, Query, Reply, Request, frame, parse, receive, send};
 use super::reader::{Reader, System};
 use super::rows::Missing;
@@ -19,12 +19,12 @@ const OPEN_FOR: Duration = Duration::from_secs(600);
 /// What reads the counters.
 pub trait Answers {
     /// # Errors
-    /// Where nothing was answered; the text of one cause stays the same.
-    fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, String>;
+    /// Where nothing was answered.
+    fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, Unanswered>;
 
     /// # Errors
     /// Where no table of names can be read.
-    fn names(&mut self, prefix: &str) -> Result<Vec<String>, String>;
+    fn names(&mut self, prefix: &str) -> Result<Vec<String>, Unanswered>;
 
     /// Services whose counters are switched off, as far as the system tells.
     fn disabled(&mut self) -> Vec<String>;
@@ -34,11 +34,11 @@ pub trait Answers {
 }
 
 impl<S: System> Answers for Reader<S> {
-    fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, String> {
+    fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, Unanswered> {
         Reader::ask(self, objects)
     }
 
-    fn names(&mut self, prefix: &str) -> Result<Vec<String>, String> {
+    fn names(&mut self, prefix: &str) -> Result<Vec<String>, Unanswered> {
         Reader::names(self, prefix)
     }
 
@@ -129,7 +129,7 @@ fn serve(
                 io::ErrorKind::InvalidInput => "the answer is longer than the agent takes".to_owned(),
                 _ => error.to_string(),
             };
-            frame(&Answer { reply: Err(why), ..answer })
+            frame(&Answer { reply: Err(Unanswered::Failed(why)), ..answer })
         })?;
         send(output, &framed)?;
         if closes {
@@ -175,16 +175,16 @@ mod tests {
     }
 
     impl Answers for Recorded {
-        fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, String> {
+        fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, Unanswered> {
             self.said.push(objects.iter().map(|query| query.object.as_str()).collect::<Vec<_>>().join("+"));
             Ok(vec![Err(Missing::Unserved); objects.len()])
         }
 
-        fn names(&mut self, prefix: &str) -> Result<Vec<String>, String> {
+        fn names(&mut self, prefix: &str) -> Result<Vec<String>, Unanswered> {
             self.said.push(format!("{prefix}*"));
             match self.long {
                 true => Ok(vec!["x".repeat(crate::perf::protocol::MOST_BYTES)]),
-                false => Err("no table".to_owned()),
+                false => Err(Unanswered::NoNames("no table".to_owned())),
             }
         }
 
@@ -228,6 +228,7 @@ mod tests {
         let (result, said) = served(&[asks(4), names(9)].concat(), &mut answers, &[(0, 5), (1, 5), (2, 6)]);
         result.unwrap();
         assert_eq!(answers.said, ["A+B", "disabled?", "W*", "close"]);
+        let nameless = Err(Unanswered::NoNames("no table".to_owned()));
         let tables = Ok(Reply::Tables(vec![Err(Missing::Unserved), Err(Missing::Unserved)]));
         assert_eq!(
             said[0],
@@ -235,7 +236,7 @@ mod tests {
         );
         assert_eq!(
             said[1],
-            Answer { id: 9, rss_bytes: Some(6_000_000), disabled: vec![], closes: false, reply: Err("no table".to_owned()) }
+            Answer { id: 9, rss_bytes: Some(6_000_000), disabled: vec![], closes: false, reply: nameless }
         );
     }
 
@@ -254,7 +255,8 @@ mod tests {
         let mut answers = Recorded { long: true, ..Recorded::default() };
         let (result, said) = served(&[names(1), asks(2)].concat(), &mut answers, &[]);
         result.unwrap();
-        assert_eq!(said[0].reply, Err("the answer is longer than the agent takes".to_owned()));
+        let long = Unanswered::Failed("the answer is longer than the agent takes".to_owned());
+        assert_eq!(said[0].reply, Err(long));
         assert!(said[1].reply.is_ok() && said[1].id == 2);
     }
 

@@ -237,7 +237,7 @@ fn without_a_table_of_names_there_is_what_windows_itself_has() {
         ["[% Processor Time] 0=5", "Unnamed"]
     );
     // It is not said of an object that it is not installed where nobody can tell.
-    let why = "the names of performance counters: entity not found";
+    let why = Unanswered::NoNames("entity not found".to_owned());
     assert_eq!(reader.ask(&[query("Cache", &[])]).unwrap_err(), why);
     assert_eq!(reader.names("").unwrap_err(), why);
     host.set(|state| (state.now, state.names) = (PATIENCE, BTreeMap::from([("data", TEXT)])));
@@ -348,11 +348,11 @@ fn what_fails_as_a_whole_says_what_was_asked_for() {
     let mut reader = host.reader();
     let asked = [query("Web Service", &[]), query("Cache", &[])];
     host.set(|state| state.fails = true);
-    assert_eq!(reader.ask(&asked).unwrap_err(), "Web Service, Cache: access is denied");
+    assert_eq!(reader.ask(&asked).unwrap_err().to_string(), "Web Service, Cache: access is denied");
     host.set(|state| (state.fails, state.bytes) = (false, Some(vec![0; 300])));
-    assert_eq!(reader.ask(&asked).unwrap_err(), "Web Service, Cache: the answer does not begin as one does");
+    assert_eq!(reader.ask(&asked).unwrap_err().to_string(), "Web Service, Cache: the answer does not begin as one does");
     host.set(|state| state.bytes = Some(Vec::new()));
-    assert_eq!(reader.ask(&asked).unwrap_err(), "Web Service, Cache: the answer is shorter than its header");
+    assert_eq!(reader.ask(&asked).unwrap_err().to_string(), "Web Service, Cache: the answer is shorter than its header");
 }
 
 #[test]
