@@ -17,7 +17,7 @@ use super::child::{Child, Endings, Fall, NotStarted};
 use super::client::{ObjectQuery, Perf, Refused, Source, Tables, Unanswered};
 use super::protocol::{Query, Reply};
 use super::turns::Turns;
-use super::upkeep::Ends;
+use super::upkeep::{Ends, Verdict, Weight};
 use crate::config;
 use crate::model::Platform;
 use crate::stats::Stats;
@@ -25,8 +25,6 @@ use crate::stats::Stats;
 /// Verb of the executable that is the process.
 pub const VERB: &str = "perf-worker";
 
-/// Between two processes that need more memory than they may have.
-const RECYCLE_EVERY: Duration = Duration::from_secs(600);
 /// For which a group that may hang lets others go first.
 const LULL: Duration = Duration::from_millis(500);
 /// For which a turn is waited for longer than a query may take, so that whoever came second has one after a query that hung.
@@ -90,9 +88,7 @@ struct State {
     ends: Ends,
     /// Why the last one could not be started.
     not_started: Option<String>,
-    recycled: Option<Duration>,
-    /// The log has it that the process needs more memory than it may have.
-    is_small_told: bool,
+    weight: Weight,
     /// Services of which the log has it that their counters are switched off.
     disabled: BTreeSet<String>,
 }
@@ -100,6 +96,7 @@ struct State {
 impl Link {
     /// Starts nothing.
     pub fn new(config: &config::Perf, stats: Arc<Stats>, launch: Launch, clock: Clock) -> Link {
+        let memory_bytes = u64::from(config.memory_mb) * 1_000_000;
         let state = State {
             open: 0,
             child: None,
@@ -107,13 +104,12 @@ impl Link {
             wait: Pause::new(FIRST_WAIT, LONGEST_WAIT),
             ends: Ends::default(),
             not_started: None,
-            recycled: None,
-            is_small_told: false,
+            weight: Weight::new(memory_bytes),
             disabled: BTreeSet::new(),
         };
         Link {
             timeout: Duration::from_secs(config.timeout.into()),
-            memory_bytes: u64::from(config.memory_mb) * 1_000_000,
+            memory_bytes,
             stats,
             launch,
             clock,
@@ -258,19 +254,14 @@ impl Link {
     /// Puts a process back that has answered, if it has not grown too large.
     fn keep(&self, child: Child, rss_bytes: Option<u64>) {
         self.stats.perf_mem.tell(rss_bytes.and_then(|bytes| i64::try_from(bytes).ok()));
-        let (rss_bytes, first) = (rss_bytes.unwrap_or(0), child.first_rss_bytes.unwrap_or(0));
-        let now = (self.clock)();
+        let first = child.first_rss_bytes.unwrap_or(0);
         let mut state = self.lock();
-        // One that has grown since its first answer leaks, and is not waited for.
-        let leaks = rss_bytes > first.saturating_add(self.memory_bytes);
-        let is_soon = state.recycled.is_some_and(|at| now.saturating_sub(at) < RECYCLE_EVERY);
+        let verdict = rss_bytes.map_or(Verdict::Stays, |bytes| state.weight.weigh(bytes, first, (self.clock)()));
         let limit_mb = self.memory_bytes / 1_000_000;
-        if rss_bytes <= self.memory_bytes || is_soon && !leaks {
-            let is_small = rss_bytes > self.memory_bytes && first > self.memory_bytes;
-            let told = is_small && std::mem::replace(&mut state.is_small_told, true);
+        let Verdict::Goes { is_news } = verdict else {
             state.child = Some(child);
             drop(state);
-            if is_small && !told {
+            if verdict == Verdict::StaysTooLarge {
                 tracing::warn!(
                     code = "P006",
                     "perf: the process that asks for performance counters needs more than perf.memory_mb ({limit_mb} MB) from its \
@@ -278,9 +269,7 @@ impl Link {
                 );
             }
             return;
-        }
-        state.recycled = Some(now);
-        let is_news = !state.is_small_told;
+        };
         drop(state);
         self.stats.perf_recycled.add(1);
         self.stats.perf_mem.forget();
