@@ -11,13 +11,14 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{ObjectQuery, Tables, Unanswered};
 
-/// Of a frame: some hundred times what the largest providers have to tell.
-pub const MOST_BYTES: usize = 16 << 20;
+/// Of a frame: several times what 200 sites have to tell with all their counters. What is made of a frame may need seven times its
+/// bytes, and that in the agent.
+pub const MOST_BYTES: usize = 4 << 20;
 
 /// What both sides must be.
 const NAME: &str = "falcon-agent perf-worker";
 /// Counts up where a frame changes: the executable may be replaced while the agent runs.
-const VERSION: u32 = 2;
+const VERSION: u32 = 3;
 
 /// The first frame of either side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -192,6 +193,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_large_host_has_to_tell_fits_four_times() {
+        let columns: Vec<String> = (0..90).map(|n| format!("Current Anonymous Users and more {n}")).collect();
+        let columns: Vec<(&str, u32)> = columns.iter().map(|name| (name.as_str(), 0x2002_0500)).collect();
+        let names: Vec<String> = (0..=200).map(|n| format!("站点 www.customer-{n:03}.example.com")).collect();
+        let rows: Vec<(&str, &[u64])> = names.iter().map(|name| (name.as_str(), &[u64::MAX; 90][..])).collect();
+        let mut table = fake::table(7, &columns, &rows);
+        let values = table.rows.iter_mut().flat_map(|row| &mut row.values).flatten();
+        values.for_each(|raw| raw.base = Some(u64::MAX));
+        let reply = Ok(Reply::Tables(vec![Ok(table)]));
+        let answer = Answer { id: u64::MAX, rss_bytes: None, disabled: Vec::new(), closes: false, reply };
+        let len = frame(&answer).unwrap().len();
+        assert!((500_000..MOST_BYTES / 4).contains(&len), "{len}");
+        assert_eq!(received::<Answer>(&sent(&answer)), answer);
+    }
+
+    #[test]
     fn what_is_too_long_is_neither_sent_nor_received() {
         let long = "x".repeat(MOST_BYTES);
         assert_eq!(frame(&long).unwrap_err().kind(), ErrorKind::InvalidInput);
@@ -208,7 +225,7 @@ mod tests {
             assert_eq!(parse::<Answer>(body).unwrap_err().kind(), ErrorKind::InvalidData);
         }
         let other = Hello { version: VERSION + 1, ..Hello::own() };
-        assert_eq!(other.check().unwrap_err().to_string(), "it speaks version 3, not 2");
+        assert_eq!(other.check().unwrap_err().to_string(), "it speaks version 4, not 3");
         assert!(Hello { name: String::new(), ..Hello::own() }.check().is_err() && Hello::own().check().is_ok());
     }
 }
