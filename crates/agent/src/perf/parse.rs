@@ -11,6 +11,8 @@
 mod select;
 mod text;
 
+use std::cmp::Reverse;
+
 pub use select::table;
 
 /// Objects that are read of one answer, counters and instances of one object.
@@ -96,6 +98,16 @@ impl<'a> Answer<'a> {
     /// The first object that has one of these names.
     pub fn object(&self, indexes: &[u32]) -> Option<&Object<'a>> {
         self.objects.iter().find(|object| indexes.contains(&object.index))
+    }
+
+    /// Of the objects that have one of these names that with the most counters that are wanted, or the first such.
+    pub fn best(&self, indexes: &[u32], is_wanted: impl Fn(u32) -> bool) -> Option<&Object<'a>> {
+        let named = self.objects.iter().filter(|object| indexes.contains(&object.index));
+        let wanted = |object: &&Object<'_>| object.counters().filter(|counter| is_wanted(counter.index)).count();
+        match indexes {
+            [_] => self.object(indexes),
+            _ => named.min_by_key(|object| Reverse(wanted(object))),
+        }
     }
 
     /// Whether one of these objects is in the answer and cannot be read, or may be where the answer cannot be read on.

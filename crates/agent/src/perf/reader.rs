@@ -116,12 +116,20 @@ impl<S: System> Reader<S> {
         let failed = |why: &dyn Display| Unanswered::Failed(format!("{}: {why}", listed(objects)));
         let bytes = system.query(&what).map_err(|error| failed(&error))?;
         let answer = parse(bytes).map_err(|error| failed(&error))?;
+        // Of the indexes of a name the one that counts from here on.
+        let best = |(query, indexes): (&ObjectQuery, &Vec<u32>)| {
+            let wanted = book.wanted(query);
+            let best = answer.best(indexes, |index| wanted(index).is_some());
+            best.map_or_else(|| indexes.clone(), |object| vec![object.index])
+        };
+        let indexes: Vec<Vec<u32>> = objects.iter().zip(&indexes).map(best).collect();
         let asked = objects.iter().zip(&indexes);
-        let tables = asked.clone().map(|(query, indexes)| table(&answer, indexes, book.wanted(query))).collect();
+        let tables: Tables = asked.clone().map(|(query, indexes)| table(&answer, indexes, book.wanted(query))).collect();
         let unknown = asked.clone().any(|(query, indexes)| book.misses_names(query, &answer, indexes));
         book.is_stale |= unknown;
-        for (query, indexes) in objects.iter().zip(&indexes) {
-            book.learn(&query.object, answer.object(indexes).map(|object| object.index));
+        for ((query, indexes), table) in objects.iter().zip(&indexes).zip(&tables) {
+            let is_it = table.as_ref().is_ok_and(|table| !table.columns.is_empty());
+            book.learn(&query.object, indexes.first().copied().filter(|_| is_it));
         }
         Ok(tables)
     }

@@ -169,6 +169,19 @@ fn of_the_indexes_of_a_name_the_one_that_is_answered_counts() {
     assert_eq!(host.log(), ["text", "10 20 30", "20 30", "20 30", "10 20 30"]);
 }
 
+// Two products had an object of one name; the one that others asked for was taken, and the counters were missing for good.
+#[test]
+fn of_two_objects_of_a_name_the_one_with_the_wanted_counters_counts() {
+    let other = object(30, &[(22, NUMBER), (24, NUMBER)], &[("a", &[8, 9])]);
+    let host = Host::new(&[("text", TEXT)], vec![other, sites()]);
+    let mut reader = host.reader();
+    // One counter of each: the first one that is served, and both are asked for again.
+    assert_eq!(ask(&mut reader, &[query("Web Service", &["None/sec"])]), ["[] a="]);
+    assert_eq!(ask(&mut reader, &[query("Web Service", &["Posts/sec"])]), ["[Posts/sec] _Total=4 网站 é=2"]);
+    assert_eq!(ask(&mut reader, &[query("Web Service", &["Posts/sec"])]), ["[Posts/sec] _Total=4 网站 é=2"]);
+    assert_eq!(host.log(), ["text", "10 30", "10 30", "10"]);
+}
+
 #[test]
 fn a_name_without_bounds_makes_no_query_without_bounds() {
     let names: &str = (10..500).map(|n| format!("{n}|Web Service|")).collect::<String>().leak();
