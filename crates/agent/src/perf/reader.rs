@@ -150,7 +150,7 @@ impl<S: System> Reader<S> {
     ///
     /// # Errors
     /// Where the system does not tell.
-    pub fn disabled(&mut self) -> Result<Vec<String>, Unanswered> {
+    pub fn disabled(&mut self) -> Result<Vec<String>, String> {
         self.system.disabled().map_err(|error| error.to_string())
     }
 
