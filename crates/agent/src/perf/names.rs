@@ -18,7 +18,7 @@ const MOST_TEXT: usize = 4 << 20;
 const COUNT: u32 = 1;
 
 /// Of the names that Windows itself has, those whose indexes are the same everywhere.
-const FIXED: [(u32, &str); 9] = [
+const FIXED: [(u32, &str); 10] = [
     (2, "System"),
     (4, "Memory"),
     (6, "% Processor Time"),
@@ -28,6 +28,7 @@ const FIXED: [(u32, &str); 9] = [
     (236, "LogicalDisk"),
     (238, "Processor"),
     (260, "Objects"),
+    (510, "Network Interface"),
 ];
 
 /// All names in one text: a host with many products has ten thousand of them.
@@ -260,6 +261,7 @@ mod tests {
     fn what_windows_itself_has_can_be_asked_for_without_a_table() {
         let names = Names::fixed();
         assert_eq!((indexes(&names, "processor"), names.name(4)), (vec![238], Some("Memory")));
+        assert_eq!(indexes(&names, "Network Interface"), [510]);
     }
 
     proptest! {
