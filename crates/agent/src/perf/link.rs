@@ -319,9 +319,8 @@ impl Link {
         }
     }
 
-    fn rest(&self) {
-        let child = self.lock().child.take();
-        if let Some(child) = child {
+    fn rest(&self, state: &mut State) {
+        if let Some(child) = state.child.take() {
             self.stats.perf_mem.forget();
             child.let_end(&self.endings);
         }
@@ -353,17 +352,16 @@ impl Source for Link {
         let mut state = self.lock();
         state.open = state.open.saturating_sub(1);
         state.breakers.retain(|_, breaker| now.saturating_sub(breaker.failed()) <= 2 * LONGEST_PAUSE);
-        let is_last = state.open == 0;
-        drop(state);
-        if is_last {
-            self.rest();
+        // Within the lock: a group that is opened now has a process of its own.
+        if state.open == 0 {
+            self.rest(&mut state);
         }
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.rest();
+        self.rest(&mut self.lock());
     }
 }
 
