@@ -13,8 +13,8 @@ use std::io::{self, Read, Write};
 use std::os::unix::process::ExitStatusExt as _;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitCode, Stdio};
-use std::sync::{Arc, Mutex, mpsc};
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::{Arc, Mutex, mpsc};
 use std::time::Duration;
 use std::{env, process, thread};
 
@@ -268,7 +268,7 @@ fn a_library_that_hangs_is_ended_and_whoever_waits_for_a_turn_gets_it() {
 }
 
 // It was told as if the group that was not asked had failed, and its collector went on to wait for its other groups.
-// A library hung as it was unloaded, ten minutes after its last query, and the breaker of whoever asked next was opened for it.
+// A library hung as it was unloaded, and the breaker of whoever asked next was opened for it.
 #[test]
 fn what_hangs_as_it_is_unloaded_is_no_fault_of_the_group_that_asks_next() {
     let bed = Bed::new(5, 200);
@@ -332,7 +332,7 @@ fn a_group_that_fails_three_times_is_left_alone_for_ten_minutes_then_twenty() {
     assert_eq!(bed.started(), 1);
 }
 
-// At the first boot the tables of names were not there yet: all groups were left alone for ten minutes, and there were no counters.
+// At the first boot the tables of names were not there yet, and all groups were left alone for ten minutes.
 #[test]
 fn without_names_nobody_is_left_alone() {
     let bed = Bed::new(60, 600);
@@ -480,8 +480,14 @@ fn what_is_no_answer_ends_the_process() {
         let reply = Ok(Reply::Tables(vec![Err(Missing::Unnamed); tables]));
         frame(&Answer { id, rss_bytes: None, disabled: Vec::new(), closes: false, reply }).unwrap()
     };
-    let names =
-        frame(&Answer { id: 1, rss_bytes: None, disabled: Vec::new(), closes: false, reply: Ok(Reply::Names(Vec::new())) }).unwrap();
+    let names = frame(&Answer {
+        id: 1,
+        rss_bytes: None,
+        disabled: Vec::new(),
+        closes: false,
+        reply: Ok(Reply::Names(Vec::new())),
+    })
+    .unwrap();
     let bad = [answer(2, 1), answer(1, 2), names, b"Hello, world".to_vec(), frame(&"x").unwrap(), vec![0; 4]];
     for bad in bad {
         fs::write(&file, [frame(&Hello::own()).unwrap(), bad].concat()).unwrap();

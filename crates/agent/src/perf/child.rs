@@ -277,7 +277,11 @@ mod tests {
         let asks = |n| Query::Ask(vec![ObjectQuery::new("A", Vec::new()); n]);
         let tables = |n| Ok(Reply::Tables(vec![Err(Missing::Unnamed); n]));
         let (names, text) = (Ok(Reply::Names(Vec::new())), Query::Names(String::new()));
-        assert!(fits(&asks(2), &tables(2)) && fits(&text, &names) && fits(&asks(1), &Err(Unanswered::Failed(String::new()))));
+        assert!(
+            fits(&asks(2), &tables(2))
+                && fits(&text, &names)
+                && fits(&asks(1), &Err(Unanswered::Failed(String::new())))
+        );
         assert!(!fits(&asks(2), &tables(1)) && !fits(&asks(0), &names) && !fits(&text, &tables(0)));
     }
 

@@ -63,8 +63,8 @@ impl Refused {
     }
 }
 
-/// Who answers. Calls block: for their turn (the time that a query has, and 2 s), for a process that starts (10 s), for the answer
-/// (the time that a query has), and for the end of a process that gives none (2 s).
+/// Who answers. Calls block: for their turn (the time that a query has, and 2 s), for a process that starts (10 s), for the
+/// answer (the time that a query has), and for the end of a process that gives none (2 s).
 pub trait Source: Send + Sync {
     fn ask(&self, group: &str, objects: &[ObjectQuery]) -> Result<Tables, Refused>;
 

@@ -3,8 +3,9 @@
 //! There is one process at most. It is started by the first query and ends with the last open group, so that a host without
 //! such collectors never has one. Queries are made one after the other, those of groups that failed lately behind the rest
 //! ([`Turns`]). A query that is late or ends the process costs the process, one line of the log and one count; the group that
-//! asked has a breaker of its own ([`Breaker`]), and no other is punished. A process that needs more memory than it may have is
-//! replaced.
+//! asked has a breaker of its own ([`Breaker`]), and no other is punished, nor anyone for what no query did: a start that takes
+//! long, an end while nothing is asked or while libraries are unloaded, names that cannot be read. A process that needs more
+//! memory than it may have is replaced ([`Weight`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -37,7 +38,8 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const MOST_DISABLED: usize = 64;
 const MOST_NAME: usize = 256;
 
-const ENDS_ALONE: &str = "nobody can ask for some minutes: the process for it ended several times while nothing was asked";
+const ENDS_ALONE: &str =
+    "nobody can ask for some minutes: the process for it ended several times while nothing was asked";
 const AT_CLOSING: &str = "as it unloaded libraries, or soon after";
 const NOT_THIS: &str = "answered something else";
 

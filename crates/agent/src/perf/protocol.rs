@@ -11,8 +11,8 @@ use serde::{Deserialize, Serialize};
 
 use super::client::{ObjectQuery, Tables, Unanswered};
 
-/// Of a frame: several times what 200 sites have to tell with all their counters. What is made of a frame may need seven times its
-/// bytes, and that in the agent.
+/// Of a frame: several times what 200 sites have to tell with all their counters. What is made of a frame may need seven
+/// times its bytes, and that in the agent.
 pub const MOST_BYTES: usize = 4 << 20;
 
 /// What both sides must be.
@@ -160,7 +160,13 @@ mod tests {
         let refused = ["access is denied", "not found"].map(str::to_owned);
         let refused = [Err(Unanswered::Failed(refused[0].clone())), Err(Unanswered::NoNames(refused[1].clone()))];
         for reply in [reply, Ok(Reply::Names(vec!["Web Service".to_owned()]))].into_iter().chain(refused) {
-            let answer = Answer { id: u64::MAX, rss_bytes: Some(1 << 40), disabled: vec!["W3SVC".to_owned()], closes: true, reply };
+            let answer = Answer {
+                id: u64::MAX,
+                rss_bytes: Some(1 << 40),
+                disabled: vec!["W3SVC".to_owned()],
+                closes: true,
+                reply,
+            };
             assert_eq!(received::<Answer>(&sent(&answer)), answer);
         }
         let asks = Query::Ask(vec![ObjectQuery::new("Web Service", vec!["Bytes".to_owned()])]);

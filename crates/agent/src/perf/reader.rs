@@ -124,7 +124,8 @@ impl<S: System> Reader<S> {
         };
         let indexes: Vec<Vec<u32>> = objects.iter().zip(&indexes).map(best).collect();
         let asked = objects.iter().zip(&indexes);
-        let tables: Tables = asked.clone().map(|(query, indexes)| table(&answer, indexes, book.wanted(query))).collect();
+        let tables: Tables =
+            asked.clone().map(|(query, indexes)| table(&answer, indexes, book.wanted(query))).collect();
         let unknown = asked.clone().any(|(query, indexes)| book.misses_names(query, &answer, indexes));
         book.is_stale |= unknown;
         for ((query, indexes), table) in objects.iter().zip(&indexes).zip(&tables) {

@@ -1,11 +1,12 @@
 //! What becomes of the process for performance counters apart from its answers, and how often that is told.
 //!
-//! One that needs more memory than it may have is replaced, but not in every cycle: what needs as much from its start is let be for
-//! ten minutes. One that has grown by as much as it may have since its first answer leaks, and is not waited for: so no process
-//! needs more after a query than it did after its first one and its limit.
+//! One that needs more memory than it may have is replaced, but not in every cycle: what needs as much from its start is let
+//! be for ten minutes. One that has grown by as much as it may have since its first answer leaks, and is not waited for: so
+//! none is kept that needs more than it did after its first answer and its limit together.
 //!
-//! One that ends while nothing is asked is nobody's fault, and has no breaker; but a library whose thread falls after every query
-//! would have a process started for each. So after some such ends new ones are waited for, ever longer up to some minutes.
+//! One that ends while nothing is asked is nobody's fault, and has no breaker; but a library whose thread falls after every
+//! query would have a process started for each. So after some such ends new ones are waited for, ever longer up to some
+//! minutes.
 //!
 //! Pure: the time comes from outside, any clock that never goes back.
 
@@ -160,7 +161,10 @@ mod tests {
         assert_eq!(weight.weigh(20, 20, s(0)), Verdict::Stays);
         let mut leaks = |now| weight.weigh(90, 20, s(now));
         assert_eq!([60, 120, 600, 660, 720].map(&mut leaks), [NEWS, NO_NEWS, NO_NEWS, NEWS, NO_NEWS]);
-        assert_eq!([weight.weigh(70, 70, s(780)), weight.weigh(70, 70, s(840))], [Verdict::StaysTooLarge, Verdict::Stays]);
+        assert_eq!(
+            [weight.weigh(70, 70, s(780)), weight.weigh(70, 70, s(840))],
+            [Verdict::StaysTooLarge, Verdict::Stays]
+        );
         assert_eq!(weight.weigh(140, 70, s(1300)), NO_NEWS);
         assert_eq!([weight.weigh(20, 20, s(1301)), weight.weigh(90, 20, s(1302))], [Verdict::Stays, NEWS]);
     }
@@ -168,7 +172,10 @@ mod tests {
     #[test]
     fn what_grows_slowly_is_not_replaced_in_every_cycle() {
         let mut weight = Weight::new(64);
-        assert_eq!([weight.weigh(65, 20, s(0)), weight.weigh(84, 20, s(599)), weight.weigh(65, 20, s(600))], [NEWS, Verdict::Stays, NEWS]);
+        assert_eq!(
+            [weight.weigh(65, 20, s(0)), weight.weigh(84, 20, s(599)), weight.weigh(65, 20, s(600))],
+            [NEWS, Verdict::Stays, NEWS]
+        );
     }
 
     #[test]

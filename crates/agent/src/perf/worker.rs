@@ -232,7 +232,13 @@ mod tests {
         let tables = Ok(Reply::Tables(vec![Err(Missing::Unserved), Err(Missing::Unserved)]));
         assert_eq!(
             said[0],
-            Answer { id: 4, rss_bytes: Some(5_000_000), disabled: vec!["W3SVC".to_owned()], closes: false, reply: tables }
+            Answer {
+                id: 4,
+                rss_bytes: Some(5_000_000),
+                disabled: vec!["W3SVC".to_owned()],
+                closes: false,
+                reply: tables
+            }
         );
         assert_eq!(
             said[1],
@@ -288,7 +294,10 @@ mod tests {
         ];
         let (result, said) = served(&all, &mut answers, &looks);
         result.unwrap();
-        assert_eq!(said.iter().map(|answer| answer.closes).collect::<Vec<_>>(), [false, true, false, false, true, false]);
+        assert_eq!(
+            said.iter().map(|answer| answer.closes).collect::<Vec<_>>(),
+            [false, true, false, false, true, false]
+        );
         assert_eq!(answers.said, ["W*", "W*", "close", "W*", "W*", "W*", "close", "W*", "close"]);
     }
 

@@ -29,8 +29,8 @@ pub(super) struct Book {
     local: Option<Names>,
     /// Why the English ones are only those that never change.
     pub(super) unreadable: Option<String>,
-    /// Of an object whose name has several indexes the one that is answered with counters that are wanted: the others may be names
-    /// of what others serve.
+    /// Of an object whose name has several indexes the one that is answered with counters that are wanted: the others may be
+    /// names of what others serve.
     served: HashMap<String, u32>,
     /// An answer has indexes that are in none, or reading them again failed.
     pub(super) is_stale: bool,

@@ -232,7 +232,8 @@ fn the_language_of_the_host_counts_where_nothing_else_has_the_name_and_says_the_
 #[test]
 fn what_has_an_english_name_has_no_other() {
     let local = "12|Posts/sec|14|Gets/sec|20|Web Service|40|Lab Service";
-    let host = Host::new(&[("text", "10|Web Service|12|Gets/sec|14|Posts/sec|20|Cache"), ("local", local)], vec![sites()]);
+    let host =
+        Host::new(&[("text", "10|Web Service|12|Gets/sec|14|Posts/sec|20|Cache"), ("local", local)], vec![sites()]);
     let mut reader = host.reader();
     let asked = ["Posts/sec", "Gets/sec"].map(|counter| query("Web Service", &[counter]));
     let asked = [&asked[..], &[query("Lab Service", &[])]].concat();
@@ -363,9 +364,15 @@ fn what_fails_as_a_whole_says_what_was_asked_for() {
     host.set(|state| state.fails = true);
     assert_eq!(reader.ask(&asked).unwrap_err().to_string(), "Web Service, Cache: access is denied");
     host.set(|state| (state.fails, state.bytes) = (false, Some(vec![0; 300])));
-    assert_eq!(reader.ask(&asked).unwrap_err().to_string(), "Web Service, Cache: the answer does not begin as one does");
+    assert_eq!(
+        reader.ask(&asked).unwrap_err().to_string(),
+        "Web Service, Cache: the answer does not begin as one does"
+    );
     host.set(|state| state.bytes = Some(Vec::new()));
-    assert_eq!(reader.ask(&asked).unwrap_err().to_string(), "Web Service, Cache: the answer is shorter than its header");
+    assert_eq!(
+        reader.ask(&asked).unwrap_err().to_string(),
+        "Web Service, Cache: the answer is shorter than its header"
+    );
 }
 
 #[test]
