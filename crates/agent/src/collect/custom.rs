@@ -16,7 +16,7 @@ use std::sync::Arc;
 use super::{Class, Collector, Context, Cx, Guard, Guarded, Lane, Opened, Spec};
 use crate::config::{CounterSet, INSTANCE};
 use crate::model::{Metric, On, Platform, Sets};
-use crate::perf::client::{Counters, ObjectQuery, Refused};
+use crate::perf::client::{Counters, ObjectQuery};
 use crate::perf::rows::{Missing, Table};
 use crate::stats::Stats;
 use claims::Claims;
@@ -135,7 +135,7 @@ impl Object {
             },
             Err(refused) => {
                 cx.problem(what(), &refused);
-                return matches!(refused, Refused::Late(_));
+                return refused.took_its_time();
             }
         };
         if self.table.as_ref().is_some_and(|table| table.left_out > 0) {

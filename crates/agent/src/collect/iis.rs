@@ -116,7 +116,7 @@ impl Collector for Iis {
             match part.collect(cx) {
                 Ok(asked) => answered |= asked == Asked::Something,
                 Err(why) => {
-                    late += usize::from(matches!(why, Refused::Late(_)));
+                    late += usize::from(why.took_its_time());
                     refused.push((part.what(), why));
                 }
             }

@@ -234,7 +234,7 @@ impl Mssql {
                 continue;
             }
             let answer = instance.ask(cx, &self.perf);
-            late += usize::from(matches!(answer, Err(Refused::Late(_))));
+            late += usize::from(answer.as_ref().is_err_and(Refused::took_its_time));
             let is_there = answer.as_ref().is_ok_and(|tables| instance.is_there(tables));
             match answer {
                 // Nothing that counters tell is asked for.

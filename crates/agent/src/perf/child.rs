@@ -13,8 +13,12 @@ use std::time::{Duration, Instant};
 
 use falcon_sys::Bound;
 
+use super::client::Unanswered;
 use super::protocol::{Answer, Begin, Hello, Query, Reply, Request, frame, parse, receive, send};
 
+/// For a process to start and to say who it is. It is time of its own, for it is no group's fault: a host where much starts at
+/// once, or a scanner that looks at the executable first.
+const START: Duration = Duration::from_secs(10);
 /// For the end of a process that has closed its pipe.
 const EPILOGUE: Duration = Duration::from_secs(2);
 /// For one that is told to end by the end of its input, before it is ended.
@@ -33,6 +37,8 @@ pub struct Child {
     asked: u64,
     /// Resident memory after its first answer.
     pub first_rss_bytes: Option<u64>,
+    /// With its last answer it began to unload libraries, which may hang or fall at it.
+    pub is_closing: bool,
 }
 
 /// Why there is no answer, nor will there be one: the process is to be ended.
@@ -56,12 +62,7 @@ impl Child {
     ///
     /// # Errors
     /// Those of the system, and where it is another one than it should be.
-    pub fn start(
-        command: &mut Command,
-        memory_bytes: u64,
-        until: Instant,
-        endings: &Endings,
-    ) -> Result<Child, NotStarted> {
+    pub fn start(command: &mut Command, memory_bytes: u64, endings: &Endings) -> Result<Child, NotStarted> {
         let failed = |error: io::Error| NotStarted { why: error.to_string(), has_died: false };
         if endings.are_too_many() {
             let why = format!("{MOST_ENDING} before it were ended and have not ended");
@@ -77,8 +78,8 @@ impl Child {
                 return Err(failed(error));
             }
         };
-        let mut child = Child { bound, requests, answers, asked: 0, first_rss_bytes: None };
-        match child.greet(&Begin { hello: Hello::own(), is_loose, memory_bytes }, until) {
+        let mut child = Child { bound, requests, answers, asked: 0, first_rss_bytes: None, is_closing: false };
+        match child.greet(&Begin { hello: Hello::own(), is_loose, memory_bytes }, Instant::now() + START) {
             Ok(()) => Ok(child),
             Err(fall) => {
                 child.end(endings);
@@ -108,6 +109,7 @@ impl Child {
         match parse::<Answer>(&body) {
             Ok(answer) if answer.id == request.id && fits(&request.query, &answer.reply) => {
                 self.first_rss_bytes = self.first_rss_bytes.or(answer.rss_bytes);
+                self.is_closing = answer.closes;
                 Ok(answer)
             }
             _ => Err(Fall::Ended(NO_ANSWER.to_owned())),
@@ -158,7 +160,7 @@ impl Child {
 
 const NO_ANSWER: &str = "said what is no answer and was ended";
 
-fn fits(query: &Query, reply: &Result<Reply, String>) -> bool {
+fn fits(query: &Query, reply: &Result<Reply, Unanswered>) -> bool {
     match (query, reply) {
         (Query::Ask(objects), Ok(Reply::Tables(tables))) => objects.len() == tables.len(),
         (Query::Names(_), Ok(Reply::Names(_))) | (_, Err(_)) => true,
@@ -275,7 +277,11 @@ mod tests {
         let asks = |n| Query::Ask(vec![ObjectQuery::new("A", Vec::new()); n]);
         let tables = |n| Ok(Reply::Tables(vec![Err(Missing::Unnamed); n]));
         let (names, text) = (Ok(Reply::Names(Vec::new())), Query::Names(String::new()));
-        assert!(fits(&asks(2), &tables(2)) && fits(&text, &names) && fits(&asks(1), &Err(String::new())));
+        assert!(
+            fits(&asks(2), &tables(2))
+                && fits(&text, &names)
+                && fits(&asks(1), &Err(Unanswered::Failed(String::new())))
+        );
         assert!(!fits(&asks(2), &tables(1)) && !fits(&asks(0), &names) && !fits(&text, &tables(0)));
     }
 
@@ -284,8 +290,7 @@ mod tests {
     fn no_more_are_started_while_those_before_do_not_end() {
         let endings = Endings::default();
         let mut held: Vec<_> = (0..MOST_ENDING).map(|_| Counted::new(&endings.0)).collect();
-        let soon = Instant::now() + Duration::from_secs(60);
-        let start = || Child::start(&mut Command::new("no such program"), 1, soon, &endings).unwrap_err().why;
+        let start = || Child::start(&mut Command::new("no such program"), 1, &endings).unwrap_err().why;
         assert_eq!(start(), "4 before it were ended and have not ended");
         held.pop();
         assert!(!start().contains("ended"));

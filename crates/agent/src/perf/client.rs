@@ -27,6 +27,16 @@ impl ObjectQuery {
 /// One for each object that was asked for, in that order.
 pub type Tables = Vec<Result<Table, Missing>>;
 
+/// Why the process has no answer. The text of one cause stays the same.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize, thiserror::Error)]
+pub enum Unanswered {
+    /// No table of names can be read, as on a host that has just been set up: that is no library's fault.
+    #[error("the names of performance counters: {0}")]
+    NoNames(String),
+    #[error("{0}")]
+    Failed(String),
+}
+
 /// Why there is no answer at all. The text of one cause stays the same from cycle to cycle.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Refused {
@@ -34,6 +44,9 @@ pub enum Refused {
     Unsupported,
     #[error("not asked for a while, as it failed several times in a row")]
     Paused,
+    /// Others had the process for as long as a turn is waited for.
+    #[error("not asked, as other groups were asked for too long")]
+    Crowded,
     #[error("no answer within {0} s; the process that asked was ended")]
     Late(u64),
     /// With how it ended.
@@ -43,7 +56,15 @@ pub enum Refused {
     Failed(String),
 }
 
-/// Who answers. Calls block, at most for the time that a query has.
+impl Refused {
+    /// Whether it took all the time that a call may take: a collector cannot wait for many of these in one cycle.
+    pub fn took_its_time(&self) -> bool {
+        matches!(self, Refused::Late(_) | Refused::Crowded)
+    }
+}
+
+/// Who answers. Calls block: for their turn (the time that a query has, and 2 s), for a process that starts (10 s), for the
+/// answer (the time that a query has), and for the end of a process that gives none (2 s).
 pub trait Source: Send + Sync {
     fn ask(&self, group: &str, objects: &[ObjectQuery]) -> Result<Tables, Refused>;
 

@@ -3,8 +3,9 @@
 //! There is one process at most. It is started by the first query and ends with the last open group, so that a host without
 //! such collectors never has one. Queries are made one after the other, those of groups that failed lately behind the rest
 //! ([`Turns`]). A query that is late or ends the process costs the process, one line of the log and one count; the group that
-//! asked has a breaker of its own ([`Breaker`]), and no other is punished. A process that needs more memory than it may have is
-//! replaced.
+//! asked has a breaker of its own ([`Breaker`]), and no other is punished, nor anyone for what no query did: a start that takes
+//! long, an end while nothing is asked or while libraries are unloaded, names that cannot be read. A process that needs more
+//! memory than it may have is replaced ([`Weight`]).
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
@@ -14,9 +15,10 @@ use std::time::{Duration, Instant};
 
 use super::breaker::{Breaker, LONGEST_PAUSE, Pause};
 use super::child::{Child, Endings, Fall, NotStarted};
-use super::client::{ObjectQuery, Perf, Refused, Source, Tables};
+use super::client::{ObjectQuery, Perf, Refused, Source, Tables, Unanswered};
 use super::protocol::{Query, Reply};
 use super::turns::Turns;
+use super::upkeep::{Ends, Verdict, Weight};
 use crate::config;
 use crate::model::Platform;
 use crate::stats::Stats;
@@ -24,8 +26,6 @@ use crate::stats::Stats;
 /// Verb of the executable that is the process.
 pub const VERB: &str = "perf-worker";
 
-/// Between two processes that need more memory than they may have.
-const RECYCLE_EVERY: Duration = Duration::from_secs(600);
 /// For which a group that may hang lets others go first.
 const LULL: Duration = Duration::from_millis(500);
 /// For which a turn is waited for longer than a query may take, so that whoever came second has one after a query that hung.
@@ -38,7 +38,9 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 const MOST_DISABLED: usize = 64;
 const MOST_NAME: usize = 256;
 
-const CROWDED: &str = "not asked, as other groups were asked for too long";
+const ENDS_ALONE: &str =
+    "nobody can ask for some minutes: the process for it ended several times while nothing was asked";
+const AT_CLOSING: &str = "as it unloaded libraries, or soon after";
 const NOT_THIS: &str = "answered something else";
 
 /// The process that answers, where the system has such counters.
@@ -85,11 +87,10 @@ struct State {
     /// Of the groups whose last query failed.
     breakers: BTreeMap<String, Breaker>,
     wait: Pause,
+    ends: Ends,
     /// Why the last one could not be started.
     not_started: Option<String>,
-    recycled: Option<Duration>,
-    /// The log has it that the process needs more memory than it may have.
-    is_small_told: bool,
+    weight: Weight,
     /// Services of which the log has it that their counters are switched off.
     disabled: BTreeSet<String>,
 }
@@ -97,19 +98,20 @@ struct State {
 impl Link {
     /// Starts nothing.
     pub fn new(config: &config::Perf, stats: Arc<Stats>, launch: Launch, clock: Clock) -> Link {
+        let memory_bytes = u64::from(config.memory_mb) * 1_000_000;
         let state = State {
             open: 0,
             child: None,
             breakers: BTreeMap::new(),
             wait: Pause::new(FIRST_WAIT, LONGEST_WAIT),
+            ends: Ends::default(),
             not_started: None,
-            recycled: None,
-            is_small_told: false,
+            weight: Weight::new(memory_bytes),
             disabled: BTreeSet::new(),
         };
         Link {
             timeout: Duration::from_secs(config.timeout.into()),
-            memory_bytes: u64::from(config.memory_mb) * 1_000_000,
+            memory_bytes,
             stats,
             launch,
             clock,
@@ -129,41 +131,62 @@ impl Link {
             breaker => breaker.is_some(),
         };
         let Some(_turn) = self.turns.take(failed_lately, self.timeout + MARGIN) else {
-            return self.refuse(Refused::Failed(CROWDED.to_owned()));
+            return self.refuse(Refused::Crowded);
         };
-        let until = Instant::now() + self.timeout;
-        let mut child = match self.child(until) {
+        let mut child = match self.child() {
             Ok(child) => child,
             Err(why) => return self.refuse(Refused::Failed(why)),
         };
+        let until = Instant::now() + self.timeout;
         self.stats.perf_asked.add(1);
         let about = About(query.clone());
         let result = match child.call(query, until) {
             Ok(answer) => {
                 self.keep(child, answer.rss_bytes);
                 self.tell_disabled(&answer.disabled);
-                answer.reply.map_err(Refused::Failed)
-            }
-            Err(fall) => {
-                self.died(child);
-                let timeout = self.timeout.as_secs();
-                match fall {
-                    Fall::Late => {
-                        tracing::warn!(
-                            code = "P001",
-                            "perf: {group}: no answer about {about} within {timeout} s; the process that asked was ended"
-                        );
-                        Err(Refused::Late(timeout))
-                    }
-                    Fall::Ended(how) => {
-                        tracing::warn!(code = "P002", "perf: {group}: the process that asked for {about} {how}");
-                        Err(Refused::Died(how))
-                    }
+                match answer.reply {
+                    Err(why @ Unanswered::NoNames(_)) => return Err(Refused::Failed(why.to_string())),
+                    reply => reply.map_err(|why| Refused::Failed(why.to_string())),
                 }
             }
+            // It is not known whether this group was asked at all.
+            Err(fall) if child.is_closing => return Err(self.fell_at_closing(child, fall)),
+            Err(fall) => Err(self.fell(child, fall, group, &about)),
         };
         self.judge(group, result.is_ok());
         result
+    }
+
+    fn fell(&self, child: Child, fall: Fall, group: &str, about: &About) -> Refused {
+        self.died(child);
+        let timeout = self.timeout.as_secs();
+        match fall {
+            Fall::Late => {
+                tracing::warn!(
+                    code = "P001",
+                    "perf: {group}: no answer about {about} within {timeout} s; the process that asked was ended"
+                );
+                Refused::Late(timeout)
+            }
+            Fall::Ended(how) => {
+                tracing::warn!(code = "P002", "perf: {group}: the process that asked for {about} {how}");
+                Refused::Died(how)
+            }
+        }
+    }
+
+    fn fell_at_closing(&self, child: Child, fall: Fall) -> Refused {
+        let timeout = self.timeout.as_secs();
+        match fall {
+            Fall::Late => {
+                self.ended_alone(child, &format!("said nothing for {timeout} s and was ended"), AT_CLOSING);
+                Refused::Late(timeout)
+            }
+            Fall::Ended(how) => {
+                self.ended_alone(child, &how, AT_CLOSING);
+                Refused::Died(how)
+            }
+        }
     }
 
     fn refuse<T>(&self, why: Refused) -> Result<T, Refused> {
@@ -172,15 +195,15 @@ impl Link {
     }
 
     /// The process that runs, or a new one.
-    fn child(&self, until: Instant) -> Result<Child, String> {
+    fn child(&self) -> Result<Child, String> {
         let running = self.lock().child.take();
         if let Some(mut child) = running {
             let Some(how) = child.ended() else { return Ok(child) };
-            self.died(child);
-            tracing::warn!(
-                code = "P003",
-                "perf: the process that asks for performance counters {how} while nothing was asked"
-            );
+            let when = if child.is_closing { AT_CLOSING } else { "while nothing was asked" };
+            self.ended_alone(child, &how, when);
+        }
+        if self.lock().ends.are_waited_for((self.clock)()) {
+            return Err(ENDS_ALONE.to_owned());
         }
         if let State { wait, not_started: Some(why), .. } = &*self.lock()
             && wait.is_on((self.clock)())
@@ -189,7 +212,7 @@ impl Link {
         }
         let started = (self.launch)()
             .map_err(|error| NotStarted { why: error.to_string(), has_died: false })
-            .and_then(|mut command| Child::start(&mut command, self.memory_bytes, until, &self.endings));
+            .and_then(|mut command| Child::start(&mut command, self.memory_bytes, &self.endings));
         let mut state = self.lock();
         match started {
             Ok(child) => {
@@ -214,6 +237,15 @@ impl Link {
         }
     }
 
+    /// One that ended, or is ended, by what no group asked for.
+    fn ended_alone(&self, child: Child, how: &str, when: &str) {
+        self.died(child);
+        let is_news = self.lock().ends.add((self.clock)());
+        if is_news {
+            tracing::warn!(code = "P003", "perf: the process that asks for performance counters {how} {when}");
+        }
+    }
+
     /// Ends one that does not answer as it should.
     fn died(&self, child: Child) {
         self.stats.perf_deaths.add(1);
@@ -224,19 +256,14 @@ impl Link {
     /// Puts a process back that has answered, if it has not grown too large.
     fn keep(&self, child: Child, rss_bytes: Option<u64>) {
         self.stats.perf_mem.tell(rss_bytes.and_then(|bytes| i64::try_from(bytes).ok()));
-        let (rss_bytes, first) = (rss_bytes.unwrap_or(0), child.first_rss_bytes.unwrap_or(0));
-        let now = (self.clock)();
+        let first = child.first_rss_bytes.unwrap_or(0);
         let mut state = self.lock();
-        // One that has grown since its first answer leaks, and is not waited for.
-        let leaks = rss_bytes > first.saturating_add(self.memory_bytes);
-        let is_soon = state.recycled.is_some_and(|at| now.saturating_sub(at) < RECYCLE_EVERY);
+        let verdict = rss_bytes.map_or(Verdict::Stays, |bytes| state.weight.weigh(bytes, first, (self.clock)()));
         let limit_mb = self.memory_bytes / 1_000_000;
-        if rss_bytes <= self.memory_bytes || is_soon && !leaks {
-            let is_small = rss_bytes > self.memory_bytes && first > self.memory_bytes;
-            let told = is_small && std::mem::replace(&mut state.is_small_told, true);
+        let Verdict::Goes { is_news } = verdict else {
             state.child = Some(child);
             drop(state);
-            if is_small && !told {
+            if verdict == Verdict::StaysTooLarge {
                 tracing::warn!(
                     code = "P006",
                     "perf: the process that asks for performance counters needs more than perf.memory_mb ({limit_mb} MB) from its \
@@ -244,9 +271,7 @@ impl Link {
                 );
             }
             return;
-        }
-        state.recycled = Some(now);
-        let is_news = !state.is_small_told;
+        };
         drop(state);
         self.stats.perf_recycled.add(1);
         self.stats.perf_mem.forget();
@@ -296,9 +321,8 @@ impl Link {
         }
     }
 
-    fn rest(&self) {
-        let child = self.lock().child.take();
-        if let Some(child) = child {
+    fn rest(&self, state: &mut State) {
+        if let Some(child) = state.child.take() {
             self.stats.perf_mem.forget();
             child.let_end(&self.endings);
         }
@@ -330,17 +354,16 @@ impl Source for Link {
         let mut state = self.lock();
         state.open = state.open.saturating_sub(1);
         state.breakers.retain(|_, breaker| now.saturating_sub(breaker.failed()) <= 2 * LONGEST_PAUSE);
-        let is_last = state.open == 0;
-        drop(state);
-        if is_last {
-            self.rest();
+        // Within the lock: a group that is opened now has a process of its own.
+        if state.open == 0 {
+            self.rest(&mut state);
         }
     }
 }
 
 impl Drop for Link {
     fn drop(&mut self) {
-        self.rest();
+        self.rest(&mut self.lock());
     }
 }
 

@@ -1,8 +1,8 @@
 //! From rows to points: a declared series for every counter, and the earlier reading of each.
 //!
 //! A [`Line`] ties one metric to one counter. A [`Sheet`] has the lines of one object and remembers the rows that it has
-//! seen, by a key that the collector chooses; what is not seen for an hour is forgotten. A running total never steps back by
-//! a wrap of its 32 bits, and one that may be held back is said from the zero before its first change on.
+//! seen, by a key that the collector chooses; what is not seen for sixty cycles is forgotten. A running total never steps
+//! back by a wrap of its 32 bits, and one that may be held back is said from the zero before its first change on.
 
 use std::collections::HashMap;
 
@@ -271,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn a_row_that_is_away_for_a_while_goes_on_and_is_forgotten_after_an_hour() {
+    fn a_row_that_is_away_for_a_while_goes_on_and_is_forgotten_after_sixty_cycles() {
         let columns = [("Gets/sec", COUNTER), ("Total Gets", NUMBER)];
         let mut sheet = Sheet::new(&LINES);
         let seen = |n: u64| table(n, &columns, &[("a", &[1, 10])]);

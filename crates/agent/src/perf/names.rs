@@ -18,7 +18,7 @@ const MOST_TEXT: usize = 4 << 20;
 const COUNT: u32 = 1;
 
 /// Of the names that Windows itself has, those whose indexes are the same everywhere.
-const FIXED: [(u32, &str); 9] = [
+const FIXED: [(u32, &str); 10] = [
     (2, "System"),
     (4, "Memory"),
     (6, "% Processor Time"),
@@ -28,6 +28,7 @@ const FIXED: [(u32, &str); 9] = [
     (236, "LogicalDisk"),
     (238, "Processor"),
     (260, "Objects"),
+    (510, "Network Interface"),
 ];
 
 /// All names in one text: a host with many products has ten thousand of them.
@@ -38,7 +39,6 @@ pub struct Names {
     places: Vec<Place>,
     /// Places of `places`, by name.
     by_name: Vec<u32>,
-    skipped: u32,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,24 +52,12 @@ impl Names {
     pub fn parse(units: &[u16]) -> Names {
         let mut names = Names::default();
         let mut strings = units.split(|unit| *unit == 0);
-        let mut is_lost = false;
         while let Some(string) = strings.next() {
-            if string.is_empty() {
-                continue;
-            }
-            let Some(index) = number(string) else {
-                // A name whose index is no number, or names after one that was lost: one gap.
-                names.skipped = names.skipped.saturating_add((!is_lost).into());
-                is_lost = true;
-                continue;
-            };
-            is_lost = false;
-            let Some(name) = strings.next() else {
-                names.skipped = names.skipped.saturating_add(1);
-                break;
-            };
-            if index != COUNT && !names.add(index, name) {
-                names.skipped = names.skipped.saturating_add(1);
+            // A name whose index is no number, or names after one that was lost: the next index is looked for.
+            let Some(index) = number(string) else { continue };
+            let Some(name) = strings.next() else { break };
+            if index != COUNT {
+                names.add(index, name);
             }
         }
         names.sorted()
@@ -86,11 +74,6 @@ impl Names {
 
     pub fn is_empty(&self) -> bool {
         self.places.is_empty()
-    }
-
-    /// Pairs that were none, or beyond what is read.
-    pub fn skipped(&self) -> u32 {
-        self.skipped
     }
 
     /// All that have this name, in ascending order.
@@ -116,20 +99,23 @@ impl Names {
         found
     }
 
-    fn add(&mut self, index: u32, units: &[u16]) -> bool {
+    /// What is no name, or beyond what is read, is left out.
+    fn add(&mut self, index: u32, units: &[u16]) {
         if index == 0 || units.len() > LONGEST || self.places.len() >= MOST_NAMES || self.text.len() >= MOST_TEXT {
-            return false;
+            return;
         }
         let name = String::from_utf16_lossy(units);
         let name = name.trim();
-        !name.is_empty() && self.push(index, name)
+        if !name.is_empty() {
+            self.push(index, name);
+        }
     }
 
-    fn push(&mut self, index: u32, name: &str) -> bool {
-        let (Ok(at), Ok(len)) = (u32::try_from(self.text.len()), u32::try_from(name.len())) else { return false };
-        self.text.push_str(name);
-        self.places.push(Place { index, at, len });
-        true
+    fn push(&mut self, index: u32, name: &str) {
+        if let (Ok(at), Ok(len)) = (u32::try_from(self.text.len()), u32::try_from(name.len())) {
+            self.text.push_str(name);
+            self.places.push(Place { index, at, len });
+        }
     }
 
     fn sorted(mut self) -> Names {
@@ -203,7 +189,7 @@ mod tests {
         assert_eq!((indexes(&names, "网站 ä"), indexes(&names, "Web")), (vec![12], vec![]));
         assert_eq!((names.name(30), names.name(8)), (Some("web service"), Some("Requests/sec")));
         // The first pair is no name.
-        assert_eq!((names.name(1), names.name(11), names.skipped()), (None, None, 0));
+        assert_eq!((names.name(1), names.name(11)), (None, None));
         assert_eq!(indexes(&names, "1847"), Vec::<u32>::new());
     }
 
@@ -221,13 +207,13 @@ mod tests {
     #[test]
     fn what_is_no_pair_is_left_out_and_the_next_ones_are_read() {
         let names = parse(&["2", "System", "x", "Nobody", "4", "Memory", "6"]);
-        assert_eq!((names.beginning(""), names.skipped()), (vec!["Memory", "System"], 2));
+        assert_eq!(names.beginning(""), ["Memory", "System"]);
         // The name of 2 is missing.
         let names = parse(&["2", "4", "Memory", "230", "Process"]);
-        assert_eq!((indexes(&names, "Process"), names.skipped()), (vec![230], 1));
+        assert_eq!(indexes(&names, "Process"), [230]);
         // It is empty.
         let names = parse(&["2", "", "4", "Memory"]);
-        assert_eq!((indexes(&names, "Memory"), names.name(2), names.skipped()), (vec![4], None, 1));
+        assert_eq!((indexes(&names, "Memory"), names.name(2)), (vec![4], None));
         let names = parse(&["0", "Zero", "-2", "Less", "4294967296", "More", "+6", "Plus", " 8 ", " Blanks "]);
         assert_eq!((names.beginning(""), indexes(&names, "Blanks ")), (vec!["Blanks"], vec![8]));
     }
@@ -245,7 +231,7 @@ mod tests {
     fn a_table_without_bounds_is_bounded() {
         let many: String = (2..70_000).map(|n| format!("{n}\0x\0")).collect();
         let names = Names::parse(&many.encode_utf16().collect::<Vec<_>>());
-        assert_eq!((names.places.len(), names.skipped()), (MOST_NAMES, 69_998 - 65_535));
+        assert_eq!(names.places.len(), MOST_NAMES);
         let long = "x".repeat(LONGEST + 1);
         assert_eq!(parse(&["2", &long, "4", "Memory"]).beginning(""), ["Memory"]);
     }
@@ -260,6 +246,7 @@ mod tests {
     fn what_windows_itself_has_can_be_asked_for_without_a_table() {
         let names = Names::fixed();
         assert_eq!((indexes(&names, "processor"), names.name(4)), (vec![238], Some("Memory")));
+        assert_eq!(indexes(&names, "Network Interface"), [510]);
     }
 
     proptest! {
@@ -280,7 +267,7 @@ mod tests {
         fn pairs_are_read_as_they_are_written(pairs in prop::collection::vec((2u32.., "[!-~网Ä]{1,9}"), 0..40)) {
             let text: String = pairs.iter().map(|(index, name)| format!("{index}\0{name}\0")).collect();
             let names = Names::parse(&text.encode_utf16().collect::<Vec<_>>());
-            prop_assert_eq!(names.skipped(), 0);
+            prop_assert_eq!(names.places.len(), pairs.len());
             for (index, name) in &pairs {
                 prop_assert!(indexes(&names, name).contains(index));
             }

@@ -11,6 +11,8 @@
 mod select;
 mod text;
 
+use std::cmp::Reverse;
+
 pub use select::table;
 
 /// Objects that are read of one answer, counters and instances of one object.
@@ -46,8 +48,8 @@ pub struct Answer<'a> {
     pub ns100: u64,
     objects: Vec<Object<'a>>,
     damaged: Vec<u32>,
+    /// There are more, which cannot be read or are not.
     is_cut: bool,
-    left_out: u32,
 }
 
 /// Reads the header and finds the objects; what is in them is read when it is asked for.
@@ -69,8 +71,8 @@ pub fn parse(bytes: &[u8]) -> Result<Answer<'_>, Malformed> {
         return Err(Malformed::Header);
     }
     let mut rest = bytes.get(header..).ok_or(Malformed::Header)?;
-    let left_out = count.saturating_sub(MOST_OBJECTS);
-    let mut answer = Answer { ticks, ticks_per_s, ns100, objects: vec![], damaged: vec![], is_cut: false, left_out };
+    let is_cut = count > MOST_OBJECTS;
+    let mut answer = Answer { ticks, ticks_per_s, ns100, objects: vec![], damaged: vec![], is_cut };
     for _ in 0..count.min(MOST_OBJECTS) {
         let total = length_at(rest, 0).filter(|total| *total >= OBJECT);
         let Some((object, after)) = total.and_then(|total| rest.split_at_checked(total)) else {
@@ -98,19 +100,19 @@ impl<'a> Answer<'a> {
         self.objects.iter().find(|object| indexes.contains(&object.index))
     }
 
-    /// Whether one of these objects is in the answer and cannot be read, or may be where the answer cannot be read on.
+    /// Of the objects that have one of these names that with the most counters that are wanted, or the first such.
+    pub fn best(&self, indexes: &[u32], is_wanted: impl Fn(u32) -> bool) -> Option<&Object<'a>> {
+        let named = self.objects.iter().filter(|object| indexes.contains(&object.index));
+        let wanted = |object: &&Object<'_>| object.counters().filter(|counter| is_wanted(counter.index)).count();
+        match indexes {
+            [_] => self.object(indexes),
+            _ => named.min_by_key(|object| Reverse(wanted(object))),
+        }
+    }
+
+    /// Whether one of these objects is in the answer and cannot be read, or may be where the answer is not read on.
     pub fn is_damaged(&self, indexes: &[u32]) -> bool {
         self.is_cut || self.damaged.iter().any(|index| indexes.contains(index))
-    }
-
-    /// Objects that are damaged, and whether what follows the last one could not be read.
-    pub fn damage(&self) -> (usize, bool) {
-        (self.damaged.len(), self.is_cut)
-    }
-
-    /// Objects that were announced beyond what is read of one answer.
-    pub fn left_out(&self) -> u32 {
-        self.left_out
     }
 }
 

@@ -9,15 +9,16 @@ use std::io::{self, ErrorKind, Read, Write};
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
 
-use super::client::{ObjectQuery, Tables};
+use super::client::{ObjectQuery, Tables, Unanswered};
 
-/// Of a frame: some hundred times what the largest providers have to tell.
-pub const MOST_BYTES: usize = 16 << 20;
+/// Of a frame: several times what 200 sites have to tell with all their counters. What is made of a frame may need seven
+/// times its bytes, and that in the agent.
+pub const MOST_BYTES: usize = 4 << 20;
 
 /// What both sides must be.
 const NAME: &str = "falcon-agent perf-worker";
 /// Counts up where a frame changes: the executable may be replaced while the agent runs.
-const VERSION: u32 = 1;
+const VERSION: u32 = 3;
 
 /// The first frame of either side.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -71,8 +72,10 @@ pub struct Answer {
     pub rss_bytes: Option<u64>,
     /// Services whose counters are switched off, where an object has a name and nobody answers for it.
     pub disabled: Vec<String>,
+    /// What is loaded is unloaded before the next request is read: what happens then is not of whoever asks next.
+    pub closes: bool,
     /// Or why there is none.
-    pub reply: Result<Reply, String>,
+    pub reply: Result<Reply, Unanswered>,
 }
 
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -154,8 +157,16 @@ mod tests {
             fake::table(7, &[("Bytes", 0x0001_0100), ("Errors", 0x0041_0400)], &[("a\u{FFFD}\"b", &[u64::MAX, 0])]);
         table.rows[0].values[1] = None;
         let reply = Ok(Reply::Tables(vec![Ok(table), Err(Missing::Unnamed), Err(Missing::Damaged)]));
-        for reply in [reply, Ok(Reply::Names(vec!["Web Service".to_owned()])), Err("access is denied".to_owned())] {
-            let answer = Answer { id: u64::MAX, rss_bytes: Some(1 << 40), disabled: vec!["W3SVC".to_owned()], reply };
+        let refused = ["access is denied", "not found"].map(str::to_owned);
+        let refused = [Err(Unanswered::Failed(refused[0].clone())), Err(Unanswered::NoNames(refused[1].clone()))];
+        for reply in [reply, Ok(Reply::Names(vec!["Web Service".to_owned()]))].into_iter().chain(refused) {
+            let answer = Answer {
+                id: u64::MAX,
+                rss_bytes: Some(1 << 40),
+                disabled: vec!["W3SVC".to_owned()],
+                closes: true,
+                reply,
+            };
             assert_eq!(received::<Answer>(&sent(&answer)), answer);
         }
         let asks = Query::Ask(vec![ObjectQuery::new("Web Service", vec!["Bytes".to_owned()])]);
@@ -188,6 +199,22 @@ mod tests {
     }
 
     #[test]
+    fn what_a_large_host_has_to_tell_fits_four_times() {
+        let columns: Vec<String> = (0..90).map(|n| format!("Current Anonymous Users and more {n}")).collect();
+        let columns: Vec<(&str, u32)> = columns.iter().map(|name| (name.as_str(), 0x2002_0500)).collect();
+        let names: Vec<String> = (0..=200).map(|n| format!("站点 www.customer-{n:03}.example.com")).collect();
+        let rows: Vec<(&str, &[u64])> = names.iter().map(|name| (name.as_str(), &[u64::MAX; 90][..])).collect();
+        let mut table = fake::table(7, &columns, &rows);
+        let values = table.rows.iter_mut().flat_map(|row| &mut row.values).flatten();
+        values.for_each(|raw| raw.base = Some(u64::MAX));
+        let reply = Ok(Reply::Tables(vec![Ok(table)]));
+        let answer = Answer { id: u64::MAX, rss_bytes: None, disabled: Vec::new(), closes: false, reply };
+        let len = frame(&answer).unwrap().len();
+        assert!((500_000..MOST_BYTES / 4).contains(&len), "{len}");
+        assert_eq!(received::<Answer>(&sent(&answer)), answer);
+    }
+
+    #[test]
     fn what_is_too_long_is_neither_sent_nor_received() {
         let long = "x".repeat(MOST_BYTES);
         assert_eq!(frame(&long).unwrap_err().kind(), ErrorKind::InvalidInput);
@@ -204,7 +231,7 @@ mod tests {
             assert_eq!(parse::<Answer>(body).unwrap_err().kind(), ErrorKind::InvalidData);
         }
         let other = Hello { version: VERSION + 1, ..Hello::own() };
-        assert_eq!(other.check().unwrap_err().to_string(), "it speaks version 2, not 1");
+        assert_eq!(other.check().unwrap_err().to_string(), "it speaks version 4, not 3");
         assert!(Hello { name: String::new(), ..Hello::own() }.check().is_err() && Hello::own().check().is_ok());
     }
 }

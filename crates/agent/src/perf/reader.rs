@@ -1,19 +1,20 @@
 //! From English names to tables: one query of the system for all objects of a call, and what it says of them.
 //!
-//! Only the wanted objects are asked for, by all the indexes that their names have until one is answered: what else is asked for
-//! has libraries loaded that nobody needs. Names are English ones. The table of the host's language is looked into where those
-//! have not what is asked for, and counts only where it has the very same name: a host where a product registered itself in one
-//! language alone.
+//! Only the wanted objects are asked for, by all the indexes that their names have until one is answered: what else is
+//! asked for has libraries loaded that nobody needs. Names are English ones. The table of the host's language is a last resort,
+//! for what a product registered in one language alone: it says what the English one says nothing of, and must say the very
+//! name that is asked for.
 
 mod book;
 
+use std::fmt::Display;
 use std::io;
 use std::time::{Duration, Instant};
 
 use falcon_sys::types::PerfNames;
 use falcon_sys::{PerfData, perf_disabled, perf_last_counter, perf_names};
 
-use super::client::{ObjectQuery, Tables};
+use super::client::{ObjectQuery, Tables, Unanswered};
 use super::parse::{parse, table};
 use super::rows::Missing;
 use book::Book;
@@ -98,7 +99,7 @@ impl<S: System> Reader<S> {
     ///
     /// # Errors
     /// Where the system answers nothing, or nothing that can be read, or has neither a table of names nor what goes without one.
-    pub fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, String> {
+    pub fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, Unanswered> {
         if objects.is_empty() {
             return Ok(Vec::new());
         }
@@ -108,18 +109,28 @@ impl<S: System> Reader<S> {
         let what = what(&indexes);
         if what.is_empty() {
             return match &book.unreadable {
-                Some(why) => Err(no_names(why)),
+                Some(why) => Err(Unanswered::NoNames(why.clone())),
                 None => Ok(objects.iter().map(|_| Err(Missing::Unnamed)).collect()),
             };
         }
-        let bytes = system.query(&what).map_err(|error| format!("{}: {error}", listed(objects)))?;
-        let answer = parse(bytes).map_err(|error| format!("{}: {error}", listed(objects)))?;
+        let failed = |why: &dyn Display| Unanswered::Failed(format!("{}: {why}", listed(objects)));
+        let bytes = system.query(&what).map_err(|error| failed(&error))?;
+        let answer = parse(bytes).map_err(|error| failed(&error))?;
+        // Of the indexes of a name the one that counts from here on.
+        let best = |(query, indexes): (&ObjectQuery, &Vec<u32>)| {
+            let wanted = book.wanted(query);
+            let best = answer.best(indexes, |index| wanted(index).is_some());
+            best.map_or_else(|| indexes.clone(), |object| vec![object.index])
+        };
+        let indexes: Vec<Vec<u32>> = objects.iter().zip(&indexes).map(best).collect();
         let asked = objects.iter().zip(&indexes);
-        let tables = asked.clone().map(|(query, indexes)| table(&answer, indexes, book.wanted(query))).collect();
+        let tables: Tables =
+            asked.clone().map(|(query, indexes)| table(&answer, indexes, book.wanted(query))).collect();
         let unknown = asked.clone().any(|(query, indexes)| book.misses_names(query, &answer, indexes));
         book.is_stale |= unknown;
-        for (query, indexes) in objects.iter().zip(&indexes) {
-            book.learn(&query.object, answer.object(indexes).map(|object| object.index));
+        for ((query, indexes), table) in objects.iter().zip(&indexes).zip(&tables) {
+            let is_it = table.as_ref().is_ok_and(|table| !table.columns.is_empty());
+            book.learn(&query.object, indexes.first().copied().filter(|_| is_it));
         }
         Ok(tables)
     }
@@ -128,10 +139,10 @@ impl<S: System> Reader<S> {
     ///
     /// # Errors
     /// Where no table of names can be read.
-    pub fn names(&mut self, prefix: &str) -> Result<Vec<String>, String> {
+    pub fn names(&mut self, prefix: &str) -> Result<Vec<String>, Unanswered> {
         self.prepare(|book| !book.beginning(prefix).is_empty());
         match &self.book.unreadable {
-            Some(why) => Err(no_names(why)),
+            Some(why) => Err(Unanswered::NoNames(why.clone())),
             None => Ok(self.book.beginning(prefix).into_iter().map(str::to_owned).collect()),
         }
     }
@@ -144,9 +155,10 @@ impl<S: System> Reader<S> {
         self.system.disabled().map_err(|error| error.to_string())
     }
 
-    /// Lets go of what queries loaded; the next one loads it anew.
+    /// Lets go of what queries loaded; the next one loads it anew, and reads the names anew.
     pub fn close(&mut self) {
         self.system.close();
+        self.book.expire();
     }
 
     /// Has the tables of names read as far as it takes.
@@ -166,10 +178,6 @@ fn what(indexes: &[Vec<u32>]) -> String {
 
 fn listed(objects: &[ObjectQuery]) -> String {
     objects.iter().map(|query| query.object.as_str()).collect::<Vec<_>>().join(", ")
-}
-
-fn no_names(why: &str) -> String {
-    format!("the names of performance counters: {why}")
 }
 
 #[cfg(test)]

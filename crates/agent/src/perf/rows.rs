@@ -62,12 +62,25 @@ pub struct Row {
     pub values: Vec<Option<Raw>>,
 }
 
-/// A counter's number with the one it is divided by.
+/// A counter's number with the one it is divided by. It is sent as these two alone, as there are many.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "(u64, Option<u64>)", into = "(u64, Option<u64>)")]
 pub struct Raw {
     pub value: u64,
     /// Of the base, time stamp or multiplier that belongs to it; absent where its type has none or it is missing.
     pub base: Option<u64>,
+}
+
+impl From<(u64, Option<u64>)> for Raw {
+    fn from((value, base): (u64, Option<u64>)) -> Raw {
+        Raw { value, base }
+    }
+}
+
+impl From<Raw> for (u64, Option<u64>) {
+    fn from(Raw { value, base }: Raw) -> (u64, Option<u64>) {
+        (value, base)
+    }
 }
 
 /// The clocks of one answer, taken with its values.

@@ -8,8 +8,6 @@ use std::time::{Duration, Instant};
 pub struct Turns {
     state: Mutex<State>,
     changed: Condvar,
-    /// For which nobody else may have been served before one that may hang is.
-    lull: Duration,
 }
 
 #[derive(Debug, Default)]
@@ -20,6 +18,8 @@ struct State {
     numbers: u64,
     /// When the last turn was over.
     freed: Option<Instant>,
+    /// For which nobody else may have been served before one that may hang is.
+    lull: Duration,
 }
 
 /// It is over when this is dropped.
@@ -28,7 +28,7 @@ pub struct Turn<'a>(&'a Turns);
 
 impl Turns {
     pub fn new(lull: Duration) -> Turns {
-        Turns { state: Mutex::default(), changed: Condvar::new(), lull }
+        Turns { state: Mutex::new(State { lull, ..State::default() }), changed: Condvar::new() }
     }
 
     /// Waits for a turn, at most as long as patience lasts.
@@ -40,7 +40,7 @@ impl Turns {
         state.waiting.push(own);
         loop {
             let now = Instant::now();
-            let quiet = if may_hang { quiet(begun, state.freed, self.lull, patience) } else { begun };
+            let quiet = if may_hang { quiet(begun, state.freed, state.lull, patience) } else { begun };
             let is_next = !state.is_taken && state.waiting.iter().min() == Some(&own);
             let gone = now.saturating_duration_since(begun);
             if is_next && now >= quiet || gone >= patience {
@@ -82,13 +82,15 @@ impl Drop for Turn<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::sync::{Arc, mpsc};
+    use std::sync::mpsc;
     use std::thread;
 
     const LONG: Duration = Duration::from_secs(600);
 
     fn wait_until(turns: &Turns, waiting: usize) {
+        let begun = Instant::now();
         while turns.lock().waiting.len() != waiting {
+            assert!(begun.elapsed() < LONG / 10, "{waiting} never wait");
             thread::yield_now();
         }
     }
@@ -127,13 +129,24 @@ mod tests {
     // Three lanes ask in the same second: the group that hangs was first, and the others waited until their time was over.
     #[test]
     fn what_may_hang_lets_others_go_first_that_come_later() {
-        let turns = Arc::new(Turns::new(LONG));
-        let first = turns.clone();
-        // It waits until all tests are over.
-        thread::spawn(move || first.take(true, LONG).is_some());
-        wait_until(&turns, 1);
-        assert!(turns.take(false, Duration::ZERO).is_some());
-        assert!(turns.take(false, Duration::ZERO).is_some());
+        let turns = Turns::new(LONG);
+        let (say, said) = mpsc::channel();
+        thread::scope(|scope| {
+            let (turns, hangs) = (&turns, say.clone());
+            scope.spawn(move || {
+                let turn = turns.take(true, LONG);
+                hangs.send(if turn.is_some() { "hangs" } else { "refused" }).unwrap();
+            });
+            wait_until(turns, 1);
+            for _ in 0..2 {
+                let turn = turns.take(false, Duration::ZERO);
+                say.send(if turn.is_some() { "well" } else { "refused" }).unwrap();
+            }
+            // It would wait for minutes.
+            turns.lock().lull = Duration::ZERO;
+            turns.changed.notify_all();
+        });
+        assert_eq!(said.try_iter().collect::<Vec<_>>(), ["well", "well", "hangs"]);
     }
 
     #[test]

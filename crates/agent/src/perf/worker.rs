@@ -8,7 +8,7 @@ use std::io::{self, IsTerminal as _, Read, Write};
 use std::process::ExitCode;
 use std::time::{Duration, Instant};
 
-use super::client::{ObjectQuery, Tables};
+use super::client::{ObjectQuery, Tables, Unanswered};
 use super::protocol::{Answer, Begin, Hello, Query, Reply, Request, frame, parse, receive, send};
 use super::reader::{Reader, System};
 use super::rows::Missing;
@@ -19,12 +19,12 @@ const OPEN_FOR: Duration = Duration::from_secs(600);
 /// What reads the counters.
 pub trait Answers {
     /// # Errors
-    /// Where nothing was answered; the text of one cause stays the same.
-    fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, String>;
+    /// Where nothing was answered.
+    fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, Unanswered>;
 
     /// # Errors
     /// Where no table of names can be read.
-    fn names(&mut self, prefix: &str) -> Result<Vec<String>, String>;
+    fn names(&mut self, prefix: &str) -> Result<Vec<String>, Unanswered>;
 
     /// Services whose counters are switched off, as far as the system tells.
     fn disabled(&mut self) -> Vec<String>;
@@ -34,11 +34,11 @@ pub trait Answers {
 }
 
 impl<S: System> Answers for Reader<S> {
-    fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, String> {
+    fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, Unanswered> {
         Reader::ask(self, objects)
     }
 
-    fn names(&mut self, prefix: &str) -> Result<Vec<String>, String> {
+    fn names(&mut self, prefix: &str) -> Result<Vec<String>, Unanswered> {
         Reader::names(self, prefix)
     }
 
@@ -121,17 +121,18 @@ fn serve(
         let is_due = listed.is_none_or(|at| now.at.saturating_sub(at) >= OPEN_FOR);
         let disabled = if is_wanting && is_due { answers.disabled() } else { Vec::new() };
         listed = if is_wanting && is_due { Some(now.at) } else { listed };
-        let answer = Answer { id, rss_bytes: now.rss_bytes, disabled, reply };
+        let closes = opened.is_due(now);
+        let answer = Answer { id, rss_bytes: now.rss_bytes, disabled, closes, reply };
         let framed = frame(&answer).or_else(|error| {
             // The cause is the same each time, its length is not.
             let why = match error.kind() {
                 io::ErrorKind::InvalidInput => "the answer is longer than the agent takes".to_owned(),
                 _ => error.to_string(),
             };
-            frame(&Answer { reply: Err(why), ..answer })
+            frame(&Answer { reply: Err(Unanswered::Failed(why)), ..answer })
         })?;
         send(output, &framed)?;
-        if opened.is_due(now) {
+        if closes {
             answers.close();
             opened = Opened::new(look().at, memory_bytes);
         }
@@ -155,7 +156,7 @@ impl Opened {
         Opened { at, rss_bytes: None, growth_bytes: memory_bytes / 2 }
     }
 
-    /// Whether it is time to close them, after a query.
+    /// Whether it is time to close them, after the answer to a query.
     fn is_due(&mut self, now: Now) -> bool {
         let rss_bytes = now.rss_bytes.unwrap_or(0);
         let first = *self.rss_bytes.get_or_insert(rss_bytes);
@@ -174,16 +175,16 @@ mod tests {
     }
 
     impl Answers for Recorded {
-        fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, String> {
+        fn ask(&mut self, objects: &[ObjectQuery]) -> Result<Tables, Unanswered> {
             self.said.push(objects.iter().map(|query| query.object.as_str()).collect::<Vec<_>>().join("+"));
             Ok(vec![Err(Missing::Unserved); objects.len()])
         }
 
-        fn names(&mut self, prefix: &str) -> Result<Vec<String>, String> {
+        fn names(&mut self, prefix: &str) -> Result<Vec<String>, Unanswered> {
             self.said.push(format!("{prefix}*"));
             match self.long {
                 true => Ok(vec!["x".repeat(crate::perf::protocol::MOST_BYTES)]),
-                false => Err("no table".to_owned()),
+                false => Err(Unanswered::NoNames("no table".to_owned())),
             }
         }
 
@@ -227,14 +228,21 @@ mod tests {
         let (result, said) = served(&[asks(4), names(9)].concat(), &mut answers, &[(0, 5), (1, 5), (2, 6)]);
         result.unwrap();
         assert_eq!(answers.said, ["A+B", "disabled?", "W*", "close"]);
+        let nameless = Err(Unanswered::NoNames("no table".to_owned()));
         let tables = Ok(Reply::Tables(vec![Err(Missing::Unserved), Err(Missing::Unserved)]));
         assert_eq!(
             said[0],
-            Answer { id: 4, rss_bytes: Some(5_000_000), disabled: vec!["W3SVC".to_owned()], reply: tables }
+            Answer {
+                id: 4,
+                rss_bytes: Some(5_000_000),
+                disabled: vec!["W3SVC".to_owned()],
+                closes: false,
+                reply: tables
+            }
         );
         assert_eq!(
             said[1],
-            Answer { id: 9, rss_bytes: Some(6_000_000), disabled: vec![], reply: Err("no table".to_owned()) }
+            Answer { id: 9, rss_bytes: Some(6_000_000), disabled: vec![], closes: false, reply: nameless }
         );
     }
 
@@ -253,7 +261,8 @@ mod tests {
         let mut answers = Recorded { long: true, ..Recorded::default() };
         let (result, said) = served(&[names(1), asks(2)].concat(), &mut answers, &[]);
         result.unwrap();
-        assert_eq!(said[0].reply, Err("the answer is longer than the agent takes".to_owned()));
+        let long = Unanswered::Failed("the answer is longer than the agent takes".to_owned());
+        assert_eq!(said[0].reply, Err(long));
         assert!(said[1].reply.is_ok() && said[1].id == 2);
     }
 
@@ -283,7 +292,12 @@ mod tests {
             (904, 90),
             (905, 122),
         ];
-        served(&all, &mut answers, &looks).0.unwrap();
+        let (result, said) = served(&all, &mut answers, &looks);
+        result.unwrap();
+        assert_eq!(
+            said.iter().map(|answer| answer.closes).collect::<Vec<_>>(),
+            [false, true, false, false, true, false]
+        );
         assert_eq!(answers.said, ["W*", "W*", "close", "W*", "W*", "W*", "close", "W*", "close"]);
     }
 

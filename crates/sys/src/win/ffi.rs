@@ -91,7 +91,7 @@ impl Buffer {
             self.words.shrink_to_fit();
         }
         let mut written = 0;
-        let words = grow(&mut self.words, first_bytes.div_ceil(WORD), most_bytes.div_ceil(WORD), |words| {
+        let words = match grow(&mut self.words, first_bytes.div_ceil(WORD), most_bytes.div_ceil(WORD), |words| {
             let bytes = u32::try_from(size_of_val(words)).unwrap_or(u32::MAX);
             match call(words.as_mut_ptr().cast(), bytes) {
                 Answer::Filled(bytes) => {
@@ -101,7 +101,14 @@ impl Buffer {
                 Answer::TooSmall(bytes) => Answer::TooSmall(bytes.div_ceil(WORD)),
                 failed @ Answer::Failed(_) => failed,
             }
-        })?;
+        }) {
+            Ok(words) => words,
+            Err(error) => {
+                // What did not fit has made it as large as it may be.
+                self.words = Vec::new();
+                return Err(error);
+            }
+        };
         self.small = if words < self.words.len() / 4 { self.small.saturating_add(1) } else { 0 };
         // SAFETY: `grow` tells no more words than the vector has; all of them are initialised, a byte needs no
         // alignment, and the vector stays borrowed as long as the bytes are.

@@ -12,6 +12,7 @@ use super::registry::{READ, find, key_at};
 use crate::types::PerfNames;
 use std::collections::HashMap;
 use std::ffi::OsStr;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::{io, ptr, thread};
 use windows_sys::Win32::Foundation::{
@@ -38,13 +39,15 @@ const BUSY_PAUSE: Duration = Duration::from_millis(50);
 const PERFLIB: &str = r"SOFTWARE\Microsoft\Windows NT\CurrentVersion\Perflib";
 const SERVICES: &str = r"SYSTEM\CurrentControlSet\Services";
 
+/// Whether this process has opened HKEY_PERFORMANCE_DATA, by asking it for anything.
+static IS_OPEN: AtomicBool = AtomicBool::new(false);
+
 /// Queries of performance data. One of these in a process: closing ends for all of it what was loaded.
 #[derive(Debug, Default)]
 pub struct PerfData {
     buffer: Buffer,
     /// What the last answer of each query needed, with some room to grow.
     sizes: HashMap<String, usize>,
-    is_open: bool,
 }
 
 impl PerfData {
@@ -62,8 +65,8 @@ impl PerfData {
     /// [`io::ErrorKind::OutOfMemory`] where the answer does not fit 64 MiB.
     pub fn query(&mut self, what: &str) -> io::Result<&[u8]> {
         let name = wide(OsStr::new(what))?;
-        self.is_open = true;
-        let PerfData { buffer, sizes, .. } = self;
+        IS_OPEN.store(true, Ordering::Relaxed);
+        let PerfData { buffer, sizes } = self;
         let first = sizes.get(what).copied().unwrap_or(FIRST_BYTES);
         let answer = ask(buffer, first, BUSY_PAUSE, |at, size| {
             // SAFETY: the key is a constant of the system's; the name ends with a NUL; so many bytes lie there, and the
@@ -79,12 +82,12 @@ impl PerfData {
         Ok(answer)
     }
 
-    /// Has the libraries unloaded, and what they keep forgotten. The next query loads them anew.
+    /// Has the libraries unloaded, and what they keep forgotten, also where [`perf_names`] opened them. The next query loads
+    /// them anew.
     pub fn close(&mut self) {
-        if self.is_open {
+        if IS_OPEN.swap(false, Ordering::Relaxed) {
             // SAFETY: the key is a constant of the system's, no query is being made.
             unsafe { RegCloseKey(HKEY_PERFORMANCE_DATA) };
-            self.is_open = false;
         }
     }
 }
@@ -140,8 +143,16 @@ pub fn perf_names(source: PerfNames) -> io::Result<Vec<u16>> {
         table(key.raw(), "Counter")
     };
     match source {
-        PerfNames::Text => table(HKEY_PERFORMANCE_TEXT, "Counter"),
-        PerfNames::Data => table(HKEY_PERFORMANCE_DATA, "Counter 009"),
+        PerfNames::Text => {
+            let names = table(HKEY_PERFORMANCE_TEXT, "Counter");
+            // SAFETY: the key is a constant of the system's, which this function alone uses.
+            unsafe { RegCloseKey(HKEY_PERFORMANCE_TEXT) };
+            names
+        }
+        PerfNames::Data => {
+            IS_OPEN.store(true, Ordering::Relaxed);
+            table(HKEY_PERFORMANCE_DATA, "Counter 009")
+        }
         PerfNames::Registry => below("009"),
         PerfNames::CurrentLanguage => below("CurrentLanguage"),
     }

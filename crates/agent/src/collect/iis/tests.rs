@@ -174,8 +174,8 @@ fn a_group_that_is_refused_costs_itself_and_all_of_them_the_cycle() {
 fn after_two_that_came_late_the_rest_waits_for_the_next_cycle() {
     let fake = Fake::default();
     let mut collector = iis(&fake, r#"{"collector": {"iisHttp": true, "clr": true}}"#);
-    for group in ["iis", "aspnet", "http", "clr"] {
-        fake.refuse(group, Some(Refused::Late(10)));
+    for (group, why) in [("iis", Refused::Crowded), ("aspnet", Refused::Late(10)), ("http", Refused::Late(10))] {
+        fake.refuse(group, Some(why));
     }
     let (result, said) = with_all(Sets::ALL, Platform::Windows, None, |cx| collector.collect(cx));
     assert!(result.is_err());

@@ -161,6 +161,20 @@ fn large() -> Vec<u8> {
     answer(&[object(1, &counters, many(&rows)), object(3, &counters, single), object(5, &counters, many(&rows))])
 }
 
+/// What is beyond the objects that are read is not said to be served by nobody.
+#[test]
+fn more_objects_than_are_read_of_an_answer_may_be_there() {
+    let mut bytes = layout::answer(Times::default(), &[object(10, &[], Served::None(vec![])).bytes()]);
+    assert_eq!(read(&bytes, 99), Err(Missing::Unserved));
+    let one = bytes.split_off(88);
+    (0..4097).for_each(|_| bytes.extend(&one));
+    let length = u32::try_from(bytes.len()).unwrap();
+    bytes[20..24].copy_from_slice(&length.to_le_bytes());
+    bytes[28..32].copy_from_slice(&4097_u32.to_le_bytes());
+    assert_eq!(read(&bytes, 99), Err(Missing::Damaged));
+    assert!(read(&bytes, 10).is_ok());
+}
+
 #[test]
 fn a_buffer_that_was_cut_anywhere_has_what_lies_before_the_cut() {
     let whole = large();

@@ -1,7 +1,8 @@
 //! The tables of names of one reader: when they are read, and what they say together.
 //!
-//! They are read when they are needed, and again when the system's last index changed. Where a name or an index is in none, they
-//! are read again too, after a while that grows: what is not installed stays unknown.
+//! They are read when they are needed, and again when the system's last index changed, and after what was open was closed:
+//! `lodctr /R` gives names other indexes, and may end at the same last one. Where a name or an index is in none, they are read
+//! again too, after a while that grows: what is not installed stays unknown.
 
 use std::collections::HashMap;
 use std::time::Duration;
@@ -28,10 +29,13 @@ pub(super) struct Book {
     local: Option<Names>,
     /// Why the English ones are only those that never change.
     pub(super) unreadable: Option<String>,
-    /// Of an object whose name has several indexes the one that is answered: the others may be names of what others serve.
+    /// Of an object whose name has several indexes the one that is answered with counters that are wanted: the others may be
+    /// names of what others serve.
     served: HashMap<String, u32>,
     /// An answer has indexes that are in none, or reading them again failed.
     pub(super) is_stale: bool,
+    /// To be read before the next use, whatever else is known.
+    is_over: bool,
     last_counter: Option<u32>,
     read_at: Duration,
     patience: Duration,
@@ -46,6 +50,7 @@ impl Default for Book {
             unreadable: None,
             served: HashMap::new(),
             is_stale: true,
+            is_over: false,
             last_counter: None,
             read_at: Duration::ZERO,
             patience: Duration::ZERO,
@@ -58,17 +63,31 @@ impl Book {
     pub(super) fn prepare(&mut self, system: &mut impl System, now: Duration, knows: impl Fn(&Book) -> bool) {
         let last = system.last_counter().ok().flatten();
         let changed = last.is_some() && last != self.last_counter;
-        if !changed {
+        if changed && self.last_counter.is_some() {
+            // Libraries that are loaded serve their objects under the indexes that they had when they were.
+            system.close();
+        }
+        let is_over = std::mem::take(&mut self.is_over);
+        if !changed && !is_over {
             self.complete(system, &knows);
         }
         let is_wanting = self.is_stale || !knows(self);
-        if changed || is_wanting && now.saturating_sub(self.read_at) >= self.patience {
-            self.patience = if changed { PATIENCE } else { (2 * self.patience).clamp(PATIENCE, MOST_PATIENCE) };
+        if changed || is_over || is_wanting && now.saturating_sub(self.read_at) >= self.patience {
+            self.patience = match (changed, is_over) {
+                (true, _) => PATIENCE,
+                (_, true) => self.patience.max(PATIENCE),
+                _ => (2 * self.patience).clamp(PATIENCE, MOST_PATIENCE),
+            };
             self.read_at = now;
-            self.last_counter = last;
+            self.last_counter = last.or(self.last_counter);
             self.read(system);
             self.complete(system, &knows);
         }
+    }
+
+    /// Has the tables read before they are used again.
+    pub(super) fn expire(&mut self) {
+        self.is_over = true;
     }
 
     /// The first table that has names. Those that were read before stay where there is none now.
@@ -111,8 +130,8 @@ impl Book {
     }
 
     fn indexes(&self, name: &str) -> Vec<u32> {
-        let local = self.local.iter().flat_map(|local| local.indexes(name));
-        self.english.indexes(name).chain(local).take(MOST_INDEXES).collect()
+        let local = self.local.iter().filter(|_| !self.in_english(name));
+        self.english.indexes(name).chain(local.flat_map(|local| local.indexes(name))).take(MOST_INDEXES).collect()
     }
 
     pub(super) fn to_ask(&self, object: &str) -> Vec<u32> {
@@ -147,9 +166,8 @@ impl Book {
             if query.counters.is_empty() {
                 return self.name(index, is_local);
             }
-            let local = self.local.as_ref().and_then(|local| local.name(index));
-            let mut names = [self.english.name(index), local].into_iter().flatten();
-            names.find_map(|name| query.counters.iter().find(|counter| same(counter.trim(), name))).map(String::as_str)
+            let name = self.name(index, true)?;
+            query.counters.iter().find(|counter| same(counter.trim(), name)).map(String::as_str)
         }
     }
 

@@ -169,6 +169,19 @@ fn of_the_indexes_of_a_name_the_one_that_is_answered_counts() {
     assert_eq!(host.log(), ["text", "10 20 30", "20 30", "20 30", "10 20 30"]);
 }
 
+// Two products had an object of one name; the one that others asked for was taken, and the counters were missing for good.
+#[test]
+fn of_two_objects_of_a_name_the_one_with_the_wanted_counters_counts() {
+    let other = object(30, &[(22, NUMBER), (24, NUMBER)], &[("a", &[8, 9])]);
+    let host = Host::new(&[("text", TEXT)], vec![other, sites()]);
+    let mut reader = host.reader();
+    // One counter of each: the first one that is served, and both are asked for again.
+    assert_eq!(ask(&mut reader, &[query("Web Service", &["None/sec"])]), ["[] a="]);
+    assert_eq!(ask(&mut reader, &[query("Web Service", &["Posts/sec"])]), ["[Posts/sec] _Total=4 网站 é=2"]);
+    assert_eq!(ask(&mut reader, &[query("Web Service", &["Posts/sec"])]), ["[Posts/sec] _Total=4 网站 é=2"]);
+    assert_eq!(host.log(), ["text", "10 30", "10 30", "10"]);
+}
+
 #[test]
 fn a_name_without_bounds_makes_no_query_without_bounds() {
     let names: &str = (10..500).map(|n| format!("{n}|Web Service|")).collect::<String>().leak();
@@ -215,6 +228,20 @@ fn the_language_of_the_host_counts_where_nothing_else_has_the_name_and_says_the_
     assert_eq!(host.log(), ["text", "local", "2 10 40", "10"]);
 }
 
+// Words of another language that are English names of something else had counters told under each other's names.
+#[test]
+fn what_has_an_english_name_has_no_other() {
+    let local = "12|Posts/sec|14|Gets/sec|20|Web Service|40|Lab Service";
+    let host =
+        Host::new(&[("text", "10|Web Service|12|Gets/sec|14|Posts/sec|20|Cache"), ("local", local)], vec![sites()]);
+    let mut reader = host.reader();
+    let asked = ["Posts/sec", "Gets/sec"].map(|counter| query("Web Service", &[counter]));
+    let asked = [&asked[..], &[query("Lab Service", &[])]].concat();
+    let said = ["[Posts/sec] _Total=4 网站 é=2", "[Gets/sec] _Total=3 网站 é=1", "Unserved"];
+    assert_eq!(ask(&mut reader, &asked), said);
+    assert_eq!(host.log(), ["text", "local", "10 40"]);
+}
+
 #[test]
 fn without_a_table_of_names_there_is_what_windows_itself_has() {
     let host = Host::new(&[], vec![object(238, &[(6, NUMBER)], &[("0", &[5])])]);
@@ -224,7 +251,7 @@ fn without_a_table_of_names_there_is_what_windows_itself_has() {
         ["[% Processor Time] 0=5", "Unnamed"]
     );
     // It is not said of an object that it is not installed where nobody can tell.
-    let why = "the names of performance counters: entity not found";
+    let why = Unanswered::NoNames("entity not found".to_owned());
     assert_eq!(reader.ask(&[query("Cache", &[])]).unwrap_err(), why);
     assert_eq!(reader.names("").unwrap_err(), why);
     host.set(|state| (state.now, state.names) = (PATIENCE, BTreeMap::from([("data", TEXT)])));
@@ -250,6 +277,38 @@ fn names_are_read_again_when_counters_were_installed() {
     assert_eq!(ask(&mut reader, &asked), ["[Gets/sec] _Total=3 网站 é=1"]);
     assert_eq!(ask(&mut reader, &asked), ["[Gets/sec] _Total=3 网站 é=1"]);
     assert_eq!(host.log(), ["text", "10 30", "10"]);
+}
+
+// Libraries that were loaded before `lodctr /R` went on to serve their old indexes, which were other objects by then.
+#[test]
+fn what_is_loaded_is_let_go_when_counters_were_installed() {
+    let host = Host::new(&[("text", TEXT)], vec![sites()]);
+    host.set(|state| state.last_counter = Some(30));
+    let mut reader = host.reader();
+    let mut closed_after = |last| {
+        host.set(|state| state.last_counter = last);
+        ask(&mut reader, &[query("Web Service", &["Gets/sec"])]);
+        host.0.lock().unwrap().closed
+    };
+    assert_eq!([Some(30), Some(30), None, Some(30)].map(&mut closed_after), [0; 4]);
+    assert_eq!([Some(34), Some(34), Some(12)].map(closed_after), [1, 1, 2]);
+}
+
+// `lodctr /R` gave the same names other indexes and ended at the same last one: an agent told of one object as of another.
+#[test]
+fn what_is_opened_anew_has_its_names_read_anew() {
+    for last in [Some(30), None] {
+        let host = Host::new(&[("text", "10|Web Service|12|Gets/sec|14|Posts/sec")], vec![sites()]);
+        host.set(|state| state.last_counter = last);
+        let mut reader = host.reader();
+        let asked = [query("Web Service", &["Gets/sec"])];
+        assert_eq!(ask(&mut reader, &asked), ["[Gets/sec] _Total=3 网站 é=1"]);
+        host.set(|state| state.names = BTreeMap::from([("text", "10|Web Service|12|Posts/sec|14|Gets/sec")]));
+        reader.close();
+        assert_eq!(ask(&mut reader, &asked), ["[Gets/sec] _Total=4 网站 é=2"]);
+        assert_eq!(ask(&mut reader, &asked), ["[Gets/sec] _Total=4 网站 é=2"]);
+        assert_eq!(host.log(), ["text", "10", "text", "10", "10"]);
+    }
 }
 
 // A host without IIS read 300 KB of names in every cycle.
@@ -303,11 +362,17 @@ fn what_fails_as_a_whole_says_what_was_asked_for() {
     let mut reader = host.reader();
     let asked = [query("Web Service", &[]), query("Cache", &[])];
     host.set(|state| state.fails = true);
-    assert_eq!(reader.ask(&asked).unwrap_err(), "Web Service, Cache: access is denied");
+    assert_eq!(reader.ask(&asked).unwrap_err().to_string(), "Web Service, Cache: access is denied");
     host.set(|state| (state.fails, state.bytes) = (false, Some(vec![0; 300])));
-    assert_eq!(reader.ask(&asked).unwrap_err(), "Web Service, Cache: the answer does not begin as one does");
+    assert_eq!(
+        reader.ask(&asked).unwrap_err().to_string(),
+        "Web Service, Cache: the answer does not begin as one does"
+    );
     host.set(|state| state.bytes = Some(Vec::new()));
-    assert_eq!(reader.ask(&asked).unwrap_err(), "Web Service, Cache: the answer is shorter than its header");
+    assert_eq!(
+        reader.ask(&asked).unwrap_err().to_string(),
+        "Web Service, Cache: the answer is shorter than its header"
+    );
 }
 
 #[test]

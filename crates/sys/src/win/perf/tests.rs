@@ -18,6 +18,8 @@ fn a_query_grows_from_64_kib_to_64_mib_and_no_further() {
     });
     assert_eq!(answer.unwrap_err().kind(), io::ErrorKind::OutOfMemory);
     assert_eq!((rooms.first(), rooms.last()), (Some(&(64 << 10)), Some(&(64 << 20))));
+    // None of it is kept.
+    assert_eq!(format!("{buffer:?}"), "Buffer(0 words)");
     assert!(rooms.len() <= 12 && rooms.windows(2).all(|pair| pair[0] < pair[1]), "{rooms:?}");
 }
 

@@ -132,8 +132,9 @@ fn an_instance_that_is_refused_is_a_problem_of_its_own() {
 fn after_two_that_do_not_answer_no_more_are_asked_in_a_cycle() {
     let services = vec![("MSSQL$A", 4, 1), ("MSSQL$B", 4, 2), ("MSSQL$C", 4, 3)];
     let mut rig = Rig::new(EXTENDED, Facts { services, ..Facts::default() });
-    for group in ["mssql:A", "mssql:B", "mssql:C"] {
-        rig.fake.refuse(group, Some(Refused::Late(10)));
+    let late = || Refused::Late(10);
+    for (group, why) in [("mssql:A", Refused::Crowded), ("mssql:B", late()), ("mssql:C", late())] {
+        rig.fake.refuse(group, Some(why));
     }
     let collected = rig.cycle();
     let asked: Vec<String> = rig.fake.asked().into_iter().map(|(group, _)| group).collect();
