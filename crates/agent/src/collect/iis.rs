@@ -11,6 +11,7 @@
 
 mod apps;
 mod aspnet;
+mod budget;
 mod cache;
 mod clr;
 pub(super) mod host_config;
@@ -27,6 +28,7 @@ use crate::model::{Metric, concat};
 use crate::perf::client::Refused;
 use crate::perf::meter::{Line, counters, metrics};
 use crate::perf::rows::{Missing, Table};
+use budget::{Budget, SPENT};
 
 static METRICS: [Metric; 118] = concat(&[
     &metrics(&lines::SITES),
@@ -70,6 +72,10 @@ fn open(cx: &Context, is_installed: fn() -> bool) -> Option<Box<dyn Collector>> 
         Switch::Auto if !is_installed() => return None,
         Switch::Auto | Switch::On => {}
     }
+    Some(Box::new(Iis { parts: parts(cx), budget: Budget::new(&cx.config) }))
+}
+
+fn parts(cx: &Context) -> Vec<Box<dyn Part>> {
     let is_on = |option| cx.config.collector.is_on(option, false);
     let mut parts: Vec<Box<dyn Part>> = vec![Box::new(sites::Sites::new(cx)), Box::new(aspnet::AspNet::new(cx))];
     if is_on(http::OPTION) {
@@ -78,7 +84,7 @@ fn open(cx: &Context, is_installed: fn() -> bool) -> Option<Box<dyn Collector>> 
     if is_on(clr::OPTION) {
         parts.push(Box::new(clr::Clr::new(cx)));
     }
-    Some(Box::new(Iis { parts }))
+    parts
 }
 
 /// What is asked in one group of counters.
@@ -97,30 +103,30 @@ enum Asked {
     Nothing,
 }
 
-/// Queries without an answer in time for which the lane can wait in one cycle.
-const MOST_LATE: usize = 2;
-
 struct Iis {
+    /// In the order in which they are asked.
     parts: Vec<Box<dyn Part>>,
+    budget: Budget,
 }
 
 impl Collector for Iis {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        self.budget.begin();
         let mut refused: Vec<(&'static str, Refused)> = Vec::new();
-        let (mut answered, mut late) = (false, 0);
-        for part in &mut self.parts {
-            if late >= MOST_LATE {
-                cx.problem(part.what(), "not asked in this cycle, as others took all its time");
+        let (mut answered, mut left) = (false, None);
+        for (n, part) in self.parts.iter_mut().enumerate() {
+            if !self.budget.has_room() {
+                cx.problem(part.what(), SPENT);
+                left = left.or(Some(n));
                 continue;
             }
             match part.collect(cx) {
                 Ok(asked) => answered |= asked == Asked::Something,
-                Err(why) => {
-                    late += usize::from(matches!(why, Refused::Late(_)));
-                    refused.push((part.what(), why));
-                }
+                Err(why) => refused.push((part.what(), why)),
             }
         }
+        // What had no time now is asked first in the next cycle.
+        self.parts.rotate_left(left.unwrap_or(0));
         match refused.first() {
             Some((what, why)) if !answered => anyhow::bail!("{what}: {why}"),
             _ => {}

@@ -24,6 +24,7 @@ use std::time::Duration;
 use falcon_sys::Host;
 use falcon_sys::types::Proc;
 
+use super::budget::Budget;
 use super::host_config::key;
 use super::workers::{Facts, Workers, is_worker};
 use crate::collect::pattern::Choice;
@@ -85,6 +86,7 @@ struct Pools {
     machine: Box<dyn Machine>,
     was_and_workers: Counters,
     queues: Counters,
+    budget: Budget,
     map: Map,
     guard: Guard,
     pools: Choice,
@@ -128,6 +130,7 @@ impl Pools {
             machine,
             was_and_workers: cx.perf.open("iis.pools"),
             queues: cx.perf.open("iis.queues"),
+            budget: Budget::new(&cx.config),
             map: Map::new(directory, cx.stats.clone()),
             guard: Guard::new(Guarded::Pools, &cx.config, &cx.stats),
             pools: Choice::new(&[], &iis.exclude),
@@ -148,6 +151,7 @@ impl Pools {
 
 impl Collector for Pools {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        self.budget.begin();
         let Pools { machine, table, seen, workers, sums, guard, .. } = self;
         // First of all: the shares are of the time between two ticks, and providers take theirs.
         seen.pass(cx.tick.elapsed);
@@ -156,7 +160,7 @@ impl Collector for Pools {
             table.clear();
         }
         sums.pass(cx.tick.elapsed);
-        let tables = ask_all(cx, &self.was_and_workers, &self.queues);
+        let tables = ask_all(cx, &self.budget, &self.was_and_workers, &self.queues);
         let [was, worker, queue] = tables.each_ref().map(Option::as_ref);
         let config = self.map.look(cx);
 

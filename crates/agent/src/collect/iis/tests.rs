@@ -1,4 +1,5 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::*;
 use crate::collect::Collected;
@@ -169,20 +170,52 @@ fn a_group_that_is_refused_costs_itself_and_all_of_them_the_cycle() {
     assert!(said.samples.is_empty() && said.problems.is_empty());
 }
 
-/// Four queries that each took their whole time were longer than the lane waits for a collector.
+/// At every look it is one of these seconds, and in the end the last one.
+fn clock(seconds: &[u64]) -> Box<dyn Fn() -> Duration + Send> {
+    let seconds = Mutex::new(seconds.to_vec());
+    Box::new(move || {
+        let mut seconds = seconds.lock().unwrap();
+        Duration::from_secs(if seconds.len() > 1 { seconds.remove(0) } else { seconds[0] })
+    })
+}
+
+/// With all four parts.
+fn timed(fake: &Fake, seconds: &[u64]) -> Iis {
+    let context = context(fake, r#"{"collector": {"iisHttp": true, "clr": true}}"#);
+    Iis { parts: parts(&context), budget: Budget::by(&context.config, clock(seconds)) }
+}
+
+fn asked(fake: &Fake) -> Vec<String> {
+    fake.asked().into_iter().map(|(group, _)| group).collect()
+}
+
+/// Four queries that each took their whole time, or first waited for a turn, were longer than the lane waits for a collector.
 #[test]
-fn after_two_that_came_late_the_rest_waits_for_the_next_cycle() {
+fn what_has_no_time_left_waits_for_the_next_cycle_and_is_first_in_it() {
     let fake = Fake::default();
-    let mut collector = iis(&fake, r#"{"collector": {"iisHttp": true, "clr": true}}"#);
-    for group in ["iis", "aspnet", "http", "clr"] {
-        fake.refuse(group, Some(Refused::Late(10)));
+    // A look at the clock in the beginning and one before each query; all of it at once in the next cycle.
+    let mut iis = timed(&fake, &[50, 50, 61, 72, 72, 110]);
+    for (groups, told) in [
+        (["iis", "aspnet"].as_slice(), ["counters of HTTP.sys", "counters of the CLR"].as_slice()),
+        (&["http", "clr", "iis", "aspnet"], &[]),
+    ] {
+        let (result, said) = with_all(Sets::ALL, Platform::Windows, None, |cx| iis.collect(cx));
+        result.unwrap();
+        assert_eq!(asked(&fake), groups);
+        assert_eq!(problems(&said), told.iter().map(|what| (*what, SPENT)).collect::<Vec<_>>());
     }
-    let (result, said) = with_all(Sets::ALL, Platform::Windows, None, |cx| collector.collect(cx));
-    assert!(result.is_err());
-    let groups: Vec<String> = fake.asked().into_iter().map(|(group, _)| group).collect();
-    assert_eq!(groups, ["iis", "aspnet"]);
-    let what: Vec<&str> = said.problems.iter().map(|(what, _)| what.as_str()).collect();
-    assert_eq!(what, ["counters of HTTP.sys", "counters of the CLR"]);
+}
+
+#[test]
+fn a_slow_answer_takes_its_time_as_none_at_all_does() {
+    let fake = Fake::default();
+    fake.set("Web Service", Ok(one_site(0)));
+    let mut iis = timed(&fake, &[0, 0, 12]);
+    let (result, said) = with_all(Sets::EXTENDED, Platform::Windows, None, |cx| iis.collect(cx));
+    result.unwrap();
+    assert_eq!(asked(&fake), ["iis"]);
+    assert_eq!(said.problems.len(), 3);
+    assert_eq!(value(&said, "iis.connections", "site=_Total"), Some(2.0));
 }
 
 #[test]

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 
 use falcon_sys::types::Proc;
 
+use super::super::budget::{Budget, SPENT};
 use super::super::host_config::{HostConfig, key};
 use super::super::workers::{Worker, split_instance};
 use super::TOTAL;
@@ -17,12 +18,12 @@ use crate::perf::rows::{Missing, Row, Table};
 const UNNAMED: &str = "---";
 
 /// The tables of `APP_POOL_WAS`, `W3SVC_W3WP` and the queues. What the system does not have is told once.
-pub(super) fn ask_all(cx: &mut Cx<'_>, pools: &Counters, queues: &Counters) -> [Option<Table>; 3] {
+pub(super) fn ask_all(cx: &mut Cx<'_>, budget: &Budget, pools: &Counters, queues: &Counters) -> [Option<Table>; 3] {
     let mut absent = Vec::new();
     let queries = [query(cx, WAS, &WAS_LINES), query(cx, WORKER, &WORKER_LINES)];
-    let [was, worker] = ask(cx, pools, queries, &mut absent);
+    let [was, worker] = ask(cx, budget, pools, queries, &mut absent);
     let queries = [query(cx, QUEUE, &QUEUE_LINES)];
-    let [queue] = ask(cx, queues, queries, &mut absent);
+    let [queue] = ask(cx, budget, queues, queries, &mut absent);
     if !absent.is_empty() {
         let why = format!("{}: not served here; what the workers use is told all the same", absent.join(", "));
         cx.remark("counters of application pools", why);
@@ -37,11 +38,17 @@ fn query(cx: &Cx<'_>, object: &str, lines: &[Line]) -> ObjectQuery {
 /// The tables of one group; what the system does not have is only listed.
 fn ask<const N: usize>(
     cx: &mut Cx<'_>,
+    budget: &Budget,
     group: &Counters,
     queries: [ObjectQuery; N],
     absent: &mut Vec<String>,
 ) -> [Option<Table>; N] {
-    let mut answers = match group.ask(&queries) {
+    let answers = if budget.has_room() {
+        group.ask(&queries).map_err(|why| why.to_string())
+    } else {
+        Err(SPENT.to_owned())
+    };
+    let mut answers = match answers {
         Ok(answers) => answers.into_iter(),
         Err(why) => {
             cx.problem(format!("counters: {}", queries.map(|query| query.object).join(", ")), why);

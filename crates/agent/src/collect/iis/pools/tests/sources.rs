@@ -82,6 +82,27 @@ fn only_what_is_said_is_asked_for_and_each_group_apart() {
     assert_eq!(asked[1].1[0].counters, ["CurrentQueueSize", "ArrivalRate", "RejectedRequests", "MaxQueueItemAge"]);
 }
 
+/// Queries that first waited for their turn, and a slow disk, were longer than the lane waits: all of the cycle was lost.
+#[test]
+fn queues_are_not_asked_where_the_other_counters_took_all_the_time() {
+    let mut iis = Iis::new();
+    iis.run(11, "A", 1);
+    iis.was(0, &[("A", &[3, began(0, 9), 1, 0, 0, 0])]);
+    iis.queues(0, &[("A", &[1, 5, 0, 0])]);
+    let looks = Mutex::new(0);
+    let clock = move || {
+        let mut looks = looks.lock().unwrap();
+        *looks += 1;
+        Duration::from_secs(if *looks < 3 { 0 } else { 15 })
+    };
+    iis.pools.budget = Budget::by(&iis.config, Box::new(clock));
+    let said = iis.cycle(None);
+    assert!(said.contains_key("state A") && said.contains_key("mem.ws A") && !said.contains_key("queue.size A"));
+    assert_eq!(iis.problems(), ["counters: HTTP Service Request Queues"]);
+    assert_eq!(iis.perf.asked().len(), 1);
+    assert_eq!(iis.cycle(Some(60))["queue.size A"], 1.0, "each run has its own time");
+}
+
 #[test]
 fn a_damaged_object_is_told_and_costs_itself_alone() {
     let mut iis = Iis::new();
