@@ -34,7 +34,7 @@ use crate::config::{Config, Switch};
 use crate::model::Tags;
 use crate::perf::client::Counters;
 use crate::perf::rows::Row;
-use answers::{ask_all, known, one_of_each, parts, worker_part, worker_rows};
+use answers::{Chosen, ask_all, known, one_of_each, parts, worker_part, worker_rows};
 use map::Map;
 use metrics::{ALL_QUEUES, QUEUE_LINES, WAS_LINES, WORKER_LINES};
 use sums::{Kind, Line, Part, Summed, Sums};
@@ -96,6 +96,8 @@ struct Pools {
     table: Vec<Proc>,
     seen: Seen,
     workers: Workers,
+    /// Of the rows of pools and of queues that share a name.
+    chosen: [Chosen; 2],
     sums: Books,
 }
 
@@ -139,6 +141,7 @@ impl Pools {
             table: Vec::new(),
             seen: Seen::default(),
             workers: Workers::new(facts),
+            chosen: Default::default(),
             sums: Books {
                 was: Sums::new(Kind::Pools, &WAS_LINES),
                 worker: Sums::new(Kind::Workers, &WORKER_LINES),
@@ -164,7 +167,8 @@ impl Collector for Pools {
         let [was, worker, queue] = tables.each_ref().map(Option::as_ref);
         let config = self.map.look(cx);
 
-        let was_rows = was.map(one_of_each).unwrap_or_default();
+        let [chosen_pools, chosen_queues] = &mut self.chosen;
+        let was_rows = was.map(|table| one_of_each(table, chosen_pools)).unwrap_or_default();
         let worker_rows = worker_rows(worker);
         let counted = worker_rows.iter().map(|(_, pid, pool)| (*pid, (*pool).to_owned())).collect();
         let found = workers.of(table, &counted);
@@ -182,7 +186,7 @@ impl Collector for Pools {
             cx.problem("the pool of a w3wp.exe", why);
         }
 
-        let queue_rows = queue.map(one_of_each).unwrap_or_default();
+        let queue_rows = queue.map(|table| one_of_each(table, chosen_queues)).unwrap_or_default();
         let (mine, foreign): (Vec<&Row>, Vec<&Row>) =
             queue_rows.into_iter().partition(|row| keys.contains(&key(&row.instance)));
         let foreign = if self.wants_all_queues { foreign } else { Vec::new() };

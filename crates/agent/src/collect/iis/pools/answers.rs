@@ -1,5 +1,6 @@
 //! What is asked of the counters of pools, and the rows of the answers: each with the pool that it is of.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use falcon_sys::types::Proc;
@@ -92,24 +93,44 @@ pub(super) fn worker_part<'a>((row, pid, pool): WorkerRow<'a>, table: &[Proc]) -
     Part { row, key: row.instance.clone(), pool: key(pool), process }
 }
 
+/// Which one of equal names was told of, of those that there were several of.
+pub(super) type Chosen = HashMap<String, usize>;
+
 /// One row of each name, in their order, without the provider's own sum. A pool that was removed and made again may be there
-/// twice: the one that runs counts.
-pub(super) fn one_of_each(table: &Table) -> Vec<&Row> {
+/// twice: the one that runs counts. Where none or several run it is the one that was told of before: another one's sums would
+/// be taken for growth.
+pub(super) fn one_of_each<'a>(table: &'a Table, chosen: &mut Chosen) -> Vec<&'a Row> {
     let state = table.column(STATE);
     let runs = |row: &Row| {
         let value = state.and_then(|state| *row.values.get(state)?);
         value.is_some_and(|raw| raw.value == RUNNING)
     };
-    let (mut chosen, mut places) = (Vec::<&Row>::new(), HashMap::<String, usize>::new());
+    let (mut names, mut places) = (Vec::<(String, Vec<&Row>)>::new(), HashMap::<String, usize>::new());
     for row in table.rows.iter().filter(|row| row.instance != TOTAL && !row.instance.starts_with(UNNAMED)) {
-        let place = *places.entry(key(&row.instance)).or_insert(chosen.len());
-        match chosen.get_mut(place) {
-            None => chosen.push(row),
-            Some(before) if !runs(before) && runs(row) => *before = row,
-            Some(_) => {}
+        let key = key(&row.instance);
+        match places.get(&key).and_then(|place| names.get_mut(*place)) {
+            Some((_, equal)) => equal.push(row),
+            None => {
+                places.insert(key.clone(), names.len());
+                names.push((key, vec![row]));
+            }
         }
     }
-    chosen
+    chosen.retain(|key, _| {
+        let equal = places.get(key).and_then(|place| names.get(*place));
+        equal.is_some_and(|(_, equal)| equal.len() > 1)
+    });
+    let one = |(key, mut equal): (String, Vec<&'a Row>)| {
+        if equal.len() == 1 {
+            return equal.pop();
+        }
+        let before = chosen.get(&key).copied().unwrap_or(0);
+        let best = (0..equal.len())
+            .max_by_key(|n| (equal.get(*n).is_some_and(|row| runs(row)), *n == before, Reverse(*n)))?;
+        chosen.insert(key, best);
+        Some(equal.swap_remove(best))
+    };
+    names.into_iter().filter_map(one).collect()
 }
 
 pub(super) fn parts<'a>(rows: &[&'a Row]) -> Vec<Part<'a>> {
