@@ -189,6 +189,7 @@ impl Collector for Pools {
         let queue_rows = queue.map(|table| one_of_each(table, chosen_queues)).unwrap_or_default();
         let (mine, foreign): (Vec<&Row>, Vec<&Row>) =
             queue_rows.into_iter().partition(|row| keys.contains(&key(&row.instance)));
+        let watched = parts(&foreign);
         let foreign = if self.wants_all_queues { foreign } else { Vec::new() };
         let worker_parts: Vec<Part<'_>> = worker_rows.iter().map(|row| worker_part(*row, table)).collect();
         let said = Said {
@@ -200,6 +201,9 @@ impl Collector for Pools {
             others: queue.map(|table| sums.others.advance(table, &parts(&foreign))),
             used,
         };
+        if let Some(table) = queue {
+            sums.queue.watch(table, &watched);
+        }
         sums.keep(&keys, &foreign);
 
         let mut tags = Given::default();

@@ -103,6 +103,19 @@ fn queues_are_not_asked_where_the_other_counters_took_all_the_time() {
     assert_eq!(iis.cycle(Some(60))["queue.size A"], 1.0, "each run has its own time");
 }
 
+/// The list of pools came a cycle later than their queues, and the total of arrivals jumped by all that there ever were.
+#[test]
+fn queues_that_are_there_before_their_pools_are_known_make_no_jump() {
+    let mut iis = Iis::new();
+    iis.run(11, "A", 1);
+    iis.queues(0, &[("A", &[0, 100, 0, 0]), ("B", &[0, 9_000_000, 0, 0])]);
+    assert_eq!(iis.cycle(None)["queue.arrivals _Total"], 100.0);
+    iis.was(60, &[("A", &[3, began(0, 9), 1, 0, 0, 0]), ("B", &[3, began(0, 9), 1, 0, 0, 0])]);
+    iis.queues(60, &[("A", &[0, 110, 0, 0]), ("B", &[0, 9_000_005, 0, 0])]);
+    let said = iis.cycle(Some(60));
+    assert_eq!((said["queue.arrivals B"], said["queue.arrivals _Total"]), (9_000_005.0, 115.0));
+}
+
 #[test]
 fn a_damaged_object_is_told_and_costs_itself_alone() {
     let mut iis = Iis::new();
