@@ -200,7 +200,8 @@ impl Sums {
         let Sums { kind, lines, rows, pools, all, has_answered, elapsed } = self;
         let is_new = match (*kind, part.process) {
             (Kind::Pools, _) => !pools.contains_key(&part.pool),
-            (Kind::Workers, None) => *has_answered,
+            // It may have run for long.
+            (Kind::Workers, None) => false,
             (Kind::Workers, Some(process)) => {
                 *has_answered && elapsed.is_some_and(|elapsed| process.age_s <= elapsed.as_secs_f64())
             }
