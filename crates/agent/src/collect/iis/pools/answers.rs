@@ -44,11 +44,8 @@ fn ask<const N: usize>(
     queries: [ObjectQuery; N],
     absent: &mut Vec<String>,
 ) -> [Option<Table>; N] {
-    let answers = if budget.has_room() {
-        group.ask(&queries).map_err(|why| why.to_string())
-    } else {
-        Err(SPENT.to_owned())
-    };
+    let answers =
+        if budget.has_room() { group.ask(&queries).map_err(|why| why.to_string()) } else { Err(SPENT.to_owned()) };
     let mut answers = match answers {
         Ok(answers) => answers.into_iter(),
         Err(why) => {
@@ -125,8 +122,8 @@ pub(super) fn one_of_each<'a>(table: &'a Table, chosen: &mut Chosen) -> Vec<&'a 
             return equal.pop();
         }
         let before = chosen.get(&key).copied().unwrap_or(0);
-        let best = (0..equal.len())
-            .max_by_key(|n| (equal.get(*n).is_some_and(|row| runs(row)), *n == before, Reverse(*n)))?;
+        let best =
+            (0..equal.len()).max_by_key(|n| (equal.get(*n).is_some_and(|row| runs(row)), *n == before, Reverse(*n)))?;
         chosen.insert(key, best);
         Some(equal.swap_remove(best))
     };

@@ -58,6 +58,7 @@ fn names_that_are_one_tag_are_one_series_and_a_pool_called_total_is_none() {
     assert_eq!(said["mem.private _Total"], 4.0 * 1000.0 + 11.0 + 12.0 + 13.0 + 14.0);
     let left_out = iis.remarks().iter().filter(|what| what.starts_with("application pool ")).count();
     assert_eq!(left_out, 3);
+    assert_eq!(iis.stats.collided.get(), 3 * 4, "memory, working set, handles and threads of each");
 }
 
 #[test]
