@@ -78,18 +78,22 @@ pub(super) struct Used<'a> {
     pub(super) all: Usage,
     gains: Gains<'a>,
     processors: Option<u32>,
-    /// There is a worker whose pool is not known, and why.
+    /// There is a worker whose pool is not known, and why. Of several that is said of the oldest, which stays the same.
     pub(super) why_unknown: Option<String>,
 }
 
 impl<'a> Used<'a> {
     pub(super) fn new(table: &[Proc], found: &[Worker], gains: Gains<'a>, processors: Option<u32>) -> Used<'a> {
-        let (mut pools, mut all, mut why_unknown) = (HashMap::new(), Usage::NONE, None);
+        let (mut pools, mut all) = (HashMap::new(), Usage::NONE);
+        let mut oldest_unknown: Option<((u64, u32), &String)> = None;
         for ((process, worker), gain) in table.iter().zip(found).zip(gains.all) {
             let usage = Usage::of(process, gain);
             match worker {
                 Worker::Foreign => continue,
-                Worker::Unknown(why) => why_unknown = Some(why.clone()),
+                Worker::Unknown(why) => {
+                    let age = (process.created, process.pid);
+                    oldest_unknown = oldest_unknown.filter(|(before, _)| *before < age).or(Some((age, why)));
+                }
                 Worker::Of(pool) => {
                     let sum = pools.entry(key(pool)).or_insert(Usage::NONE);
                     *sum = sum.plus(usage);
@@ -98,6 +102,7 @@ impl<'a> Used<'a> {
             all = all.plus(usage);
         }
         let processors = processors.filter(|count| *count > 0);
+        let why_unknown = oldest_unknown.map(|(_, why)| why.clone());
         Used { pools, all, gains, processors, why_unknown }
     }
 

@@ -49,6 +49,22 @@ fn a_worker_of_nobody_knows_which_pool_leaves_idle_pools_without_numbers() {
     assert!(!said.contains_key("mem.private B") && said.contains_key("state B"), "{said:?}");
 }
 
+/// Two workers could not be told for two reasons, and as their order changed each cycle logged another one.
+#[test]
+fn of_several_reasons_that_of_the_oldest_worker_is_told() {
+    let mut iis = Iis::new();
+    let mut told = Vec::new();
+    for newest in [10, 12, 13] {
+        iis.start(11, 50, 9000.0, 1, Some(String::new()));
+        iis.start(newest, 60 + u64::from(newest), 9.0, 1, None);
+        iis.cycle(None);
+        told.extend(iis.last.problems.clone());
+        iis.end(newest);
+    }
+    let one = ("the pool of a w3wp.exe".to_owned(), "its command line is empty".to_owned());
+    assert_eq!(told, [one.clone(), one.clone(), one]);
+}
+
 #[test]
 fn without_a_list_of_processes_the_counters_go_on_and_without_either_it_is_a_failure() {
     let mut iis = Iis::new();
