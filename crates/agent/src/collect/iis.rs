@@ -1,5 +1,5 @@
-//! `iis.*`: web sites and their total, ASP.NET, and on request caches and the CLR (`clr.*`). Application pools are a collector
-//! of their own, [`pools`].
+//! `iis.*`: web sites and their total, the hit ratios of caches, ASP.NET, and on request more of caches and the CLR (`clr.*`).
+//! Application pools are a collector of their own, [`pools`].
 //!
 //! IIS is there where its version stands in the registry or W3SVC is registered; where it is not, the schedule asks again.
 //! What it counts is served by libraries of several products, each asked in a group of its own ([`Part`]), so that one that
@@ -30,11 +30,12 @@ use crate::perf::meter::{Line, counters, metrics};
 use crate::perf::rows::{Missing, Table};
 use budget::{Budget, SPENT};
 
-static METRICS: [Metric; 118] = concat(&[
+static METRICS: [Metric; 123] = concat(&[
     &metrics(&lines::SITES),
     &metrics(&lines::MORE),
     &[lines::STATE],
     &metrics(&legacy::WEB),
+    &cache::RATIO_METRICS,
     &metrics(&cache::LINES),
     &metrics(&http::LINES),
     &metrics(&aspnet::GLOBAL),
@@ -50,7 +51,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "iis",
     check: "",
     lane: Lane::Iis,
-    // One rate of ASP.NET.
+    // One rate of ASP.NET, and the share of hits of caches.
     rates: true,
     metrics: &METRICS,
     options: &[],

@@ -125,6 +125,7 @@ fn iis_may_be_removed_and_come_back() {
         let said = cycle(&mut collector, Sets::EXTENDED);
         assert!(said.samples.is_empty() && said.problems.is_empty(), "{said:?}");
         assert!(remarks(&said).contains(&("object Web Service", "is not installed")), "{said:?}");
+        assert!(!remarks(&said).iter().any(|(what, _)| *what == "object Web Service Cache"), "one line is enough");
     }
     fake.set("Web Service", Err(Missing::Unserved));
     let said = cycle(&mut collector, Sets::EXTENDED);
@@ -138,6 +139,7 @@ fn iis_may_be_removed_and_come_back() {
 fn a_host_without_aspnet_is_told_once_and_has_its_sites() {
     let fake = Fake::default();
     fake.set("Web Service", Ok(one_site(0)));
+    fake.set("Web Service Cache", Ok(table(0, &[], &[("", &[])])));
     let mut collector = iis(&fake, "{}");
     let said = cycle(&mut collector, Sets::ALL);
     assert_eq!(
@@ -263,7 +265,7 @@ fn caches_of_the_machine_are_said_where_they_are_asked_for() {
     }
     let mut collector = iis(&fake, r#"{"collector": {"iisCache": true, "iisHttp": true}}"#);
     let said = cycle(&mut collector, Sets::EXTENDED);
-    assert!(said.samples.is_empty(), "off by default");
+    assert!(said.samples.is_empty(), "off by default, and shares need a second reading");
     let said = cycle_of_all(&mut collector, Sets::EXTENDED);
     let expected = [
         ("iis.cache.files.current", 1.0),
@@ -290,4 +292,32 @@ fn caches_of_the_machine_are_said_where_they_are_asked_for() {
         assert_eq!(value(&said, metric, ""), Some(number), "{metric}");
     }
     assert_eq!(said.samples.len(), expected.len());
+}
+
+/// The object's own ratios are of all the time since the service started, and nothing that happens now moves them.
+#[test]
+fn hit_ratios_are_of_the_lookups_in_the_interval() {
+    let fake = Fake::default();
+    let columns = [
+        ("File Cache Hits", NUMBER),
+        ("File Cache Misses", NUMBER),
+        ("Kernel: URI Cache Hits", NUMBER),
+        ("Kernel: URI Cache Misses", NUMBER),
+        ("Metadata Cache Hits", NUMBER),
+    ];
+    let mut collector = iis(&fake, "{}");
+    let mut cycle = |second, values: [u64; 5]| {
+        fake.set("Web Service Cache", Ok(table(second, &columns, &[("", &values)])));
+        let said = cycle(&mut collector, Sets::EXTENDED);
+        let ratios = said.samples.iter().filter(|sample| sample.metric.starts_with("iis.cache."));
+        ratios.map(|sample| format!("{} {}", sample.metric, sample.value.get())).collect::<Vec<_>>()
+    };
+    assert!(cycle(0, [9000, 1000, 7, 7, 1]).is_empty(), "nothing is known of an interval yet");
+    let both = ["iis.cache.file.hit_ratio 25", "iis.cache.kernel_uri.hit_ratio 100"];
+    assert_eq!(cycle(60, [9001, 1003, 12, 7, 5]), both, "and of no cache without its misses");
+    assert_eq!(cycle(120, [9001, 1004, 12, 7, 5]), ["iis.cache.file.hit_ratio 0"], "where nothing grew there is none");
+    assert_eq!(cycle(180, [1, 0, 13, 7, 5]), ["iis.cache.kernel_uri.hit_ratio 100"], "the file cache began anew");
+    assert_eq!(cycle(240, [4, 1, 13, 7, 5]), ["iis.cache.file.hit_ratio 75"]);
+    let groups: Vec<String> = asked(&fake);
+    assert!(groups.iter().all(|group| group == "iis" || group == "aspnet"), "{groups:?}");
 }
