@@ -1,5 +1,5 @@
-//! `iis.*`: web sites and their total, ASP.NET, and on request caches and the CLR (`clr.*`). Application pools are a collector
-//! of their own, [`pools`].
+//! `iis.*`: web sites and their total, the hit ratios of caches, ASP.NET, and on request more of caches and the CLR (`clr.*`).
+//! Application pools are a collector of their own, [`pools`].
 //!
 //! IIS is there where its version stands in the registry or W3SVC is registered; where it is not, the schedule asks again.
 //! What it counts is served by libraries of several products, each asked in a group of its own ([`Part`]), so that one that
@@ -11,6 +11,7 @@
 
 mod apps;
 mod aspnet;
+mod budget;
 mod cache;
 mod clr;
 pub(super) mod host_config;
@@ -27,12 +28,14 @@ use crate::model::{Metric, concat};
 use crate::perf::client::Refused;
 use crate::perf::meter::{Line, counters, metrics};
 use crate::perf::rows::{Missing, Table};
+use budget::{Budget, SPENT};
 
-static METRICS: [Metric; 118] = concat(&[
+static METRICS: [Metric; 123] = concat(&[
     &metrics(&lines::SITES),
     &metrics(&lines::MORE),
     &[lines::STATE],
     &metrics(&legacy::WEB),
+    &cache::RATIO_METRICS,
     &metrics(&cache::LINES),
     &metrics(&http::LINES),
     &metrics(&aspnet::GLOBAL),
@@ -48,7 +51,7 @@ pub(super) const SPEC: Spec = Spec {
     name: "iis",
     check: "",
     lane: Lane::Iis,
-    // One rate of ASP.NET.
+    // One rate of ASP.NET, and the share of hits of caches.
     rates: true,
     metrics: &METRICS,
     options: &[],
@@ -70,6 +73,10 @@ fn open(cx: &Context, is_installed: fn() -> bool) -> Option<Box<dyn Collector>> 
         Switch::Auto if !is_installed() => return None,
         Switch::Auto | Switch::On => {}
     }
+    Some(Box::new(Iis { parts: parts(cx), budget: Budget::new(&cx.config) }))
+}
+
+fn parts(cx: &Context) -> Vec<Box<dyn Part>> {
     let is_on = |option| cx.config.collector.is_on(option, false);
     let mut parts: Vec<Box<dyn Part>> = vec![Box::new(sites::Sites::new(cx)), Box::new(aspnet::AspNet::new(cx))];
     if is_on(http::OPTION) {
@@ -78,7 +85,7 @@ fn open(cx: &Context, is_installed: fn() -> bool) -> Option<Box<dyn Collector>> 
     if is_on(clr::OPTION) {
         parts.push(Box::new(clr::Clr::new(cx)));
     }
-    Some(Box::new(Iis { parts }))
+    parts
 }
 
 /// What is asked in one group of counters.
@@ -97,20 +104,21 @@ enum Asked {
     Nothing,
 }
 
-/// Queries without an answer in time for which the lane can wait in one cycle.
-const MOST_LATE: usize = 2;
-
 struct Iis {
+    /// In the order in which they are asked.
     parts: Vec<Box<dyn Part>>,
+    budget: Budget,
 }
 
 impl Collector for Iis {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        self.budget.begin();
         let mut refused: Vec<(&'static str, Refused)> = Vec::new();
-        let (mut answered, mut late) = (false, 0);
-        for part in &mut self.parts {
-            if late >= MOST_LATE {
-                cx.problem(part.what(), "not asked in this cycle, as others took all its time");
+        let (mut answered, mut left) = (false, None);
+        for (n, part) in self.parts.iter_mut().enumerate() {
+            if !self.budget.has_room() {
+                cx.problem(part.what(), SPENT);
+                left = left.or(Some(n));
                 continue;
             }
             match part.collect(cx) {
@@ -119,8 +127,11 @@ impl Collector for Iis {
                     late += usize::from(why.took_its_time());
                     refused.push((part.what(), why));
                 }
+                Err(why) => refused.push((part.what(), why)),
             }
         }
+        // What had no time now is asked first in the next cycle.
+        self.parts.rotate_left(left.unwrap_or(0));
         match refused.first() {
             Some((what, why)) if !answered => anyhow::bail!("{what}: {why}"),
             _ => {}

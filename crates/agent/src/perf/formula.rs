@@ -107,6 +107,12 @@ impl Formula {
         ) || self.is_multi()
     }
 
+    /// Whether its value counts the ticks of a clock.
+    fn is_of_time(self) -> bool {
+        matches!(self, Formula::Queue(_) | Formula::Busy(_) | Formula::Idle(_) | Formula::AverageTime)
+            || self.is_multi()
+    }
+
     /// Whether its multiplier lies behind the value itself.
     pub fn is_multi(self) -> bool {
         matches!(self, Formula::MultiBusy(_) | Formula::MultiIdle(_))
@@ -124,8 +130,17 @@ pub struct Reading {
 }
 
 impl Reading {
-    /// What was added since; `None` after a step back. 32 bits wrap, and less than half of their range is a wrap.
+    /// What was added since; `None` after a step back. 32 bits wrap: less than half of their range is one, where no faster
+    /// than things are counted. A restart from 3,000,000,000 looks as one, and is too fast.
     pub fn grown_since(&self, before: &Reading) -> Option<u64> {
+        let grown = self.went_on_since(before)?;
+        let is_wrap = self.raw.value < before.raw.value;
+        let is_slow = || self.seconds_since(before).is_some_and(|seconds| float(grown) <= MOST_PER_S * seconds);
+        (!is_wrap || is_slow()).then_some(grown)
+    }
+
+    /// The same of a number that is time, of any number of things together.
+    fn went_on_since(&self, before: &Reading) -> Option<u64> {
         difference(self.raw.value, before.raw.value, self.size)
     }
 
@@ -135,6 +150,9 @@ impl Reading {
         (self.clocks.ticks_per_s > 0).then(|| float(ticks) / float(self.clocks.ticks_per_s))
     }
 }
+
+/// Nothing is counted so often, packets and requests of a large host together.
+const MOST_PER_S: f64 = 1e7;
 
 fn difference(now: u64, before: u64, size: u8) -> Option<u64> {
     if size != 4 {
@@ -159,7 +177,8 @@ pub fn displayed(formula: Formula, before: Option<&Reading>, now: &Reading) -> O
         _ => {}
     }
     let before = before?;
-    let grown = float(now.grown_since(before)?);
+    let grown = if formula.is_of_time() { now.went_on_since(before) } else { now.grown_since(before) };
+    let grown = float(grown?);
     Some(match formula {
         Formula::Delta => grown,
         Formula::PerSecond => grown / now.seconds_since(before)?,
@@ -317,6 +336,27 @@ mod tests {
         assert_eq!(per_second(u64::from(u32::MAX), 2, 8), None);
         assert_eq!(per_second(100, 96, 4), None);
         assert_eq!(per_second(100, 96, 8), None);
+    }
+
+    /// A service that had counted to 3,000,000,000 began anew, or a site went out of a sum: more than a thousand million were
+    /// said to have come in one interval.
+    #[test]
+    fn a_restart_above_half_of_32_bits_is_no_wrap() {
+        let at = |second: u64, value: u64| {
+            let clocks = Clocks { ticks: second * 100, ..CLOCKS[0] };
+            Reading { clocks, ..reading(0, value, None, 4) }
+        };
+        let grown = |before: u64, now: u64, seconds: u64| at(seconds, now).grown_since(&at(0, before));
+        assert_eq!((grown(3_000_000_000, 5, 60), grown(3_000_000_000, 600_000_000, 60)), (None, None));
+        assert_eq!(grown(4_294_967_000, 599_999_704, 60), Some(600_000_000), "as fast as it may be");
+        assert_eq!(grown(4_294_967_000, 599_999_705, 60), None);
+        assert_eq!(grown(4_294_967_290, 4, 0), None, "in no time");
+        assert_eq!(grown(5, 2_000_000_005, 60), Some(2_000_000_000), "without a step back nothing is to be doubted");
+        let rate = displayed(Formula::PerSecond, Some(&at(0, 3_000_000_000)), &at(60, 5));
+        assert_eq!(rate, None);
+        // The ticks of many things together go on faster than things are counted.
+        let queue = displayed(Formula::Queue(Clock::Ticks), Some(&at(0, 3_000_000_000)), &at(60, 5));
+        assert_eq!(queue, Some(1_294_967_301.0 / 6000.0));
     }
 
     #[test]

@@ -246,6 +246,18 @@ mod tests {
         );
     }
 
+    /// The total of all sites above 2^31 lost a site, and what was left was taken for a wrap.
+    #[test]
+    fn what_a_sum_loses_is_no_growth() {
+        let columns = [("Total Gets", NUMBER)];
+        let mut sheet = Sheet::new(&LINES);
+        let mut said = Vec::new();
+        for (second, gets) in [(0, 3_000_000_000), (60, 600_000_000), (120, 600_000_007)] {
+            said.extend(cycle(&mut sheet, &table(second, &columns, &[("_Total", &[gets])])));
+        }
+        assert_eq!(said, ["gets 3000000000", "gets 3000000000", "gets 3000000007"]);
+    }
+
     #[test]
     fn a_fraction_has_its_base_and_without_one_there_is_none() {
         let mut sheet = Sheet::new(&LINES);

@@ -229,22 +229,22 @@ fn series_are_bounded_and_which_stay_is_stable() {
 #[test]
 fn a_row_that_is_away_for_a_while_goes_on_and_is_forgotten_after_an_hour() {
     let mut case = Case::new(r#"{"object": "A", "metric": "m"}"#, None);
-    let seen = |value| Ok(table(0, &[("X", RATE)], &[("a", &[value])]));
+    let seen = |second, value| Ok(table(second, &[("X", RATE)], &[("a", &[value])]));
     let none = Ok(table(0, &[("X", RATE)], &[]));
     let wrap = u64::from(u32::MAX);
-    case.fake.set("A", seen(wrap));
+    case.fake.set("A", seen(0, wrap));
     case.cycle();
     case.fake.set("A", none.clone());
     for _ in 0..59 {
         case.cycle();
     }
-    case.fake.set("A", seen(0));
+    case.fake.set("A", seen(3600, 0));
     assert_eq!(case.said(), [format!("m.x{{instance=a}} {} COUNTER", wrap + 1)]);
     case.fake.set("A", none);
     for _ in 0..60 {
         case.cycle();
     }
-    case.fake.set("A", seen(7));
+    case.fake.set("A", seen(7200, 7));
     assert_eq!(case.said(), ["m.x{instance=a} 7 COUNTER"]);
 }
 

@@ -19,25 +19,28 @@ mod usage;
 use std::collections::HashSet;
 use std::io;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use falcon_sys::Host;
 use falcon_sys::types::Proc;
 
+use super::budget::Budget;
 use super::host_config::key;
 use super::workers::{Facts, Workers, is_worker};
 use crate::collect::pattern::Choice;
 use crate::collect::process::gains::Seen;
 use crate::collect::{Class, Collector, Context, Cx, Guard, Guarded, Lane, Spec};
 use crate::config::{Config, Switch};
-use crate::model::Tags;
+use crate::model::{Metric, Tags};
 use crate::perf::client::Counters;
 use crate::perf::rows::Row;
-use answers::{ask_all, known, one_of_each, parts, worker_part, worker_rows};
+use crate::stats::Stats;
+use answers::{Chosen, ask_all, known, one_of_each, parts, worker_part, worker_rows};
 use map::Map;
 use metrics::{ALL_QUEUES, QUEUE_LINES, WAS_LINES, WORKER_LINES};
 use sums::{Kind, Line, Part, Summed, Sums};
-use usage::{Used, emit_usage};
+use usage::Used;
 
 pub(in crate::collect) const SPEC: Spec = Spec {
     name: "iis_pools",
@@ -85,15 +88,19 @@ struct Pools {
     machine: Box<dyn Machine>,
     was_and_workers: Counters,
     queues: Counters,
+    budget: Budget,
     map: Map,
     guard: Guard,
     pools: Choice,
     sites: Choice,
     wants_all_queues: bool,
+    stats: Arc<Stats>,
     /// Read into again and again.
     table: Vec<Proc>,
     seen: Seen,
     workers: Workers,
+    /// Of the rows of pools and of queues that share a name.
+    chosen: [Chosen; 2],
     sums: Books,
 }
 
@@ -128,14 +135,17 @@ impl Pools {
             machine,
             was_and_workers: cx.perf.open("iis.pools"),
             queues: cx.perf.open("iis.queues"),
+            budget: Budget::new(&cx.config),
             map: Map::new(directory, cx.stats.clone()),
             guard: Guard::new(Guarded::Pools, &cx.config, &cx.stats),
             pools: Choice::new(&[], &iis.exclude),
             sites: Choice::new(&iis.websites, &iis.exclude),
             wants_all_queues: collector.is_on(ALL_QUEUES, false),
+            stats: cx.stats.clone(),
             table: Vec::new(),
             seen: Seen::default(),
             workers: Workers::new(facts),
+            chosen: Default::default(),
             sums: Books {
                 was: Sums::new(Kind::Pools, &WAS_LINES),
                 worker: Sums::new(Kind::Workers, &WORKER_LINES),
@@ -148,6 +158,7 @@ impl Pools {
 
 impl Collector for Pools {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        self.budget.begin();
         let Pools { machine, table, seen, workers, sums, guard, .. } = self;
         // First of all: the shares are of the time between two ticks, and providers take theirs.
         seen.pass(cx.tick.elapsed);
@@ -156,11 +167,12 @@ impl Collector for Pools {
             table.clear();
         }
         sums.pass(cx.tick.elapsed);
-        let tables = ask_all(cx, &self.was_and_workers, &self.queues);
+        let tables = ask_all(cx, &self.budget, &self.was_and_workers, &self.queues);
         let [was, worker, queue] = tables.each_ref().map(Option::as_ref);
         let config = self.map.look(cx);
 
-        let was_rows = was.map(one_of_each).unwrap_or_default();
+        let [chosen_pools, chosen_queues] = &mut self.chosen;
+        let was_rows = was.map(|table| one_of_each(table, chosen_pools)).unwrap_or_default();
         let worker_rows = worker_rows(worker);
         let counted = worker_rows.iter().map(|(_, pid, pool)| (*pid, (*pool).to_owned())).collect();
         let found = workers.of(table, &counted);
@@ -178,9 +190,10 @@ impl Collector for Pools {
             cx.problem("the pool of a w3wp.exe", why);
         }
 
-        let queue_rows = queue.map(one_of_each).unwrap_or_default();
+        let queue_rows = queue.map(|table| one_of_each(table, chosen_queues)).unwrap_or_default();
         let (mine, foreign): (Vec<&Row>, Vec<&Row>) =
             queue_rows.into_iter().partition(|row| keys.contains(&key(&row.instance)));
+        let watched = parts(&foreign);
         let foreign = if self.wants_all_queues { foreign } else { Vec::new() };
         let worker_parts: Vec<Part<'_>> = worker_rows.iter().map(|row| worker_part(*row, table)).collect();
         let said = Said {
@@ -192,6 +205,9 @@ impl Collector for Pools {
             others: queue.map(|table| sums.others.advance(table, &parts(&foreign))),
             used,
         };
+        if let Some(table) = queue {
+            sums.queue.watch(table, &watched);
+        }
         sums.keep(&keys, &foreign);
 
         let mut tags = Given::default();
@@ -203,8 +219,11 @@ impl Collector for Pools {
         // Pools before the queues of others.
         guard.apply(cx, &mut told, |(key, _)| key.clone(), |(key, _)| u8::from(!keys.contains(key)));
         for (pool, name) in &told {
-            if let Some(tags) = tags.of(cx, name) {
-                if keys.contains(pool) { said.pool(cx, pool, &tags) } else { said.queue_of_another(cx, pool, &tags) }
+            let is_pool = keys.contains(pool);
+            let values = if is_pool { said.pool(pool) } else { said.queue_of_another(pool) };
+            match tags.of(cx, name) {
+                Some(tags) => emit(cx, if is_pool { Class::Pools } else { Class::Detail }, values, &tags),
+                None => self.stats.collided.add(values.iter().filter(|(metric, _)| cx.wants(metric)).count()),
             }
         }
         if let Some(used) = &said.used {
@@ -225,45 +244,46 @@ struct Said<'a> {
     used: Option<Used<'a>>,
 }
 
+type Values = Vec<(&'static Metric, f64)>;
+
 impl Said<'_> {
     fn totals(&self, cx: &mut Cx<'_>, tags: &mut Given, is_without_pools: bool) {
         let Some(tags) = tags.of(cx, TOTAL) else { return };
-        for (summed, lines) in &self.summed {
-            if let Some(summed) = summed {
-                emit(cx, Class::Totals, lines, &summed.all, &tags);
-            }
-        }
+        let summed = self.summed.iter().filter_map(|(summed, lines)| Some((&summed.as_ref()?.all, lines)));
+        let mut values: Values = summed.flat_map(|(numbers, lines)| valued(lines, numbers)).collect();
         if let Some(used) = self.used.as_ref().filter(|used| !is_without_pools || used.all.is_any()) {
-            cx.class(Class::Totals);
-            emit_usage(cx, used, &used.all, &tags);
+            values.extend(usage::values(used, &used.all));
         }
+        emit(cx, Class::Totals, values, &tags);
     }
 
-    fn pool(&self, cx: &mut Cx<'_>, pool: &str, tags: &Tags) {
-        for (summed, lines) in &self.summed {
-            if let Some(summed) = summed {
-                emit(cx, Class::Pools, lines, summed.of(pool), tags);
-            }
-        }
+    fn pool(&self, pool: &str) -> Values {
+        let summed = self.summed.iter().filter_map(|(summed, lines)| Some((summed.as_ref()?.of(pool), lines)));
+        let mut values: Values = summed.flat_map(|(numbers, lines)| valued(lines, numbers)).collect();
         if let Some((used, usage)) = self.used.as_ref().and_then(|used| Some((used, used.of(pool)?))) {
-            cx.class(Class::Pools);
-            emit_usage(cx, used, &usage, tags);
+            values.extend(usage::values(used, &usage));
         }
+        values
     }
 
-    fn queue_of_another(&self, cx: &mut Cx<'_>, pool: &str, tags: &Tags) {
-        if let Some(others) = &self.others {
-            emit(cx, Class::Detail, &QUEUE_LINES, others.of(pool), tags);
-        }
+    fn queue_of_another(&self, pool: &str) -> Values {
+        self.others.as_ref().map(|others| valued(&QUEUE_LINES, others.of(pool)).collect()).unwrap_or_default()
     }
 }
 
-/// Says what lines come to for one pool.
-fn emit(cx: &mut Cx<'_>, class: Class, lines: &'static [Line], numbers: &[Option<f64>], tags: &Tags) {
-    for (line, number) in lines.iter().zip(numbers) {
-        if let Some(number) = number.filter(|_| cx.wants(&line.metric)) {
-            cx.class(if line.metric.option.is_empty() { class } else { Class::Detail });
-            cx.emit(&line.metric, tags, number);
+/// What lines come to.
+fn valued<'n>(
+    lines: &'static [Line],
+    numbers: &'n [Option<f64>],
+) -> impl Iterator<Item = (&'static Metric, f64)> + use<'n> {
+    lines.iter().zip(numbers).filter_map(|(line, number)| Some((&line.metric, (*number)?)))
+}
+
+fn emit(cx: &mut Cx<'_>, class: Class, values: Values, tags: &Tags) {
+    for (metric, value) in values {
+        if cx.wants(metric) {
+            cx.class(if metric.option.is_empty() { class } else { Class::Detail });
+            cx.emit(metric, tags, value);
         }
     }
 }

@@ -7,6 +7,7 @@
 use std::cmp::Reverse;
 use std::collections::HashMap;
 
+use super::cache::Cache;
 use super::lines::{LOUD, MORE, SITES, STATE, UPTIME};
 use super::{Asked, Part, cache, legacy, present, wanted};
 use crate::collect::pattern::{Choice, Pattern};
@@ -26,7 +27,7 @@ pub(super) struct Sites {
     sites: Sheet,
     more: Sheet,
     legacy: Sheet,
-    cache: Sheet,
+    cache: Cache,
     choice: Choice,
     /// Each of `websites`, to tell which of them fit nothing.
     websites: Vec<(String, Pattern)>,
@@ -49,7 +50,7 @@ impl Sites {
             sites: Sheet::new(if sends_zeros { &LOUD } else { &SITES }),
             more: Sheet::new(&MORE),
             legacy: Sheet::new(&legacy::WEB),
-            cache: Sheet::new(&cache::LINES),
+            cache: Cache::new(),
             choice: Choice::new(&iis.websites, &iis.exclude),
             websites: iis.websites.iter().map(|name| (name.clone(), Pattern::caseless(name))).collect(),
             guard: Guard::new(Guarded::Sites, &cx.config, &cx.stats),
@@ -117,7 +118,7 @@ impl Part for Sites {
             }
             queries.push(ObjectQuery::new(OBJECT, counters));
         }
-        let counters = wanted(cx, cache::LINES.iter());
+        let counters = cache::counters(cx);
         if !counters.is_empty() {
             queries.push(ObjectQuery::new(cache::OBJECT, counters));
         }
@@ -125,12 +126,20 @@ impl Part for Sites {
             return Ok(Asked::Nothing);
         }
         let answers = self.counters.ask(&queries)?;
+        let mut is_served = true;
         for (query, answer) in queries.iter().zip(answers) {
-            let Some(table) = present(cx, &query.object, answer) else { continue };
+            // Both are of one product: that it is not there is told once.
+            if !is_served && answer.is_err() {
+                continue;
+            }
+            let Some(table) = present(cx, &query.object, answer) else {
+                is_served = false;
+                continue;
+            };
             if query.object == OBJECT {
                 self.say(cx, &table);
             } else {
-                cache::say(cx, &mut self.cache, &table);
+                self.cache.say(cx, &table);
             }
         }
         Ok(Asked::Something)

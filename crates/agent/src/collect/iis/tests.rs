@@ -1,4 +1,5 @@
-use std::sync::Arc;
+use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use super::*;
 use crate::collect::Collected;
@@ -124,6 +125,7 @@ fn iis_may_be_removed_and_come_back() {
         let said = cycle(&mut collector, Sets::EXTENDED);
         assert!(said.samples.is_empty() && said.problems.is_empty(), "{said:?}");
         assert!(remarks(&said).contains(&("object Web Service", "is not installed")), "{said:?}");
+        assert!(!remarks(&said).iter().any(|(what, _)| *what == "object Web Service Cache"), "one line is enough");
     }
     fake.set("Web Service", Err(Missing::Unserved));
     let said = cycle(&mut collector, Sets::EXTENDED);
@@ -137,6 +139,7 @@ fn iis_may_be_removed_and_come_back() {
 fn a_host_without_aspnet_is_told_once_and_has_its_sites() {
     let fake = Fake::default();
     fake.set("Web Service", Ok(one_site(0)));
+    fake.set("Web Service Cache", Ok(table(0, &[], &[("", &[])])));
     let mut collector = iis(&fake, "{}");
     let said = cycle(&mut collector, Sets::ALL);
     assert_eq!(
@@ -169,20 +172,55 @@ fn a_group_that_is_refused_costs_itself_and_all_of_them_the_cycle() {
     assert!(said.samples.is_empty() && said.problems.is_empty());
 }
 
-/// Four queries that each took their whole time were longer than the lane waits for a collector.
+/// At every look it is one of these seconds, and in the end the last one.
+fn clock(seconds: &[u64]) -> Box<dyn Fn() -> Duration + Send> {
+    let seconds = Mutex::new(seconds.to_vec());
+    Box::new(move || {
+        let mut seconds = seconds.lock().unwrap();
+        Duration::from_secs(if seconds.len() > 1 { seconds.remove(0) } else { seconds[0] })
+    })
+}
+
+/// With all four parts.
+fn timed(fake: &Fake, seconds: &[u64]) -> Iis {
+    let context = context(fake, r#"{"collector": {"iisHttp": true, "clr": true}}"#);
+    Iis { parts: parts(&context), budget: Budget::by(&context.config, clock(seconds)) }
+}
+
+fn asked(fake: &Fake) -> Vec<String> {
+    fake.asked().into_iter().map(|(group, _)| group).collect()
+}
+
+/// Four queries that each took their whole time, or first waited for a turn, were longer than the lane waits for a collector.
 #[test]
-fn after_two_that_came_late_the_rest_waits_for_the_next_cycle() {
+fn what_has_no_time_left_waits_for_the_next_cycle_and_is_first_in_it() {
     let fake = Fake::default();
     let mut collector = iis(&fake, r#"{"collector": {"iisHttp": true, "clr": true}}"#);
     for (group, why) in [("iis", Refused::Crowded), ("aspnet", Refused::Late(10)), ("http", Refused::Late(10))] {
         fake.refuse(group, Some(why));
+    // A look at the clock in the beginning and one before each query; all of it at once in the next cycle.
+    let mut iis = timed(&fake, &[50, 50, 61, 72, 72, 110]);
+    for (groups, told) in [
+        (["iis", "aspnet"].as_slice(), ["counters of HTTP.sys", "counters of the CLR"].as_slice()),
+        (&["http", "clr", "iis", "aspnet"], &[]),
+    ] {
+        let (result, said) = with_all(Sets::ALL, Platform::Windows, None, |cx| iis.collect(cx));
+        result.unwrap();
+        assert_eq!(asked(&fake), groups);
+        assert_eq!(problems(&said), told.iter().map(|what| (*what, SPENT)).collect::<Vec<_>>());
     }
-    let (result, said) = with_all(Sets::ALL, Platform::Windows, None, |cx| collector.collect(cx));
-    assert!(result.is_err());
-    let groups: Vec<String> = fake.asked().into_iter().map(|(group, _)| group).collect();
-    assert_eq!(groups, ["iis", "aspnet"]);
-    let what: Vec<&str> = said.problems.iter().map(|(what, _)| what.as_str()).collect();
-    assert_eq!(what, ["counters of HTTP.sys", "counters of the CLR"]);
+}
+
+#[test]
+fn a_slow_answer_takes_its_time_as_none_at_all_does() {
+    let fake = Fake::default();
+    fake.set("Web Service", Ok(one_site(0)));
+    let mut iis = timed(&fake, &[0, 0, 12]);
+    let (result, said) = with_all(Sets::EXTENDED, Platform::Windows, None, |cx| iis.collect(cx));
+    result.unwrap();
+    assert_eq!(asked(&fake), ["iis"]);
+    assert_eq!(said.problems.len(), 3);
+    assert_eq!(value(&said, "iis.connections", "site=_Total"), Some(2.0));
 }
 
 #[test]
@@ -230,7 +268,7 @@ fn caches_of_the_machine_are_said_where_they_are_asked_for() {
     }
     let mut collector = iis(&fake, r#"{"collector": {"iisCache": true, "iisHttp": true}}"#);
     let said = cycle(&mut collector, Sets::EXTENDED);
-    assert!(said.samples.is_empty(), "off by default");
+    assert!(said.samples.is_empty(), "off by default, and shares need a second reading");
     let said = cycle_of_all(&mut collector, Sets::EXTENDED);
     let expected = [
         ("iis.cache.files.current", 1.0),
@@ -257,4 +295,32 @@ fn caches_of_the_machine_are_said_where_they_are_asked_for() {
         assert_eq!(value(&said, metric, ""), Some(number), "{metric}");
     }
     assert_eq!(said.samples.len(), expected.len());
+}
+
+/// The object's own ratios are of all the time since the service started, and nothing that happens now moves them.
+#[test]
+fn hit_ratios_are_of_the_lookups_in_the_interval() {
+    let fake = Fake::default();
+    let columns = [
+        ("File Cache Hits", NUMBER),
+        ("File Cache Misses", NUMBER),
+        ("Kernel: URI Cache Hits", NUMBER),
+        ("Kernel: URI Cache Misses", NUMBER),
+        ("Metadata Cache Hits", NUMBER),
+    ];
+    let mut collector = iis(&fake, "{}");
+    let mut cycle = |second, values: [u64; 5]| {
+        fake.set("Web Service Cache", Ok(table(second, &columns, &[("", &values)])));
+        let said = cycle(&mut collector, Sets::EXTENDED);
+        let ratios = said.samples.iter().filter(|sample| sample.metric.starts_with("iis.cache."));
+        ratios.map(|sample| format!("{} {}", sample.metric, sample.value.get())).collect::<Vec<_>>()
+    };
+    assert!(cycle(0, [9000, 1000, 7, 7, 1]).is_empty(), "nothing is known of an interval yet");
+    let both = ["iis.cache.file.hit_ratio 25", "iis.cache.kernel_uri.hit_ratio 100"];
+    assert_eq!(cycle(60, [9001, 1003, 12, 7, 5]), both, "and of no cache without its misses");
+    assert_eq!(cycle(120, [9001, 1004, 12, 7, 5]), ["iis.cache.file.hit_ratio 0"], "where nothing grew there is none");
+    assert_eq!(cycle(180, [1, 0, 13, 7, 5]), ["iis.cache.kernel_uri.hit_ratio 100"], "the file cache began anew");
+    assert_eq!(cycle(240, [4, 1, 13, 7, 5]), ["iis.cache.file.hit_ratio 75"]);
+    let groups: Vec<String> = asked(&fake);
+    assert!(groups.iter().all(|group| group == "iis" || group == "aspnet"), "{groups:?}");
 }

@@ -81,6 +81,8 @@ fn ask(facts: &Facts, pid: u32) -> Worker {
         return Worker::Foreign;
     }
     match (facts.command_line)(pid) {
+        // Every program is started with one, so this says nothing about it.
+        Ok(line) if line.trim().is_empty() => Worker::Unknown("its command line is empty".to_owned()),
         Ok(line) => pool_of(&line).map_or(Worker::Foreign, Worker::Of),
         Err(error) => Worker::Unknown(error.to_string()),
     }

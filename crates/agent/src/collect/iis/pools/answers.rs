@@ -1,9 +1,11 @@
 //! What is asked of the counters of pools, and the rows of the answers: each with the pool that it is of.
 
+use std::cmp::Reverse;
 use std::collections::{HashMap, HashSet};
 
 use falcon_sys::types::Proc;
 
+use super::super::budget::{Budget, SPENT};
 use super::super::host_config::{HostConfig, key};
 use super::super::workers::{Worker, split_instance};
 use super::TOTAL;
@@ -24,6 +26,12 @@ pub(super) fn ask_all(cx: &mut Cx<'_>, pools: &Counters, queues: &Counters) -> [
     let queries = [query(cx, QUEUE, &QUEUE_LINES)];
     let [queue] = asked.ask(cx, queues, queries);
     let absent = asked.absent;
+pub(super) fn ask_all(cx: &mut Cx<'_>, budget: &Budget, pools: &Counters, queues: &Counters) -> [Option<Table>; 3] {
+    let mut absent = Vec::new();
+    let queries = [query(cx, WAS, &WAS_LINES), query(cx, WORKER, &WORKER_LINES)];
+    let [was, worker] = ask(cx, budget, pools, queries, &mut absent);
+    let queries = [query(cx, QUEUE, &QUEUE_LINES)];
+    let [queue] = ask(cx, budget, queues, queries, &mut absent);
     if !absent.is_empty() {
         let why = format!("{}: not served here; what the workers use is told all the same", absent.join(", "));
         cx.remark("counters of application pools", why);
@@ -55,6 +63,20 @@ impl Asked {
         let what = || format!("counters: {}", queries.each_ref().map(|query| query.object.as_str()).join(", "));
         if self.is_late {
             cx.problem(what(), "not asked in this cycle, as another query took all its time");
+/// The tables of one group; what the system does not have is only listed.
+fn ask<const N: usize>(
+    cx: &mut Cx<'_>,
+    budget: &Budget,
+    group: &Counters,
+    queries: [ObjectQuery; N],
+    absent: &mut Vec<String>,
+) -> [Option<Table>; N] {
+    let answers =
+        if budget.has_room() { group.ask(&queries).map_err(|why| why.to_string()) } else { Err(SPENT.to_owned()) };
+    let mut answers = match answers {
+        Ok(answers) => answers.into_iter(),
+        Err(why) => {
+            cx.problem(format!("counters: {}", queries.map(|query| query.object).join(", ")), why);
             return [const { None }; N];
         }
         let mut answers = match group.ask(&queries) {
@@ -103,24 +125,44 @@ pub(super) fn worker_part<'a>((row, pid, pool): WorkerRow<'a>, table: &[Proc]) -
     Part { row, key: row.instance.clone(), pool: key(pool), process }
 }
 
+/// Which one of equal names was told of, of those that there were several of.
+pub(super) type Chosen = HashMap<String, usize>;
+
 /// One row of each name, in their order, without the provider's own sum. A pool that was removed and made again may be there
-/// twice: the one that runs counts.
-pub(super) fn one_of_each(table: &Table) -> Vec<&Row> {
+/// twice: the one that runs counts. Where none or several run it is the one that was told of before: another one's sums would
+/// be taken for growth.
+pub(super) fn one_of_each<'a>(table: &'a Table, chosen: &mut Chosen) -> Vec<&'a Row> {
     let state = table.column(STATE);
     let runs = |row: &Row| {
         let value = state.and_then(|state| *row.values.get(state)?);
         value.is_some_and(|raw| raw.value == RUNNING)
     };
-    let (mut chosen, mut places) = (Vec::<&Row>::new(), HashMap::<String, usize>::new());
+    let (mut names, mut places) = (Vec::<(String, Vec<&Row>)>::new(), HashMap::<String, usize>::new());
     for row in table.rows.iter().filter(|row| row.instance != TOTAL && !row.instance.starts_with(UNNAMED)) {
-        let place = *places.entry(key(&row.instance)).or_insert(chosen.len());
-        match chosen.get_mut(place) {
-            None => chosen.push(row),
-            Some(before) if !runs(before) && runs(row) => *before = row,
-            Some(_) => {}
+        let key = key(&row.instance);
+        match places.get(&key).and_then(|place| names.get_mut(*place)) {
+            Some((_, equal)) => equal.push(row),
+            None => {
+                places.insert(key.clone(), names.len());
+                names.push((key, vec![row]));
+            }
         }
     }
-    chosen
+    chosen.retain(|key, _| {
+        let equal = places.get(key).and_then(|place| names.get(*place));
+        equal.is_some_and(|(_, equal)| equal.len() > 1)
+    });
+    let one = |(key, mut equal): (String, Vec<&'a Row>)| {
+        if equal.len() == 1 {
+            return equal.pop();
+        }
+        let before = chosen.get(&key).copied().unwrap_or(0);
+        let best =
+            (0..equal.len()).max_by_key(|n| (equal.get(*n).is_some_and(|row| runs(row)), *n == before, Reverse(*n)))?;
+        chosen.insert(key, best);
+        Some(equal.swap_remove(best))
+    };
+    names.into_iter().filter_map(one).collect()
 }
 
 pub(super) fn parts<'a>(rows: &[&'a Row]) -> Vec<Part<'a>> {

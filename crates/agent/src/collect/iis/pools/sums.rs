@@ -182,11 +182,26 @@ impl Sums {
         Summed { pools: pools.into_iter().map(of).collect(), all, none: self.numbers(table, &places, &[], &[]) }
     }
 
+    /// What these rows have counted so far is nobody's: they are of no pool, or of one that no source names yet. Called after
+    /// [`Sums::advance`].
+    pub(super) fn watch(&mut self, table: &Table, parts: &[Part<'_>]) {
+        for part in parts {
+            let past = self.rows.entry(part.key.clone()).or_default();
+            past.absent = 0;
+            past.readings.resize_with(self.lines.len(), || None);
+            for (line, before) in self.lines.iter().zip(&mut past.readings).filter(|(line, _)| line.of == Of::Total) {
+                let now = table.column(line.counter).and_then(|at| reading(table, part.row, at));
+                *before = now.map(|(_, now)| now).or(*before);
+            }
+        }
+    }
+
     fn gain(&mut self, table: &Table, part: &Part<'_>, places: &[Option<usize>]) {
         let Sums { kind, lines, rows, pools, all, has_answered, elapsed } = self;
         let is_new = match (*kind, part.process) {
             (Kind::Pools, _) => !pools.contains_key(&part.pool),
-            (Kind::Workers, None) => *has_answered,
+            // It may have run for long.
+            (Kind::Workers, None) => false,
             (Kind::Workers, Some(process)) => {
                 *has_answered && elapsed.is_some_and(|elapsed| process.age_s <= elapsed.as_secs_f64())
             }
@@ -210,7 +225,9 @@ impl Sums {
                 None if is_new => now.raw.value,
                 None => 0,
             };
-            *total = total.saturating_add(gained);
+            // A pool's own total is what it counted before it was known too; in that of all it would be a jump.
+            let own = if is_new && *kind == Kind::Pools { now.raw.value } else { gained };
+            *total = total.saturating_add(own);
             *all = all.saturating_add(gained);
         }
     }

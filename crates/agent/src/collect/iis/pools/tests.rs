@@ -67,6 +67,7 @@ struct Iis {
     perf: Fake,
     directory: tempfile::TempDir,
     config: Config,
+    stats: Arc<Stats>,
     pools: Pools,
     last: Collected,
 }
@@ -86,6 +87,7 @@ impl Iis {
             stats: Arc::default(),
             perf: perf.perf(),
         };
+        let stats = context.stats.clone();
         let state = host.0.clone();
         let command_line = move |pid: u32| {
             let state = state.lock().unwrap();
@@ -97,7 +99,7 @@ impl Iis {
         let mut pools = Pools::new(&context, Box::new(host.clone()), facts, directory.path().to_owned());
         // A machine that is busy takes its time.
         pools.map.deadline = Duration::from_secs(600);
-        Iis { host, perf, directory, config, pools, last: Collected::default() }
+        Iis { host, perf, directory, config, stats, pools, last: Collected::default() }
     }
 
     /// A worker that began long ago.
@@ -163,7 +165,8 @@ impl Iis {
             let name = name.strip_prefix("app_pool.").unwrap_or(name);
             let tag = sample.tags.as_str().split_once('=').unwrap().1;
             let before = said.insert(format!("{name} {tag}"), sample.value.get());
-            assert_eq!(before, None, "{name} {tag} is said twice");
+            // Of sites that share a name the hub leaves out all but the first, and tells of it.
+            assert!(before.is_none() || name.starts_with("site."), "{name} {tag} is said twice");
         }
         Ok(said)
     }

@@ -1,6 +1,6 @@
 //! What the workers of a pool use together.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashMap;
 
 use falcon_sys::types::Proc;
 
@@ -10,7 +10,7 @@ use super::metrics::{CPU, CPU_HOST, HANDLES, PRIVATE, SITE_CPU, SITE_PRIVATE, TH
 use super::tagged;
 use crate::collect::process::gains::{Gain, Gains};
 use crate::collect::{Class, Cx, float};
-use crate::model::Tags;
+use crate::model::Metric;
 
 /// A sum of which one process cannot be read is absent.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -78,18 +78,22 @@ pub(super) struct Used<'a> {
     pub(super) all: Usage,
     gains: Gains<'a>,
     processors: Option<u32>,
-    /// There is a worker whose pool is not known, and why.
+    /// There is a worker whose pool is not known, and why. Of several that is said of the oldest, which stays the same.
     pub(super) why_unknown: Option<String>,
 }
 
 impl<'a> Used<'a> {
     pub(super) fn new(table: &[Proc], found: &[Worker], gains: Gains<'a>, processors: Option<u32>) -> Used<'a> {
-        let (mut pools, mut all, mut why_unknown) = (HashMap::new(), Usage::NONE, None);
+        let (mut pools, mut all) = (HashMap::new(), Usage::NONE);
+        let mut oldest_unknown: Option<((u64, u32), &String)> = None;
         for ((process, worker), gain) in table.iter().zip(found).zip(gains.all) {
             let usage = Usage::of(process, gain);
             match worker {
                 Worker::Foreign => continue,
-                Worker::Unknown(why) => why_unknown = Some(why.clone()),
+                Worker::Unknown(why) => {
+                    let age = (process.created, process.pid);
+                    oldest_unknown = oldest_unknown.filter(|(before, _)| *before < age).or(Some((age, why)));
+                }
                 Worker::Of(pool) => {
                     let sum = pools.entry(key(pool)).or_insert(Usage::NONE);
                     *sum = sum.plus(usage);
@@ -98,6 +102,7 @@ impl<'a> Used<'a> {
             all = all.plus(usage);
         }
         let processors = processors.filter(|count| *count > 0);
+        let why_unknown = oldest_unknown.map(|(_, why)| why.clone());
         Used { pools, all, gains, processors, why_unknown }
     }
 
@@ -111,38 +116,28 @@ impl<'a> Used<'a> {
     }
 }
 
-pub(super) fn emit_usage(cx: &mut Cx<'_>, used: &Used<'_>, usage: &Usage, tags: &Tags) {
-    if let Some(percent) = usage.cpu_percent(used.gains) {
-        cx.emit(&CPU, tags, percent);
-        if let Some(processors) = used.processors {
-            cx.emit(&CPU_HOST, tags, percent / f64::from(processors));
-        }
-    }
-    let values = [
-        (&PRIVATE, usage.private_bytes),
-        (&WORKING_SET, Some(usage.working_set_bytes)),
-        (&HANDLES, usage.handles),
-        (&THREADS, Some(usage.threads)),
+/// What somebody uses, by metric.
+pub(super) fn values(used: &Used<'_>, usage: &Usage) -> impl Iterator<Item = (&'static Metric, f64)> {
+    let percent = usage.cpu_percent(used.gains);
+    let of_host = percent.and_then(|percent| Some(percent / f64::from(used.processors?)));
+    let values: [(&Metric, Option<f64>); 6] = [
+        (&CPU, percent),
+        (&CPU_HOST, of_host),
+        (&PRIVATE, usage.private_bytes.map(float)),
+        (&WORKING_SET, Some(float(usage.working_set_bytes))),
+        (&HANDLES, usage.handles.map(float)),
+        (&THREADS, Some(float(usage.threads))),
     ];
-    for (metric, value) in values {
-        if let Some(value) = value {
-            cx.emit(metric, tags, float(value));
-        }
-    }
+    values.into_iter().filter_map(|(metric, value)| Some((metric, value?)))
 }
 
 /// Of sites that have their pools alone.
 pub(super) fn emit_sites<'s>(cx: &mut Cx<'_>, used: &Used<'_>, sites: impl Iterator<Item = &'s Site>) {
     cx.class(Class::Sites);
-    let mut told = HashSet::new();
     for site in sites {
         let mut pools = site.pools.iter().map(|pool| used.of(pool));
         let Some(usage) = pools.try_fold(Usage::NONE, |sum, usage| Some(sum.plus(usage?))) else { continue };
         let tags = tagged("site", &site.name);
-        // Two that have one name once it is a tag: the collector of sites tells of it.
-        if !told.insert(tags.canonical()) {
-            continue;
-        }
         if let Some(percent) = usage.cpu_percent(used.gains) {
             cx.emit(&SITE_CPU, &tags, percent);
         }

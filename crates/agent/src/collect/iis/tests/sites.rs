@@ -360,5 +360,6 @@ fn a_service_without_a_site_says_nothing() {
     let said = cycle(&mut iis(&fake, r#"{"iis": {"websites": ["shop"]}}"#), Sets::EXTENDED);
     assert!(said.samples.is_empty() && said.problems.is_empty());
     assert!(tags(&said, "iis.requests.get").is_empty());
-    assert!(said.remarks.iter().all(|(what, _)| what.starts_with("object ASP.NET")));
+    let told = ["object Web Service Cache", "object ASP.NET", "object ASP.NET Applications"];
+    assert_eq!(remarks(&said).iter().map(|(what, _)| *what).collect::<Vec<_>>(), told);
 }

@@ -102,6 +102,21 @@ fn counters_tell_what_the_command_line_does_not_and_never_what_it_does() {
     assert_eq!((times(1), times(3), times(901)), (1, usize::from(TRIES), 0));
 }
 
+/// A worker whose command line came out empty was a program of somebody else as long as it lived, whatever the counters said.
+#[test]
+fn an_empty_command_line_is_nobodys_word() {
+    let asked = Asked::default();
+    let mut workers = Workers::new(facts(&[(1, Ok("")), (2, Ok(" ")), (3, Ok("w3wp.exe"))], &asked));
+    let table = [process(1, 1), process(2, 1), process(3, 1)];
+    let counted = [(1, "A"), (3, "C")].map(|(pid, pool)| (pid, pool.to_owned())).into();
+    let unknown = Worker::Unknown("its command line is empty".to_owned());
+    for _ in 0..5 {
+        assert_eq!(workers.of(&table, &counted), [of("A"), unknown.clone(), Worker::Foreign]);
+    }
+    let times = |pid: u32| asked.lock().unwrap().iter().filter(|asked| **asked == pid).count();
+    assert_eq!((times(1), times(3)), (usize::from(TRIES), 1));
+}
+
 #[test]
 fn a_process_that_was_being_made_is_asked_again() {
     let answers = RefCell::new(vec![Ok("w3wp -ap A".to_owned()), Err(io::ErrorKind::InvalidData.into())]);

@@ -52,6 +52,21 @@ fn a_pool_that_was_forgotten_too_early_makes_no_jump() {
     assert_eq!(said.all[0], Some(1003.0));
 }
 
+/// A queue was there before any source said that it is a pool's: all that it had ever taken was growth of the total.
+#[test]
+fn what_was_watched_before_its_pool_was_known_makes_no_jump() {
+    let mut sums = Sums::new(Kind::Pools, &LINES);
+    let both = |second, a: u64, b: u64| table(second, &COLUMNS, &[("a", &[a, 0, 3, 0]), ("b", &[b, 0, 3, 0])]);
+    for (second, a, b) in [(0, 10, 5000), (60, 11, 5100)] {
+        let answer = both(second, a, b);
+        sums.pass(Some(Duration::from_secs(60)));
+        assert_eq!(sums.advance(&answer, &parts(&answer)[..1]).all[0], Some(float(a)));
+        sums.watch(&answer, &parts(&answer)[1..]);
+    }
+    let said = advance(&mut sums, &both(120, 12, 5107));
+    assert_eq!((said.of("b")[0], said.all[0]), (Some(5107.0), Some(12.0 + 7.0)));
+}
+
 #[test]
 fn what_one_row_keeps_to_itself_leaves_no_sum_and_what_no_row_has_none() {
     let mut sums = Sums::new(Kind::Workers, &LINES);

@@ -33,6 +33,20 @@ fn a_pool_that_is_removed_and_made_again_is_one_series() {
     assert_eq!(said.keys().filter(|name| name.starts_with("state")).count(), 1, "{said:?}");
 }
 
+/// A pool was made again beside what was left of the old one; when it was stopped the old one's sums were told of as growth.
+#[test]
+fn of_two_pools_of_one_name_that_stand_still_the_one_that_ran_goes_on() {
+    let mut iis = Iis::new();
+    let rows = |state: u64, recycles: u64| [[7, 0, 0, 900, 0, 0], [state, 0, 0, recycles, 0, 0]];
+    for (second, state, recycles) in [(0, 3, 2), (60, 5, 3), (120, 5, 3), (180, 3, 4)] {
+        let [old, new] = rows(state, recycles);
+        iis.was(second, &[("A", &old), ("A", &new)]);
+        let said = iis.cycle((second > 0).then_some(60));
+        let recycles = crate::collect::float(recycles);
+        assert_eq!((said["recycles A"], said["recycles _Total"]), (recycles, recycles), "at {second}");
+    }
+}
+
 #[test]
 fn names_that_are_one_tag_are_one_series_and_a_pool_called_total_is_none() {
     let mut iis = Iis::new();
@@ -44,6 +58,7 @@ fn names_that_are_one_tag_are_one_series_and_a_pool_called_total_is_none() {
     assert_eq!(said["mem.private _Total"], 4.0 * 1000.0 + 11.0 + 12.0 + 13.0 + 14.0);
     let left_out = iis.remarks().iter().filter(|what| what.starts_with("application pool ")).count();
     assert_eq!(left_out, 3);
+    assert_eq!(iis.stats.collided.get(), 3 * 4, "memory, working set, handles and threads of each");
 }
 
 #[test]

@@ -133,3 +133,16 @@ fn sites_are_chosen_as_everywhere_and_only_with_pools_that_are_told() {
     assert_eq!(sites(&said), [("mem.private Shop1", 1011.0)]);
     assert!(said.contains_key("mem.private C"), "pools are not chosen by the list of sites");
 }
+
+/// The second of two sites that are one tag was left out, and neither counted nor told of by anybody.
+#[test]
+fn of_two_sites_that_are_one_tag_both_are_said_and_the_hub_tells_of_it() {
+    let mut iis = Iis::new();
+    iis.write(FILE, &file(&[("My Site", &["A"]), ("My_Site", &["B"])]));
+    iis.run(11, "A", 1);
+    iis.run(12, "B", 1);
+    iis.cycle(None);
+    let of_sites = iis.last.samples.iter().filter(|sample| sample.metric == "iis.site.mem.private");
+    let said: Vec<(&str, f64)> = of_sites.map(|sample| (sample.tags.as_str(), sample.value.get())).collect();
+    assert_eq!(said, [("site=My_Site", 1011.0), ("site=My_Site", 1012.0)]);
+}

@@ -63,6 +63,22 @@ fn a_worker_of_nobody_knows_which_pool_leaves_idle_pools_without_numbers() {
     assert!(!said.contains_key("mem.private B") && said.contains_key("state B"), "{said:?}");
 }
 
+/// Two workers could not be told for two reasons, and as their order changed each cycle logged another one.
+#[test]
+fn of_several_reasons_that_of_the_oldest_worker_is_told() {
+    let mut iis = Iis::new();
+    let mut told = Vec::new();
+    for newest in [10, 12, 13] {
+        iis.start(11, 50, 9000.0, 1, Some(String::new()));
+        iis.start(newest, 60 + u64::from(newest), 9.0, 1, None);
+        iis.cycle(None);
+        told.extend(iis.last.problems.clone());
+        iis.end(newest);
+    }
+    let one = ("the pool of a w3wp.exe".to_owned(), "its command line is empty".to_owned());
+    assert_eq!(told, [one.clone(), one.clone(), one]);
+}
+
 #[test]
 fn without_a_list_of_processes_the_counters_go_on_and_without_either_it_is_a_failure() {
     let mut iis = Iis::new();
@@ -94,6 +110,40 @@ fn only_what_is_said_is_asked_for_and_each_group_apart() {
     assert_eq!(groups, [("iis.pools", vec![WAS, WORKER]), ("iis.queues", vec![QUEUE])]);
     assert_eq!(asked[0].1[1].counters, ["Total HTTP Requests Served", "Active Requests"]);
     assert_eq!(asked[1].1[0].counters, ["CurrentQueueSize", "ArrivalRate", "RejectedRequests", "MaxQueueItemAge"]);
+}
+
+/// Queries that first waited for their turn, and a slow disk, were longer than the lane waits: all of the cycle was lost.
+#[test]
+fn queues_are_not_asked_where_the_other_counters_took_all_the_time() {
+    let mut iis = Iis::new();
+    iis.run(11, "A", 1);
+    iis.was(0, &[("A", &[3, began(0, 9), 1, 0, 0, 0])]);
+    iis.queues(0, &[("A", &[1, 5, 0, 0])]);
+    let looks = Mutex::new(0);
+    let clock = move || {
+        let mut looks = looks.lock().unwrap();
+        *looks += 1;
+        Duration::from_secs(if *looks < 3 { 0 } else { 15 })
+    };
+    iis.pools.budget = Budget::by(&iis.config, Box::new(clock));
+    let said = iis.cycle(None);
+    assert!(said.contains_key("state A") && said.contains_key("mem.ws A") && !said.contains_key("queue.size A"));
+    assert_eq!(iis.problems(), ["counters: HTTP Service Request Queues"]);
+    assert_eq!(iis.perf.asked().len(), 1);
+    assert_eq!(iis.cycle(Some(60))["queue.size A"], 1.0, "each run has its own time");
+}
+
+/// The list of pools came a cycle later than their queues, and the total of arrivals jumped by all that there ever were.
+#[test]
+fn queues_that_are_there_before_their_pools_are_known_make_no_jump() {
+    let mut iis = Iis::new();
+    iis.run(11, "A", 1);
+    iis.queues(0, &[("A", &[0, 100, 0, 0]), ("B", &[0, 9_000_000, 0, 0])]);
+    assert_eq!(iis.cycle(None)["queue.arrivals _Total"], 100.0);
+    iis.was(60, &[("A", &[3, began(0, 9), 1, 0, 0, 0]), ("B", &[3, began(0, 9), 1, 0, 0, 0])]);
+    iis.queues(60, &[("A", &[0, 110, 0, 0]), ("B", &[0, 9_000_005, 0, 0])]);
+    let said = iis.cycle(Some(60));
+    assert_eq!((said["queue.arrivals B"], said["queue.arrivals _Total"]), (9_000_005.0, 115.0));
 }
 
 #[test]

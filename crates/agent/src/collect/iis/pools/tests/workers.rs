@@ -71,3 +71,16 @@ fn a_worker_whose_counters_are_seen_late_is_no_spike() {
     let before = 7.0;
     assert_eq!(iis.cycle(Some(60))["requests A"], before + 10.0, "more than half of the range is no growth");
 }
+
+/// Processes could not be listed for a while, and of a worker that had run for a year every request was said to have come now.
+#[test]
+fn a_worker_without_a_known_process_begins_with_nothing() {
+    let mut iis = Iis::new();
+    iis.host.0.lock().unwrap().is_blind = true;
+    iis.served(0, &[]);
+    iis.cycle(None);
+    iis.served(60, &[("11_A", &[1_000_000, 0])]);
+    assert_eq!(iis.cycle(Some(60))["requests _Total"], 0.0);
+    iis.served(120, &[("11_A", &[1_000_007, 0])]);
+    assert_eq!(iis.cycle(Some(60))["requests A"], 7.0);
+}
