@@ -29,11 +29,12 @@ use std::time::Duration;
 use anyhow::Context as _;
 use falcon_sys::types::{Proc, Service};
 
+use super::budget::Budget;
 use super::pattern::{Choice, Pattern};
 use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec};
 use crate::config::{Config, Switch};
 use crate::model::{Metric, Sets};
-use crate::perf::client::{Counters, Perf, Refused, Tables};
+use crate::perf::client::{Counters, Perf, Tables};
 use crate::stats::Stats;
 use discovery::{System, Windows};
 use instance::{Instance, Wishes};
@@ -86,8 +87,8 @@ static METRICS: [Metric; declared::<0>().1] = declared().0;
 
 /// How often instances are looked for.
 const LOOK: Duration = Duration::from_secs(600);
-/// Queries without an answer in one cycle after which no more are made: each may take its whole time.
-const MOST_LATE: usize = 2;
+/// Why an instance was passed over.
+const NO_TIME: &str = "not asked in this cycle, as others took all its time";
 
 pub(super) const SPEC: Spec = Spec {
     name: "mssql",
@@ -102,13 +103,15 @@ pub(super) const SPEC: Spec = Spec {
             Switch::Auto if !discovery::is_there() => None,
             Switch::Auto | Switch::On => {
                 let system = Windows::new(cx.host.clone(), cx.stats.clone());
-                Some(Box::new(Mssql::new(&cx.config, &cx.stats, cx.perf.clone(), Box::new(system))))
+                let budget = Budget::new(&cx.config);
+                Some(Box::new(Mssql::new(&cx.config, &cx.stats, cx.perf.clone(), Box::new(system), budget)))
             }
         })
     },
 };
 
 struct Mssql {
+    budget: Budget,
     system: Box<dyn System>,
     perf: Perf,
     wishes: Wishes,
@@ -117,6 +120,8 @@ struct Mssql {
     is_meant: bool,
     guard: Guard,
     instances: Vec<Instance>,
+    /// That there was no time left for: it is asked first.
+    first: Option<String>,
     /// Since instances were looked for.
     looked: Option<Duration>,
     unread: Vec<(String, String)>,
@@ -137,8 +142,9 @@ struct Answer {
 }
 
 impl Mssql {
-    fn new(config: &Config, stats: &Arc<Stats>, perf: Perf, system: Box<dyn System>) -> Mssql {
+    fn new(config: &Config, stats: &Arc<Stats>, perf: Perf, system: Box<dyn System>, budget: Budget) -> Mssql {
         Mssql {
+            budget,
             system,
             perf,
             wishes: Wishes {
@@ -149,6 +155,7 @@ impl Mssql {
             is_meant: config.mssql.enabled == Switch::On,
             guard: Guard::new(Guarded::Databases, config, stats),
             instances: Vec::new(),
+            first: None,
             looked: None,
             unread: Vec::new(),
             services: None,
@@ -182,7 +189,7 @@ impl Mssql {
         self.looked = Some(Duration::ZERO);
         let services = self.services.as_deref().unwrap_or_default();
         let counters = self.perf.open("mssql");
-        let found = discovery::look(self.system.as_mut(), services, &counters);
+        let found = discovery::look(self.system.as_mut(), services, &counters, &self.budget);
         let is_it = |instance: &Instance, name: &String| instance.name.eq_ignore_ascii_case(name);
         if found.is_whole {
             self.instances.retain(|instance| found.names.iter().any(|name| is_it(instance, name)));
@@ -223,18 +230,18 @@ impl Mssql {
 
     fn ask(&mut self, cx: &mut Cx<'_>) -> Vec<Answer> {
         let mut answers = Vec::new();
-        let mut late = 0;
-        for (place, instance) in self.instances.iter_mut().enumerate() {
-            if !instance.is_running {
-                continue;
-            }
+        let first = self.first.take();
+        let count = self.instances.len();
+        let begin = self.instances.iter().position(|instance| first.as_ref() == Some(&instance.name)).unwrap_or(0);
+        for place in (0..count).cycle().skip(begin).take(count) {
+            let Some(instance) = self.instances.get_mut(place).filter(|instance| instance.is_running) else { continue };
             let what = format!("counters of SQL Server instance {}", instance.name);
-            if late >= MOST_LATE {
-                cx.problem(what, "not asked, as others took the time of the cycle");
+            if !self.budget.has_room() {
+                self.first.get_or_insert_with(|| instance.name.clone());
+                cx.problem(what, NO_TIME);
                 continue;
             }
             let answer = instance.ask(cx, &self.perf);
-            late += usize::from(matches!(answer, Err(Refused::Late(_))));
             let is_there = answer.as_ref().is_ok_and(|tables| instance.is_there(tables));
             match answer {
                 // Nothing that counters tell is asked for.
@@ -253,6 +260,7 @@ impl Mssql {
             }
             cx.emit(&process::AVAILABLE, &instance.tags, f64::from(u8::from(is_there)));
         }
+        answers.sort_unstable_by_key(|answer| answer.place);
         answers
     }
 
@@ -304,6 +312,7 @@ impl Mssql {
 
 impl Collector for Mssql {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        self.budget.begin();
         let is_new = self.list(cx)?;
         let looked_with = self.look(cx.tick.elapsed);
         for (what, why) in &self.unread {

@@ -10,6 +10,7 @@ use std::time::Duration;
 use falcon_sys::Host;
 use falcon_sys::types::{Proc, Service, SqlInstance};
 
+use crate::collect::budget::Budget;
 use crate::isolate::{Isolated, LEFT_ALONE};
 use crate::perf::client::Counters;
 use crate::stats::Stats;
@@ -92,7 +93,7 @@ pub(super) struct Found {
     pub unread: Vec<(String, String)>,
 }
 
-pub(super) fn look(system: &mut dyn System, services: &[Service], counters: &Counters) -> Found {
+pub(super) fn look(system: &mut dyn System, services: &[Service], counters: &Counters, budget: &Budget) -> Found {
     let mut found = Found::default();
     match system.registered() {
         Ok(instances) => instances.iter().for_each(|instance| found.add(&instance.name)),
@@ -100,10 +101,15 @@ pub(super) fn look(system: &mut dyn System, services: &[Service], counters: &Cou
     }
     services.iter().filter_map(|service| of_service(&service.name)).for_each(|name| found.add(name));
     for prefix in [OBJECTS, NAMED] {
+        let what = || "names of SQL Server's counters".to_owned();
+        if !budget.has_room() {
+            found.unread.push((what(), "not read, as others took all the time of the cycle".to_owned()));
+            break;
+        }
         match counters.names(prefix) {
             Ok(names) => names.iter().filter_map(|name| of_object(name)).for_each(|name| found.add(name)),
             Err(why) => {
-                found.unread.push(("names of SQL Server's counters".to_owned(), why.to_string()));
+                found.unread.push((what(), why.to_string()));
                 break;
             }
         }

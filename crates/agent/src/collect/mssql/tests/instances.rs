@@ -1,6 +1,7 @@
 //! Which instances there are, whether they run, and what one costs another.
 
 use super::*;
+use crate::perf::client::Refused;
 
 const EXTENDED: &str = r#"{"collector": {"names": ["extended"]}}"#;
 
@@ -127,18 +128,48 @@ fn an_instance_that_is_refused_is_a_problem_of_its_own() {
     assert!(collected.problems[0].1.contains("lodctr"), "{:?}", collected.problems);
 }
 
+/// Three that run: A, B and C.
+fn three() -> Rig {
+    let services = vec![("MSSQL$A", 4, 1), ("MSSQL$B", 4, 2), ("MSSQL$C", 4, 3)];
+    let rig = Rig::new(EXTENDED, Facts { services, ..Facts::default() });
+    for instance in ["A", "B", "C"] {
+        connections(&rig.fake, &format!("MSSQL${instance}:General Statistics"), 1);
+    }
+    rig
+}
+
+/// Which were asked since the last call, in their order.
+fn asked(rig: &Rig) -> String {
+    rig.fake.asked().into_iter().map(|(group, _)| group.replace("mssql:", "")).collect()
+}
+
 // Three providers that hang would have taken the deadline of the whole collector, and what the others said with it.
 #[test]
-fn after_two_that_do_not_answer_no_more_are_asked_in_a_cycle() {
-    let services = vec![("MSSQL$A", 4, 1), ("MSSQL$B", 4, 2), ("MSSQL$C", 4, 3)];
-    let mut rig = Rig::new(EXTENDED, Facts { services, ..Facts::default() });
-    for group in ["mssql:A", "mssql:B", "mssql:C"] {
+fn after_two_that_do_not_answer_the_rest_comes_first_in_the_next_cycle() {
+    let mut rig = three();
+    for group in ["mssql:A", "mssql:B"] {
         rig.fake.refuse(group, Some(Refused::Late(10)));
     }
     let collected = rig.cycle();
-    let asked: Vec<String> = rig.fake.asked().into_iter().map(|(group, _)| group).collect();
-    assert_eq!((asked, collected.problems.len()), (vec!["mssql:A".to_owned(), "mssql:B".to_owned()], 3));
+    assert_eq!((asked(&rig), collected.problems.len()), ("AB".to_owned(), 3));
+    assert_eq!(collected.problems[2], ("counters of SQL Server instance C".to_owned(), NO_TIME.to_owned()));
     assert_eq!(names(&collected, "mssql.up").len(), 3);
+    rig.cycle();
+    assert_eq!(asked(&rig), "CAB");
+}
+
+// Only verdicts counted: a list of services that takes its time and a query that waits for its turn took the deadline too.
+#[test]
+fn time_that_goes_by_without_a_verdict_counts_too() {
+    let mut rig = three();
+    rig.cycle();
+    asked(&rig);
+    rig.facts(|facts| facts.services_take = Some((rig.hand.clone(), 5)));
+    rig.hand.each_takes(6);
+    let said = names(&rig.cycle(), "mssql.general.user_connections");
+    assert_eq!((asked(&rig), said.len()), ("AB".to_owned(), 2), "{said:?}");
+    rig.cycle();
+    assert_eq!(asked(&rig), "CA");
 }
 
 #[test]

@@ -116,8 +116,7 @@ fn over_the_bound_the_largest_databases_stay_and_the_rest_is_counted() {
     let replicas: [(&str, &[u64]); 3] = [("_Total", &[3]), ("small", &[1]), ("big", &[2])];
     rig.fake.set("SQLServer:Database Replica", Ok(table(0, &[("Log Send Queue", LARGE)], &replicas)));
     rig.fake.set("SQLServer:Databases", Ok(databases(&three)));
-    let mut rig =
-        Rig { collector: Mssql::new(&rig.config, &rig.stats, rig.fake.perf(), Box::new(rig.host.clone())), ..rig };
+    rig.renew();
     let queues = names(&rig.cycle(), "mssql.agdb.log_send_queue");
     assert_eq!(queues.len(), 2, "{queues:?}");
     assert!(queues.iter().all(|name| !name.contains("small")));
