@@ -23,6 +23,7 @@ mod waits;
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -203,10 +204,9 @@ impl Mssql {
         Some(counters)
     }
 
-    /// Services and processes.
-    fn emit_states(&mut self, cx: &mut Cx<'_>, is_new: bool) {
+    /// Services and processes, as far as these could be read.
+    fn emit_states(&mut self, cx: &mut Cx<'_>, is_new: bool, processes: io::Result<()>) {
         for instance in &mut self.instances {
-            instance.engine.pass(cx.tick.elapsed);
             if is_new {
                 instance.look_up(self.services.as_deref().unwrap_or_default());
                 cx.emit(&process::UP, &instance.tags, f64::from(u8::from(instance.is_running)));
@@ -215,7 +215,7 @@ impl Mssql {
         if !self.instances.iter().any(|instance| instance.is_running) {
             return;
         }
-        if let Err(error) = self.system.processes(&mut self.processes) {
+        if let Err(error) = processes {
             cx.problem("processes of SQL Server", error);
             return;
         }
@@ -313,6 +313,9 @@ impl Mssql {
 impl Collector for Mssql {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
         self.budget.begin();
+        // First of all, for the interval is that between the beginnings of cycles.
+        let processes = self.system.processes(&mut self.processes);
+        self.instances.iter_mut().for_each(|instance| instance.engine.pass(cx.tick.elapsed));
         let is_new = self.list(cx)?;
         let looked_with = self.look(cx.tick.elapsed);
         for (what, why) in &self.unread {
@@ -321,7 +324,7 @@ impl Collector for Mssql {
         if self.instances.is_empty() && self.is_meant {
             cx.remark("SQL Server", "mssql.enabled is true, and no instance is installed on this host");
         }
-        self.emit_states(cx, is_new);
+        self.emit_states(cx, is_new, processes);
         let mut answers = self.ask(cx);
         drop(looked_with);
         self.bound(cx, &mut answers);

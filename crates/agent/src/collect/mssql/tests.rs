@@ -32,6 +32,8 @@ struct Facts {
     services_fail: bool,
     services_take: Option<(Hand, u64)>,
     processes: Vec<Proc>,
+    /// Of processor time, while the manager of services was asked.
+    used_meanwhile_s: u64,
 }
 
 impl System for Host {
@@ -50,7 +52,9 @@ impl System for Host {
     }
 
     fn services(&mut self) -> io::Result<Vec<Service>> {
-        let facts = self.0.lock().unwrap();
+        let mut facts = self.0.lock().unwrap();
+        let used_us = facts.used_meanwhile_s * 1_000_000;
+        facts.processes.iter_mut().for_each(|process| process.user_us += used_us);
         if let Some((hand, seconds)) = &facts.services_take {
             hand.pass(*seconds);
         }

@@ -230,3 +230,23 @@ fn processor_time_is_that_of_the_instances_own_process() {
     let told = said(&rig.cycle());
     assert_eq!((told.get(cpu), told.contains_key("mssql.uptime{instance=Prod}")), (None, false));
 }
+
+// A manager of services that took five seconds moved five seconds of processor time into the minute before.
+#[test]
+fn processor_time_is_read_before_anything_that_takes_its_time() {
+    let mut rig = Rig::typical(EXTENDED);
+    rig.facts(|facts| facts.processes = vec![process(10, 100)]);
+    rig.cycle();
+    rig.facts(|facts| {
+        facts.processes = vec![process(10, 130)];
+        facts.used_meanwhile_s = 5;
+    });
+    assert_eq!(said(&rig.cycle()).get("mssql.process.cpu.percent{instance=MSSQLSERVER}"), Some(&50.0));
+    // A cycle without a list of services is part of the interval.
+    rig.facts(|facts| (facts.processes, facts.used_meanwhile_s) = (vec![process(10, 190)], 0));
+    rig.collector.services = None;
+    rig.facts(|facts| facts.services_fail = true);
+    assert!(rig.try_cycle().0.is_err());
+    rig.facts(|facts| facts.services_fail = false);
+    assert_eq!(said(&rig.cycle()).get("mssql.process.cpu.percent{instance=MSSQLSERVER}"), Some(&50.0));
+}
