@@ -289,7 +289,14 @@ impl Mssql {
             let instance = answers.get(*n).and_then(|answer| self.instances.get(answer.place));
             format!("{}/{name}", instance.map_or("", |instance| instance.name.as_str()))
         };
-        self.guard.apply(cx, &mut stay, name, |(_, _, size)| Reverse(*size));
+        // Of those that run and did not answer nobody knows how many there are.
+        let answered: HashSet<usize> =
+            answers.iter().filter(|answer| self.databases(answer).is_some()).map(|answer| answer.place).collect();
+        let unseen = self.instances.iter().enumerate();
+        let unseen = unseen.filter(|(place, instance)| instance.is_running && !answered.contains(place));
+        let unseen: Vec<String> = unseen.map(|(_, instance)| format!("{}/", instance.name)).collect();
+        let is_unseen = |name: &str| unseen.iter().any(|instance| name.starts_with(instance));
+        self.guard.apply_seen(cx, &mut stay, name, |(_, _, size)| Reverse(*size), is_unseen);
         if stay.len() == all.len() {
             return;
         }

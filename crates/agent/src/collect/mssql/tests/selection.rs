@@ -1,6 +1,7 @@
 //! Which rows are told of, and under which tags.
 
 use super::*;
+use crate::perf::client::Refused;
 
 const COUNTERS: [&str; 12] = [
     "Lock waits",
@@ -120,6 +121,34 @@ fn over_the_bound_the_largest_databases_stay_and_the_rest_is_counted() {
     let queues = names(&rig.cycle(), "mssql.agdb.log_send_queue");
     assert_eq!(queues.len(), 2, "{queues:?}");
     assert!(queues.iter().all(|name| !name.contains("small")));
+}
+
+// While one instance was late, databases of the other that had been left out came for a cycle, and with its return again
+// others were left out.
+#[test]
+fn an_instance_that_is_late_changes_nothing_for_the_databases_of_others() {
+    let file = r#"{"collector": {"names": ["extended"], "limits": {"databases": 3}}}"#;
+    let mut rig = Rig::typical(file);
+    rig.facts(|facts| facts.services[1] = ("MSSQL$Prod", 4, 20));
+    let set = |rig: &Rig, object: &str, sizes: [u64; 3]| {
+        let rows = [("x", [0, sizes[0], 0]), ("y", [0, sizes[1], 0]), ("z", [0, sizes[2], 0])];
+        let rows = rows.each_ref().map(|(name, values)| (*name, values.as_slice()));
+        rig.fake.set(object, Ok(databases(&rows)));
+    };
+    set(&rig, "SQLServer:Databases", [10, 9, 1]);
+    set(&rig, "MSSQL$Prod:Databases", [8, 7, 6]);
+    let told = |rig: &mut Rig| names(&rig.cycle(), "mssql.db.data_size");
+    let of = |instance: &str, db: &str| format!("mssql.db.data_size{{instance={instance},db={db}}}");
+    let all = [of("MSSQLSERVER", "x"), of("MSSQLSERVER", "y"), of("Prod", "x")];
+    assert_eq!(told(&mut rig), all);
+    rig.fake.refuse("mssql:MSSQLSERVER", Some(Refused::Late(10)));
+    assert_eq!(told(&mut rig), all[2..]);
+    rig.fake.refuse("mssql:MSSQLSERVER", None);
+    set(&rig, "MSSQL$Prod:Databases", [80, 70, 60]);
+    assert_eq!(told(&mut rig), all);
+    // One that is stopped gives its places away.
+    rig.facts(|facts| facts.services[0] = ("MSSQLSERVER", 1, 0));
+    assert_eq!(told(&mut rig), ["x", "y", "z"].map(|db| of("Prod", db)));
 }
 
 // A series that two databases share would jump between them.
