@@ -88,6 +88,8 @@ static METRICS: [Metric; declared::<0>().1] = declared().0;
 
 /// How often instances are looked for.
 const LOOK: Duration = Duration::from_secs(600);
+/// Seconds after its start in which an instance need not have any counters: it says that it runs before it has them.
+const YOUNG_S: f64 = 180.0;
 /// Why an instance was passed over.
 const NO_TIME: &str = "not asked in this cycle, as others took all its time";
 
@@ -207,6 +209,7 @@ impl Mssql {
     /// Services and processes, as far as these could be read.
     fn emit_states(&mut self, cx: &mut Cx<'_>, is_new: bool, processes: io::Result<()>) {
         for instance in &mut self.instances {
+            instance.is_young = false;
             if is_new {
                 instance.look_up(self.services.as_deref().unwrap_or_default());
                 cx.emit(&process::UP, &instance.tags, f64::from(u8::from(instance.is_running)));
@@ -223,6 +226,7 @@ impl Mssql {
             let is_default = instance.is_default();
             let own = self.processes.iter().find(|process| Some(process.pid) == instance.pid);
             if let Some(process) = own {
+                instance.is_young = process.age_s < YOUNG_S;
                 instance.engine.emit(cx, process, &instance.tags, is_default);
             }
         }
@@ -243,11 +247,12 @@ impl Mssql {
             }
             let answer = instance.ask(cx, &self.perf);
             let is_there = answer.as_ref().is_ok_and(|tables| instance.is_there(tables));
+            let is_awaited = answer.is_ok() && !is_there && instance.is_young;
             match answer {
                 // Nothing that counters tell is asked for.
                 Ok(tables) if tables.is_empty() => continue,
                 Ok(tables) => {
-                    if !is_there {
+                    if !is_there && !is_awaited {
                         cx.problem(
                             what,
                             "none of its objects answers; `lodctr` with the perf-*sqlctr.ini of its directory Binn \
@@ -258,7 +263,9 @@ impl Mssql {
                 }
                 Err(why) => cx.problem(what, why),
             }
-            cx.emit(&process::AVAILABLE, &instance.tags, f64::from(u8::from(is_there)));
+            if !is_awaited {
+                cx.emit(&process::AVAILABLE, &instance.tags, f64::from(u8::from(is_there)));
+            }
         }
         answers.sort_unstable_by_key(|answer| answer.place);
         answers
@@ -337,7 +344,7 @@ impl Collector for Mssql {
         self.bound(cx, &mut answers);
         for Answer { place, tables, is_there, left_out } in &answers {
             if let Some(instance) = self.instances.get_mut(*place) {
-                if *is_there {
+                if *is_there && !instance.is_young {
                     instance.tell_missing(cx, tables);
                 }
                 instance.say(cx, tables, &self.wishes, left_out);

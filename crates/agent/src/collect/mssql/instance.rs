@@ -38,6 +38,8 @@ pub(super) struct Instance {
     /// When the manager was last asked.
     pub is_running: bool,
     pub pid: Option<u32>,
+    /// It runs since so short a time that it need not have any counters yet.
+    pub is_young: bool,
     agent_is_running: bool,
     /// While it runs.
     counters: Option<Counters>,
@@ -69,6 +71,7 @@ impl Instance {
             engine: Engine::default(),
             is_running: false,
             pid: None,
+            is_young: false,
             agent_is_running: false,
             counters: None,
             plan: None,

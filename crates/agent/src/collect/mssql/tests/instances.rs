@@ -128,6 +128,27 @@ fn an_instance_that_is_refused_is_a_problem_of_its_own() {
     assert!(collected.problems[0].1.contains("lodctr"), "{:?}", collected.problems);
 }
 
+// Each start of SQL Server logged that its counters were to be registered, as it runs before it has any.
+#[test]
+fn an_instance_that_has_just_begun_need_not_have_counters_yet() {
+    let mut rig = Rig::typical(EXTENDED);
+    let begun = |rig: &mut Rig, age_s| {
+        rig.facts(|facts| facts.processes = vec![Proc { age_s, ..process(10, 0) }]);
+        let collected = rig.cycle();
+        let available = said(&collected).get("mssql.perf.available{instance=MSSQLSERVER}").copied();
+        (available, collected.problems.len())
+    };
+    assert_eq!(begun(&mut rig, 179.0), (None, 0));
+    assert_eq!(begun(&mut rig, 180.0), (Some(0.0), 1));
+    connections(&rig.fake, "SQLServer:General Statistics", 5);
+    rig.fake.set("SQLServer:Locks", Err(Missing::Unserved));
+    assert_eq!(begun(&mut rig, 1.0), (Some(1.0), 0));
+    assert_eq!(begun(&mut rig, 181.0), (Some(1.0), 1));
+    // One that does not answer is told of at any age.
+    rig.fake.refuse("mssql:MSSQLSERVER", Some(Refused::Late(10)));
+    assert_eq!(begun(&mut rig, 1.0), (Some(0.0), 1));
+}
+
 /// Three that run: A, B and C.
 fn three() -> Rig {
     let services = vec![("MSSQL$A", 4, 1), ("MSSQL$B", 4, 2), ("MSSQL$C", 4, 3)];
