@@ -15,6 +15,7 @@ mod engine;
 mod instance;
 mod legacy;
 mod locks;
+mod part;
 mod pools;
 mod process;
 mod table;
@@ -122,6 +123,7 @@ struct Mssql {
     named: Vec<(String, Pattern)>,
     is_meant: bool,
     guard: Guard,
+    stats: Arc<Stats>,
     instances: Vec<Instance>,
     /// That there was no time left for: it is asked first.
     first: Option<String>,
@@ -157,6 +159,7 @@ impl Mssql {
             named: config.mssql.instance.iter().map(|name| (name.clone(), Pattern::caseless(name))).collect(),
             is_meant: config.mssql.enabled == Switch::On,
             guard: Guard::new(Guarded::Databases, config, stats),
+            stats: stats.clone(),
             instances: Vec::new(),
             first: None,
             looked: None,
@@ -285,7 +288,8 @@ impl Mssql {
             for ((_, pattern), named) in self.named.iter().zip(&mut named) {
                 *named |= table.rows.iter().any(|row| pattern.fits(&row.instance));
             }
-            let told = table.rows.iter().filter(|row| self.wishes.has(&row.instance));
+            let mut once = HashSet::new();
+            let told = table.rows.iter().filter(|row| self.wishes.has(&row.instance) && once.insert(&row.instance));
             all.extend(told.map(|row| (n, row.instance.clone(), databases::data_size(table, row))));
         }
         for ((written, _), _) in self.named.iter().zip(named).filter(|(_, named)| is_any && !named) {
@@ -347,7 +351,7 @@ impl Collector for Mssql {
                 if *is_there && !instance.is_young {
                     instance.tell_missing(cx, tables);
                 }
-                instance.say(cx, tables, &self.wishes, left_out);
+                instance.say(cx, tables, &self.wishes, left_out, &self.stats);
             }
         }
         Ok(())

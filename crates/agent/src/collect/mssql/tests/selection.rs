@@ -153,13 +153,48 @@ fn an_instance_that_is_late_changes_nothing_for_the_databases_of_others() {
 
 // A series that two databases share would jump between them.
 #[test]
-fn of_two_databases_with_the_same_tags_the_first_is_told_of() {
+fn of_two_databases_with_the_same_tags_the_first_is_told_of_as_long_as_it_is_there() {
     let mut rig = Rig::typical(EXTENDED);
-    rig.fake.set("SQLServer:Databases", Ok(databases(&[("a b", &[1, 1, 1]), ("a_b", &[2, 2, 2])])));
+    let told = |rig: &mut Rig, rows: &[(&str, &[u64])]| {
+        rig.fake.set("SQLServer:Databases", Ok(databases(rows)));
+        let before = rig.stats.collided.get();
+        let collected = rig.cycle();
+        let value = said(&collected).get("mssql.db.transactions{instance=MSSQLSERVER,db=a_b}").copied();
+        // Told for each table, in the same words.
+        let remarks = BTreeSet::from_iter(&collected.remarks).len();
+        (value, remarks, rig.stats.collided.get() - before)
+    };
+    let (blank, line): ((&str, &[u64]), (&str, &[u64])) = (("a b", &[1, 1, 1]), ("a_b", &[2, 2, 2]));
+    // Two of the metrics that are on by default, and the percentage, which is of another table.
+    assert_eq!(told(&mut rig, &[blank, line]), (Some(1.0), 1, 3));
+    assert_eq!(told(&mut rig, &[line, blank]), (Some(1.0), 1, 3), "a stable choice");
+    // The other was never told of again, though it was alone.
+    assert_eq!(told(&mut rig, &[line]), (Some(2.0), 0, 0));
+    assert_eq!(told(&mut rig, &[blank, line]), (Some(2.0), 1, 3));
+}
+
+// Two rows of one name took turns in one memory: every total fell and rose, and every rate was nonsense.
+#[test]
+fn of_rows_of_one_name_the_first_counts() {
+    let mut rig = Rig::typical(EXTENDED);
+    let columns = [("CPU usage %", FRACTION), ("Used memory (KB)", LARGE)];
+    let pools = |second, a: u64, b: u64| {
+        let rows: [(&str, &[(u64, u64)]); 4] = [
+            ("default", &[(a, second), (2, 0)]),
+            ("internal", &[(0, second), (2, 0)]),
+            ("web", &[(0, second), (2, 0)]),
+            ("default", &[(b, second), (9, 0)]),
+        ];
+        Ok(based(second, &columns, &rows))
+    };
+    rig.fake.set("SQLServer:Resource Pool Stats", pools(100, 10, 5000));
     let collected = rig.cycle();
-    assert_eq!(said(&collected).get("mssql.db.transactions{instance=MSSQLSERVER,db=a_b}"), Some(&1.0));
-    // Told for each table, in the same words.
-    assert_eq!(BTreeSet::from_iter(&collected.remarks).len(), 1, "{:?}", collected.remarks);
+    assert_eq!(collected.remarks.len(), 1, "{:?}", collected.remarks);
+    assert_eq!(said(&collected).get("mssql.pool.mem.used{instance=MSSQLSERVER,pool=default}"), Some(&2048.0));
+    rig.fake.set("SQLServer:Resource Pool Stats", pools(200, 40, 7000));
+    let told = said(&rig.cycle());
+    assert_eq!(told.get("mssql.pool.cpu.percent{instance=MSSQLSERVER,pool=default}"), Some(&30.0));
+    assert_eq!(rig.stats.collided.get(), 4);
 }
 
 #[test]
