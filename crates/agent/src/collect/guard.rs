@@ -27,6 +27,8 @@ pub enum Guarded {
     Apps,
     /// Of processes that run in the CLR.
     Images,
+    /// Of SQL Server.
+    Instances,
     Databases,
     /// Series of counters that the configuration names.
     Counters,
@@ -35,7 +37,7 @@ pub enum Guarded {
 }
 
 impl Guarded {
-    pub const ALL: [Guarded; 13] = [
+    pub const ALL: [Guarded; 14] = [
         Guarded::Interfaces,
         Guarded::Disks,
         Guarded::Volumes,
@@ -46,6 +48,7 @@ impl Guarded {
         Guarded::Pools,
         Guarded::Apps,
         Guarded::Images,
+        Guarded::Instances,
         Guarded::Databases,
         Guarded::Counters,
         Guarded::Series,
@@ -64,6 +67,7 @@ impl Guarded {
             Guarded::Pools => "pools",
             Guarded::Apps => "apps",
             Guarded::Images => "images",
+            Guarded::Instances => "instances",
             Guarded::Databases => "databases",
             Guarded::Counters => "counters",
             Guarded::Series => "series",
@@ -74,7 +78,7 @@ impl Guarded {
     pub(super) fn lane(self) -> Option<Lane> {
         match self {
             Guarded::Sites | Guarded::Pools | Guarded::Apps | Guarded::Images => Some(Lane::Iis),
-            Guarded::Databases => Some(Lane::Mssql),
+            Guarded::Instances | Guarded::Databases => Some(Lane::Mssql),
             Guarded::Counters => Some(Lane::Custom),
             _ => None,
         }
@@ -90,6 +94,8 @@ impl Guarded {
             (Guarded::Processes | Guarded::Gpus | Guarded::Images, _) => 64,
             (Guarded::Services, _) => 500,
             (Guarded::Sites | Guarded::Pools | Guarded::Apps, _) => 200,
+            // What SQL Server supports on a host.
+            (Guarded::Instances, _) => 50,
             (Guarded::Databases, _) => 100,
             (Guarded::Counters, _) => 1000,
             (Guarded::Series, _) => 5000,

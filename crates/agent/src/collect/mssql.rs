@@ -122,8 +122,13 @@ struct Mssql {
     /// Each of `mssql.instance`, to tell which of them fit nothing.
     named: Vec<(String, Pattern)>,
     is_meant: bool,
+    /// Of instances, and of the databases of all of them.
+    instances_guard: Guard,
     guard: Guard,
     stats: Arc<Stats>,
+    /// Of all instances that there are.
+    names: Vec<String>,
+    /// Those that are told of.
     instances: Vec<Instance>,
     /// That there was no time left for: it is asked first.
     first: Option<String>,
@@ -158,8 +163,10 @@ impl Mssql {
             },
             named: config.mssql.instance.iter().map(|name| (name.clone(), Pattern::caseless(name))).collect(),
             is_meant: config.mssql.enabled == Switch::On,
+            instances_guard: Guard::new(Guarded::Instances, config, stats),
             guard: Guard::new(Guarded::Databases, config, stats),
             stats: stats.clone(),
+            names: Vec::new(),
             instances: Vec::new(),
             first: None,
             looked: None,
@@ -196,17 +203,30 @@ impl Mssql {
         let services = self.services.as_deref().unwrap_or_default();
         let counters = self.perf.open("mssql");
         let found = discovery::look(self.system.as_mut(), services, &counters, &self.budget);
-        let is_it = |instance: &Instance, name: &String| instance.name.eq_ignore_ascii_case(name);
-        if found.is_whole {
-            self.instances.retain(|instance| found.names.iter().any(|name| is_it(instance, name)));
+        let mut names = found.names;
+        if !found.is_whole {
+            for name in self.names.drain(..) {
+                if !names.iter().any(|found| found.eq_ignore_ascii_case(&name)) {
+                    names.push(name);
+                }
+            }
         }
-        for name in &found.names {
+        self.names = names;
+        self.unread = found.unread;
+        Some(counters)
+    }
+
+    /// Leaves as many instances as there may be.
+    fn choose(&mut self, cx: &mut Cx<'_>) {
+        let mut names = self.names.clone();
+        self.instances_guard.apply(cx, &mut names, |name| name.to_ascii_lowercase(), |_| 0);
+        let is_it = |instance: &Instance, name: &String| instance.name.eq_ignore_ascii_case(name);
+        self.instances.retain(|instance| names.iter().any(|name| is_it(instance, name)));
+        for name in &names {
             if !self.instances.iter().any(|instance| is_it(instance, name)) {
                 self.instances.push(Instance::new(name));
             }
         }
-        self.unread = found.unread;
-        Some(counters)
     }
 
     /// Services and processes, as far as these could be read.
@@ -336,6 +356,7 @@ impl Collector for Mssql {
         self.instances.iter_mut().for_each(|instance| instance.engine.pass(cx.tick.elapsed));
         let is_new = self.list(cx)?;
         let looked_with = self.look(cx.tick.elapsed);
+        self.choose(cx);
         for (what, why) in &self.unread {
             cx.problem(what, why);
         }

@@ -20,9 +20,6 @@ pub(super) const DEFAULT: &str = "MSSQLSERVER";
 pub(super) const NAMED: &str = "MSSQL$";
 /// Before the objects of the default instance.
 pub(super) const OBJECTS: &str = "SQLServer:";
-/// What SQL Server supports on a host.
-const MOST: usize = 50;
-
 /// The image of the engine.
 const IMAGE: &str = "sqlservr";
 
@@ -115,10 +112,6 @@ pub(super) fn look(system: &mut dyn System, services: &[Service], counters: &Cou
         }
     }
     found.is_whole = found.unread.is_empty();
-    if found.names.len() > MOST {
-        found.names.truncate(MOST);
-        found.unread.push(("instances of SQL Server".to_owned(), format!("only {MOST} are told of")));
-    }
     found
 }
 

@@ -80,6 +80,29 @@ fn instances_are_looked_for_every_ten_minutes() {
     assert_eq!(collected.problems[0], ("registered instances of SQL Server".to_owned(), "no registry".to_owned()));
 }
 
+// Those beyond the bound were told of in words alone, and which ones these were changed with the order in which they were found.
+#[test]
+fn over_the_bound_instances_are_left_out_counted_and_told_once() {
+    let file = r#"{"collector": {"names": ["extended"], "limits": {"instances": 2}}}"#;
+    let registered = vec!["B", "C", "D"];
+    let mut rig = Rig::new(file, Facts { registered, ..Facts::default() });
+    let told = |rig: &mut Rig| {
+        let collected = rig.cycle();
+        let remarks: Vec<String> = collected.remarks.iter().map(|(what, _)| what.clone()).collect();
+        let left_out = rig.stats.series_dropped[Guarded::Instances as usize].get();
+        (names(&collected, "mssql.up").concat(), left_out, remarks)
+    };
+    let many = vec!["too many instances".to_owned()];
+    let (b, c) = ("mssql.up{instance=B}", "mssql.up{instance=C}");
+    assert_eq!(told(&mut rig), (format!("{b}{c}"), 1, many.clone()));
+    rig.facts(|facts| facts.registered = vec!["A", "B", "C", "D"]);
+    for _ in 0..9 {
+        assert_eq!(told(&mut rig), (format!("{b}{c}"), 1, many.clone()));
+    }
+    assert_eq!(told(&mut rig), (format!("{b}{c}"), 2, many));
+    assert_eq!(Guarded::Instances.default_limit(), 50);
+}
+
 #[test]
 fn where_nothing_is_installed_that_is_remarked_if_it_is_meant_to_be() {
     for (enabled, remarks) in [("true", 1), ("\"auto\"", 0)] {
