@@ -1,8 +1,7 @@
 //! `perf.*`: performance counters that `collector.counters` names (Windows).
 //!
 //! Every object is asked for in a group of its own, so that a provider that fails spoils itself alone; entries of one object
-//! share a query. Two queries that took all their time end a cycle, and the next one begins behind them: the lane has time for
-//! no more. What a name is made of says [`naming`]; which counters and instances an entry means, and what is remembered of
+//! share a query. What there is no time left for in a cycle comes first in the next one, see [`super::budget`]. What a name is made of says [`naming`]; which counters and instances an entry means, and what is remembered of
 //! them, [`entry`]. One name has one type as long as the agent runs, see [`claims`].
 //!
 //! Source: the objects of performance counters, by the documented types of their counters; see [`crate::perf::formula`].
@@ -13,6 +12,7 @@ mod naming;
 
 use std::sync::Arc;
 
+use super::budget::Budget;
 use super::{Class, Collector, Context, Cx, Guard, Guarded, Lane, Opened, Spec};
 use crate::config::{CounterSet, INSTANCE};
 use crate::model::{Metric, On, Platform, Sets};
@@ -41,13 +41,14 @@ pub(super) const SPEC: Spec = Spec {
     open: |cx: &Context| open(cx, Platform::CURRENT),
 };
 
-/// Queries of a cycle that may take all their time.
-const MOST_LATE: usize = 2;
-
 fn open(cx: &Context, platform: Platform) -> Opened {
+    Ok(new(cx, platform, Budget::new(&cx.config)).map(|custom| Box::new(custom) as Box<dyn Collector>))
+}
+
+fn new(cx: &Context, platform: Platform, budget: Budget) -> Option<Custom> {
     let sets = &cx.config.collector.counters;
     if platform != Platform::Windows || sets.is_empty() {
-        return Ok(None);
+        return None;
     }
     let mut objects: Vec<Object> = Vec::new();
     for set in sets {
@@ -56,16 +57,18 @@ fn open(cx: &Context, platform: Platform) -> Opened {
             None => objects.push(Object::new(cx, set)),
         }
     }
-    Ok(Some(Box::new(Custom {
+    Some(Custom {
+        budget,
         objects,
         first: 0,
         claims: Claims::new(super::ALL),
         guard: Guard::new(Guarded::Counters, &cx.config, &cx.stats),
         stats: cx.stats.clone(),
-    })))
+    })
 }
 
 struct Custom {
+    budget: Budget,
     objects: Vec<Object>,
     /// The object that is asked for first.
     first: usize,
@@ -113,8 +116,7 @@ impl Object {
         self.entries.push(entry);
     }
 
-    /// Answers whether the query took all its time.
-    fn ask(&mut self, cx: &mut Cx<'_>) -> bool {
+    fn ask(&mut self, cx: &mut Cx<'_>) {
         let what = || format!("object {}", self.name);
         self.table = match self.counters.ask(std::slice::from_ref(&self.query)) {
             Ok(answers) => match answers.into_iter().next() {
@@ -136,17 +138,18 @@ impl Object {
             Err(refused) => {
                 cx.problem(what(), &refused);
                 return refused.took_its_time();
+                None
             }
         };
         if self.table.as_ref().is_some_and(|table| table.left_out > 0) {
             cx.remark(what(), "some of its rows or counters are damaged, or are more than is read of one object");
         }
-        false
     }
 }
 
 impl Collector for Custom {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        self.budget.begin();
         cx.class(Class::Custom);
         self.ask(cx);
         let Custom { objects, claims, guard, stats, .. } = self;
@@ -180,16 +183,16 @@ impl Collector for Custom {
 
 impl Custom {
     fn ask(&mut self, cx: &mut Cx<'_>) {
-        let (count, mut late) = (self.objects.len(), 0);
+        let count = self.objects.len();
         self.objects.iter_mut().for_each(|object| object.table = None);
         for n in (0..count).cycle().skip(self.first).take(count) {
-            if late == MOST_LATE {
+            if !self.budget.has_room() {
                 self.first = n;
-                cx.problem("the other objects", "not asked in this cycle, as two queries took all their time");
+                cx.problem("the other objects", "not asked in this cycle, as others took all its time");
                 return;
             }
-            if self.objects.get_mut(n).is_some_and(|object| object.ask(cx)) {
-                late += 1;
+            if let Some(object) = self.objects.get_mut(n) {
+                object.ask(cx);
             }
         }
     }

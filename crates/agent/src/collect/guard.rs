@@ -1,7 +1,8 @@
 //! Bounds on what a host may have any number of: interfaces, disks, sites, databases.
 //!
 //! Over the limit the rest is left out, counted in `agent.series.dropped` and told once, with the key that raises the
-//! limit. Which ones stay is a stable choice: what was reported once is reported as long as it is there.
+//! limit. Which ones stay is a stable choice: what was reported once is reported as long as it is there, and what could not
+//! be looked at in a cycle keeps its place.
 
 use std::collections::HashSet;
 use std::sync::Arc;
@@ -26,6 +27,8 @@ pub enum Guarded {
     Apps,
     /// Of processes that run in the CLR.
     Images,
+    /// Of SQL Server.
+    Instances,
     Databases,
     /// Series of counters that the configuration names.
     Counters,
@@ -34,7 +37,7 @@ pub enum Guarded {
 }
 
 impl Guarded {
-    pub const ALL: [Guarded; 13] = [
+    pub const ALL: [Guarded; 14] = [
         Guarded::Interfaces,
         Guarded::Disks,
         Guarded::Volumes,
@@ -45,6 +48,7 @@ impl Guarded {
         Guarded::Pools,
         Guarded::Apps,
         Guarded::Images,
+        Guarded::Instances,
         Guarded::Databases,
         Guarded::Counters,
         Guarded::Series,
@@ -63,6 +67,7 @@ impl Guarded {
             Guarded::Pools => "pools",
             Guarded::Apps => "apps",
             Guarded::Images => "images",
+            Guarded::Instances => "instances",
             Guarded::Databases => "databases",
             Guarded::Counters => "counters",
             Guarded::Series => "series",
@@ -73,7 +78,7 @@ impl Guarded {
     pub(super) fn lane(self) -> Option<Lane> {
         match self {
             Guarded::Sites | Guarded::Pools | Guarded::Apps | Guarded::Images => Some(Lane::Iis),
-            Guarded::Databases => Some(Lane::Mssql),
+            Guarded::Instances | Guarded::Databases => Some(Lane::Mssql),
             Guarded::Counters => Some(Lane::Custom),
             _ => None,
         }
@@ -89,6 +94,8 @@ impl Guarded {
             (Guarded::Processes | Guarded::Gpus | Guarded::Images, _) => 64,
             (Guarded::Services, _) => 500,
             (Guarded::Sites | Guarded::Pools | Guarded::Apps, _) => 200,
+            // What SQL Server supports on a host.
+            (Guarded::Instances, _) => 50,
             (Guarded::Databases, _) => 100,
             (Guarded::Counters, _) => 1000,
             (Guarded::Series, _) => 5000,
@@ -135,24 +142,47 @@ impl Guard {
         name: impl Fn(&T) -> String,
         rank: impl Fn(&T) -> R,
     ) {
-        let over = things.len().saturating_sub(self.limit);
+        self.apply_seen(cx, things, name, rank, |_| false);
+    }
+
+    /// The same where not all could be looked at: by its name, whether that is so of a thing that is not among these.
+    pub(super) fn apply_seen<T, R: Ord>(
+        &mut self,
+        cx: &mut Cx<'_>,
+        things: &mut Vec<T>,
+        name: impl Fn(&T) -> String,
+        rank: impl Fn(&T) -> R,
+        is_unseen: impl Fn(&str) -> bool,
+    ) {
+        let mut places: HashSet<String> = self.kept.iter().filter(|name| is_unseen(name)).cloned().collect();
+        if !places.is_empty() {
+            for thing in things.iter() {
+                places.remove(&name(thing));
+            }
+        }
+        let room = self.limit.saturating_sub(places.len());
+        let over = things.len().saturating_sub(room);
         if let Some(count) = self.stats.series_dropped.get(self.kind as usize) {
             count.set(over);
         }
         if over == 0 {
-            self.kept.clear();
+            if !places.is_empty() {
+                places.extend(things.iter().map(name));
+            }
+            self.kept = places;
             return;
         }
         let mut order: Vec<(bool, R, usize)> =
             things.iter().enumerate().map(|(n, thing)| (!self.kept.contains(&name(thing)), rank(thing), n)).collect();
         order.sort_unstable();
-        let stays: HashSet<usize> = order.into_iter().take(self.limit).map(|(_, _, n)| n).collect();
+        let stays: HashSet<usize> = order.into_iter().take(room).map(|(_, _, n)| n).collect();
         let mut n = 0;
         things.retain(|_| {
             n += 1;
             stays.contains(&(n - 1))
         });
-        self.kept = things.iter().map(name).collect();
+        places.extend(things.iter().map(name));
+        self.kept = places;
         let (kind, limit) = (self.kind.name(), self.limit);
         cx.remark(
             format!("too many {kind}"),
@@ -201,6 +231,30 @@ mod tests {
         assert_eq!(stats.series_dropped[0].get(), 1);
         drop(guard);
         assert_eq!(stats.series_dropped[0].get(), 0);
+    }
+
+    /// One instance of SQL Server that was late brought databases of the others that were left out before, and on its return
+    /// others stayed away than those that had been.
+    #[test]
+    fn what_could_not_be_looked_at_keeps_its_place() {
+        let mut config = Config::standalone();
+        config.collector.limits.insert("databases".to_owned(), 3);
+        let stats = Arc::new(Stats::default());
+        let mut guard = Guard::new(Guarded::Databases, &config, &stats);
+        let mut left = |names: &[&str], unseen: &str| {
+            let mut things: Vec<String> = names.iter().map(|name| (*name).to_owned()).collect();
+            with_cx(Sets::FALCON, Platform::Windows, |cx| {
+                guard.apply_seen(cx, &mut things, String::clone, |_| 0, |name| name.starts_with(unseen));
+            });
+            things
+        };
+        assert_eq!(left(&["a/1", "a/2", "b/1", "b/2"], "-"), ["a/1", "a/2", "b/1"]);
+        assert_eq!(left(&["b/1", "b/2"], "a/"), ["b/1"]);
+        assert_eq!(stats.series_dropped[Guarded::Databases as usize].get(), 1);
+        assert_eq!(left(&["a/1", "a/2", "a/3"], "b/"), ["a/1", "a/2"]);
+        assert_eq!(left(&["a/2", "a/4"], "b/"), ["a/2", "a/4"], "a place that is free is given");
+        assert_eq!(left(&["a/1", "a/2", "a/4", "b/1", "b/2"], "-"), ["a/2", "a/4", "b/1"]);
+        assert_eq!(left(&["b/1", "b/2"], "-"), ["b/1", "b/2"]);
     }
 
     #[test]

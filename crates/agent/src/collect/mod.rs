@@ -10,6 +10,7 @@
 //! but the list of its samples.
 
 mod agent;
+mod budget;
 mod ceiling;
 mod cpu;
 mod custom;

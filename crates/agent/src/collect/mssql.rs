@@ -15,6 +15,7 @@ mod engine;
 mod instance;
 mod legacy;
 mod locks;
+mod part;
 mod pools;
 mod process;
 mod table;
@@ -23,17 +24,19 @@ mod waits;
 
 use std::cmp::Reverse;
 use std::collections::HashSet;
+use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
 use falcon_sys::types::{Proc, Service};
 
+use super::budget::Budget;
 use super::pattern::{Choice, Pattern};
 use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec};
 use crate::config::{Config, Switch};
 use crate::model::{Metric, Sets};
-use crate::perf::client::{Counters, Perf, Refused, Tables};
+use crate::perf::client::{Counters, Perf, Tables};
 use crate::stats::Stats;
 use discovery::{System, Windows};
 use instance::{Instance, Wishes};
@@ -86,8 +89,10 @@ static METRICS: [Metric; declared::<0>().1] = declared().0;
 
 /// How often instances are looked for.
 const LOOK: Duration = Duration::from_secs(600);
-/// Queries without an answer in one cycle after which no more are made: each may take its whole time.
-const MOST_LATE: usize = 2;
+/// Seconds after its start in which an instance need not have any counters: it says that it runs before it has them.
+const YOUNG_S: f64 = 180.0;
+/// Why an instance was passed over.
+const NO_TIME: &str = "not asked in this cycle, as others took all its time";
 
 pub(super) const SPEC: Spec = Spec {
     name: "mssql",
@@ -102,21 +107,31 @@ pub(super) const SPEC: Spec = Spec {
             Switch::Auto if !discovery::is_there() => None,
             Switch::Auto | Switch::On => {
                 let system = Windows::new(cx.host.clone(), cx.stats.clone());
-                Some(Box::new(Mssql::new(&cx.config, &cx.stats, cx.perf.clone(), Box::new(system))))
+                let budget = Budget::new(&cx.config);
+                Some(Box::new(Mssql::new(&cx.config, &cx.stats, cx.perf.clone(), Box::new(system), budget)))
             }
         })
     },
 };
 
 struct Mssql {
+    budget: Budget,
     system: Box<dyn System>,
     perf: Perf,
     wishes: Wishes,
     /// Each of `mssql.instance`, to tell which of them fit nothing.
     named: Vec<(String, Pattern)>,
     is_meant: bool,
+    /// Of instances, and of the databases of all of them.
+    instances_guard: Guard,
     guard: Guard,
+    stats: Arc<Stats>,
+    /// Of all instances that there are.
+    names: Vec<String>,
+    /// Those that are told of.
     instances: Vec<Instance>,
+    /// That there was no time left for: it is asked first.
+    first: Option<String>,
     /// Since instances were looked for.
     looked: Option<Duration>,
     unread: Vec<(String, String)>,
@@ -137,8 +152,9 @@ struct Answer {
 }
 
 impl Mssql {
-    fn new(config: &Config, stats: &Arc<Stats>, perf: Perf, system: Box<dyn System>) -> Mssql {
+    fn new(config: &Config, stats: &Arc<Stats>, perf: Perf, system: Box<dyn System>, budget: Budget) -> Mssql {
         Mssql {
+            budget,
             system,
             perf,
             wishes: Wishes {
@@ -147,8 +163,12 @@ impl Mssql {
             },
             named: config.mssql.instance.iter().map(|name| (name.clone(), Pattern::caseless(name))).collect(),
             is_meant: config.mssql.enabled == Switch::On,
+            instances_guard: Guard::new(Guarded::Instances, config, stats),
             guard: Guard::new(Guarded::Databases, config, stats),
+            stats: stats.clone(),
+            names: Vec::new(),
             instances: Vec::new(),
+            first: None,
             looked: None,
             unread: Vec::new(),
             services: None,
@@ -182,24 +202,37 @@ impl Mssql {
         self.looked = Some(Duration::ZERO);
         let services = self.services.as_deref().unwrap_or_default();
         let counters = self.perf.open("mssql");
-        let found = discovery::look(self.system.as_mut(), services, &counters);
-        let is_it = |instance: &Instance, name: &String| instance.name.eq_ignore_ascii_case(name);
-        if found.is_whole {
-            self.instances.retain(|instance| found.names.iter().any(|name| is_it(instance, name)));
-        }
-        for name in &found.names {
-            if !self.instances.iter().any(|instance| is_it(instance, name)) {
-                self.instances.push(Instance::new(name));
+        let found = discovery::look(self.system.as_mut(), services, &counters, &self.budget);
+        let mut names = found.names;
+        if !found.is_whole {
+            for name in self.names.drain(..) {
+                if !names.iter().any(|found| found.eq_ignore_ascii_case(&name)) {
+                    names.push(name);
+                }
             }
         }
+        self.names = names;
         self.unread = found.unread;
         Some(counters)
     }
 
-    /// Services and processes.
-    fn emit_states(&mut self, cx: &mut Cx<'_>, is_new: bool) {
+    /// Leaves as many instances as there may be.
+    fn choose(&mut self, cx: &mut Cx<'_>) {
+        let mut names = self.names.clone();
+        self.instances_guard.apply(cx, &mut names, |name| name.to_ascii_lowercase(), |_| 0);
+        let is_it = |instance: &Instance, name: &String| instance.name.eq_ignore_ascii_case(name);
+        self.instances.retain(|instance| names.iter().any(|name| is_it(instance, name)));
+        for name in &names {
+            if !self.instances.iter().any(|instance| is_it(instance, name)) {
+                self.instances.push(Instance::new(name));
+            }
+        }
+    }
+
+    /// Services and processes, as far as these could be read.
+    fn emit_states(&mut self, cx: &mut Cx<'_>, is_new: bool, processes: io::Result<()>) {
         for instance in &mut self.instances {
-            instance.engine.pass(cx.tick.elapsed);
+            instance.is_young = false;
             if is_new {
                 instance.look_up(self.services.as_deref().unwrap_or_default());
                 cx.emit(&process::UP, &instance.tags, f64::from(u8::from(instance.is_running)));
@@ -208,7 +241,7 @@ impl Mssql {
         if !self.instances.iter().any(|instance| instance.is_running) {
             return;
         }
-        if let Err(error) = self.system.processes(&mut self.processes) {
+        if let Err(error) = processes {
             cx.problem("processes of SQL Server", error);
             return;
         }
@@ -216,6 +249,7 @@ impl Mssql {
             let is_default = instance.is_default();
             let own = self.processes.iter().find(|process| Some(process.pid) == instance.pid);
             if let Some(process) = own {
+                instance.is_young = process.age_s < YOUNG_S;
                 instance.engine.emit(cx, process, &instance.tags, is_default);
             }
         }
@@ -223,24 +257,26 @@ impl Mssql {
 
     fn ask(&mut self, cx: &mut Cx<'_>) -> Vec<Answer> {
         let mut answers = Vec::new();
-        let mut late = 0;
-        for (place, instance) in self.instances.iter_mut().enumerate() {
-            if !instance.is_running {
-                continue;
-            }
+        let first = self.first.take();
+        let count = self.instances.len();
+        let begin = self.instances.iter().position(|instance| first.as_ref() == Some(&instance.name)).unwrap_or(0);
+        for place in (0..count).cycle().skip(begin).take(count) {
+            let Some(instance) = self.instances.get_mut(place).filter(|instance| instance.is_running) else { continue };
             let what = format!("counters of SQL Server instance {}", instance.name);
-            if late >= MOST_LATE {
-                cx.problem(what, "not asked, as others took the time of the cycle");
+            if !self.budget.has_room() {
+                self.first.get_or_insert_with(|| instance.name.clone());
+                cx.problem(what, NO_TIME);
                 continue;
             }
             let answer = instance.ask(cx, &self.perf);
             late += usize::from(answer.as_ref().is_err_and(Refused::took_its_time));
             let is_there = answer.as_ref().is_ok_and(|tables| instance.is_there(tables));
+            let is_awaited = answer.is_ok() && !is_there && instance.is_young;
             match answer {
                 // Nothing that counters tell is asked for.
                 Ok(tables) if tables.is_empty() => continue,
                 Ok(tables) => {
-                    if !is_there {
+                    if !is_there && !is_awaited {
                         cx.problem(
                             what,
                             "none of its objects answers; `lodctr` with the perf-*sqlctr.ini of its directory Binn \
@@ -251,8 +287,11 @@ impl Mssql {
                 }
                 Err(why) => cx.problem(what, why),
             }
-            cx.emit(&process::AVAILABLE, &instance.tags, f64::from(u8::from(is_there)));
+            if !is_awaited {
+                cx.emit(&process::AVAILABLE, &instance.tags, f64::from(u8::from(is_there)));
+            }
         }
+        answers.sort_unstable_by_key(|answer| answer.place);
         answers
     }
 
@@ -270,7 +309,8 @@ impl Mssql {
             for ((_, pattern), named) in self.named.iter().zip(&mut named) {
                 *named |= table.rows.iter().any(|row| pattern.fits(&row.instance));
             }
-            let told = table.rows.iter().filter(|row| self.wishes.has(&row.instance));
+            let mut once = HashSet::new();
+            let told = table.rows.iter().filter(|row| self.wishes.has(&row.instance) && once.insert(&row.instance));
             all.extend(told.map(|row| (n, row.instance.clone(), databases::data_size(table, row))));
         }
         for ((written, _), _) in self.named.iter().zip(named).filter(|(_, named)| is_any && !named) {
@@ -281,7 +321,14 @@ impl Mssql {
             let instance = answers.get(*n).and_then(|answer| self.instances.get(answer.place));
             format!("{}/{name}", instance.map_or("", |instance| instance.name.as_str()))
         };
-        self.guard.apply(cx, &mut stay, name, |(_, _, size)| Reverse(*size));
+        // Of those that run and did not answer nobody knows how many there are.
+        let answered: HashSet<usize> =
+            answers.iter().filter(|answer| self.databases(answer).is_some()).map(|answer| answer.place).collect();
+        let unseen = self.instances.iter().enumerate();
+        let unseen = unseen.filter(|(place, instance)| instance.is_running && !answered.contains(place));
+        let unseen: Vec<String> = unseen.map(|(_, instance)| format!("{}/", instance.name)).collect();
+        let is_unseen = |name: &str| unseen.iter().any(|instance| name.starts_with(instance));
+        self.guard.apply_seen(cx, &mut stay, name, |(_, _, size)| Reverse(*size), is_unseen);
         if stay.len() == all.len() {
             return;
         }
@@ -304,24 +351,29 @@ impl Mssql {
 
 impl Collector for Mssql {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        self.budget.begin();
+        // First of all, for the interval is that between the beginnings of cycles.
+        let processes = self.system.processes(&mut self.processes);
+        self.instances.iter_mut().for_each(|instance| instance.engine.pass(cx.tick.elapsed));
         let is_new = self.list(cx)?;
         let looked_with = self.look(cx.tick.elapsed);
+        self.choose(cx);
         for (what, why) in &self.unread {
             cx.problem(what, why);
         }
         if self.instances.is_empty() && self.is_meant {
             cx.remark("SQL Server", "mssql.enabled is true, and no instance is installed on this host");
         }
-        self.emit_states(cx, is_new);
+        self.emit_states(cx, is_new, processes);
         let mut answers = self.ask(cx);
         drop(looked_with);
         self.bound(cx, &mut answers);
         for Answer { place, tables, is_there, left_out } in &answers {
             if let Some(instance) = self.instances.get_mut(*place) {
-                if *is_there {
+                if *is_there && !instance.is_young {
                     instance.tell_missing(cx, tables);
                 }
-                instance.say(cx, tables, &self.wishes, left_out);
+                instance.say(cx, tables, &self.wishes, left_out, &self.stats);
             }
         }
         Ok(())

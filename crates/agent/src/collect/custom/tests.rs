@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::collect::Collected;
+use crate::collect::budget::tests::Hand;
 use crate::collect::tests::with_cx;
 use crate::config::Config;
 use crate::perf::client::Refused;
@@ -17,16 +18,18 @@ const TEXT: u32 = 0x0B00;
 struct Case {
     fake: Fake,
     stats: Arc<Stats>,
-    collector: Box<dyn Collector>,
+    hand: Hand,
+    collector: Custom,
 }
 
 impl Case {
     /// `entries`: of `collector.counters`, as they are written.
     fn new(entries: &str, limit: Option<u32>) -> Case {
-        let (fake, stats) = (Fake::default(), Arc::new(Stats::default()));
-        let context = context(entries, limit, &fake, &stats);
-        let collector = open(&context, Platform::Windows).unwrap().expect("counters are configured");
-        Case { fake, stats, collector }
+        let (fake, stats, hand) = (Fake::default(), Arc::new(Stats::default()), Hand::default());
+        let context = Context { perf: hand.slow(&fake), ..context(entries, limit, &fake, &stats) };
+        let budget = Budget::on(&context.config, hand.clock());
+        let collector = new(&context, Platform::Windows, budget).expect("counters are configured");
+        Case { fake, stats, hand, collector }
     }
 
     fn cycle(&mut self) -> Collected {
@@ -168,6 +171,20 @@ fn after_two_that_are_late_the_rest_waits_and_comes_first_in_the_next_cycle() {
     assert_eq!(asked(&case), "AB");
     assert_eq!(case.said(), ["perf.c.n{} 1 GAUGE", "perf.d.n{} 2 GAUGE"]);
     assert_eq!(asked(&case), "CDAB");
+}
+
+/// Two queries that waited for their turn and answered counted for nothing, and the lane's time was up all the same.
+#[test]
+fn time_that_goes_by_without_a_verdict_counts_too() {
+    let mut case = Case::new(r#"{"object": "A"}, {"object": "B"}"#, None);
+    for object in ["A", "B"] {
+        case.fake.set(object, Ok(table(0, &[("N", NUMBER)], &[("", &[1])])));
+    }
+    case.hand.each_takes(12);
+    let said = case.cycle();
+    let what: Vec<&str> = said.problems.iter().map(|(what, _)| what.as_str()).collect();
+    assert_eq!((said.samples.len(), what), (1, vec!["the other objects"]));
+    assert_eq!(case.said(), ["perf.b.n{} 1 GAUGE"]);
 }
 
 #[test]

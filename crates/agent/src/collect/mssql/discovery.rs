@@ -8,8 +8,9 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use falcon_sys::Host;
-use falcon_sys::types::{PerfNames, Proc, Service, SqlInstance};
+use falcon_sys::types::{Proc, Service, SqlInstance};
 
+use crate::collect::budget::Budget;
 use crate::isolate::{Isolated, LEFT_ALONE};
 use crate::perf::client::Counters;
 use crate::stats::Stats;
@@ -19,9 +20,6 @@ pub(super) const DEFAULT: &str = "MSSQLSERVER";
 pub(super) const NAMED: &str = "MSSQL$";
 /// Before the objects of the default instance.
 pub(super) const OBJECTS: &str = "SQLServer:";
-/// What SQL Server supports on a host.
-const MOST: usize = 50;
-
 /// The image of the engine.
 const IMAGE: &str = "sqlservr";
 
@@ -68,22 +66,18 @@ impl System for Windows {
     }
 }
 
-/// Whether it is worth looking closer: from the registry alone, which answers at once.
+/// The service of the default instance.
+const SERVICE: &str = r"SYSTEM\CurrentControlSet\Services\MSSQLSERVER";
+
+/// Whether it is worth looking closer. By keys of the registry that answer at once, as the caller may not wait: the table of
+/// names, which may hang, is the worker's to read. An instance that setup did not register is found here only as the default
+/// one, for services cannot be listed by their keys; `mssql.enabled` finds the others.
 pub(super) fn is_there() -> bool {
-    let is_registered = falcon_sys::sql_instances().is_ok_and(|instances| !instances.is_empty());
-    is_registered || falcon_sys::perf_names(PerfNames::Registry).is_ok_and(|names| has_objects(&names))
+    is_any(falcon_sys::sql_instances(), falcon_sys::registry_text(SERVICE, "ObjectName"))
 }
 
-/// Whether a table of names has an object of any instance.
-fn has_objects(names: &[u16]) -> bool {
-    let begins = |text: &[u16], prefix: &str| {
-        let mut units = text.iter();
-        prefix.bytes().all(|byte| {
-            let unit = units.next().and_then(|unit| u8::try_from(*unit).ok());
-            unit.is_some_and(|unit| unit.eq_ignore_ascii_case(&byte))
-        })
-    };
-    names.split(|unit| *unit == 0).any(|name| begins(name, OBJECTS) || begins(name, NAMED))
+fn is_any(registered: io::Result<Vec<SqlInstance>>, account: io::Result<Option<String>>) -> bool {
+    registered.is_ok_and(|instances| !instances.is_empty()) || matches!(account, Ok(Some(_)))
 }
 
 /// What a look around found.
@@ -96,7 +90,7 @@ pub(super) struct Found {
     pub unread: Vec<(String, String)>,
 }
 
-pub(super) fn look(system: &mut dyn System, services: &[Service], counters: &Counters) -> Found {
+pub(super) fn look(system: &mut dyn System, services: &[Service], counters: &Counters, budget: &Budget) -> Found {
     let mut found = Found::default();
     match system.registered() {
         Ok(instances) => instances.iter().for_each(|instance| found.add(&instance.name)),
@@ -104,19 +98,20 @@ pub(super) fn look(system: &mut dyn System, services: &[Service], counters: &Cou
     }
     services.iter().filter_map(|service| of_service(&service.name)).for_each(|name| found.add(name));
     for prefix in [OBJECTS, NAMED] {
+        let what = || "names of SQL Server's counters".to_owned();
+        if !budget.has_room() {
+            found.unread.push((what(), "not read, as others took all the time of the cycle".to_owned()));
+            break;
+        }
         match counters.names(prefix) {
             Ok(names) => names.iter().filter_map(|name| of_object(name)).for_each(|name| found.add(name)),
             Err(why) => {
-                found.unread.push(("names of SQL Server's counters".to_owned(), why.to_string()));
+                found.unread.push((what(), why.to_string()));
                 break;
             }
         }
     }
     found.is_whole = found.unread.is_empty();
-    if found.names.len() > MOST {
-        found.names.truncate(MOST);
-        found.unread.push(("instances of SQL Server".to_owned(), format!("only {MOST} are told of")));
-    }
     found
 }
 
@@ -157,10 +152,15 @@ mod tests {
         assert_eq!(services.map(of_service), [Some(DEFAULT), Some("X"), None, None, None]);
     }
 
+    // The table of names was read for it where no instance is registered: on most hosts, every ten minutes, by a thread that
+    // all collectors need.
     #[test]
-    fn a_table_of_names_tells_whether_there_is_an_object() {
-        let has = |names: &str| has_objects(&names.encode_utf16().collect::<Vec<u16>>());
-        assert!(has("2\0System\0900\0MSSQL$X:Locks\0\0") && has("2\0sqlserver:locks\0"));
-        assert!(!has("2\0System\0900\0MSSQL\0902\0Not SQLServer:\0\0") && !has(""));
+    fn whether_to_look_is_told_by_setup_and_the_default_service_alone() {
+        let registered =
+            SqlInstance { name: "X".to_owned(), id: "MSSQL15.X".to_owned(), version: None, is_clustered: false };
+        let fails = || io::Error::other("no registry");
+        assert!(is_any(Ok(vec![registered]), Err(fails())));
+        assert!(is_any(Err(fails()), Ok(Some("NT Service\\MSSQLSERVER".to_owned()))));
+        assert!(!is_any(Ok(Vec::new()), Ok(None)) && !is_any(Err(fails()), Err(fails())));
     }
 }

@@ -1,19 +1,21 @@
-//! One instance: what is asked of it in one query, and the sheets that remember it.
+//! One instance: what is asked of it in one query; what becomes of the answer is a [`Part`]'s.
 
-use std::collections::{HashMap, HashSet};
+use std::collections::HashSet;
 
 use falcon_sys::types::Service;
 
 use super::discovery::{DEFAULT, NAMED, OBJECTS};
+use super::part::{Part, View};
 use super::process::Engine;
 use super::table::{Label, Object, Rows, is_total};
-use super::{databases, engine, pools, waits};
+use super::{databases, engine, waits};
+use crate::collect::Cx;
 use crate::collect::pattern::Choice;
-use crate::collect::{Class, Cx};
 use crate::model::Tags;
 use crate::perf::client::{Counters, ObjectQuery, Perf, Refused, Tables};
-use crate::perf::meter::{Sheet, counters};
-use crate::perf::rows::{Missing, Row, Table};
+use crate::perf::meter::counters;
+use crate::perf::rows::Missing;
+use crate::stats::Stats;
 
 const AGENT: &str = "SQLSERVERAGENT";
 const RUNNING: u32 = 4;
@@ -38,6 +40,8 @@ pub(super) struct Instance {
     /// When the manager was last asked.
     pub is_running: bool,
     pub pid: Option<u32>,
+    /// It runs since so short a time that it need not have any counters yet.
+    pub is_young: bool,
     agent_is_running: bool,
     /// While it runs.
     counters: Option<Counters>,
@@ -52,15 +56,6 @@ struct Asked {
     has_jobs: bool,
 }
 
-/// Lines of one object, with where its answer stands.
-struct Part {
-    object: &'static Object,
-    query: usize,
-    sheet: Sheet,
-    /// By the names of rows; `None` where another one has these tags.
-    tags: HashMap<String, Option<Tags>>,
-}
-
 impl Instance {
     pub(super) fn new(name: &str) -> Instance {
         Instance {
@@ -69,6 +64,7 @@ impl Instance {
             engine: Engine::default(),
             is_running: false,
             pid: None,
+            is_young: false,
             agent_is_running: false,
             counters: None,
             plan: None,
@@ -140,7 +136,7 @@ impl Instance {
             let names = if object.rows == Rows::Waits { waits::counters() } else { counters(wanted) };
             let query = asked.query(self.object(object.name), names);
             asked.has_jobs |= object.name == engine::JOBS;
-            asked.parts.push(Part { object, query, sheet: Sheet::new(object.lines), tags: HashMap::new() });
+            asked.parts.push(Part::new(object, query));
         }
         asked
     }
@@ -174,11 +170,19 @@ impl Instance {
     }
 
     /// Says what an answer has; `left_out` are databases beyond the bound.
-    pub(super) fn say(&mut self, cx: &mut Cx<'_>, tables: &Tables, wishes: &Wishes, left_out: &HashSet<String>) {
+    pub(super) fn say(
+        &mut self,
+        cx: &mut Cx<'_>,
+        tables: &Tables,
+        wishes: &Wishes,
+        left_out: &HashSet<String>,
+        stats: &Stats,
+    ) {
         let Some(Asked { parts, .. }) = &mut self.plan else { return };
+        let view = View { instance: &self.name, own: &self.tags, wishes, left_out, stats };
         for part in parts {
             if let Some(Ok(table)) = tables.get(part.query) {
-                part.say(cx, table, &self.name, &self.tags, wishes, left_out);
+                part.say(cx, table, &view);
             }
         }
     }
@@ -201,95 +205,4 @@ impl Asked {
         }
         place
     }
-}
-
-impl Part {
-    fn say(
-        &mut self,
-        cx: &mut Cx<'_>,
-        table: &Table,
-        instance: &str,
-        own: &Tags,
-        wishes: &Wishes,
-        left_out: &HashSet<String>,
-    ) {
-        let Part { object, sheet, tags, .. } = self;
-        let other = match object.rows {
-            Rows::Waits => Some(waits::transposed(table)),
-            Rows::Pools if !wishes.all_pools && !pools::are_more(table) => return,
-            Rows::Pools => Some(pools::since_before(table.clone())),
-            // A sum alone is that of nothing.
-            Rows::Replicas if table.rows.iter().all(|row| is_total(&row.instance)) => return,
-            _ => None,
-        };
-        let table = other.as_ref().unwrap_or(table);
-        if tags.len() > 2 * table.rows.len() + 16 {
-            tags.clear();
-        }
-        let mut page = sheet.open(table);
-        for row in &table.rows {
-            if !is_told(object.rows, &row.instance, wishes, left_out) {
-                continue;
-            }
-            let tags = match object.label {
-                Label::None => Tags::NONE,
-                Label::Instance => own.clone(),
-                Label::With(..) | Label::Only(_) => {
-                    let Some(tags) = tags_of(cx, object.label, tags, table, row, instance) else { continue };
-                    tags
-                }
-            };
-            // The sum of a kind is a total of its instance.
-            let is_sum = is_total(&row.instance) && object.class == Class::Databases;
-            cx.class(if is_sum { Class::Totals } else { object.class });
-            page.emit(cx, row, &row.instance, &tags);
-        }
-    }
-}
-
-fn is_told(rows: Rows, row: &str, wishes: &Wishes, left_out: &HashSet<String>) -> bool {
-    let is_single = || wishes.has(row) && !left_out.contains(row);
-    match rows {
-        Rows::Total => row.is_empty() || is_total(row),
-        Rows::Each => !is_total(row),
-        Rows::All | Rows::Waits | Rows::Pools => true,
-        Rows::Databases | Rows::Replicas => is_total(row) || is_single(),
-        Rows::SingleDatabases => is_single(),
-        Rows::NamedDatabases => is_total(row) || wishes.choice.names(row) && is_single(),
-    }
-}
-
-/// The tags of a row, made once. Of two rows that would have the same the first is told of.
-fn tags_of(
-    cx: &mut Cx<'_>,
-    label: Label,
-    known: &mut HashMap<String, Option<Tags>>,
-    table: &Table,
-    row: &Row,
-    instance: &str,
-) -> Option<Tags> {
-    if let Some(tags) = known.get(&row.instance) {
-        return tags.clone();
-    }
-    let tags = match label {
-        Label::With(key, write) => Tags::of(&[("instance", instance), (key, &write(&row.instance))]),
-        Label::Only(key) => Tags::of(&[(key, &row.instance)]),
-        Label::None | Label::Instance => return None,
-    };
-    let has_these = |other: &&Row| {
-        let theirs = known.get(&other.instance).and_then(Option::as_ref);
-        other.instance != row.instance && theirs.is_some_and(|theirs| *theirs == tags)
-    };
-    let tags = match table.rows.iter().find(has_these) {
-        None => Some(tags),
-        Some(other) => {
-            cx.remark(
-                format!("{} of SQL Server instance {instance}", row.instance),
-                format!("is not told of, as {} has the same tags", other.instance),
-            );
-            None
-        }
-    };
-    known.insert(row.instance.clone(), tags.clone());
-    tags
 }

@@ -27,7 +27,8 @@ pub(super) const AVAILABLE: Metric = own(
     "mssql.perf.available",
     "1",
     "performance counters",
-    "whether an instance that runs has counters; absent while it does not run",
+    "whether an instance that runs has counters; absent while it does not run, and within three minutes of its start until \
+     it has",
 );
 const UPTIME: Metric = own("mssql.uptime", "s", PROCESS, "since the engine's process began");
 const CPU: Metric = own("mssql.process.cpu.percent", "%", PROCESS, "of one processor, mean over the interval");

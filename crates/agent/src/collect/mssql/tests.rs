@@ -1,4 +1,5 @@
 use super::*;
+use crate::collect::budget::tests::Hand;
 use crate::collect::{ALL, Collected, Plan, known};
 use crate::config::parse;
 use crate::model::{Platform, Tick};
@@ -29,7 +30,10 @@ struct Facts {
     registry_fails: bool,
     services: Vec<(&'static str, u32, u32)>,
     services_fail: bool,
+    services_take: Option<(Hand, u64)>,
     processes: Vec<Proc>,
+    /// Of processor time, while the manager of services was asked.
+    used_meanwhile_s: u64,
 }
 
 impl System for Host {
@@ -48,7 +52,12 @@ impl System for Host {
     }
 
     fn services(&mut self) -> io::Result<Vec<Service>> {
-        let facts = self.0.lock().unwrap();
+        let mut facts = self.0.lock().unwrap();
+        let used_us = facts.used_meanwhile_s * 1_000_000;
+        facts.processes.iter_mut().for_each(|process| process.user_us += used_us);
+        if let Some((hand, seconds)) = &facts.services_take {
+            hand.pass(*seconds);
+        }
         if facts.services_fail {
             return Err(io::Error::other("busy"));
         }
@@ -72,6 +81,7 @@ impl System for Host {
 /// A collector under a configuration, on such a host.
 struct Rig {
     fake: Fake,
+    hand: Hand,
     host: Host,
     config: Config,
     stats: Arc<Stats>,
@@ -79,14 +89,24 @@ struct Rig {
     elapsed: Option<Duration>,
 }
 
+fn collector(config: &Config, stats: &Arc<Stats>, fake: &Fake, host: &Host, hand: &Hand) -> Mssql {
+    Mssql::new(config, stats, hand.slow(fake), Box::new(host.clone()), Budget::on(config, hand.clock()))
+}
+
 impl Rig {
     fn new(file: &str, facts: Facts) -> Rig {
         let (config, warnings) = parse(file.as_bytes(), "cfg.json", &known()).unwrap();
         assert!(warnings.iter().all(|warning| warning.to_string().contains("mssql")), "{warnings:?}");
         let (fake, stats) = (Fake::default(), Arc::new(Stats::default()));
-        let host = Host(Arc::new(Mutex::new(facts)));
-        let collector = Mssql::new(&config, &stats, fake.perf(), Box::new(host.clone()));
-        Rig { fake, host, config, stats, collector, elapsed: None }
+        let (host, hand) = (Host(Arc::new(Mutex::new(facts))), Hand::default());
+        let collector = collector(&config, &stats, &fake, &host, &hand);
+        Rig { fake, hand, host, config, stats, collector, elapsed: None }
+    }
+
+    /// As after a start of the agent.
+    fn renew(&mut self) {
+        self.collector = collector(&self.config, &self.stats, &self.fake, &self.host, &self.hand);
+        self.elapsed = None;
     }
 
     /// With the default instance, which runs as process 10, and a named one that does not.

@@ -1,6 +1,7 @@
 //! Which instances there are, whether they run, and what one costs another.
 
 use super::*;
+use crate::perf::client::Refused;
 
 const EXTENDED: &str = r#"{"collector": {"names": ["extended"]}}"#;
 
@@ -79,6 +80,29 @@ fn instances_are_looked_for_every_ten_minutes() {
     assert_eq!(collected.problems[0], ("registered instances of SQL Server".to_owned(), "no registry".to_owned()));
 }
 
+// Those beyond the bound were told of in words alone, and which ones these were changed with the order in which they were found.
+#[test]
+fn over_the_bound_instances_are_left_out_counted_and_told_once() {
+    let file = r#"{"collector": {"names": ["extended"], "limits": {"instances": 2}}}"#;
+    let registered = vec!["B", "C", "D"];
+    let mut rig = Rig::new(file, Facts { registered, ..Facts::default() });
+    let told = |rig: &mut Rig| {
+        let collected = rig.cycle();
+        let remarks: Vec<String> = collected.remarks.iter().map(|(what, _)| what.clone()).collect();
+        let left_out = rig.stats.series_dropped[Guarded::Instances as usize].get();
+        (names(&collected, "mssql.up").concat(), left_out, remarks)
+    };
+    let many = vec!["too many instances".to_owned()];
+    let (b, c) = ("mssql.up{instance=B}", "mssql.up{instance=C}");
+    assert_eq!(told(&mut rig), (format!("{b}{c}"), 1, many.clone()));
+    rig.facts(|facts| facts.registered = vec!["A", "B", "C", "D"]);
+    for _ in 0..9 {
+        assert_eq!(told(&mut rig), (format!("{b}{c}"), 1, many.clone()));
+    }
+    assert_eq!(told(&mut rig), (format!("{b}{c}"), 2, many));
+    assert_eq!(Guarded::Instances.default_limit(), 50);
+}
+
 #[test]
 fn where_nothing_is_installed_that_is_remarked_if_it_is_meant_to_be() {
     for (enabled, remarks) in [("true", 1), ("\"auto\"", 0)] {
@@ -127,6 +151,42 @@ fn an_instance_that_is_refused_is_a_problem_of_its_own() {
     assert!(collected.problems[0].1.contains("lodctr"), "{:?}", collected.problems);
 }
 
+// Each start of SQL Server logged that its counters were to be registered, as it runs before it has any.
+#[test]
+fn an_instance_that_has_just_begun_need_not_have_counters_yet() {
+    let mut rig = Rig::typical(EXTENDED);
+    let begun = |rig: &mut Rig, age_s| {
+        rig.facts(|facts| facts.processes = vec![Proc { age_s, ..process(10, 0) }]);
+        let collected = rig.cycle();
+        let available = said(&collected).get("mssql.perf.available{instance=MSSQLSERVER}").copied();
+        (available, collected.problems.len())
+    };
+    assert_eq!(begun(&mut rig, 179.0), (None, 0));
+    assert_eq!(begun(&mut rig, 180.0), (Some(0.0), 1));
+    connections(&rig.fake, "SQLServer:General Statistics", 5);
+    rig.fake.set("SQLServer:Locks", Err(Missing::Unserved));
+    assert_eq!(begun(&mut rig, 1.0), (Some(1.0), 0));
+    assert_eq!(begun(&mut rig, 181.0), (Some(1.0), 1));
+    // One that does not answer is told of at any age.
+    rig.fake.refuse("mssql:MSSQLSERVER", Some(Refused::Late(10)));
+    assert_eq!(begun(&mut rig, 1.0), (Some(0.0), 1));
+}
+
+/// Three that run: A, B and C.
+fn three() -> Rig {
+    let services = vec![("MSSQL$A", 4, 1), ("MSSQL$B", 4, 2), ("MSSQL$C", 4, 3)];
+    let rig = Rig::new(EXTENDED, Facts { services, ..Facts::default() });
+    for instance in ["A", "B", "C"] {
+        connections(&rig.fake, &format!("MSSQL${instance}:General Statistics"), 1);
+    }
+    rig
+}
+
+/// Which were asked since the last call, in their order.
+fn asked(rig: &Rig) -> String {
+    rig.fake.asked().into_iter().map(|(group, _)| group.replace("mssql:", "")).collect()
+}
+
 // Three providers that hang would have taken the deadline of the whole collector, and what the others said with it.
 #[test]
 fn after_two_that_do_not_answer_no_more_are_asked_in_a_cycle() {
@@ -135,11 +195,31 @@ fn after_two_that_do_not_answer_no_more_are_asked_in_a_cycle() {
     let late = || Refused::Late(10);
     for (group, why) in [("mssql:A", Refused::Crowded), ("mssql:B", late()), ("mssql:C", late())] {
         rig.fake.refuse(group, Some(why));
+fn after_two_that_do_not_answer_the_rest_comes_first_in_the_next_cycle() {
+    let mut rig = three();
+    for group in ["mssql:A", "mssql:B"] {
+        rig.fake.refuse(group, Some(Refused::Late(10)));
     }
     let collected = rig.cycle();
-    let asked: Vec<String> = rig.fake.asked().into_iter().map(|(group, _)| group).collect();
-    assert_eq!((asked, collected.problems.len()), (vec!["mssql:A".to_owned(), "mssql:B".to_owned()], 3));
+    assert_eq!((asked(&rig), collected.problems.len()), ("AB".to_owned(), 3));
+    assert_eq!(collected.problems[2], ("counters of SQL Server instance C".to_owned(), NO_TIME.to_owned()));
     assert_eq!(names(&collected, "mssql.up").len(), 3);
+    rig.cycle();
+    assert_eq!(asked(&rig), "CAB");
+}
+
+// Only verdicts counted: a list of services that takes its time and a query that waits for its turn took the deadline too.
+#[test]
+fn time_that_goes_by_without_a_verdict_counts_too() {
+    let mut rig = three();
+    rig.cycle();
+    asked(&rig);
+    rig.facts(|facts| facts.services_take = Some((rig.hand.clone(), 5)));
+    rig.hand.each_takes(6);
+    let said = names(&rig.cycle(), "mssql.general.user_connections");
+    assert_eq!((asked(&rig), said.len()), ("AB".to_owned(), 2), "{said:?}");
+    rig.cycle();
+    assert_eq!(asked(&rig), "CA");
 }
 
 #[test]
@@ -199,4 +279,24 @@ fn processor_time_is_that_of_the_instances_own_process() {
     rig.facts(|facts| facts.processes = vec![Proc { created: 8, ..process(10, 1) }]);
     let told = said(&rig.cycle());
     assert_eq!((told.get(cpu), told.contains_key("mssql.uptime{instance=Prod}")), (None, false));
+}
+
+// A manager of services that took five seconds moved five seconds of processor time into the minute before.
+#[test]
+fn processor_time_is_read_before_anything_that_takes_its_time() {
+    let mut rig = Rig::typical(EXTENDED);
+    rig.facts(|facts| facts.processes = vec![process(10, 100)]);
+    rig.cycle();
+    rig.facts(|facts| {
+        facts.processes = vec![process(10, 130)];
+        facts.used_meanwhile_s = 5;
+    });
+    assert_eq!(said(&rig.cycle()).get("mssql.process.cpu.percent{instance=MSSQLSERVER}"), Some(&50.0));
+    // A cycle without a list of services is part of the interval.
+    rig.facts(|facts| (facts.processes, facts.used_meanwhile_s) = (vec![process(10, 190)], 0));
+    rig.collector.services = None;
+    rig.facts(|facts| facts.services_fail = true);
+    assert!(rig.try_cycle().0.is_err());
+    rig.facts(|facts| facts.services_fail = false);
+    assert_eq!(said(&rig.cycle()).get("mssql.process.cpu.percent{instance=MSSQLSERVER}"), Some(&50.0));
 }

@@ -1,6 +1,7 @@
 //! Which rows are told of, and under which tags.
 
 use super::*;
+use crate::perf::client::Refused;
 
 const COUNTERS: [&str; 12] = [
     "Lock waits",
@@ -116,22 +117,84 @@ fn over_the_bound_the_largest_databases_stay_and_the_rest_is_counted() {
     let replicas: [(&str, &[u64]); 3] = [("_Total", &[3]), ("small", &[1]), ("big", &[2])];
     rig.fake.set("SQLServer:Database Replica", Ok(table(0, &[("Log Send Queue", LARGE)], &replicas)));
     rig.fake.set("SQLServer:Databases", Ok(databases(&three)));
-    let mut rig =
-        Rig { collector: Mssql::new(&rig.config, &rig.stats, rig.fake.perf(), Box::new(rig.host.clone())), ..rig };
+    rig.renew();
     let queues = names(&rig.cycle(), "mssql.agdb.log_send_queue");
     assert_eq!(queues.len(), 2, "{queues:?}");
     assert!(queues.iter().all(|name| !name.contains("small")));
 }
 
+// While one instance was late, databases of the other that had been left out came for a cycle, and with its return again
+// others were left out.
+#[test]
+fn an_instance_that_is_late_changes_nothing_for_the_databases_of_others() {
+    let file = r#"{"collector": {"names": ["extended"], "limits": {"databases": 3}}}"#;
+    let mut rig = Rig::typical(file);
+    rig.facts(|facts| facts.services[1] = ("MSSQL$Prod", 4, 20));
+    let set = |rig: &Rig, object: &str, sizes: [u64; 3]| {
+        let rows = [("x", [0, sizes[0], 0]), ("y", [0, sizes[1], 0]), ("z", [0, sizes[2], 0])];
+        let rows = rows.each_ref().map(|(name, values)| (*name, values.as_slice()));
+        rig.fake.set(object, Ok(databases(&rows)));
+    };
+    set(&rig, "SQLServer:Databases", [10, 9, 1]);
+    set(&rig, "MSSQL$Prod:Databases", [8, 7, 6]);
+    let told = |rig: &mut Rig| names(&rig.cycle(), "mssql.db.data_size");
+    let of = |instance: &str, db: &str| format!("mssql.db.data_size{{instance={instance},db={db}}}");
+    let all = [of("MSSQLSERVER", "x"), of("MSSQLSERVER", "y"), of("Prod", "x")];
+    assert_eq!(told(&mut rig), all);
+    rig.fake.refuse("mssql:MSSQLSERVER", Some(Refused::Late(10)));
+    assert_eq!(told(&mut rig), all[2..]);
+    rig.fake.refuse("mssql:MSSQLSERVER", None);
+    set(&rig, "MSSQL$Prod:Databases", [80, 70, 60]);
+    assert_eq!(told(&mut rig), all);
+    // One that is stopped gives its places away.
+    rig.facts(|facts| facts.services[0] = ("MSSQLSERVER", 1, 0));
+    assert_eq!(told(&mut rig), ["x", "y", "z"].map(|db| of("Prod", db)));
+}
+
 // A series that two databases share would jump between them.
 #[test]
-fn of_two_databases_with_the_same_tags_the_first_is_told_of() {
+fn of_two_databases_with_the_same_tags_the_first_is_told_of_as_long_as_it_is_there() {
     let mut rig = Rig::typical(EXTENDED);
-    rig.fake.set("SQLServer:Databases", Ok(databases(&[("a b", &[1, 1, 1]), ("a_b", &[2, 2, 2])])));
+    let told = |rig: &mut Rig, rows: &[(&str, &[u64])]| {
+        rig.fake.set("SQLServer:Databases", Ok(databases(rows)));
+        let before = rig.stats.collided.get();
+        let collected = rig.cycle();
+        let value = said(&collected).get("mssql.db.transactions{instance=MSSQLSERVER,db=a_b}").copied();
+        // Told for each table, in the same words.
+        let remarks = BTreeSet::from_iter(&collected.remarks).len();
+        (value, remarks, rig.stats.collided.get() - before)
+    };
+    let (blank, line): ((&str, &[u64]), (&str, &[u64])) = (("a b", &[1, 1, 1]), ("a_b", &[2, 2, 2]));
+    // Two of the metrics that are on by default, and the percentage, which is of another table.
+    assert_eq!(told(&mut rig, &[blank, line]), (Some(1.0), 1, 3));
+    assert_eq!(told(&mut rig, &[line, blank]), (Some(1.0), 1, 3), "a stable choice");
+    // The other was never told of again, though it was alone.
+    assert_eq!(told(&mut rig, &[line]), (Some(2.0), 0, 0));
+    assert_eq!(told(&mut rig, &[blank, line]), (Some(2.0), 1, 3));
+}
+
+// Two rows of one name took turns in one memory: every total fell and rose, and every rate was nonsense.
+#[test]
+fn of_rows_of_one_name_the_first_counts() {
+    let mut rig = Rig::typical(EXTENDED);
+    let columns = [("CPU usage %", FRACTION), ("Used memory (KB)", LARGE)];
+    let pools = |second, a: u64, b: u64| {
+        let rows: [(&str, &[(u64, u64)]); 4] = [
+            ("default", &[(a, second), (2, 0)]),
+            ("internal", &[(0, second), (2, 0)]),
+            ("web", &[(0, second), (2, 0)]),
+            ("default", &[(b, second), (9, 0)]),
+        ];
+        Ok(based(second, &columns, &rows))
+    };
+    rig.fake.set("SQLServer:Resource Pool Stats", pools(100, 10, 5000));
     let collected = rig.cycle();
-    assert_eq!(said(&collected).get("mssql.db.transactions{instance=MSSQLSERVER,db=a_b}"), Some(&1.0));
-    // Told for each table, in the same words.
-    assert_eq!(BTreeSet::from_iter(&collected.remarks).len(), 1, "{:?}", collected.remarks);
+    assert_eq!(collected.remarks.len(), 1, "{:?}", collected.remarks);
+    assert_eq!(said(&collected).get("mssql.pool.mem.used{instance=MSSQLSERVER,pool=default}"), Some(&2048.0));
+    rig.fake.set("SQLServer:Resource Pool Stats", pools(200, 40, 7000));
+    let told = said(&rig.cycle());
+    assert_eq!(told.get("mssql.pool.cpu.percent{instance=MSSQLSERVER,pool=default}"), Some(&30.0));
+    assert_eq!(rig.stats.collided.get(), 4);
 }
 
 #[test]
