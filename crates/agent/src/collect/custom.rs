@@ -137,7 +137,6 @@ impl Object {
             },
             Err(refused) => {
                 cx.problem(what(), &refused);
-                return refused.took_its_time();
                 None
             }
         };

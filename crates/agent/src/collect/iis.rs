@@ -123,10 +123,6 @@ impl Collector for Iis {
             }
             match part.collect(cx) {
                 Ok(asked) => answered |= asked == Asked::Something,
-                Err(why) => {
-                    late += usize::from(why.took_its_time());
-                    refused.push((part.what(), why));
-                }
                 Err(why) => refused.push((part.what(), why)),
             }
         }

@@ -269,7 +269,6 @@ impl Mssql {
                 continue;
             }
             let answer = instance.ask(cx, &self.perf);
-            late += usize::from(answer.as_ref().is_err_and(Refused::took_its_time));
             let is_there = answer.as_ref().is_ok_and(|tables| instance.is_there(tables));
             let is_awaited = answer.is_ok() && !is_there && instance.is_young;
             match answer {

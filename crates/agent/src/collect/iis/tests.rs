@@ -195,9 +195,6 @@ fn asked(fake: &Fake) -> Vec<String> {
 #[test]
 fn what_has_no_time_left_waits_for_the_next_cycle_and_is_first_in_it() {
     let fake = Fake::default();
-    let mut collector = iis(&fake, r#"{"collector": {"iisHttp": true, "clr": true}}"#);
-    for (group, why) in [("iis", Refused::Crowded), ("aspnet", Refused::Late(10)), ("http", Refused::Late(10))] {
-        fake.refuse(group, Some(why));
     // A look at the clock in the beginning and one before each query; all of it at once in the next cycle.
     let mut iis = timed(&fake, &[50, 50, 61, 72, 72, 110]);
     for (groups, told) in [

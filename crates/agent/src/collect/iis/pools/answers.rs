@@ -19,13 +19,6 @@ use crate::perf::rows::{Missing, Row, Table};
 const UNNAMED: &str = "---";
 
 /// The tables of `APP_POOL_WAS`, `W3SVC_W3WP` and the queues. What the system does not have is told once.
-pub(super) fn ask_all(cx: &mut Cx<'_>, pools: &Counters, queues: &Counters) -> [Option<Table>; 3] {
-    let mut asked = Asked::default();
-    let queries = [query(cx, WAS, &WAS_LINES), query(cx, WORKER, &WORKER_LINES)];
-    let [was, worker] = asked.ask(cx, pools, queries);
-    let queries = [query(cx, QUEUE, &QUEUE_LINES)];
-    let [queue] = asked.ask(cx, queues, queries);
-    let absent = asked.absent;
 pub(super) fn ask_all(cx: &mut Cx<'_>, budget: &Budget, pools: &Counters, queues: &Counters) -> [Option<Table>; 3] {
     let mut absent = Vec::new();
     let queries = [query(cx, WAS, &WAS_LINES), query(cx, WORKER, &WORKER_LINES)];
@@ -43,26 +36,6 @@ fn query(cx: &Cx<'_>, object: &str, lines: &[Line]) -> ObjectQuery {
     ObjectQuery::new(object, counters(lines.iter().filter(|line| cx.wants(&line.metric))))
 }
 
-/// What became of the queries of one cycle.
-#[derive(Default)]
-struct Asked {
-    /// Objects that the system does not have.
-    absent: Vec<String>,
-    /// A query took all its time: the lane has none for another such.
-    is_late: bool,
-}
-
-impl Asked {
-    /// The tables of one group; what the system does not have is only listed.
-    fn ask<const N: usize>(
-        &mut self,
-        cx: &mut Cx<'_>,
-        group: &Counters,
-        queries: [ObjectQuery; N],
-    ) -> [Option<Table>; N] {
-        let what = || format!("counters: {}", queries.each_ref().map(|query| query.object.as_str()).join(", "));
-        if self.is_late {
-            cx.problem(what(), "not asked in this cycle, as another query took all its time");
 /// The tables of one group; what the system does not have is only listed.
 fn ask<const N: usize>(
     cx: &mut Cx<'_>,
@@ -79,31 +52,23 @@ fn ask<const N: usize>(
             cx.problem(format!("counters: {}", queries.map(|query| query.object).join(", ")), why);
             return [const { None }; N];
         }
-        let mut answers = match group.ask(&queries) {
-            Ok(answers) => answers.into_iter(),
-            Err(why) => {
-                self.is_late = why.took_its_time();
-                cx.problem(what(), why);
-                return [const { None }; N];
+    };
+    queries.map(|query| match answers.next()? {
+        Ok(table) => {
+            if table.left_out > 0 {
+                cx.problem(query.object, "some of its rows or counters are damaged, or too many");
             }
-        };
-        queries.map(|query| match answers.next()? {
-            Ok(table) => {
-                if table.left_out > 0 {
-                    cx.problem(query.object, "some of its rows or counters are damaged, or too many");
-                }
-                Some(table)
-            }
-            Err(Missing::Unnamed | Missing::Unserved) => {
-                self.absent.push(query.object);
-                None
-            }
-            Err(why) => {
-                cx.problem(query.object, why);
-                None
-            }
-        })
-    }
+            Some(table)
+        }
+        Err(Missing::Unnamed | Missing::Unserved) => {
+            absent.push(query.object);
+            None
+        }
+        Err(why) => {
+            cx.problem(query.object, why);
+            None
+        }
+    })
 }
 
 /// Of workers: the row, and the pid and pool in its name.

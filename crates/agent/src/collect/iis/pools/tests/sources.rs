@@ -23,20 +23,6 @@ fn without_any_counters_pools_have_what_their_workers_use() {
     assert_eq!(iis.problems(), ["counters: HTTP Service Request Queues"]);
 }
 
-/// Both groups took all their time in one cycle: the lane had given the collector up by then.
-#[test]
-fn after_a_query_that_took_all_its_time_the_other_group_waits_for_the_next_cycle() {
-    let mut iis = Iis::new();
-    for why in [Refused::Late(10), Refused::Crowded] {
-        iis.perf.refuse("iis.pools", Some(why));
-        iis.perf.asked();
-        iis.cycle(None);
-        let groups: Vec<String> = iis.perf.asked().into_iter().map(|(group, _)| group).collect();
-        assert_eq!(groups, ["iis.pools"]);
-        assert_eq!(iis.problems(), ["counters: APP_POOL_WAS, W3SVC_W3WP", "counters: HTTP Service Request Queues"]);
-    }
-}
-
 #[test]
 fn without_command_lines_the_counters_tell_whose_a_worker_is() {
     let mut iis = Iis::new();
