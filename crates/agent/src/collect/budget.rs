@@ -30,7 +30,7 @@ impl Budget {
     }
 
     pub(super) fn on(config: &Config, clock: Clock) -> Budget {
-        Budget { query: Duration::from_secs(config.perf.timeout.into()), begun: clock(), clock }
+        Budget { query: Duration::from_secs(config.perf.timeout.into()), begun: Duration::ZERO, clock }
     }
 
     /// A cycle begins.

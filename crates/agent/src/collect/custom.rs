@@ -2,7 +2,8 @@
 //!
 //! Every object is asked for in a group of its own, so that a provider that fails spoils itself alone; entries of one object
 //! share a query. What there is no time left for in a cycle comes first in the next one, see [`super::budget`]. What a name is
-//! made of says [`naming`]; which counters and instances an entry means, and what is remembered of them, [`entry`]. One name has one type as long as the agent runs, see [`claims`].
+//! made of says [`naming`]; which counters and instances an entry means, and what is remembered of them,
+//! [`entry`]. One name has one type as long as the agent runs, see [`claims`].
 //!
 //! Source: the objects of performance counters, by the documented types of their counters; see [`crate::perf::formula`].
 
