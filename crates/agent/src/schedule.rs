@@ -97,10 +97,11 @@ impl LaneTask {
             Lane::Disk | Lane::Ntp => quarter.clamp(Duration::from_secs(8), Duration::from_secs(15)),
             // Alone in its lane, and given up after 10 s by its unit.
             Lane::Service => quarter.clamp(Duration::from_secs(12), Duration::from_secs(15)),
-            // Alone in its lane, or with one more. A query is given up after its own time, and after two of them the rest.
+            // No query begins after the time of one (`collect::budget`). The last one may wait for its turn, and for the process
+            // that asks to start, before it takes its own.
             Lane::Iis | Lane::Mssql | Lane::Custom => {
                 let query = Duration::from_secs(self.shared.context.config.perf.timeout.into());
-                2 * query + Duration::from_secs(5)
+                3 * query + Duration::from_secs(15)
             }
             // Alone in its lane. A driver that no other program keeps awake wakes each device for some seconds.
             Lane::Gpu => (2 * quarter).clamp(Duration::from_secs(5), Duration::from_secs(30)),

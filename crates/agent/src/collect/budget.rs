@@ -1,8 +1,8 @@
 //! How many queries of counters fit into a cycle of their lane.
 //!
-//! The schedule gives a collector the time of two queries and five seconds, and what it said is lost when that is over. What
-//! takes its time is not the queries alone: there is a turn to wait for, a list of services, a table of names. So time is what
-//! counts here: no query begins that might not end within that of two.
+//! The schedule gives a collector the time of three queries and some seconds, and what it said is lost when that is over. What
+//! takes its time is not the queries alone: there is a turn to wait for, a process to start, a list of services, a table of
+//! names. So time is what counts here, and not how a query ended: none begins when the time of one has gone.
 
 use std::time::{Duration, Instant};
 
@@ -10,6 +10,9 @@ use crate::config::Config;
 
 /// Any that never goes back.
 pub(super) type Clock = Box<dyn Fn() -> Duration + Send>;
+
+/// Why something is not asked.
+pub(super) const SPENT: &str = "not asked in this cycle, as others took all its time";
 
 /// For what lies between a query that took all its time and the next one; far from what the schedule adds.
 const SLACK: Duration = Duration::from_secs(1);
@@ -27,7 +30,7 @@ impl Budget {
     }
 
     pub(super) fn on(config: &Config, clock: Clock) -> Budget {
-        Budget { query: Duration::from_secs(config.perf.timeout.into()), begun: clock(), clock }
+        Budget { query: Duration::from_secs(config.perf.timeout.into()), begun: Duration::ZERO, clock }
     }
 
     /// A cycle begins.

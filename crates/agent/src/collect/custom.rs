@@ -1,8 +1,9 @@
 //! `perf.*`: performance counters that `collector.counters` names (Windows).
 //!
 //! Every object is asked for in a group of its own, so that a provider that fails spoils itself alone; entries of one object
-//! share a query. What there is no time left for in a cycle comes first in the next one, see [`super::budget`]. What a name is made of says [`naming`]; which counters and instances an entry means, and what is remembered of
-//! them, [`entry`]. One name has one type as long as the agent runs, see [`claims`].
+//! share a query. What there is no time left for in a cycle comes first in the next one, see [`super::budget`]. What a name is
+//! made of says [`naming`]; which counters and instances an entry means, and what is remembered of them,
+//! [`entry`]. One name has one type as long as the agent runs, see [`claims`].
 //!
 //! Source: the objects of performance counters, by the documented types of their counters; see [`crate::perf::formula`].
 
@@ -12,7 +13,7 @@ mod naming;
 
 use std::sync::Arc;
 
-use super::budget::Budget;
+use super::budget::{Budget, SPENT};
 use super::{Class, Collector, Context, Cx, Guard, Guarded, Lane, Opened, Spec};
 use crate::config::{CounterSet, INSTANCE};
 use crate::model::{Metric, On, Platform, Sets};
@@ -187,7 +188,7 @@ impl Custom {
         for n in (0..count).cycle().skip(self.first).take(count) {
             if !self.budget.has_room() {
                 self.first = n;
-                cx.problem("the other objects", "not asked in this cycle, as others took all its time");
+                cx.problem("the other objects", SPENT);
                 return;
             }
             if let Some(object) = self.objects.get_mut(n) {

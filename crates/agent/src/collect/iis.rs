@@ -11,7 +11,6 @@
 
 mod apps;
 mod aspnet;
-mod budget;
 mod cache;
 mod clr;
 pub(super) mod host_config;
@@ -22,13 +21,13 @@ pub(super) mod pools;
 mod sites;
 mod workers;
 
+use super::budget::{Budget, SPENT};
 use super::{Collector, Context, Cx, Lane, Spec};
 use crate::config::Switch;
 use crate::model::{Metric, concat};
 use crate::perf::client::Refused;
 use crate::perf::meter::{Line, counters, metrics};
 use crate::perf::rows::{Missing, Table};
-use budget::{Budget, SPENT};
 
 static METRICS: [Metric; 123] = concat(&[
     &metrics(&lines::SITES),

@@ -31,7 +31,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 use falcon_sys::types::{Proc, Service};
 
-use super::budget::Budget;
+use super::budget::{Budget, SPENT};
 use super::pattern::{Choice, Pattern};
 use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec};
 use crate::config::{Config, Switch};
@@ -91,8 +91,6 @@ static METRICS: [Metric; declared::<0>().1] = declared().0;
 const LOOK: Duration = Duration::from_secs(600);
 /// Seconds after its start in which an instance need not have any counters: it says that it runs before it has them.
 const YOUNG_S: f64 = 180.0;
-/// Why an instance was passed over.
-const NO_TIME: &str = "not asked in this cycle, as others took all its time";
 
 pub(super) const SPEC: Spec = Spec {
     name: "mssql",
@@ -265,7 +263,7 @@ impl Mssql {
             let what = format!("counters of SQL Server instance {}", instance.name);
             if !self.budget.has_room() {
                 self.first.get_or_insert_with(|| instance.name.clone());
-                cx.problem(what, NO_TIME);
+                cx.problem(what, SPENT);
                 continue;
             }
             let answer = instance.ask(cx, &self.perf);

@@ -25,7 +25,7 @@ use std::time::Duration;
 use falcon_sys::Host;
 use falcon_sys::types::Proc;
 
-use super::budget::Budget;
+use super::super::budget::Budget;
 use super::host_config::key;
 use super::workers::{Facts, Workers, is_worker};
 use crate::collect::pattern::Choice;

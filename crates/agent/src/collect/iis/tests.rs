@@ -184,7 +184,7 @@ fn clock(seconds: &[u64]) -> Box<dyn Fn() -> Duration + Send> {
 /// With all four parts.
 fn timed(fake: &Fake, seconds: &[u64]) -> Iis {
     let context = context(fake, r#"{"collector": {"iisHttp": true, "clr": true}}"#);
-    Iis { parts: parts(&context), budget: Budget::by(&context.config, clock(seconds)) }
+    Iis { parts: parts(&context), budget: Budget::on(&context.config, clock(seconds)) }
 }
 
 fn asked(fake: &Fake) -> Vec<String> {

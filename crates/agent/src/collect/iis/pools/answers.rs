@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 
 use falcon_sys::types::Proc;
 
-use super::super::budget::{Budget, SPENT};
+use super::super::super::budget::{Budget, SPENT};
 use super::super::host_config::{HostConfig, key};
 use super::super::workers::{Worker, split_instance};
 use super::TOTAL;

@@ -111,7 +111,7 @@ fn queues_are_not_asked_where_the_other_counters_took_all_the_time() {
         *looks += 1;
         Duration::from_secs(if *looks < 3 { 0 } else { 15 })
     };
-    iis.pools.budget = Budget::by(&iis.config, Box::new(clock));
+    iis.pools.budget = Budget::on(&iis.config, Box::new(clock));
     let said = iis.cycle(None);
     assert!(said.contains_key("state A") && said.contains_key("mem.ws A") && !said.contains_key("queue.size A"));
     assert_eq!(iis.problems(), ["counters: HTTP Service Request Queues"]);
