@@ -18,10 +18,12 @@ pub fn asking(peer: &Peer, entries: &[Json]) -> Json {
 
 const S: u64 = 10_000_000;
 
+type Typed = (&'static str, u32, Value, Value, Option<(&'static str, Number)>);
+
 /// Name, type, number at first, number after a step; the metric's type with what must arrive after the step. Bases stand
 /// behind what they belong to. The object's clock steps by 10 s, of 10,000,000 ticks each.
 #[rustfmt::skip]
-const TYPES: &[(&str, u32, Value, Value, Option<(&str, Number)>)] = {
+const TYPES: &[Typed] = {
     use Number::{About, Is};
     const fn v(value: u64) -> Value { Value::Is(value) }
     &[
@@ -84,9 +86,7 @@ fn every_type_of_counter_arrives_as_its_formula_says() {
     let shape = providers[0].object("Fixture Types", &named);
     let windows = Windows::new(&providers, |file| file);
     let scripted = |is_after: bool| {
-        let value = |(name, _, before, after, _): &(&'static str, u32, Value, Value, _)| {
-            (*name, if is_after { *after } else { *before })
-        };
+        let value = |(name, _, before, after, _): &Typed| (*name, if is_after { *after } else { *before });
         let values: Vec<(&str, Value)> = TYPES.iter().map(value).collect();
         let mut object = shape.one(&values);
         object.clock = Some((if is_after { 1010 * S } else { 1000 * S }, S));

@@ -43,7 +43,7 @@ fn sites_and_their_total_arrive() {
             site(&web, "_Total", 7 * G, gets, 55, 9000),
             site(&web, "Default Web Site", 5 * G, 1, 1, 0),
             site(&web, "Default Web Site", 6 * G, gets, 40, 500),
-            site(&web, "生产, A", 1 * G, 17, 15, 400),
+            site(&web, "生产, A", G, 17, 15, 400),
         ])]
     };
     windows.script("W3SVC", scripted(4_294_967_290));
