@@ -15,7 +15,7 @@ use crate::wine::{self, Session};
 use crate::workspace::{PERF_FIXTURE, PRODUCT};
 
 /// Integration tests that drive a finished executable and the Go peer; they have steps of their own.
-const HARNESSED: [&str; 4] = ["faults", "interop", "perf", "service"];
+pub const HARNESSED: [&str; 4] = ["faults", "interop", "perf", "service"];
 
 /// Tests of `faults` that make file systems of their own.
 const MOUNTED: &str = "mounted::";

@@ -56,13 +56,6 @@ pub enum Refused {
     Failed(String),
 }
 
-impl Refused {
-    /// Whether it took all the time that a call may take: a collector cannot wait for many of these in one cycle.
-    pub fn took_its_time(&self) -> bool {
-        matches!(self, Refused::Late(_) | Refused::Crowded)
-    }
-}
-
 /// Who answers. Calls block: for their turn (the time that a query has, and 2 s), for a process that starts (10 s), for the
 /// answer (the time that a query has), and for the end of a process that gives none (2 s).
 pub trait Source: Send + Sync {

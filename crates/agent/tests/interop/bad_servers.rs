@@ -33,7 +33,7 @@ fn faults() -> Vec<Does> {
 /// One address for each fault, all tried in one round; then all of them are taken over by good servers.
 #[test]
 fn faulty_transfers_are_told_once_and_cost_no_point() {
-    let servers: Vec<Server> = faults().into_iter().map(|fault| Server::start(fault)).collect();
+    let servers: Vec<Server> = faults().into_iter().map(Server::start).collect();
     let addrs: Vec<&str> = servers.iter().map(|server| server.addr.as_str()).collect();
     let agent = Agent::start(&json!({ "hostname": "h", "transfer": { "addrs": addrs, "interval": 1 } }));
     agent.wait("a call to every server", || {
@@ -77,7 +77,7 @@ fn items(call: Call) -> Vec<Item> {
 
 #[test]
 fn a_faulty_hbs_is_told_once_and_holds_nothing_else_up() {
-    let servers: Vec<Server> = faults().into_iter().map(|fault| Server::start(fault)).collect();
+    let servers: Vec<Server> = faults().into_iter().map(Server::start).collect();
     let addrs: Vec<&str> = servers.iter().map(|server| server.addr.as_str()).collect();
     let agent = Agent::start(&json!({
         "hostname": "h", "heartbeat": { "addr": addrs, "interval": 1 }, "transfer": { "interval": 1 },
