@@ -1,6 +1,7 @@
 //! `mssql.*`: every instance of SQL Server, by its performance counters, its service and its process; no login is needed.
 //!
-//! An instance that does not run is down and nothing else: its counters may still be there, and stand. Each instance is a
+//! An instance that does not run is down and nothing else: its counters may still be there, and stand; one of a failover
+//! cluster is not even down, as another host runs it. Each instance is a
 //! group of counters of its own, which fails alone; what a version does not have is absent. Which instances there are is looked
 //! at every ten minutes ([`discovery`]). The metrics stand in tables: [`engine`], [`locks`], [`access`], [`transactions`],
 //! [`databases`], [`waits`], [`availability`], [`pools`], [`process`], and those of older agents in [`legacy`].
@@ -29,7 +30,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context as _;
-use falcon_sys::types::{Proc, Service};
+use falcon_sys::types::{Proc, Service, SqlInstance};
 
 use super::budget::Budget;
 use super::pattern::{Choice, Pattern};
@@ -128,6 +129,7 @@ struct Mssql {
     stats: Arc<Stats>,
     /// Of all instances that there are.
     names: Vec<String>,
+    registered: Vec<SqlInstance>,
     /// Those that are told of.
     instances: Vec<Instance>,
     /// That there was no time left for: it is asked first.
@@ -167,6 +169,7 @@ impl Mssql {
             guard: Guard::new(Guarded::Databases, config, stats),
             stats: stats.clone(),
             names: Vec::new(),
+            registered: Vec::new(),
             instances: Vec::new(),
             first: None,
             looked: None,
@@ -212,6 +215,9 @@ impl Mssql {
             }
         }
         self.names = names;
+        if let Some(registered) = found.registered {
+            self.registered = registered;
+        }
         self.unread = found.unread;
         Some(counters)
     }
@@ -229,13 +235,30 @@ impl Mssql {
         }
     }
 
+    /// Takes over what setup tells of each, and logs what is new of it.
+    fn introduce(&mut self) {
+        for instance in &mut self.instances {
+            let registered = self.registered.iter().find(|it| it.name.eq_ignore_ascii_case(&instance.name));
+            instance.is_clustered = registered.is_some_and(|registered| registered.is_clustered);
+            let edition = registered.and_then(|registered| self.system.edition(&registered.id));
+            let about = discovery::about(registered, edition.as_deref());
+            if instance.about != about {
+                tracing::info!(code = "M001", "mssql: instance {}: {about}", instance.name);
+                instance.about = about;
+            }
+        }
+    }
+
     /// Services and processes, as far as these could be read.
     fn emit_states(&mut self, cx: &mut Cx<'_>, is_new: bool, processes: io::Result<()>) {
         for instance in &mut self.instances {
             instance.is_young = false;
             if is_new {
                 instance.look_up(self.services.as_deref().unwrap_or_default());
-                cx.emit(&process::UP, &instance.tags, f64::from(u8::from(instance.is_running)));
+                // Another host of its cluster runs it, or none: nobody knows here.
+                if instance.is_running || !instance.is_clustered {
+                    cx.emit(&process::UP, &instance.tags, f64::from(u8::from(instance.is_running)));
+                }
             }
         }
         if !self.instances.iter().any(|instance| instance.is_running) {
@@ -357,6 +380,9 @@ impl Collector for Mssql {
         let is_new = self.list(cx)?;
         let looked_with = self.look(cx.tick.elapsed);
         self.choose(cx);
+        if looked_with.is_some() {
+            self.introduce();
+        }
         for (what, why) in &self.unread {
             cx.problem(what, why);
         }
