@@ -164,7 +164,8 @@ fn of_two_databases_with_the_same_tags_the_first_is_told_of_as_long_as_it_is_the
         let remarks = BTreeSet::from_iter(&collected.remarks).len();
         (value, remarks, rig.stats.collided.get() - before)
     };
-    let (blank, line): ((&str, &[u64]), (&str, &[u64])) = (("a b", &[1, 1, 1]), ("a_b", &[2, 2, 2]));
+    type One = (&'static str, &'static [u64]);
+    let (blank, line): (One, One) = (("a b", &[1, 1, 1]), ("a_b", &[2, 2, 2]));
     // Two of the metrics that are on by default, and the percentage, which is of another table.
     assert_eq!(told(&mut rig, &[blank, line]), (Some(1.0), 1, 3));
     assert_eq!(told(&mut rig, &[line, blank]), (Some(1.0), 1, 3), "a stable choice");
