@@ -1,6 +1,7 @@
 //! `mssql.*`: every instance of SQL Server, by its performance counters, its service and its process; no login is needed.
 //!
-//! An instance that does not run is down and nothing else: its counters may still be there, and stand. Each instance is a
+//! An instance that does not run is down and nothing else: its counters may still be there, and stand; one of a failover
+//! cluster is not even down, as another host runs it. Each instance is a
 //! group of counters of its own, which fails alone; what a version does not have is absent. Which instances there are is looked
 //! at every ten minutes ([`discovery`]). The metrics stand in tables: [`engine`], [`locks`], [`access`], [`transactions`],
 //! [`databases`], [`waits`], [`availability`], [`pools`], [`process`], and those of older agents in [`legacy`].
@@ -9,10 +10,12 @@
 
 mod access;
 mod availability;
+mod bound;
 mod databases;
 mod discovery;
 mod engine;
 mod instance;
+mod known;
 mod legacy;
 mod locks;
 mod part;
@@ -22,25 +25,23 @@ mod table;
 mod transactions;
 mod waits;
 
-use std::cmp::Reverse;
 use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::Context as _;
-use falcon_sys::types::{Proc, Service};
+use falcon_sys::types::{Proc, Service, SqlInstance};
 
 use super::budget::{Budget, SPENT};
 use super::pattern::{Choice, Pattern};
 use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec};
 use crate::config::{Config, Switch};
 use crate::model::{Metric, Sets};
-use crate::perf::client::{Counters, Perf, Tables};
+use crate::perf::client::{Perf, Tables};
 use crate::stats::Stats;
 use discovery::{System, Windows};
 use instance::{Instance, Wishes};
-use table::{Object, POOLS, is_total};
+use table::{Object, POOLS};
 
 const OBJECTS: &[&[Object]] = &[
     engine::OBJECTS,
@@ -126,6 +127,7 @@ struct Mssql {
     stats: Arc<Stats>,
     /// Of all instances that there are.
     names: Vec<String>,
+    registered: Vec<SqlInstance>,
     /// Those that are told of.
     instances: Vec<Instance>,
     /// That there was no time left for: it is asked first.
@@ -165,6 +167,7 @@ impl Mssql {
             guard: Guard::new(Guarded::Databases, config, stats),
             stats: stats.clone(),
             names: Vec::new(),
+            registered: Vec::new(),
             instances: Vec::new(),
             first: None,
             looked: None,
@@ -174,66 +177,16 @@ impl Mssql {
         }
     }
 
-    /// Lists the services; whether that is of now. Of a list that cannot be had the one before counts.
-    fn list(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<bool> {
-        match (self.system.services(), &self.services) {
-            (Ok(services), _) => {
-                self.services = Some(services);
-                Ok(true)
-            }
-            (Err(error), Some(_)) => {
-                cx.problem("services", error);
-                Ok(false)
-            }
-            (Err(error), None) => Err(error).context("services"),
-        }
-    }
-
-    /// Looks for instances where it is time to. What it asked with is given back: as long as that is open, the process that
-    /// answers does not end before instances ask it.
-    fn look(&mut self, elapsed: Option<Duration>) -> Option<Counters> {
-        let since = self.looked.map(|since| since.saturating_add(elapsed.unwrap_or_default()));
-        self.looked = since.filter(|since| *since < LOOK);
-        if self.looked.is_some() {
-            return None;
-        }
-        self.looked = Some(Duration::ZERO);
-        let services = self.services.as_deref().unwrap_or_default();
-        let counters = self.perf.open("mssql");
-        let found = discovery::look(self.system.as_mut(), services, &counters, &self.budget);
-        let mut names = found.names;
-        if !found.is_whole {
-            for name in self.names.drain(..) {
-                if !names.iter().any(|found| found.eq_ignore_ascii_case(&name)) {
-                    names.push(name);
-                }
-            }
-        }
-        self.names = names;
-        self.unread = found.unread;
-        Some(counters)
-    }
-
-    /// Leaves as many instances as there may be.
-    fn choose(&mut self, cx: &mut Cx<'_>) {
-        let mut names = self.names.clone();
-        self.instances_guard.apply(cx, &mut names, |name| name.to_ascii_lowercase(), |_| 0);
-        let is_it = |instance: &Instance, name: &String| instance.name.eq_ignore_ascii_case(name);
-        self.instances.retain(|instance| names.iter().any(|name| is_it(instance, name)));
-        for name in &names {
-            if !self.instances.iter().any(|instance| is_it(instance, name)) {
-                self.instances.push(Instance::new(name));
-            }
-        }
-    }
-
     /// Services and processes, as far as these could be read.
     fn emit_states(&mut self, cx: &mut Cx<'_>, is_new: bool, processes: io::Result<()>) {
         for instance in &mut self.instances {
             instance.is_young = false;
             if is_new {
                 instance.look_up(self.services.as_deref().unwrap_or_default());
-                cx.emit(&process::UP, &instance.tags, f64::from(u8::from(instance.is_running)));
+                // Another host of its cluster runs it, or none: nobody knows here.
+                if instance.is_running || !instance.is_clustered {
+                    cx.emit(&process::UP, &instance.tags, f64::from(u8::from(instance.is_running)));
+                }
             }
         }
         if !self.instances.iter().any(|instance| instance.is_running) {
@@ -291,59 +244,6 @@ impl Mssql {
         answers.sort_unstable_by_key(|answer| answer.place);
         answers
     }
-
-    /// Leaves as many databases as there may be, of all instances together.
-    fn bound(&mut self, cx: &mut Cx<'_>, answers: &mut [Answer]) {
-        if !databases::LINES.iter().any(|line| cx.wants(&line.metric)) {
-            return;
-        }
-        let mut all: Vec<(usize, String, u64)> = Vec::new();
-        let mut named: Vec<bool> = vec![false; self.named.len()];
-        let mut is_any = false;
-        for (n, answer) in answers.iter().enumerate() {
-            let Some(table) = self.databases(answer) else { continue };
-            is_any |= table.rows.iter().any(|row| !is_total(&row.instance));
-            for ((_, pattern), named) in self.named.iter().zip(&mut named) {
-                *named |= table.rows.iter().any(|row| pattern.fits(&row.instance));
-            }
-            let mut once = HashSet::new();
-            let told = table.rows.iter().filter(|row| self.wishes.has(&row.instance) && once.insert(&row.instance));
-            all.extend(told.map(|row| (n, row.instance.clone(), databases::data_size(table, row))));
-        }
-        for ((written, _), _) in self.named.iter().zip(named).filter(|(_, named)| is_any && !named) {
-            cx.remark(format!("database {written}"), "fits none of the instances that run on this host");
-        }
-        let mut stay = all.clone();
-        let name = |(n, name, _): &(usize, String, u64)| {
-            let instance = answers.get(*n).and_then(|answer| self.instances.get(answer.place));
-            format!("{}/{name}", instance.map_or("", |instance| instance.name.as_str()))
-        };
-        // Of those that run and did not answer nobody knows how many there are.
-        let answered: HashSet<usize> =
-            answers.iter().filter(|answer| self.databases(answer).is_some()).map(|answer| answer.place).collect();
-        let unseen = self.instances.iter().enumerate();
-        let unseen = unseen.filter(|(place, instance)| instance.is_running && !answered.contains(place));
-        let unseen: Vec<String> = unseen.map(|(_, instance)| format!("{}/", instance.name)).collect();
-        let is_unseen = |name: &str| unseen.iter().any(|instance| name.starts_with(instance));
-        self.guard.apply_seen(cx, &mut stay, name, |(_, _, size)| Reverse(*size), is_unseen);
-        if stay.len() == all.len() {
-            return;
-        }
-        let stay: HashSet<(usize, String)> = stay.into_iter().map(|(n, name, _)| (n, name)).collect();
-        for (n, name, _) in all {
-            let key = (n, name);
-            if !stay.contains(&key)
-                && let Some(answer) = answers.get_mut(n)
-            {
-                answer.left_out.insert(key.1);
-            }
-        }
-    }
-
-    fn databases<'a>(&self, answer: &'a Answer) -> Option<&'a crate::perf::rows::Table> {
-        let place = self.instances.get(answer.place)?.place_of(databases::DATABASES)?;
-        answer.tables.get(place)?.as_ref().ok()
-    }
 }
 
 impl Collector for Mssql {
@@ -355,6 +255,9 @@ impl Collector for Mssql {
         let is_new = self.list(cx)?;
         let looked_with = self.look(cx.tick.elapsed);
         self.choose(cx);
+        if looked_with.is_some() {
+            self.introduce();
+        }
         for (what, why) in &self.unread {
             cx.problem(what, why);
         }

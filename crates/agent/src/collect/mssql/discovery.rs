@@ -29,6 +29,8 @@ const DEADLINE: Duration = Duration::from_secs(5);
 /// What is asked of the system; a test answers itself.
 pub(super) trait System: Send {
     fn registered(&mut self) -> io::Result<Vec<SqlInstance>>;
+    /// As setup wrote it, by the name of the instance's keys.
+    fn edition(&mut self, id: &str) -> Option<String>;
     fn services(&mut self) -> io::Result<Vec<Service>>;
     /// Those of SQL Server's engine.
     fn processes(&mut self, into: &mut Vec<Proc>) -> io::Result<()>;
@@ -49,6 +51,11 @@ impl Windows {
 impl System for Windows {
     fn registered(&mut self) -> io::Result<Vec<SqlInstance>> {
         falcon_sys::sql_instances()
+    }
+
+    fn edition(&mut self, id: &str) -> Option<String> {
+        let setup = format!(r"SOFTWARE\Microsoft\Microsoft SQL Server\{id}\Setup");
+        falcon_sys::registry_text(&setup, "Edition").ok().flatten()
     }
 
     fn services(&mut self) -> io::Result<Vec<Service>> {
@@ -84,6 +91,8 @@ fn is_any(registered: io::Result<Vec<SqlInstance>>, account: io::Result<Option<S
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Found {
     pub names: Vec<String>,
+    /// As setup tells of them, where that could be read.
+    pub registered: Option<Vec<SqlInstance>>,
     /// Whether everything could be looked at.
     pub is_whole: bool,
     /// What could not be looked at, and why.
@@ -93,7 +102,10 @@ pub(super) struct Found {
 pub(super) fn look(system: &mut dyn System, services: &[Service], counters: &Counters, budget: &Budget) -> Found {
     let mut found = Found::default();
     match system.registered() {
-        Ok(instances) => instances.iter().for_each(|instance| found.add(&instance.name)),
+        Ok(instances) => {
+            instances.iter().for_each(|instance| found.add(&instance.name));
+            found.registered = Some(instances);
+        }
         Err(error) => found.unread.push(("registered instances of SQL Server".to_owned(), error.to_string())),
     }
     services.iter().filter_map(|service| of_service(&service.name)).for_each(|name| found.add(name));
@@ -113,6 +125,16 @@ pub(super) fn look(system: &mut dyn System, services: &[Service], counters: &Cou
     }
     found.is_whole = found.unread.is_empty();
     found
+}
+
+/// What setup tells of an instance, in words.
+pub(super) fn about(registered: Option<&SqlInstance>, edition: Option<&str>) -> String {
+    let Some(SqlInstance { version, is_clustered, .. }) = registered else {
+        return "not registered by setup".to_owned();
+    };
+    let version = version.as_deref().unwrap_or("unknown");
+    let edition = edition.unwrap_or("unknown edition");
+    format!("version {version}, {edition}, {}", if *is_clustered { "of a failover cluster" } else { "not clustered" })
 }
 
 impl Found {

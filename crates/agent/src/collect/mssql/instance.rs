@@ -37,6 +37,10 @@ pub(super) struct Instance {
     pub name: String,
     pub tags: Tags,
     pub engine: Engine,
+    /// It runs on one of several hosts.
+    pub is_clustered: bool,
+    /// What the log has of it.
+    pub about: String,
     /// When the manager was last asked.
     pub is_running: bool,
     pub pid: Option<u32>,
@@ -62,6 +66,8 @@ impl Instance {
             name: name.to_owned(),
             tags: Tags::of(&[("instance", name)]),
             engine: Engine::default(),
+            is_clustered: false,
+            about: String::new(),
             is_running: false,
             pid: None,
             is_young: false,

@@ -21,7 +21,7 @@ pub(super) const UP: Metric = own(
     "mssql.up",
     "1",
     "EnumServicesStatusExW",
-    "1 while the service runs, else 0; of a failover cluster 1 on one of its hosts",
+    "1 while the service runs, else 0; of a failover cluster 1 on the host that runs it, absent on the others",
 );
 pub(super) const AVAILABLE: Metric = own(
     "mssql.perf.available",

@@ -5,7 +5,6 @@ use crate::config::parse;
 use crate::model::{Platform, Tick};
 use crate::perf::fake::{Fake, table};
 use crate::perf::rows::{Missing, Raw, Table};
-use falcon_sys::types::SqlInstance;
 use std::collections::{BTreeMap, BTreeSet};
 use std::io;
 use std::sync::Mutex;
@@ -27,6 +26,9 @@ struct Host(Arc<Mutex<Facts>>);
 #[derive(Default)]
 struct Facts {
     registered: Vec<&'static str>,
+    /// Of those that are registered.
+    clustered: Vec<&'static str>,
+    edition: Option<&'static str>,
     registry_fails: bool,
     services: Vec<(&'static str, u32, u32)>,
     services_fail: bool,
@@ -44,11 +46,15 @@ impl System for Host {
         }
         let instance = |name: &&str| SqlInstance {
             name: (*name).to_owned(),
-            id: "MSSQL.1".to_owned(),
-            version: None,
-            is_clustered: false,
+            id: format!("MSSQL15.{name}"),
+            version: Some("15.0.4316.3".to_owned()),
+            is_clustered: facts.clustered.contains(name),
         };
         Ok(facts.registered.iter().map(instance).collect())
+    }
+
+    fn edition(&mut self, id: &str) -> Option<String> {
+        self.0.lock().unwrap().edition.map(|edition| format!("{edition} ({id})"))
     }
 
     fn services(&mut self) -> io::Result<Vec<Service>> {

@@ -80,7 +80,42 @@ fn instances_are_looked_for_every_ten_minutes() {
     assert_eq!(collected.problems[0], ("registered instances of SQL Server".to_owned(), "no registry".to_owned()));
 }
 
-// Those beyond the bound were told of in words alone, and which ones these were changed with the order in which they were found.
+// Each host of a failover cluster but one said that its SQL Server was down.
+#[test]
+fn a_clustered_instance_that_does_not_run_here_is_not_down() {
+    let mut rig = Rig::typical(EXTENDED);
+    rig.facts(|facts| facts.clustered = vec!["MSSQLSERVER", "Prod"]);
+    assert_eq!(names(&rig.cycle(), "mssql.up"), ["mssql.up{instance=MSSQLSERVER}"]);
+    rig.facts(|facts| facts.services = vec![("MSSQLSERVER", 1, 0), ("MSSQL$Prod", 4, 20)]);
+    assert_eq!(names(&rig.cycle(), "mssql.up"), ["mssql.up{instance=Prod}"]);
+}
+
+// Version and edition were read, and nobody saw them.
+#[test]
+fn what_setup_tells_of_an_instance_is_kept_for_the_log() {
+    let mut rig = Rig::typical(EXTENDED);
+    rig.facts(|facts| {
+        (facts.clustered, facts.edition) = (vec!["Prod"], Some("Standard Edition"));
+        facts.services.push(("MSSQL$Other", 1, 0));
+    });
+    rig.cycle();
+    let about = |rig: &Rig| -> Vec<String> {
+        let all = rig.collector.instances.iter();
+        all.map(|instance| format!("{}: {}", instance.name, instance.about)).collect()
+    };
+    let told = [
+        "MSSQLSERVER: version 15.0.4316.3, Standard Edition (MSSQL15.MSSQLSERVER), not clustered",
+        "Prod: version 15.0.4316.3, Standard Edition (MSSQL15.Prod), of a failover cluster",
+        "Other: not registered by setup",
+    ];
+    assert_eq!(about(&rig), told);
+    // What cannot be read changes nothing.
+    rig.facts(|facts| facts.registry_fails = true);
+    (0..10).for_each(|_| drop(rig.cycle()));
+    assert_eq!(about(&rig), told);
+}
+
+// Those beyond the bound were in no count, and which ones they were changed with what else was found.
 #[test]
 fn over_the_bound_instances_are_left_out_counted_and_told_once() {
     let file = r#"{"collector": {"names": ["extended"], "limits": {"instances": 2}}}"#;
