@@ -24,7 +24,7 @@ mod workers;
 use super::budget::{Budget, SPENT};
 use super::{Collector, Context, Cx, Lane, Spec};
 use crate::config::Switch;
-use crate::model::{Metric, concat};
+use crate::model::{Metric, Platform, concat};
 use crate::perf::client::Refused;
 use crate::perf::meter::{Line, counters, metrics};
 use crate::perf::rows::{Missing, Table};
@@ -54,7 +54,10 @@ pub(super) const SPEC: Spec = Spec {
     rates: true,
     metrics: &METRICS,
     options: &[],
-    open: |cx: &Context| Ok(open(cx, is_installed)),
+    open: |cx: &Context| match Platform::CURRENT {
+        Platform::Linux => Ok(None),
+        Platform::Windows => Ok(open(cx, is_installed)),
+    },
 };
 
 /// The service that IIS serves sites with.

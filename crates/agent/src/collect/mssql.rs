@@ -36,7 +36,7 @@ use super::budget::{Budget, SPENT};
 use super::pattern::{Choice, Pattern};
 use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec};
 use crate::config::{Config, Switch};
-use crate::model::{Metric, Sets};
+use crate::model::{Metric, Platform, Sets};
 use crate::perf::client::{Perf, Tables};
 use crate::stats::Stats;
 use discovery::{System, Windows};
@@ -102,6 +102,7 @@ pub(super) const SPEC: Spec = Spec {
     options: &[POOLS],
     open: |cx: &Context| {
         Ok(match cx.config.mssql.enabled {
+            _ if Platform::CURRENT == Platform::Linux => None,
             Switch::Off => None,
             Switch::Auto if !discovery::is_there() => None,
             Switch::Auto | Switch::On => {

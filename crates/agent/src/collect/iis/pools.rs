@@ -32,7 +32,7 @@ use crate::collect::pattern::Choice;
 use crate::collect::process::gains::Seen;
 use crate::collect::{Class, Collector, Context, Cx, Guard, Guarded, Lane, Spec};
 use crate::config::{Config, Switch};
-use crate::model::{Metric, Tags};
+use crate::model::{Metric, Platform, Tags};
 use crate::perf::client::Counters;
 use crate::perf::rows::Row;
 use crate::stats::Stats;
@@ -51,6 +51,7 @@ pub(in crate::collect) const SPEC: Spec = Spec {
     options: &[ALL_QUEUES],
     open: |cx: &Context| {
         let is_meant = match cx.config.iis.enabled {
+            _ if Platform::CURRENT == Platform::Linux => false,
             Switch::Off => false,
             Switch::On => true,
             Switch::Auto => super::is_installed(),
