@@ -104,8 +104,10 @@ impl Buffer {
         }) {
             Ok(words) => words,
             Err(error) => {
-                // What did not fit has made it as large as it may be.
-                self.words = Vec::new();
+                // What did not fit has made it as large as it may be; a call that fails each time costs no allocation each time.
+                if size_of_val(&*self.words) > KEPT_BYTES {
+                    self.words = Vec::new();
+                }
                 return Err(error);
             }
         };
