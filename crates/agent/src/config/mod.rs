@@ -204,6 +204,8 @@ pub struct Http {
     pub token: Secret,
     /// Who may connect besides this host; empty: everybody.
     pub allow: Vec<Network>,
+    /// Who may reload and end the agent and see its configuration, besides this host and those that hbs names.
+    pub admin_allow: Vec<Network>,
     /// Names of this host that browsers may use, besides those that it knows itself; in lower case.
     pub hosts: Vec<String>,
     pub tls: Tls,
