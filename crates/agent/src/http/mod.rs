@@ -36,8 +36,8 @@ use axum::routing::any;
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
-use self::answer::{Refused, plain, wants_json};
 pub use self::admin::{COMMANDS, Command, Commands, Reloaded};
+use self::answer::{Refused, plain, wants_json};
 pub use self::api::Facts;
 pub use self::listen::{Port, try_bind};
 pub use self::serve::{Entrance, serve};

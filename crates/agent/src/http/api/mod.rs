@@ -10,7 +10,7 @@ mod kernel;
 mod memory;
 mod system;
 #[cfg(test)]
-pub(super) mod tests;
+mod tests;
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -92,11 +92,7 @@ impl<T: Clone + Send + 'static> Fact<T> {
     }
 
     /// What was learned within the last second, else the answer to `question`, if it comes within `limit`.
-    async fn tell(
-        self: &Arc<Self>,
-        limit: Duration,
-        question: impl FnOnce() -> Told<T> + Send + 'static,
-    ) -> Told<T> {
+    async fn tell(self: &Arc<Self>, limit: Duration, question: impl FnOnce() -> Told<T> + Send + 'static) -> Told<T> {
         let fact = self.clone();
         // A task of its own: it goes on when who asked has hung up, and whoever asks next waits for it.
         let told = tokio::spawn(async move {
