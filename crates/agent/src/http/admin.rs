@@ -15,7 +15,7 @@ use tokio::sync::{mpsc, oneshot};
 use super::Site;
 use super::answer::plain;
 use super::api::{data, message};
-use crate::config::{Config, RepoUrl};
+use crate::config::Config;
 
 /// What is asked of the agent through its port.
 #[derive(Debug)]
@@ -104,23 +104,9 @@ pub(super) async fn index() -> Response {
 
 /// The configuration as it may be seen, with `heartbeat.addr` as scripts for the Go agent look for it.
 pub(super) fn dump(config: &Config) -> Value {
-    let mut value = serde_json::to_value(config).unwrap_or_default();
+    let mut value = serde_json::to_value(config.without_credentials()).unwrap_or_default();
     if let Some(heartbeat) = value.get_mut("heartbeat").and_then(Value::as_object_mut) {
         heartbeat.insert("addr".to_owned(), config.heartbeat.addrs.first().cloned().unwrap_or_default().into());
     }
-    redact(&mut value);
     value
-}
-
-/// The types of the configuration hide what they know to be secret; this is for texts that carry a secret where none is
-/// expected: an address with a password in it.
-fn redact(value: &mut Value) {
-    match value {
-        Value::String(text) if text.contains("://") && text.contains('@') => {
-            *value = serde_json::to_value(RepoUrl::new(std::mem::take(text))).unwrap_or_default();
-        }
-        Value::Array(items) => items.iter_mut().for_each(redact),
-        Value::Object(members) => members.values_mut().for_each(redact),
-        _ => {}
-    }
 }
