@@ -177,7 +177,7 @@ impl Hub {
         all
     }
 
-    /// The newest value of a metric of this host without tags of its own, if it was collected lately.
+    /// The newest value of a metric of which there is one series, if it was collected lately.
     pub fn collected(&self, metric: &str, now: i64) -> Option<f64> {
         let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         let wanted = |latest: &&Latest| {

@@ -83,25 +83,26 @@ type Told<T> = Result<T, String>;
 /// One thing to be learned of the host.
 struct Fact<T> {
     aside: Aside,
-    last: Mutex<Option<(Instant, Told<T>)>>,
+    last: Arc<Mutex<Option<(Instant, Told<T>)>>>,
 }
 
 impl<T: Clone + Send + 'static> Fact<T> {
     fn new(name: &'static str) -> Arc<Fact<T>> {
-        Arc::new(Fact { aside: Aside::new(name), last: Mutex::default() })
+        Arc::new(Fact { aside: Aside::new(name), last: Arc::default() })
     }
 
     /// What was learned within the last second, else the answer to `question`, if it comes within `limit`.
     async fn tell(self: &Arc<Self>, limit: Duration, question: impl FnOnce() -> Told<T> + Send + 'static) -> Told<T> {
+        // Who has hung up waits no more.
+        let mut last = self.last.clone().lock_owned().await;
+        if let Some((at, told)) = &*last
+            && at.elapsed() < FRESH
+        {
+            return told.clone();
+        }
         let fact = self.clone();
         // A task of its own: it goes on when who asked has hung up, and whoever asks next waits for it.
         let told = tokio::spawn(async move {
-            let mut last = fact.last.lock().await;
-            if let Some((at, told)) = &*last
-                && at.elapsed() < FRESH
-            {
-                return told.clone();
-            }
             let told = fact.aside.ask(limit, question).await.unwrap_or_else(|error| Err(format!("{error:#}")));
             *last = Some((Instant::now(), told.clone()));
             told
