@@ -80,10 +80,13 @@ impl Facts {
 /// What was learned, or why it was not.
 type Told<T> = Result<T, String>;
 
+/// What was learned last, and when.
+type Last<T> = (Instant, Told<T>);
+
 /// One thing to be learned of the host.
 struct Fact<T> {
     aside: Aside,
-    last: Arc<Mutex<Option<(Instant, Told<T>)>>>,
+    last: Arc<Mutex<Option<Last<T>>>>,
 }
 
 impl<T: Clone + Send + 'static> Fact<T> {
