@@ -2,7 +2,7 @@
 //! its start to its end ([`run`]).
 
 mod agent;
-mod aside;
+pub(crate) mod aside;
 pub mod reload;
 mod run;
 

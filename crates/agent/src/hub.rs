@@ -177,6 +177,15 @@ impl Hub {
         all
     }
 
+    /// The newest value of a metric of which there is one series, if it was collected lately.
+    pub fn collected(&self, metric: &str, now: i64) -> Option<f64> {
+        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
+        let wanted = |latest: &&Latest| {
+            latest.origin == Origin::Collected && *latest.sample.metric == *metric && fresh(latest, now)
+        };
+        latest.values().find(wanted).map(|latest| latest.sample.value.get())
+    }
+
     fn remember(&self, samples: Vec<Sample>, origin: Origin, now: i64) {
         let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
         if latest.len() + samples.len() > MAX_SERIES {

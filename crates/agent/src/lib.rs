@@ -21,3 +21,4 @@ pub mod schedule;
 pub mod service;
 pub mod stats;
 pub mod tick;
+pub mod trusted;

@@ -17,13 +17,14 @@ use crate::collect;
 use crate::config::{Config, Loaded};
 use crate::falcon::transfer::Leave;
 use crate::falcon::{hbs, transfer};
-use crate::http::{self, Port, Site};
+use crate::http::{self, Behind, Commands, Facts, Port, Site};
 use crate::hub::Hub;
 use crate::perf::client::Perf;
 use crate::perf::link;
 use crate::queue::Queue;
 use crate::schedule::{self, LaneTask, Mark, Places};
 use crate::stats::Stats;
+use crate::trusted::Trusted;
 
 /// For sending what is left when the agent stops, and for putting on disk what could not be sent.
 const FLUSH: Duration = Duration::from_secs(2);
@@ -60,6 +61,10 @@ struct Lasting {
     started: Instant,
     port: Arc<Port>,
     perf: Perf,
+    /// What the host is asked for its pages; `None`: not yet.
+    facts: Option<Arc<Facts>>,
+    trusted: Arc<Trusted>,
+    commands: Commands,
     /// `None`: no transfer is configured.
     store: Option<Store>,
 }
@@ -147,12 +152,13 @@ impl Store {
 }
 
 impl Agent {
-    /// `how` it is ended, for people.
-    pub fn start(loaded: &Loaded, how: &str) -> Agent {
+    /// `how` it is ended, for people; `commands` is where what its port is asked goes.
+    pub fn start(loaded: &Loaded, how: &str, commands: Commands) -> Agent {
         let stats = Arc::new(Stats::default());
         let store = Store::open(loaded, &stats);
         let perf = link::perf(&loaded.config.perf, &stats);
-        let lasting = Lasting { stats, started: Instant::now(), port: Arc::default(), perf, store };
+        let (port, trusted) = Default::default();
+        let lasting = Lasting { stats, started: Instant::now(), port, perf, facts: None, trusted, commands, store };
         let agent = Agent::go_on(loaded, lasting, &mut [], None);
         announce(&agent.config, &agent.identity, &loaded.source, how);
         agent
@@ -163,7 +169,7 @@ impl Agent {
     }
 
     /// In the place of one that had these marks, and this server if it can stay.
-    fn go_on(loaded: &Loaded, lasting: Lasting, marks: &mut [Mark], server: Option<Server>) -> Agent {
+    fn go_on(loaded: &Loaded, mut lasting: Lasting, marks: &mut [Mark], server: Option<Server>) -> Agent {
         let queue = lasting.store.as_ref().map(|store| store.queue.clone());
         let collecting = Collecting::with(loaded.config.clone(), lasting.stats.clone(), queue, lasting.perf.clone());
         let (leaving, leave) = watch::channel(Leave::Stay);
@@ -195,9 +201,17 @@ impl Agent {
             })
         });
         let http = serves(config).then(|| {
-            let (hub, identity) = (hub.clone(), identity.clone());
-            let (base, started) = (loaded.base(), lasting.started);
-            let site = Site::new(config, base, hub, stats.clone(), identity, transfers.clone(), started);
+            let facts = lasting.facts.get_or_insert_with(|| Arc::new(Facts::new(shared.context.host.clone())));
+            let behind = Behind {
+                hub: hub.clone(),
+                stats: stats.clone(),
+                identity: identity.clone(),
+                transfers: transfers.clone(),
+                facts: facts.clone(),
+                trusted: lasting.trusted.clone(),
+                commands: lasting.commands.clone(),
+            };
+            let site = Site::new(config, loaded.base(), behind, lasting.started);
             match server {
                 Some(server) => {
                     drop(server.router.send_replace(http::router(Arc::new(site))));

@@ -11,7 +11,7 @@ use tokio::sync::oneshot;
 use crate::isolate::Worker;
 
 #[derive(Clone)]
-pub(super) struct Aside {
+pub(crate) struct Aside {
     name: &'static str,
     out: Arc<AtomicBool>,
 }

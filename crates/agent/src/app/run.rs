@@ -4,13 +4,14 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use falcon_sys::EventSource;
-use tokio::sync::{mpsc, watch};
+use tokio::sync::{mpsc, oneshot, watch};
 
 use super::agent::Agent;
 use super::aside::Aside;
 use super::reload::{self, Outcome, Refused};
 use super::{LOG_FILE, LOGS_DIR, STOP, runtime};
 use crate::config::Loaded;
+use crate::http::{self, Command, Reloaded};
 use crate::{guard, log};
 
 /// What is asked of a running agent from outside.
@@ -67,9 +68,13 @@ pub fn run(loaded: Loaded, host: Host) -> anyhow::Result<u8> {
 /// may have been read already.
 struct Asked {
     signals: mpsc::Receiver<Signal>,
+    /// Through the agent's port.
+    commands: mpsc::Receiver<Command>,
     /// Of the guard.
     ended: mpsc::Receiver<u8>,
     again: bool,
+    /// Who waits for the end of the next reload.
+    waiting: Vec<oneshot::Sender<Reloaded>>,
 }
 
 /// Why the agent ends, and its exit code.
@@ -90,6 +95,13 @@ impl Asked {
                 Signal::Stop(why) => Some((why, 0)),
                 Signal::Reload => None,
             },
+            Some(command) = self.commands.recv() => match command {
+                Command::Exit => Some(("/exit", 0)),
+                Command::Reload(reply) => {
+                    self.waiting.push(reply);
+                    None
+                }
+            },
             Some(code) = self.ended.recv() => Some(("guard", code)),
             // Whoever could ask is gone.
             else => std::future::pending().await,
@@ -108,10 +120,11 @@ impl Asked {
 
 async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Result<u8> {
     let signals = (host.signals)().context("signals cannot be received")?;
-    let mut agent = Agent::start(&loaded, if as_service { "" } else { "; Ctrl-C ends" });
+    let (to_command, commands) = mpsc::channel(http::COMMANDS);
+    let mut agent = Agent::start(&loaded, if as_service { "" } else { "; Ctrl-C ends" }, to_command);
     tell_warnings(&loaded);
     let (to_end, ended) = mpsc::channel(1);
-    let mut asked = Asked { signals, ended, again: false };
+    let mut asked = Asked { signals, commands, ended, again: false, waiting: Vec::new() };
     let mut guard = guard::start(&loaded, agent.stats(), host.managed, to_end.clone(), host.exit.clone());
     let (reading, leaving) = (Aside::new("config"), Aside::new("reload"));
     let mut reloads = 0;
@@ -119,6 +132,8 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
         if let Some(end) = asked.next().await {
             break end;
         }
+        // Who comes later waits for the next one.
+        let waiting = std::mem::take(&mut asked.waiting);
         let read = tokio::select! {
             read = reload::read(&loaded, &reading) => read,
             end = asked.end() => break end,
@@ -165,6 +180,11 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
             }
         };
         outcome.tell();
+        for who in waiting {
+            let reply = if outcome.ok { Ok(Box::new(loaded.config.clone())) } else { Err(outcome.text.clone()) };
+            // Who has hung up hears nothing.
+            let _ = who.send(reply);
+        }
         reloads += 1;
         notes.dedup();
         let leaving = leaving.clone();

@@ -207,7 +207,22 @@ fn emit_totals(cx: &mut Cx<'_>, stat: &CpuStat) {
     }
 }
 
-fn emit_shares(cx: &mut Cx<'_>, before: &CpuTimes, now: &CpuTimes, platform: Platform) {
+/// What the processors did between two readings, in percent of their time.
+#[derive(Clone, Copy, Debug, Default, PartialEq)]
+pub(crate) struct Shares {
+    pub idle: f64,
+    pub busy: f64,
+    pub user: f64,
+    pub nice: f64,
+    pub system: f64,
+    pub iowait: f64,
+    pub irq: f64,
+    pub softirq: f64,
+    pub steal: f64,
+    pub guest: f64,
+}
+
+pub(crate) fn shares(before: &CpuTimes, now: &CpuTimes, platform: Platform) -> Shares {
     let gone = |field: fn(&CpuTimes) -> u64| float(field(now).saturating_sub(field(before)));
     let (user, nice, system, idle) = (gone(|t| t.user), gone(|t| t.nice), gone(|t| t.system), gone(|t| t.idle));
     let (iowait, irq, softirq, steal) = (gone(|t| t.iowait), gone(|t| t.irq), gone(|t| t.softirq), gone(|t| t.steal));
@@ -217,19 +232,34 @@ fn emit_shares(cx: &mut Cx<'_>, before: &CpuTimes, now: &CpuTimes, platform: Pla
         Platform::Windows => user + system + idle,
     };
     let idle_share = percent(idle, total);
-    let busy_share = if total > 0.0 { 100.0 - idle_share } else { 0.0 };
+    Shares {
+        idle: idle_share,
+        busy: if total > 0.0 { 100.0 - idle_share } else { 0.0 },
+        user: percent(user, total),
+        nice: percent(nice, total),
+        system: percent(system, total),
+        iowait: percent(iowait, total),
+        irq: percent(irq, total),
+        softirq: percent(softirq, total),
+        steal: percent(steal, total),
+        guest: percent(gone(|t| t.guest), total),
+    }
+}
+
+fn emit_shares(cx: &mut Cx<'_>, before: &CpuTimes, now: &CpuTimes, platform: Platform) {
+    let of = shares(before, now, platform);
     let shares = [
-        (&IDLE, idle_share),
-        (&BUSY, busy_share),
-        (&SQL_BUSY, busy_share),
-        (&USER, percent(user, total)),
-        (&SYSTEM, percent(system, total)),
-        (&IRQ, percent(irq, total)),
-        (&SOFTIRQ, percent(softirq, total)),
-        (&NICE, percent(nice, total)),
-        (&IOWAIT, percent(iowait, total)),
-        (&STEAL, percent(steal, total)),
-        (&GUEST, percent(gone(|t| t.guest), total)),
+        (&IDLE, of.idle),
+        (&BUSY, of.busy),
+        (&SQL_BUSY, of.busy),
+        (&USER, of.user),
+        (&SYSTEM, of.system),
+        (&IRQ, of.irq),
+        (&SOFTIRQ, of.softirq),
+        (&NICE, of.nice),
+        (&IOWAIT, of.iowait),
+        (&STEAL, of.steal),
+        (&GUEST, of.guest),
         (&NICE_ZERO, 0.0),
         (&IOWAIT_ZERO, 0.0),
         (&STEAL_ZERO, 0.0),

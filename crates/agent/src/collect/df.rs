@@ -17,7 +17,8 @@ use crate::config::Config;
 use crate::isolate::{Isolated, LEFT_ALONE, Outcome};
 use crate::model::{Metric, On, Platform, Sets, Tags};
 use crate::stats::Stats;
-use choice::{leave_out_namesakes, named, shown_on_linux, wanted};
+pub(crate) use choice::shown_on_linux;
+use choice::{leave_out_namesakes, named, wanted};
 use volumes::Volumes;
 
 /// A healthy mount answers in microseconds; one slower than this no longer holds up the others.

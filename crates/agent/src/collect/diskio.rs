@@ -14,8 +14,10 @@ use falcon_sys::types::DiskIo;
 
 use super::{Collector, Context, Cx, Guard, Guarded, Lane, Spec, float};
 use crate::model::{Platform, Tags};
-use device::{Device, Interval, mean};
+use device::mean;
+pub(crate) use device::{Device, Interval};
 use metrics::*;
+pub(crate) use rows::is_shown;
 
 pub(super) const SPEC: Spec = Spec {
     name: "diskio",

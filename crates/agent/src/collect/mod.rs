@@ -12,10 +12,10 @@
 mod agent;
 mod budget;
 mod ceiling;
-mod cpu;
+pub(crate) mod cpu;
 mod custom;
-mod df;
-mod diskio;
+pub(crate) mod df;
+pub(crate) mod diskio;
 mod gpu;
 mod guard;
 mod iis;

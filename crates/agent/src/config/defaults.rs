@@ -72,6 +72,7 @@ pub(super) fn file() -> Config {
             backdoor: false,
             token: Secret::default(),
             allow: Vec::new(),
+            admin_allow: Vec::new(),
             hosts: Vec::new(),
             tls: Tls::default(),
             limits: http_limits(),

@@ -204,6 +204,8 @@ pub struct Http {
     pub token: Secret,
     /// Who may connect besides this host; empty: everybody.
     pub allow: Vec<Network>,
+    /// Who may reload and end the agent and see its configuration, besides this host and those that hbs names.
+    pub admin_allow: Vec<Network>,
     /// Names of this host that browsers may use, besides those that it knows itself; in lower case.
     pub hosts: Vec<String>,
     pub tls: Tls,
@@ -379,7 +381,20 @@ impl Config {
     /// and the dialect, [`parse`] reads an equal configuration from it.
     pub fn to_json(&self) -> String {
         // Maps with text keys and no floats: there is nothing in here that serde_json can refuse.
-        serde_json::to_string_pretty(self).unwrap_or_default()
+        serde_json::to_string_pretty(&self.without_credentials()).unwrap_or_default()
+    }
+
+    /// With credentials hidden also where none are expected: in the address of a text that says anything. What is known to be
+    /// secret is a [`Secret`] and needs none of this.
+    pub fn without_credentials(&self) -> Config {
+        let mut shown = self.clone();
+        let texts = [&mut shown.hostname, &mut shown.plugin.dir, &mut shown.plugin.logs, &mut shown.mssql.addr];
+        for text in texts.into_iter().chain(shown.default_tags.values_mut()) {
+            if text.contains("://") {
+                *text = RepoUrl::new(std::mem::take(text)).shown();
+            }
+        }
+        shown
     }
 }
 

@@ -73,6 +73,21 @@ impl Serialize for Network {
 /// Reads the list; what is no network is left out with a warning. A list of which nothing is left still lets nobody in but
 /// this host: a slip of the pen must not open the port.
 pub(super) fn collect(texts: Vec<Spot<String>>, path: &str, report: &mut Report<'_>) -> Vec<Network> {
+    let (mut networks, first_bad) = read(texts, path, report);
+    if let Some(at) = first_bad.filter(|_| networks.is_empty()) {
+        report.warn(at, path, "nothing is left of the list: only this host may connect");
+        networks.push(Network::loopback());
+    }
+    networks
+}
+
+/// Reads a list of those who may besides others: one that is empty names nobody.
+pub(super) fn collect_more(texts: Vec<Spot<String>>, path: &str, report: &mut Report<'_>) -> Vec<Network> {
+    read(texts, path, report).0
+}
+
+/// The networks, and where the first entry stands that is none.
+fn read(texts: Vec<Spot<String>>, path: &str, report: &mut Report<'_>) -> (Vec<Network>, Option<usize>) {
     let (mut networks, mut first_bad) = (Vec::new(), None);
     for Spot { value, at } in texts {
         for written in value.split([',', '，']).map(str::trim).filter(|part| !part.is_empty()) {
@@ -91,11 +106,7 @@ pub(super) fn collect(texts: Vec<Spot<String>>, path: &str, report: &mut Report<
             }
         }
     }
-    if let Some(at) = first_bad.filter(|_| networks.is_empty()) {
-        report.warn(at, path, "nothing is left of the list: only this host may connect");
-        networks.push(Network::loopback());
-    }
-    networks
+    (networks, first_bad)
 }
 
 #[cfg(test)]
@@ -132,6 +143,9 @@ mod tests {
         let spots = |texts: &[&str]| texts.iter().map(|text| Spot { value: (*text).to_owned(), at: 0 }).collect();
         assert_eq!(collect(spots(&["10.0.0.0/99", "lan"]), "http.allow", &mut report), [Network::loopback()]);
         assert_eq!(report.into_warnings().len(), 3);
+        let mut report = Report::new("cfg.json", "x");
+        assert_eq!(collect_more(spots(&["10.0.0.0/99"]), "http.admin_allow", &mut report), []);
+        assert_eq!(report.into_warnings().len(), 1);
         let mut report = Report::new("cfg.json", "x");
         let some = collect(spots(&["10.0.0.1/8, fd00::1", "10.0.0.0/8", "lan"]), "http.allow", &mut report);
         assert_eq!(some.iter().map(ToString::to_string).collect::<Vec<_>>(), ["10.0.0.0/8", "fd00::1"]);

@@ -36,7 +36,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("heartbeat", &["enabled", "addr", "addrs", "interval", "timeout"]),
     ("transfer", &["enabled", "addr", "addrs", "interval", "timeout", "replay_delay", "replay_speed", "replay_pause"]),
     ("queue", &["enabled", "max_mb", "max_age"]),
-    ("http", &["enabled", "listen", "backdoor", "token", "allow", "hosts", "tls", "limits"]),
+    ("http", &["enabled", "listen", "backdoor", "token", "allow", "admin_allow", "hosts", "tls", "limits"]),
     ("http.tls", &["cert", "key"]),
     ("http.limits", &["body", "in_flight", "items", "connections", "header_timeout", "body_timeout", "rate"]),
     (
@@ -129,6 +129,7 @@ pub(super) struct RawHttp {
     pub backdoor: Maybe<bool>,
     pub token: Maybe<String>,
     pub allow: Strings,
+    pub admin_allow: Strings,
     pub hosts: Strings,
     pub cert: Maybe<String>,
     pub key: Maybe<String>,
@@ -350,6 +351,7 @@ impl RawHttp {
             "backdoor" => set(&mut self.backdoor, boolean(node, path, report)?),
             "token" => set(&mut self.token, text(node, path, report)?),
             "allow" => set(&mut self.allow, strings(node, path, report)?),
+            "admin_allow" => set(&mut self.admin_allow, strings(node, path, report)?),
             "hosts" => set(&mut self.hosts, strings(node, path, report)?),
             "tls" => section(node, path, report, |report, key, node, path| match key {
                 "cert" => set(&mut self.cert, text(node, path, report)?),

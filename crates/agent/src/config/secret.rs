@@ -58,7 +58,7 @@ impl RepoUrl {
 
     /// The address without what stands before the last `@`, unless that is a bare user of ssh: rather a path too short
     /// than half a password that had an unescaped `/` or `@` in it.
-    fn shown(&self) -> String {
+    pub fn shown(&self) -> String {
         let (scheme, rest) = self.0.split_once("://").map_or(("ssh", self.0.as_str()), |(scheme, rest)| (scheme, rest));
         let prefix = if self.0.contains("://") { format!("{scheme}://") } else { String::new() };
         match rest.rsplit_once('@') {

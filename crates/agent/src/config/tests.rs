@@ -468,6 +468,17 @@ fn the_http_server_is_narrowed() {
     assert_eq!((config.http.limits.in_flight, warnings.len()), (20_000_000, 1), "{warnings:?}");
 }
 
+/// A tag can be the address of a page, with a password in it.
+#[test]
+fn an_address_with_credentials_is_hidden_wherever_it_stands() {
+    let text = r#"{"default_tags":{"see":"http://me:hunter2@wiki.example/x","at":"a@b"},
+        "plugin":{"dir":"ssh://me:hunter2@h/x"},"mssql":{"addr":"sqlserver://sa:hunter2@db"}}"#;
+    let (config, _) = read(text).unwrap();
+    let shown = config.to_json();
+    assert!(!shown.contains("hunter2") && shown.contains("http://******@wiki.example/x"), "{shown}");
+    assert!(shown.contains("a@b") && config.default_tags["see"].contains("hunter2"), "{shown}");
+}
+
 /// A token in a log is no token any more.
 #[test]
 fn a_token_is_never_shown_and_a_weak_one_is_told() {

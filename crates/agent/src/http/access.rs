@@ -4,11 +4,16 @@
 //!   own (DNS rebinding), or that makes its reader's browser send a request here, gets 403. Scripts are not asked.
 //! * With `http.token`, everything but `/health` needs it.
 //!
+//! * What shows or changes the agent itself asks for more: an address of this host, of hbs's list or of `http.admin_allow`,
+//!   from which nothing was forwarded; and of a browser, that a page of this host or its user asks. Others are told
+//!   `no privilege`.
+//!
 //! Addresses (`http.allow`) are looked at when a client connects. What a proxy says of its client (`X-Forwarded-*`) is
 //! believed nowhere: anybody can write it. Sources: the Fetch standard (Origin, Sec-Fetch-*), RFC 6750, RFC 7617.
 
 use std::sync::Arc;
 
+use axum::Extension;
 use axum::extract::{Request, State};
 use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
@@ -17,7 +22,9 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use subtle::ConstantTimeEq;
 
+use super::admin::{is_for_few, no_privilege};
 use super::answer::{Refused, wants_json};
+use super::serve::Client;
 use super::{HEALTH, Site};
 use crate::config::Secret;
 
@@ -31,6 +38,9 @@ pub(super) async fn check(State(site): State<Arc<Site>>, mut request: Request, n
     let as_json = wants_json(headers);
     if let Err(why) = browser(request.method(), request.uri(), headers, |host| site.is_named(host)) {
         site.stats.http_denied.add(1);
+        if is_for_few(request.uri().path()) {
+            return no_privilege(StatusCode::FORBIDDEN);
+        }
         return Refused::new(StatusCode::FORBIDDEN, why).answer(as_json);
     }
     let trusted = site.http.token.is_empty() || bears(headers, &site.http.token);
@@ -41,6 +51,51 @@ pub(super) async fn check(State(site): State<Arc<Site>>, mut request: Request, n
     }
     request.extensions_mut().insert(Trusted(trusted));
     next.run(request).await
+}
+
+/// Before what shows or changes the agent itself. The status is the Go agent's where it refused too.
+pub(super) async fn few(
+    State(site): State<Arc<Site>>,
+    Extension(client): Extension<Client>,
+    request: Request,
+    next: Next,
+) -> Response {
+    let (address, path) = (client.address, request.uri().path());
+    if !site.trusts(address) || is_forwarded(request.headers()) {
+        site.stats.http_denied.add(1);
+        return no_privilege(StatusCode::OK);
+    }
+    if !is_own(request.uri(), request.headers()) {
+        site.stats.http_denied.add(1);
+        return no_privilege(StatusCode::FORBIDDEN);
+    }
+    tracing::info!(code = "H014", "http: {address} asks for {path}");
+    next.run(request).await
+}
+
+/// Whose request it is, is not known: a proxy passes it on. Behind one on this host every client would be this host.
+fn is_forwarded(headers: &HeaderMap) -> bool {
+    const SIGNS: [&str; 4] = ["forwarded", "x-forwarded-for", "x-real-ip", "via"];
+    SIGNS.iter().any(|name| headers.contains_key(*name))
+}
+
+/// Whether a program asks, or a browser for its user or a page of this host. An image or a link of another page brings no
+/// `Origin`, and to a plain name old browsers send no `Sec-Fetch-Site`: of a browser that does not say, it is not believed.
+/// PowerShell calls itself `Mozilla/` and is none.
+fn is_own(uri: &Uri, headers: &HeaderMap) -> bool {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
+    let site = text("sec-fetch-site");
+    if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+        return false;
+    }
+    let asked = uri.authority().map(|authority| authority.as_str()).or_else(|| text("host")).unwrap_or_default();
+    match text("origin").or_else(|| text("referer")) {
+        Some(from) => same_site(from, asked),
+        None => {
+            let agent = text("user-agent").unwrap_or_default();
+            site.is_some() || !agent.starts_with("Mozilla/") || agent.contains("PowerShell/")
+        }
+    }
 }
 
 /// `Authorization: Bearer TOKEN`, or Basic with the token as password, which is what a browser can ask its user for.
@@ -168,6 +223,37 @@ mod tests {
     fn forwarded_names_are_not_believed() {
         let forwarded = [("host", "evil.example"), ("x-forwarded-host", "h"), ("origin", "http://h")];
         assert!(!allowed(&Method::GET, &forwarded));
+    }
+
+    #[test]
+    fn what_changes_the_agent_is_asked_for_by_programs_and_pages_of_this_host() {
+        const AGENT: (&str, &str) = ("user-agent", "Mozilla/5.0 (X11)");
+        const HOST: (&str, &str) = ("host", "h:1988");
+        let own = |pairs: &[(&'static str, &str)]| is_own(&Uri::from_static("/exit"), &headers(pairs));
+        let powershell = "Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.17763.1";
+        for right in [
+            &[HOST][..],
+            &[],
+            &[HOST, ("user-agent", "curl/8")],
+            &[HOST, ("user-agent", powershell)],
+            &[HOST, AGENT, ("referer", "http://h:1988/")],
+            &[HOST, AGENT, ("origin", "http://h:1988")],
+            &[HOST, AGENT, ("sec-fetch-site", "same-origin")],
+            &[HOST, AGENT, ("sec-fetch-site", "none")],
+        ] {
+            assert!(own(right), "{right:?}");
+        }
+        for wrong in [
+            // An image of another page, whose referrer policy hides it.
+            &[HOST, AGENT][..],
+            &[HOST, AGENT, ("referer", "http://evil.example/")],
+            &[HOST, AGENT, ("sec-fetch-site", "cross-site")],
+            &[HOST, AGENT, ("sec-fetch-site", "same-site"), ("referer", "http://h:1988/")],
+            &[HOST, AGENT, ("sec-fetch-site", "same-origin"), ("origin", "null")],
+            &[HOST, ("user-agent", "curl/8"), ("sec-fetch-site", "cross-site")],
+        ] {
+            assert!(!own(wrong), "{wrong:?}");
+        }
     }
 
     #[test]

@@ -2,11 +2,13 @@
 //!
 //! Every request costs what `http.limits` allows and no more: so many connections (`slots`), so long for a request's head and
 //! body and for taking the answer (`impatient`), so many bytes of bodies (`budget`) and items of a push, so many pushes of a
-//! client (`rate`). Who may ask is `access`; what is said is `status`, `push` and `health`.
+//! client (`rate`). Who may ask is `access`; what is said is `status`, `push`, `health`, `queue`, `api` and `admin`.
 //! A port that is taken is tried again; it never ends the agent.
 
 mod access;
+mod admin;
 mod answer;
+mod api;
 mod budget;
 pub mod health;
 mod impatient;
@@ -31,9 +33,12 @@ use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::any;
+use serde_json::Value;
 use tokio::sync::Semaphore;
 
+pub use self::admin::{COMMANDS, Command, Commands, Reloaded};
 use self::answer::{Refused, plain, wants_json};
+pub use self::api::Facts;
 pub use self::listen::{Port, try_bind};
 pub use self::serve::{Entrance, serve};
 use crate::app::Identity;
@@ -41,6 +46,7 @@ use crate::config::{Config, Http};
 use crate::falcon::transfer::Transfers;
 use crate::hub::Hub;
 use crate::stats::Stats;
+use crate::trusted::Trusted;
 
 const HEALTH: &str = "/health";
 
@@ -51,7 +57,12 @@ pub struct Site {
     pub identity: Arc<Identity>,
     /// Where points go.
     pub transfers: Arc<Transfers>,
+    facts: Arc<Facts>,
+    trusted: Arc<Trusted>,
+    commands: Commands,
     http: Http,
+    /// As it may be seen.
+    config: Value,
     tls: Option<tls::Files>,
     pushes: push::Pushes,
     page: status::Cache,
@@ -60,22 +71,32 @@ pub struct Site {
     started: Instant,
 }
 
+/// What a server has behind it.
+pub struct Behind {
+    pub hub: Arc<Hub>,
+    pub stats: Arc<Stats>,
+    pub identity: Arc<Identity>,
+    pub transfers: Arc<Transfers>,
+    pub facts: Arc<Facts>,
+    /// Whom hbs trusts.
+    pub trusted: Arc<Trusted>,
+    /// To whoever runs the agent.
+    pub commands: Commands,
+}
+
 impl Site {
     /// `dir` is where relative names of files count from, `started` when the agent began.
-    pub fn new(
-        config: &Config,
-        dir: &Path,
-        hub: Arc<Hub>,
-        stats: Arc<Stats>,
-        identity: Arc<Identity>,
-        transfers: Arc<Transfers>,
-        started: Instant,
-    ) -> Site {
+    pub fn new(config: &Config, dir: &Path, behind: Behind, started: Instant) -> Site {
+        let Behind { hub, stats, identity, transfers, facts, trusted, commands } = behind;
         Site {
             hub,
             stats,
             identity,
             transfers,
+            facts,
+            trusted,
+            commands,
+            config: admin::dump(config),
             http: config.http.clone(),
             tls: tls::Files::of(&config.http.tls, dir),
             pushes: push::Pushes::new(config),
@@ -100,6 +121,13 @@ impl Site {
 
     fn body_timeout(&self) -> Duration {
         self.http.body_timeout()
+    }
+
+    /// Whether who asks from this address may change the agent.
+    fn trusts(&self, client: IpAddr) -> bool {
+        client.is_loopback()
+            || self.trusted.contains(client)
+            || self.http.admin_allow.iter().any(|network| network.contains(client))
     }
 
     /// Whether a name, without port, is one of this host. An address is: nobody can make it another site's.
@@ -135,7 +163,18 @@ impl Http {
 
 /// What is answered under which path.
 pub fn router(site: Arc<Site>) -> Router {
+    let few = Router::new()
+        .route(admin::EXIT, any(admin::exit))
+        .route(admin::CONFIG, any(admin::config))
+        .route(admin::RELOAD, any(admin::reload))
+        .route_layer(middleware::from_fn_with_state(site.clone(), access::few));
     Router::new()
+        .merge(few)
+        .merge(api::routes())
+        .route("/ips", any(admin::ips))
+        .route("/workdir", any(admin::workdir))
+        .route("/run", any(admin::run))
+        .route("/index.html", any(admin::index))
         .route("/", any(status::page))
         .route(HEALTH, any(health::handle))
         .route("/version", any(|State(site): State<Arc<Site>>| async move { plain(&site.identity.version) }))

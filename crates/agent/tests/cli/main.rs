@@ -11,6 +11,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod admin;
 mod collect;
 mod config;
 mod guard;

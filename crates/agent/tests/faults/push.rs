@@ -170,7 +170,8 @@ fn paths_that_are_none_are_not_found() {
         "/../../etc/passwd",
         "/%2e%2e/cfg.json",
         "/cfg.json",
-        "/run",
+        "/Run",
+        "/run/",
         "/v1/Push",
     ] {
         assert_eq!(agent.get(path).status, 404, "{path}");

@@ -190,6 +190,12 @@ impl Agent {
         line.trim().trim_end_matches(" kB").parse().expect("a number")
     }
 
+    /// Has it end itself over HTTP, and leaves its directory to the caller.
+    pub fn exit_and_keep(self) -> (Home, Ended) {
+        assert_eq!(self.get("/exit").text(), "exiting...");
+        (self.home.clone(), self.process.wait())
+    }
+
     /// Ends it where it stands.
     pub fn kill(self) -> Ended {
         self.end_with(Signal::KILL)

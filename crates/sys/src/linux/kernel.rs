@@ -30,6 +30,16 @@ impl Host {
         })
     }
 
+    /// What `uname -r` prints (`/proc/sys/kernel/osrelease`). Windows: its version and build, as `10.0.17763`.
+    ///
+    /// # Errors
+    /// The file cannot be read, or is empty ([`io::ErrorKind::InvalidData`]).
+    pub fn kernel_version(&mut self) -> io::Result<String> {
+        self.parse("proc/sys/kernel/osrelease", |bytes| {
+            lines(bytes).next().map(str::trim).filter(|text| !text.is_empty()).map(str::to_owned).ok_or("is empty")
+        })
+    }
+
     /// Processes: the directories of `/proc` whose name is a number. Threads: the denominator of field 4 of
     /// `/proc/loadavg`. Uptime: `/proc/uptime`.
     ///
@@ -89,6 +99,14 @@ fn parse_uptime(bytes: &[u8]) -> Option<f64> {
 mod tests {
     use super::*;
     use crate::linux::host::fixture;
+
+    #[test]
+    fn the_version_is_the_first_line() {
+        let (_dir, mut host) = fixture::host(&[("proc/sys/kernel/osrelease", "6.1.0-42-amd64\n")]);
+        assert_eq!(host.kernel_version().unwrap(), "6.1.0-42-amd64");
+        let (_dir, mut host) = fixture::host(&[("proc/sys/kernel/osrelease", "\n")]);
+        assert_eq!(host.kernel_version().unwrap_err().kind(), io::ErrorKind::InvalidData);
+    }
 
     #[test]
     fn load_averages_are_three_finite_numbers() {

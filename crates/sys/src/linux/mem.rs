@@ -19,6 +19,15 @@ impl Host {
         self.parse("proc/meminfo", parse_mem)
     }
 
+    /// What no program holds, in bytes, as it was told before Linux had MemAvailable: MemFree + Buffers + Cached. Windows:
+    /// ullAvailPhys.
+    ///
+    /// # Errors
+    /// The file cannot be read, or does not tell it ([`io::ErrorKind::InvalidData`]).
+    pub fn mem_unused(&mut self) -> io::Result<u64> {
+        self.parse("proc/meminfo", unused)
+    }
+
     /// `/proc/meminfo`.
     ///
     /// # Errors
@@ -56,13 +65,15 @@ fn parse_mem(bytes: &[u8]) -> Result<MemInfo, &'static str> {
     // MemAvailable came with Linux 3.14; before, this sum is the customary estimate.
     let available_bytes = match value(bytes, "MemAvailable") {
         Some(available) if available > 0 => available,
-        _ => {
-            let free = value(bytes, "MemFree").ok_or("no usable MemFree line")?;
-            let cached = value(bytes, "Cached").unwrap_or(0);
-            free.saturating_add(value(bytes, "Buffers").unwrap_or(0)).saturating_add(cached)
-        }
+        _ => unused(bytes)?,
     };
     Ok(MemInfo { total_bytes, available_bytes })
+}
+
+fn unused(bytes: &[u8]) -> Result<u64, &'static str> {
+    let free = value(bytes, "MemFree").ok_or("no usable MemFree line")?;
+    let cached = value(bytes, "Cached").unwrap_or(0);
+    Ok(free.saturating_add(value(bytes, "Buffers").unwrap_or(0)).saturating_add(cached))
 }
 
 fn parse_swap(bytes: &[u8]) -> Result<SwapInfo, &'static str> {
@@ -97,6 +108,7 @@ mod tests {
     fn takes_what_the_kernel_calls_available() {
         let mem = parse_mem(KERNEL_6).unwrap();
         assert_eq!(mem, MemInfo { total_bytes: 8_040_168 * 1024, available_bytes: 6_500_948 * 1024 });
+        assert_eq!(unused(KERNEL_6).unwrap(), (342_296 + 250_260 + 5_820_224) * 1024);
         let swap = parse_swap(KERNEL_6).unwrap();
         assert_eq!(swap, SwapInfo { total_bytes: 2_097_148 * 1024, free_bytes: 2_097_140 * 1024 });
     }

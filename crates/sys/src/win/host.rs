@@ -2,7 +2,7 @@
 //! memory its calls write to.
 
 use super::ffi::Buffer;
-use super::{cpu, disk, drive, mem, net, paging, process, socket};
+use super::{cpu, disk, drive, mem, net, paging, process, product, socket};
 use crate::types::{
     CoreTimes, CpuStat, DiskIo, Drives, Extent, KernelLimits, LoadAvg, MemInfo, Mount, NetCounters, NetIf, Paging,
     Proc, SockStat, SwapInfo, SysInfo, TcpStates, TcpStats, UdpCounts,
@@ -77,6 +77,14 @@ impl Host {
         mem::mem_info()
     }
 
+    /// What no program holds, in bytes (GlobalMemoryStatusEx: ullAvailPhys).
+    ///
+    /// # Errors
+    /// The call's own.
+    pub fn mem_unused(&mut self) -> io::Result<u64> {
+        Ok(mem::mem_info()?.available_bytes)
+    }
+
     /// EnumPageFilesW.
     ///
     /// # Errors
@@ -142,6 +150,14 @@ impl Host {
     /// The first call's own.
     pub fn sys_info(&mut self) -> io::Result<SysInfo> {
         mem::sys_info()
+    }
+
+    /// The version of Windows and its build, as `10.0.17763`, as its setup wrote them to the registry.
+    ///
+    /// # Errors
+    /// Those of RegGetValueW; [`io::ErrorKind::NotFound`] where the registry does not tell.
+    pub fn kernel_version(&mut self) -> io::Result<String> {
+        product::windows_version()
     }
 
     /// Linux only.

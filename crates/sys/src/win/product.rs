@@ -1,8 +1,8 @@
-//! Products that have performance counters of their own: which instances of SQL Server there are, and which IIS.
+//! Products and their versions: which instances of SQL Server there are, which IIS, which Windows.
 //!
 //! Source: what their setups write to the registry. An instance of 32 bits stands in the view of 32-bit programs.
 
-use super::reg::{number_value, text_below};
+use super::reg::{number_value, text_below, text_value};
 use super::registry::{Key, READ, find, value_at};
 use crate::types::SqlInstance;
 use std::{io, ptr};
@@ -61,6 +61,20 @@ fn version_of(key: PCWSTR) -> io::Result<Option<(u32, u32)>> {
     Ok(Some((major, number_value(key, w!("MinorVersion"))?.unwrap_or(0))))
 }
 
+/// `CurrentVersion` says 6.3 for ever: from Windows 10 on there are numbers beside it.
+///
+/// # Errors
+/// Those of RegGetValueW; [`io::ErrorKind::NotFound`] where the registry does not tell.
+pub(super) fn windows_version() -> io::Result<String> {
+    const KEY: PCWSTR = w!("SOFTWARE\\Microsoft\\Windows NT\\CurrentVersion");
+    let build = text_value(KEY, w!("CurrentBuildNumber"))?.ok_or(io::ErrorKind::NotFound)?;
+    let version = match number_value(KEY, w!("CurrentMajorVersionNumber"))? {
+        Some(major) => format!("{major}.{}", number_value(KEY, w!("CurrentMinorVersionNumber"))?.unwrap_or(0)),
+        None => text_value(KEY, w!("CurrentVersion"))?.ok_or(io::ErrorKind::NotFound)?,
+    };
+    Ok(format!("{version}.{build}"))
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -76,6 +90,12 @@ mod tests {
         assert_eq!(instances(r"SOFTWARE\falcon-test\no sql").unwrap(), []);
         assert_eq!(version_of(w!("SOFTWARE\\falcon-test\\no iis")).unwrap(), None);
         assert!(sql_instances().is_ok() && iis_version().is_ok());
+    }
+
+    #[test]
+    fn windows_has_a_version_of_three_numbers() {
+        let version = windows_version().unwrap();
+        assert_eq!(version.split('.').filter(|part| part.parse::<u32>().is_ok()).count(), 3, "{version}");
     }
 
     // `MSSQL.1` was once taken for an instance of that name, and one of 32 bits was not seen at all.

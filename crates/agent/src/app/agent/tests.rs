@@ -40,7 +40,7 @@ fn loaded(debug: bool, timeout: u32) -> Loaded {
 async fn a_process_for_counters_stays_over_a_reload_that_leaves_its_settings() {
     let (_hurry, hurries) = watch::channel(false);
     let open = Counted::default();
-    let mut agent = Agent::start(&loaded(false, 7), "");
+    let mut agent = Agent::start(&loaded(false, 7), "", tokio::sync::mpsc::channel(1).0);
     agent.lasting.perf = Perf::new(open.clone());
     let group = agent.lasting.perf.open("of a collector");
     let mut agent = agent.reload(&loaded(true, 7), hurries.clone()).await;

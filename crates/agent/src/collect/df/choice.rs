@@ -9,7 +9,7 @@ use crate::collect::Cx;
 use crate::model::{Platform, Tags};
 
 /// The Linux agent's choice of mounts: no pseudo file systems, and of several mounts of one device the shortest path.
-pub(super) fn shown_on_linux(all: Vec<Mount>) -> Vec<Mount> {
+pub(crate) fn shown_on_linux(all: Vec<Mount>) -> Vec<Mount> {
     const DEVICES: [&str; 5] = ["none", "nodev", "proc", "hugetlbfs", "mqueue"];
     const TYPES: [&str; 10] =
         ["cgroup", "debugfs", "devpts", "devtmpfs", "iso9660", "rpc_pipefs", "rootfs", "overlay", "tmpfs", "squashfs"];

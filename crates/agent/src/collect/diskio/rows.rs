@@ -72,7 +72,7 @@ impl Collector for Rows {
 }
 
 /// The Go agent's choice to the letter: strategies and screens know these devices. A device that never read is none.
-fn is_shown(row: &DiskIo) -> bool {
+pub(crate) fn is_shown(row: &DiskIo) -> bool {
     let name = row.name.as_str();
     let starts = |kinds: &[&str]| kinds.iter().any(|kind| name.starts_with(kind));
     row.reads > 0

@@ -39,16 +39,30 @@ async fn without_the_token_health_tells_only_that_the_agent_lives() {
     assert_eq!(parsed(&server.get_with("/health", &bearer).await)["endpoint"], "h");
 }
 
-/// The Go agent ran a shell command, left, or took in its plugins for whoever asked, and showed its configuration to all.
+/// The Go agent ran a shell command or took in its plugins for whoever asked; freedomkk's showed its configuration to all.
 #[tokio::test]
 async fn nothing_runs_ends_or_shows_the_agent_over_http() {
-    let server = server_with(|config| config.http.backdoor = true).await;
+    let mut server = server_with(|config| config.http.backdoor = true).await;
+    for address in ["10.1.2.3", "127.0.0.1", "::1"] {
+        for method in ["GET", "POST"] {
+            assert_eq!(server.ask_from(address, method, "/run", &[]).await, (200, "/run disabled".to_owned()));
+        }
+    }
+    // Whose address a proxy, or anybody, writes down is of no use.
+    let lies = [("x-forwarded-for", "127.0.0.1"), ("forwarded", "for=127.0.0.1"), ("x-real-ip", "127.0.0.1")];
+    for path in ["/exit", "/config", "/config/reload"] {
+        for method in ["GET", "POST", "HEAD", "OPTIONS"] {
+            for headers in [&lies[..], &[]] {
+                let answer = server.ask_from("10.1.2.3", method, path, headers).await;
+                assert_eq!((answer.0, answer.1.trim()), (200, if method == "HEAD" { "" } else { "no privilege" }));
+            }
+        }
+    }
+    assert!(server.commands.try_recv().is_err());
     let paths = [
-        "/run",
-        "/exit",
-        "/config",
-        "/config/reload",
-        "/workdir",
+        "/config/",
+        "/exit/",
+        "/Exit",
         "/plugins",
         "/plugin/update",
         "/plugin/reset",
@@ -105,9 +119,8 @@ fn addresses_outside_the_list_are_kept_out_and_this_host_never_is() {
         let text = format!("{{\"http\":{{\"allow\":{allow}}}}}");
         let (config, _) = parse(text.as_bytes(), "cfg.json", &Known::default()).expect("a configuration");
         let config = Arc::new(config);
-        let (stats, identity) = (Arc::new(Stats::default()), Arc::new(Identity::new(&config)));
-        let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), None));
-        Site::new(&config, Path::new(""), hub, stats, identity, Arc::default(), Instant::now())
+        let behind = behind(&config, None, Host::new("/"), tokio::sync::mpsc::channel(1).0);
+        Site::new(&config, Path::new(""), behind, Instant::now())
     };
     let lets_in = |allow: &str| {
         let site = site(allow);

@@ -1,6 +1,8 @@
 //! The server over real sockets: answers, limits, and what slow or hostile clients cost.
 
 mod access;
+mod admin;
+mod api;
 mod connections;
 mod push;
 mod tls;
@@ -9,9 +11,10 @@ use std::net::SocketAddr;
 
 use super::*;
 use crate::queue::{MAX_BYTES, Queue};
+use falcon_sys::Host;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::watch;
+use tokio::sync::{mpsc, watch};
 
 struct Server {
     addr: SocketAddr,
@@ -19,6 +22,7 @@ struct Server {
     queue: Arc<Queue>,
     stats: Arc<Stats>,
     site: Arc<Site>,
+    commands: mpsc::Receiver<Command>,
 }
 
 async fn server() -> Server {
@@ -26,6 +30,18 @@ async fn server() -> Server {
 }
 
 async fn server_with(change: impl FnOnce(&mut Config)) -> Server {
+    server_on(Host::new("/"), change).await
+}
+
+fn behind(config: &Arc<Config>, queue: Option<(Arc<Queue>, Arc<Stats>)>, host: Host, commands: Commands) -> Behind {
+    let (queue, stats) = queue.unzip();
+    let (stats, identity) = (stats.unwrap_or_default(), Arc::new(Identity::new(config)));
+    let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), queue));
+    let (transfers, facts, trusted) = (Arc::default(), Arc::new(Facts::new(host)), Arc::default());
+    Behind { hub, stats, identity, transfers, facts, trusted, commands }
+}
+
+async fn server_on(host: Host, change: impl FnOnce(&mut Config)) -> Server {
     let addr = TcpListener::bind("127.0.0.1:0").await.expect("a port").local_addr().expect("an address");
     let mut config = Config::standalone();
     config.hostname = "h".to_owned();
@@ -34,22 +50,13 @@ async fn server_with(change: impl FnOnce(&mut Config)) -> Server {
     let config = Arc::new(config);
     let stats = Arc::new(Stats::default());
     let queue = Arc::new(Queue::new(stats.clone(), MAX_BYTES, i64::MAX / 2, None));
-    let identity = Arc::new(Identity::new(&config));
-    let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), Some(queue.clone())));
-    let site = Site::new(
-        &config,
-        Path::new(env!("CARGO_MANIFEST_DIR")),
-        hub,
-        stats.clone(),
-        identity,
-        Arc::default(),
-        Instant::now(),
-    );
-    let site = Arc::new(site);
+    let (to_command, commands) = mpsc::channel(COMMANDS);
+    let behind = behind(&config, Some((queue.clone(), stats.clone())), host, to_command);
+    let site = Arc::new(Site::new(&config, Path::new(env!("CARGO_MANIFEST_DIR")), behind, Instant::now()));
     let (stop, stopped) = watch::channel(false);
     let (_, routed) = watch::channel(router(site.clone()));
     tokio::spawn(serve(site.entrance(), Arc::default(), routed, stopped));
-    Server { addr, stop, queue, stats, site }
+    Server { addr, stop, queue, stats, site, commands }
 }
 
 impl Server {

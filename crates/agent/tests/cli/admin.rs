@@ -1,0 +1,85 @@
+//! The agent reloaded and ended over its port, by a script on this host.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use crate::harness::agent::{Agent, free_address};
+use crate::harness::http;
+
+/// What the file says now, with the port that the agent has.
+fn write(agent: &Agent, config: &Value) {
+    let mut config = config.clone();
+    if config["http"]["listen"].is_null() {
+        config["http"]["listen"] = json!(agent.http.to_string());
+    }
+    fs::write(agent.dir().join("cfg.json"), config.to_string()).expect("a file");
+}
+
+fn reload(agent: &Agent) -> Value {
+    agent.get("/config/reload").json()
+}
+
+#[test]
+fn a_reload_answers_with_what_is_in_effect_and_a_bad_file_changes_nothing() {
+    let config = json!({ "hostname": "first", "heartbeat": { "enabled": false } });
+    let agent = Agent::start(&config);
+    write(&agent, &json!({ "hostname": "second", "mssql": { "password": "hunter2" } }));
+    let answer = reload(&agent);
+    assert_eq!((&answer["msg"], &answer["data"]["hostname"]), (&json!("success"), &json!("second")), "{answer}");
+    assert!(!answer.to_string().contains("hunter2"), "{answer}");
+    assert_eq!(agent.get("/proc/kernel/hostname").text(), r#"{"msg":"success","data":"second"}"#);
+    assert_eq!(agent.get("/config").json()["data"], answer["data"]);
+    // What SIGHUP leaves for who waits is left too.
+    let left = agent.dir().join("var/reload.json");
+    agent.wait("its notes", || fs::read_to_string(&left).ok().filter(|notes| notes.contains("changed: ")));
+    fs::write(agent.dir().join("cfg.json"), "{\n\"hostname\": 7}").expect("a file");
+    let refused = reload(&agent);
+    assert!(refused["msg"].as_str().is_some_and(|msg| msg.contains("cfg.json:2:")), "{refused}");
+    assert!(refused["data"].is_null(), "{refused}");
+    assert_eq!(agent.get("/proc/kernel/hostname").text(), r#"{"msg":"success","data":"second"}"#);
+    assert_eq!(agent.terminate().code, Some(0));
+}
+
+/// The server that was asked ends in the middle of the reload: it answers all the same.
+#[test]
+fn a_reload_that_moves_the_port_is_answered_at_the_old_one() {
+    let agent = Agent::start(&json!({ "hostname": "h", "heartbeat": { "enabled": false } }));
+    let next = free_address();
+    write(&agent, &json!({ "hostname": "moved", "http": { "listen": next.to_string() } }));
+    let answer = reload(&agent);
+    assert_eq!(answer["data"]["http"]["listen"], json!(next.to_string()), "{answer}");
+    let moved = || http::get(next, "/proc/kernel/hostname").ok().filter(|answer| answer.text().contains("moved"));
+    agent.wait("the new port", moved);
+    assert_eq!(agent.terminate().code, Some(0));
+}
+
+#[test]
+fn many_who_reload_at_once_are_all_answered() {
+    let agent = Agent::start(&json!({ "hostname": "h", "heartbeat": { "enabled": false } }));
+    write(&agent, &json!({ "hostname": "other", "heartbeat": { "enabled": false } }));
+    std::thread::scope(|scope| {
+        let asked: Vec<_> = (0..12).map(|_| scope.spawn(|| reload(&agent))).collect();
+        for answer in asked {
+            assert_eq!(answer.join().expect("no panic")["data"]["hostname"], json!("other"));
+        }
+    });
+    assert_eq!(agent.terminate().code, Some(0));
+}
+
+/// As a signal ends it: in order, and what no transfer took is on disk.
+#[test]
+fn an_exit_ends_it_and_keeps_what_waits() {
+    let dead = free_address();
+    let agent = Agent::start(&json!({
+        "hostname": "h",
+        "heartbeat": { "enabled": false },
+        "transfer": { "enabled": false, "addrs": [dead.to_string()] },
+    }));
+    agent.push(&json!([{ "endpoint": "app", "metric": "m", "value": 1, "step": 60, "counterType": "GAUGE", "tags": "",
+                         "timestamp": crate::harness::now() }]));
+    let (home, ended) = agent.exit_and_keep();
+    assert_eq!(ended.code, Some(0), "{}", ended.err);
+    assert!(ended.err.contains("/exit: stopping"), "{}", ended.err);
+    assert!(home.queue_bytes() > 0, "{}", ended.err);
+}
