@@ -5,6 +5,7 @@ mod agent;
 mod aside;
 pub mod reload;
 mod run;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;

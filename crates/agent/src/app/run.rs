@@ -9,8 +9,9 @@ use tokio::sync::{mpsc, watch};
 use super::agent::Agent;
 use super::aside::Aside;
 use super::reload::{self, Outcome, Refused};
+use super::watch::{Watch, look};
 use super::{LOG_FILE, LOGS_DIR, STOP, runtime};
-use crate::config::Loaded;
+use crate::config::{Loaded, Warning};
 use crate::{guard, log};
 
 /// What is asked of a running agent from outside.
@@ -109,25 +110,34 @@ impl Asked {
 async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Result<u8> {
     let signals = (host.signals)().context("signals cannot be received")?;
     let mut agent = Agent::start(&loaded, if as_service { "" } else { "; Ctrl-C ends" });
-    tell_warnings(&loaded);
+    tell_warnings(&loaded, &[]);
+    agent.stats().configured.set(&loaded);
     let (to_end, ended) = mpsc::channel(1);
     let mut asked = Asked { signals, ended, again: false };
     let mut guard = guard::start(&loaded, agent.stats(), host.managed, to_end.clone(), host.exit.clone());
-    let (reading, leaving) = (Aside::new("config"), Aside::new("reload"));
+    let (reading, leaving, looking) = (Aside::new("config"), Aside::new("reload"), Aside::new("watch"));
+    let mut watch = Watch::new(&loaded);
     let mut reloads = 0;
     let end = loop {
-        if let Some(end) = asked.next().await {
+        let next = tokio::select! {
+            next = asked.next() => next,
+            () = watch.ripe(async || look(&loaded, &looking).await), if loaded.config.reload.watch => None,
+        };
+        if let Some(end) = next {
             break end;
         }
         let read = tokio::select! {
-            read = reload::read(&loaded, &reading) => read,
+            read = reload::read(&loaded, &mut watch, &reading) => read,
             end = asked.end() => break end,
         };
         // Who asked may have read the new file or the old one.
         let mut notes: Vec<_> = loaded.notes_dir().into_iter().collect();
         let outcome = match read {
             Ok(new) if new.config == loaded.config => {
-                loaded.warnings = new.warnings;
+                // Another overlay may be bad, or good and say what is in effect already.
+                let before = std::mem::replace(&mut loaded, new);
+                tell_warnings(&loaded, &before.warnings);
+                agent.stats().configured.set(&loaded);
                 Outcome::unchanged(&loaded)
             }
             Ok(new) => {
@@ -155,12 +165,14 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
                     guard = guard::start(&new, agent.stats(), host.managed, to_end.clone(), host.exit.clone());
                 }
                 loaded = new;
-                tell_warnings(&loaded);
+                tell_warnings(&loaded, &[]);
+                agent.stats().configured.set(&loaded);
                 notes.extend(loaded.notes_dir());
                 outcome
             }
             Err(Refused { error, notes: theirs }) => {
                 notes.extend(theirs);
+                agent.stats().configured.refuse();
                 Outcome::refused(&error)
             }
         };
@@ -180,9 +192,13 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
     Ok(end.1)
 }
 
-fn tell_warnings(loaded: &Loaded) {
-    for warning in &loaded.warnings {
-        tracing::warn!(code = "F002", "{warning}");
+/// Those that are not among the ones told `before`.
+fn tell_warnings(loaded: &Loaded, before: &[Warning]) {
+    for warning in loaded.warnings.iter().filter(|warning| !before.contains(warning)) {
+        match warning.is_skipped {
+            true => tracing::warn!(code = "F006", "overlay: {warning}"),
+            false => tracing::warn!(code = "F002", "{warning}"),
+        }
     }
 }
 

@@ -109,7 +109,7 @@ pub struct Plugin {
     pub logs: String,
 }
 
-/// When the files are read again; see [`crate::app::watch`].
+/// When the files are read again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 pub struct Reload {
     /// Also when they have changed, without anybody asking for it.
