@@ -32,9 +32,9 @@ use serde::{Serialize, Serializer};
 pub use counters::CounterSet;
 pub(crate) use counters::INSTANCE;
 pub use load::{FILE_LIMIT, Loaded, NOTES_DIR, Source, load, parse};
-pub use overlay::{OVERLAY_DIR, Overlay, Parsed, Seen, parse_over};
 pub use names::NameSet;
 pub use network::Network;
+pub use overlay::{OVERLAY_DIR, Overlay, Parsed, Seen, parse_over};
 pub use report::{ConfigError, Warning};
 pub use secret::{RepoUrl, Secret};
 

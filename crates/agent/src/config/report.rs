@@ -260,8 +260,7 @@ mod tests {
         let mut report = Report::new("a", "1\n2");
         assert_eq!((report.lay("b", ""), report.lay("c", "x\ny")), (4, 5));
         let places = [0, 2, 3, 4, 5, 7, 8].map(|offset| report.place(offset));
-        let expected =
-            [("a", 1, 1), ("a", 2, 1), ("a", 2, 2), ("b", 1, 1), ("c", 1, 1), ("c", 2, 1), ("c", 2, 2)];
+        let expected = [("a", 1, 1), ("a", 2, 1), ("a", 2, 2), ("b", 1, 1), ("c", 1, 1), ("c", 2, 1), ("c", 2, 2)];
         assert_eq!(places, expected);
         assert!(report.is_below(4) && !report.is_below(5));
     }

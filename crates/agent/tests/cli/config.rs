@@ -72,8 +72,10 @@ fn overlays_are_part_of_it_and_a_bad_one_is_named() {
     for (line, expected) in lines.iter().zip(&expected) {
         assert!(line.starts_with(expected), "{expected:?}: {line}");
     }
+    let printed = ended.success();
     assert_ne!(crc(&dir), before);
-    let config = parsed(&ended.success());
+    assert_eq!(crc(&dir), crc32fast::hash(printed.trim_end().as_bytes()).to_string());
+    let config = parsed(&printed);
     assert_eq!(config["hostname"], "role");
     assert_eq!(config["default_tags"], json!({ "room": "1", "rack": "2" }));
     assert_eq!(config["transfer"]["addrs"], json!(["10.0.0.1:8433"]));

@@ -135,7 +135,8 @@ fn files_that_change_take_effect_by_themselves_and_a_bad_one_is_told_once() {
     agent.wait("the overlay's tag", || server.items().iter().any(|item| item.tags == "role=web").then_some(()));
     let health = agent.health()["config"].clone();
     assert_ne!(crc(), before);
-    let sent = || server.items().iter().filter(|item| item.metric == "agent.config.crc").map(|item| item.value).last();
+    let sent =
+        || server.items().iter().filter(|item| item.metric == "agent.config.crc").map(|item| item.value).next_back();
     agent.wait("its crc", || (sent() == crc().as_f64()).then_some(()));
     let bad = json!({ "file": "20-bad.json", "line": 2, "column": 14, "key": "hostname" });
     let expected = json!({ "crc": crc(), "overlays": ["10-role.json"], "skipped": [bad], "refused": false });

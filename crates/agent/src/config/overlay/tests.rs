@@ -36,7 +36,8 @@ fn objects_are_merged_and_all_else_is_replaced_and_null_leaves_it() {
     let config = parsed.config;
     assert_eq!((config.hostname.as_str(), config.debug), ("b", true));
     assert_eq!((config.transfer.addrs, config.transfer.interval), (vec!["t:3".to_owned()], 60));
-    let tags: Vec<(&str, &str)> = config.default_tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+    let tags: Vec<(&str, &str)> =
+        config.default_tags.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
     assert_eq!(tags, [("Rack", "4"), ("rack", "2"), ("room", "3")]);
     assert_eq!(config.ignore.iter().collect::<Vec<_>>(), ["y"]);
     assert_eq!((config.http.limits.rate, config.http.limits.items), (7, 10));
@@ -201,7 +202,10 @@ fn there_are_bounds_for_the_files_and_for_their_bytes() {
     let loaded = load();
     assert_eq!((loaded.config.hostname.as_str(), loaded.overlays.len()), ("63", 64));
     let told: Vec<String> = loaded.skipped().map(ToString::to_string).collect();
-    assert!(told.len() == 1 && told[0].ends_with("cfg.d: more than 64 files; 6 after 63.json are left out"), "{told:?}");
+    assert!(
+        told.len() == 1 && told[0].ends_with("cfg.d: more than 64 files; 6 after 63.json are left out"),
+        "{told:?}"
+    );
     let half = |host: &str| format!("{{\"hostname\": \"{host}\"}}{}", " ".repeat(FILE_LIMIT / 2));
     put("00.json".to_owned(), &half("first"));
     put("01.json".to_owned(), &half("second"));
