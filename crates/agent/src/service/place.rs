@@ -229,4 +229,12 @@ mod tests {
         assert_eq!(place.state, root.join("d"));
         assert_eq!(place.dirs(), [root.join("p"), root.join("d")]);
     }
+
+    #[test]
+    fn overlays_lie_by_the_configuration_and_plugins_in_the_state() {
+        let root = std::path::absolute("/").unwrap();
+        let [program, config, state] = ["p/falcon-agent.exe", "c/cfg.json", "s"].map(|path| root.join(path));
+        let place = Place::of(program, config, state);
+        assert_eq!(place.administrators_dirs(), [root.join("s").join("plugin"), root.join("c").join("cfg.d")]);
+    }
 }

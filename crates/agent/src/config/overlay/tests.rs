@@ -116,6 +116,25 @@ fn a_bad_overlay_is_skipped_whole_and_the_others_stay() {
     assert_eq!(skipped[3].path, "collector.names");
 }
 
+#[test]
+fn one_that_cannot_be_read_is_named_with_the_reason() {
+    let overlays = [
+        ConfigError::Unreadable { file: "x".to_owned(), source: io::ErrorKind::PermissionDenied.into() },
+        ConfigError::NotAFile { file: "x".to_owned() },
+        ConfigError::TooBig { file: "x".to_owned(), limit: 7 },
+    ];
+    let overlays: Vec<Overlay> =
+        overlays.into_iter().map(|error| Overlay { file: "o".to_owned(), bytes: Err(error) }).collect();
+    let parsed = parse_over(b"{}", "cfg.json", &overlays, &known()).unwrap();
+    assert_eq!(parsed.overlays, [""; 0]);
+    let expected = [
+        "o: cannot be read: permission denied; nothing of this file is used",
+        "o: is not a regular file; nothing of this file is used",
+        "o: more than 7 bytes in all; nothing of this file is used",
+    ];
+    assert_eq!(told(&parsed), expected);
+}
+
 /// What is wrong with `cfg.json` is told as its own fault, whatever lies over it.
 #[test]
 fn no_overlay_mends_what_is_wrong_below() {
