@@ -5,6 +5,7 @@ mod agent;
 pub(crate) mod aside;
 pub mod reload;
 mod run;
+mod watch;
 
 use std::path::PathBuf;
 use std::sync::Arc;

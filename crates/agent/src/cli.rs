@@ -98,7 +98,8 @@ enum Verb {
         #[arg(value_enum, default_value_t = queue::What::Status)]
         what: queue::What,
     },
-    /// Print the effective configuration as JSON, every default filled in, secrets hidden; warnings go to standard error
+    /// Print the effective configuration as JSON, every default filled in, secrets hidden; warnings, the files of cfg.d that are
+    /// part of it and its agent.config.crc go to standard error
     Config,
 }
 
@@ -179,6 +180,8 @@ fn on_configuration(
         }
         Verb::Config => {
             loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+            loaded.overlays.iter().for_each(|file| eprintln!("with {file}"));
+            eprintln!("agent.config.crc: {}", loaded.config.crc());
             done(show(&format!("{}\n", loaded.config.to_json())))
         }
         _ => {

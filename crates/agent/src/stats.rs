@@ -1,7 +1,13 @@
 //! What the agent counts about itself: shown as `agent.*` and on the status page, never reset.
 
-use crate::collect::{Guarded, Lane, Ledger};
+use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
+use std::sync::{Mutex, PoisonError};
+
+use serde::Serialize;
+
+use crate::collect::{Guarded, Lane, Ledger};
+use crate::config::{Loaded, Warning};
 
 /// One number that many tasks add to.
 #[derive(Debug, Default)]
@@ -53,8 +59,67 @@ impl Level {
     }
 }
 
+/// The configuration in effect, as `/health` shows it.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Configuration {
+    /// As `agent.config.crc`.
+    pub crc: u32,
+    /// Names of the overlays that are part of it, in their order.
+    pub overlays: Vec<String>,
+    /// Overlays of which nothing is used.
+    pub skipped: Vec<Skipped>,
+    /// The newest `cfg.json` cannot be used, and an older one is in effect.
+    pub refused: bool,
+}
+
+/// An overlay of which nothing is used, and where it is wrong; the words for it, which may quote it, stand in the log.
+#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+pub struct Skipped {
+    pub file: String,
+    pub line: Option<u32>,
+    pub column: Option<u32>,
+    pub key: String,
+}
+
+impl From<&Warning> for Skipped {
+    fn from(warning: &Warning) -> Skipped {
+        let Warning { file, line, column, path, .. } = warning;
+        Skipped { file: name(file), line: *line, column: *column, key: path.clone() }
+    }
+}
+
+/// Of a file, without its directory.
+fn name(file: &str) -> String {
+    Path::new(file).file_name().map_or_else(|| file.to_owned(), |name| name.display().to_string())
+}
+
+/// Changes with every reload, also one that only skips another overlay.
+#[derive(Debug, Default)]
+pub struct Configured(Mutex<Configuration>);
+
+impl Configured {
+    pub fn set(&self, loaded: &Loaded) {
+        *self.0.lock().unwrap_or_else(PoisonError::into_inner) = Configuration {
+            crc: loaded.config.crc(),
+            overlays: loaded.overlays.iter().map(|file| name(file)).collect(),
+            skipped: loaded.skipped().map(Skipped::from).collect(),
+            refused: false,
+        };
+    }
+
+    /// What is in effect stays.
+    pub fn refuse(&self) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).refused = true;
+    }
+
+    pub fn get(&self) -> Configuration {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+}
+
 #[derive(Debug, Default)]
 pub struct Stats {
+    pub configured: Configured,
     /// How long the last cycle of each lane took, in milliseconds.
     pub collect_ms: [Count; Lane::ALL.len()],
     /// How often a collector of each lane was asked.

@@ -7,7 +7,7 @@
 )]
 
 use falcon_agent::collect::known;
-use falcon_agent::config::{Config, Dialect, parse};
+use falcon_agent::config::{Config, Dialect, Overlay, Parsed, parse, parse_over};
 use proptest::prelude::*;
 
 const FILES: [&str; 4] = [
@@ -31,6 +31,13 @@ fn visible(mut config: Config) -> Config {
     config.mssql.username = Default::default();
     config.mssql.password = Default::default();
     config
+}
+
+/// A file with others over it.
+fn over(main: &[u8], overlays: &[&[u8]]) -> Parsed {
+    let overlay = |bytes: &&[u8]| Overlay { file: "cfg.d/a.json".to_owned(), bytes: Ok(bytes.to_vec()) };
+    let overlays: Vec<Overlay> = overlays.iter().map(overlay).collect();
+    parse_over(main, "cfg.json", &overlays, &known()).unwrap()
 }
 
 fn texts() -> impl Strategy<Value = Vec<String>> {
@@ -111,8 +118,35 @@ proptest! {
     }
 
     #[test]
+    fn a_file_over_itself_is_what_it_was(file in any_file()) {
+        let text = file.to_string();
+        let (alone, _) = parse(text.as_bytes(), "cfg.json", &known()).unwrap();
+        let twice = over(text.as_bytes(), &[b"{}", text.as_bytes(), b"{\"debug\": 1}", text.as_bytes()]);
+        prop_assert_eq!(twice.overlays.len(), 3);
+        prop_assert_eq!(twice.config, alone);
+    }
+
+    /// Whatever stood below a file that says everything.
+    #[test]
+    fn of_a_file_over_another_all_is_in_effect(below in any_file(), mut file in any_file()) {
+        // Apart from what is merged by keys of the user's own, and what the upper file need not have.
+        for key in ["default_tags", "logfile", "iis", "mssql"] {
+            file.as_object_mut().unwrap().remove(key);
+        }
+        let (mut alone, _) = parse(file.to_string().as_bytes(), "cfg.json", &known()).unwrap();
+        let mut both = over(below.to_string().as_bytes(), &[file.to_string().as_bytes()]).config;
+        // By dialect, which is that of the file below.
+        (alone.dialect, alone.collector.names, alone.service.alive) =
+            (both.dialect, both.collector.names.clone(), both.service.alive);
+        (both.default_tags, both.iis, both.mssql) = (alone.default_tags.clone(), alone.iis.clone(), alone.mssql.clone());
+        prop_assert_eq!(both, alone);
+    }
+
+    #[test]
     fn no_bytes_cause_a_panic(bytes in prop::collection::vec(any::<u8>(), 0..300)) {
         let _result = parse(&bytes, "cfg.json", &known());
+        let parsed = over(FILES[0].as_bytes(), &[&bytes]);
+        prop_assert!(parsed.overlays.len() + parsed.warnings.iter().filter(|warning| warning.is_skipped).count() == 1);
     }
 
     /// One wrong byte, a piece gone, or a piece of one file within another.

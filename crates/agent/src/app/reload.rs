@@ -12,9 +12,10 @@ use serde_json::Value;
 
 use super::agent::serves;
 use super::aside::Aside;
+use super::watch::Watch;
 use crate::clock;
 use crate::collect;
-use crate::config::{self, Config, Loaded, Source};
+use crate::config::{self, Config, Loaded, Seen, Source};
 use crate::http;
 use crate::queue::storage::replace_file;
 
@@ -53,13 +54,21 @@ impl From<anyhow::Error> for Refused {
 ///
 /// # Errors
 /// What is wrong with it, with file, line and key where it has one.
-pub(super) async fn read(loaded: &Loaded, disk: &Aside) -> Result<Loaded, Refused> {
+pub(super) async fn read(loaded: &Loaded, watch: &mut Watch, disk: &Aside) -> Result<Loaded, Refused> {
     let path = match &loaded.source {
         Source::File(path) => Some(path.clone()),
         Source::Standalone => None,
     };
-    let read = disk.ask(READ, move || config::load(path.as_deref(), &collect::known())).await;
-    let new = read.context("the configuration cannot be read")?.map_err(|error| anyhow!("{error}"))?;
+    let ask = move || {
+        // Before it is read, so that what changes meanwhile is a change.
+        let seen = path.as_deref().map(Seen::look);
+        (seen, config::load(path.as_deref(), &collect::known()))
+    };
+    let (seen, read) = disk.ask(READ, ask).await.context("the configuration cannot be read")?;
+    if let Some(seen) = read.as_ref().map_or(seen, |new| new.seen.clone()) {
+        watch.has_read(seen);
+    }
+    let new = read.map_err(|error| anyhow!("{error}"))?;
     match check(loaded, &new, disk).await {
         Ok(()) => Ok(new),
         Err(error) => Err(Refused { error, notes: new.notes_dir() }),

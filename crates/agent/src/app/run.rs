@@ -9,9 +9,11 @@ use tokio::sync::{mpsc, oneshot, watch};
 use super::agent::Agent;
 use super::aside::Aside;
 use super::reload::{self, Outcome, Refused};
+use super::watch::{Watch, look};
 use super::{LOG_FILE, LOGS_DIR, STOP, runtime};
 use crate::config::Loaded;
 use crate::http::{self, Command, Reloaded};
+use crate::config::{Loaded, Warning};
 use crate::{guard, log};
 
 /// What is asked of a running agent from outside.
@@ -123,26 +125,37 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
     let (to_command, commands) = mpsc::channel(http::COMMANDS);
     let mut agent = Agent::start(&loaded, if as_service { "" } else { "; Ctrl-C ends" }, to_command);
     tell_warnings(&loaded);
+    let mut agent = Agent::start(&loaded, if as_service { "" } else { "; Ctrl-C ends" });
+    tell_warnings(&loaded, &[]);
+    agent.stats().configured.set(&loaded);
     let (to_end, ended) = mpsc::channel(1);
     let mut asked = Asked { signals, commands, ended, again: false, waiting: Vec::new() };
     let mut guard = guard::start(&loaded, agent.stats(), host.managed, to_end.clone(), host.exit.clone());
-    let (reading, leaving) = (Aside::new("config"), Aside::new("reload"));
+    let (reading, leaving, looking) = (Aside::new("config"), Aside::new("reload"), Aside::new("watch"));
+    let mut watch = Watch::new(&loaded);
     let mut reloads = 0;
     let end = loop {
-        if let Some(end) = asked.next().await {
+        let next = tokio::select! {
+            next = asked.next() => next,
+            () = watch.ripe(async || look(&loaded, &looking).await), if loaded.config.reload.watch => None,
+        };
+        if let Some(end) = next {
             break end;
         }
         // Who comes later waits for the next one.
         let waiting = std::mem::take(&mut asked.waiting);
         let read = tokio::select! {
-            read = reload::read(&loaded, &reading) => read,
+            read = reload::read(&loaded, &mut watch, &reading) => read,
             end = asked.end() => break end,
         };
         // Who asked may have read the new file or the old one.
         let mut notes: Vec<_> = loaded.notes_dir().into_iter().collect();
         let outcome = match read {
             Ok(new) if new.config == loaded.config => {
-                loaded.warnings = new.warnings;
+                // Another overlay may be bad, or good and say what is in effect already.
+                let before = std::mem::replace(&mut loaded, new);
+                tell_warnings(&loaded, &before.warnings);
+                agent.stats().configured.set(&loaded);
                 Outcome::unchanged(&loaded)
             }
             Ok(new) => {
@@ -170,12 +183,14 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
                     guard = guard::start(&new, agent.stats(), host.managed, to_end.clone(), host.exit.clone());
                 }
                 loaded = new;
-                tell_warnings(&loaded);
+                tell_warnings(&loaded, &[]);
+                agent.stats().configured.set(&loaded);
                 notes.extend(loaded.notes_dir());
                 outcome
             }
             Err(Refused { error, notes: theirs }) => {
                 notes.extend(theirs);
+                agent.stats().configured.refuse();
                 Outcome::refused(&error)
             }
         };
@@ -200,9 +215,13 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
     Ok(end.1)
 }
 
-fn tell_warnings(loaded: &Loaded) {
-    for warning in &loaded.warnings {
-        tracing::warn!(code = "F002", "{warning}");
+/// Those that are not among the ones told `before`.
+fn tell_warnings(loaded: &Loaded, before: &[Warning]) {
+    for warning in loaded.warnings.iter().filter(|warning| !before.contains(warning)) {
+        match warning.is_skipped {
+            true => tracing::warn!(code = "F006", "overlay: {warning}"),
+            false => tracing::warn!(code = "F002", "{warning}"),
+        }
     }
 }
 

@@ -28,6 +28,7 @@ struct Agent {
     stats: Arc<Stats>,
     host: Host,
     cpu_us: Option<u64>,
+    config_crc: u32,
     /// A transfer is configured.
     has_queue: bool,
     /// Tags of the lanes, of the guarded kinds and of the reasons, in their order.
@@ -43,6 +44,7 @@ impl Agent {
             stats: cx.stats.clone(),
             host: cx.host.clone(),
             cpu_us: None,
+            config_crc: cx.config.crc(),
             has_queue: !cx.config.transfer.addrs.is_empty(),
             lanes: Lane::ALL.iter().map(|lane| group(lane.name())).collect(),
             kinds: Guarded::ALL.iter().map(|kind| group(kind.name())).collect(),
@@ -54,6 +56,7 @@ impl Agent {
 impl Collector for Agent {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
         cx.emit(&m::ALIVE, &Tags::NONE, 1.0);
+        cx.emit(&m::CONFIG_CRC, &Tags::NONE, self.config_crc.into());
         self.usage(cx);
         self.collectors(cx);
         self.points(cx);

@@ -2,7 +2,7 @@
 
 use super::{
     Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Level, Log, Mssql, NameSet, Perf,
-    Plugin, Queue, RepoUrl, Secret, Service, Tls, Transfer,
+    Plugin, Queue, Reload, RepoUrl, Secret, Service, Tls, Transfer,
 };
 
 pub(super) const TRANSFER_PORT: u16 = 8433;
@@ -93,6 +93,7 @@ pub(super) fn file() -> Config {
         default_tags: [].into(),
         ignore: [].into(),
         state_dir: String::new(),
+        reload: Reload { watch: true },
         guard: Guard { enabled: true, memory_mb: 200, cpu_percent: 20 },
         log: Log { file: String::new(), max_mb: 10, keep: 5, level: Level::Info },
         perf: Perf { timeout: 10, memory_mb: 64 },

@@ -5,13 +5,11 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 
-use crate::gojson::Node;
 use crate::model::Platform;
 
-use super::raw::Raw;
-use super::report::{ConfigError, Report, Warning};
-use super::validate::validate;
-use super::{Config, Known, encoding};
+use super::overlay::{self, Parsed, Seen};
+use super::report::{ConfigError, Warning};
+use super::{Config, Known};
 
 /// Bytes of a file that are still accepted.
 pub const FILE_LIMIT: usize = 4 << 20;
@@ -36,10 +34,25 @@ pub enum Source {
 pub struct Loaded {
     pub config: Config,
     pub source: Source,
+    /// With those about overlays that are skipped.
     pub warnings: Vec<Warning>,
+    /// Names of the overlays that are part of it, in their order.
+    pub overlays: Vec<String>,
+    /// What the files looked like before they were read; `None` where there are none.
+    pub seen: Option<Seen>,
 }
 
 impl Loaded {
+    /// Without overlays, or a look at the file.
+    pub fn new(config: Config, source: Source, warnings: Vec<Warning>) -> Loaded {
+        Loaded { config, source, warnings, overlays: Vec::new(), seen: None }
+    }
+
+    /// About overlays of which nothing is used.
+    pub fn skipped(&self) -> impl Iterator<Item = &Warning> {
+        self.warnings.iter().filter(|warning| warning.is_skipped)
+    }
+
     /// Where relative paths of the file count from: its directory on Windows, where a service starts in System32; on Linux
     /// the working directory, as for the Go agent.
     pub fn base(&self) -> &Path {
@@ -107,18 +120,22 @@ fn search(places: impl Iterator<Item = PathBuf>, known: &Known) -> Result<Loaded
             found => return found,
         }
     }
-    Ok(Loaded { config: Config::standalone(), source: Source::Standalone, warnings: Vec::new() })
+    Ok(Loaded::new(Config::standalone(), Source::Standalone, Vec::new()))
 }
 
 fn load_file(path: &Path, known: &Known) -> Result<Loaded, ConfigError> {
     let file = path.display().to_string();
+    // Whatever changes from here on is seen at the next look.
+    let seen = Some(Seen::look(path));
     let bytes = read(path, &file)?;
-    let (config, warnings) = parse(&bytes, &file, known)?;
+    let (overlays, remark) = overlay::read_all(path);
+    let Parsed { config, mut warnings, overlays } = overlay::parse_over(&bytes, &file, &overlays, known)?;
+    warnings.extend(remark);
     let path = std::path::absolute(path).unwrap_or_else(|_| path.to_owned());
-    Ok(Loaded { config, source: Source::File(path), warnings })
+    Ok(Loaded { config, source: Source::File(path), warnings, overlays, seen })
 }
 
-fn read(path: &Path, file: &str) -> Result<Vec<u8>, ConfigError> {
+pub(super) fn read(path: &Path, file: &str) -> Result<Vec<u8>, ConfigError> {
     let unreadable = |source| ConfigError::Unreadable { file: file.to_owned(), source };
     // Asked before opening: opening a pipe waits for its other end.
     if !fs::metadata(path).map_err(unreadable)?.is_file() {
@@ -132,21 +149,8 @@ fn read(path: &Path, file: &str) -> Result<Vec<u8>, ConfigError> {
 
 /// Reads a file's bytes; `file` is its name for messages.
 pub fn parse(bytes: &[u8], file: &str, known: &Known) -> Result<(Config, Vec<Warning>), ConfigError> {
-    if bytes.len() > FILE_LIMIT {
-        return Err(ConfigError::TooBig { file: file.to_owned(), limit: FILE_LIMIT });
-    }
-    let (text, remark) = encoding::decode(bytes);
-    if text.trim().is_empty() {
-        return Err(ConfigError::Empty { file: file.to_owned() });
-    }
-    let mut report = Report::new(file, &text);
-    if let Some(remark) = remark {
-        report.remark(remark);
-    }
-    let node = Node::parse(text.as_bytes()).map_err(|error| report.syntax(&error))?;
-    let raw = Raw::read(&node, known, &mut report)?;
-    let config = validate(raw, known, &mut report)?;
-    Ok((config, report.into_warnings()))
+    let parsed = overlay::parse_over(bytes, file, &[], known)?;
+    Ok((parsed.config, parsed.warnings))
 }
 
 #[cfg(test)]
@@ -177,7 +181,7 @@ mod tests {
 
     fn loaded(state_dir: &str, source: Source) -> Loaded {
         let config = Config { state_dir: state_dir.to_owned(), ..Config::standalone() };
-        Loaded { config, source, warnings: Vec::new() }
+        Loaded::new(config, source, Vec::new())
     }
 
     #[test]

@@ -2,7 +2,8 @@
 //!
 //! [`parse`] goes from bytes to text (`encoding`), to a tree (`gojson::Node`), to the file exactly as written (`raw`),
 //! to a [`Config`] that needs no further checks (`validate`). Every default stands in `defaults`. A wrong type stops
-//! the reading with file, line, column and key; an unusable value is replaced and told as a [`Warning`].
+//! the reading with file, line, column and key; an unusable value is replaced and told as a [`Warning`]. Files of `cfg.d`
+//! (`overlay`) are read over it before it is validated; which agent's file it is, `cfg.json` alone says.
 //!
 //! Sources of truth: `modules/agent/g/cfg.go` and `cfg.example.json` of falcon-plus, `cfg.example.json` of
 //! AutohomeRadar/Windows-Agent and of freedomkk-qfeng/windows-agent.
@@ -14,6 +15,7 @@ mod encoding;
 mod load;
 pub mod names;
 mod network;
+mod overlay;
 mod raw;
 mod reader;
 mod report;
@@ -32,6 +34,7 @@ pub(crate) use counters::INSTANCE;
 pub use load::{FILE_LIMIT, Loaded, NOTES_DIR, Source, load, parse};
 pub use names::NameSet;
 pub use network::Network;
+pub use overlay::{OVERLAY_DIR, Overlay, Parsed, Seen, parse_over};
 pub use report::{ConfigError, Warning};
 pub use secret::{RepoUrl, Secret};
 
@@ -88,6 +91,7 @@ pub struct Config {
     pub ignore: BTreeSet<String>,
     /// Directory of what outlives the agent; empty: found by [`Loaded::state_dir`].
     pub state_dir: String,
+    pub reload: Reload,
     pub guard: Guard,
     pub log: Log,
     pub perf: Perf,
@@ -103,6 +107,13 @@ pub struct Plugin {
     pub dir: String,
     pub git: RepoUrl,
     pub logs: String,
+}
+
+/// When the files are read again.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+pub struct Reload {
+    /// Also when they have changed, without anybody asking for it.
+    pub watch: bool,
 }
 
 /// What the agent itself may use; see [`crate::guard`].
@@ -395,6 +406,12 @@ impl Config {
             }
         }
         shown
+    }
+
+    /// By which equal configurations are known: the CRC-32 of [`Config::to_json`]. Secrets are no part of it, for a short one
+    /// could be guessed from it.
+    pub fn crc(&self) -> u32 {
+        crc32fast::hash(self.to_json().as_bytes())
     }
 }
 

@@ -1,4 +1,7 @@
 //! The file exactly as written: the keys of all dialects, typed, with their places, nothing filled in.
+//!
+//! A file that is read over another ([`Raw::read`] once more) does to it what Go does with a key given twice: objects are merged, all
+//! else takes the place of what was there, `null` leaves it. Of two spellings of one thing the upper file's takes the other's place.
 
 use crate::gojson::{Node, Value};
 
@@ -24,6 +27,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "default_tags",
             "ignore",
             "state_dir",
+            "reload",
             "guard",
             "log",
             "logfile",
@@ -54,6 +58,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
         ],
     ),
     ("service", &["names", "alive"]),
+    ("reload", &["watch"]),
     ("guard", &["enabled", "memory_mb", "cpu_percent"]),
     ("log", &["file", "max_mb", "keep", "level"]),
     ("perf", &["timeout", "memory_mb"]),
@@ -68,7 +73,7 @@ type Maybe<T> = Option<Spot<T>>;
 type Strings = Option<Vec<Spot<String>>>;
 type Done = Result<(), ConfigError>;
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct Raw {
     pub debug: Maybe<bool>,
     pub hostname: Maybe<String>,
@@ -86,6 +91,8 @@ pub(super) struct Raw {
     /// `ignore` was an array, which is the Python agent's form.
     pub ignore_is_list: bool,
     pub state_dir: Maybe<String>,
+    /// `reload.watch`.
+    pub watch: Maybe<bool>,
     pub guard: RawGuard,
     pub log: RawLog,
     pub logfile: Maybe<String>,
@@ -94,7 +101,7 @@ pub(super) struct Raw {
     pub mssql: RawMssql,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RawPlugin {
     pub enabled: Maybe<bool>,
     pub dir: Maybe<String>,
@@ -103,7 +110,7 @@ pub(super) struct RawPlugin {
 }
 
 /// `heartbeat` and `transfer` share most keys.
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RawServer {
     pub enabled: Maybe<bool>,
     pub addr: Strings,
@@ -115,14 +122,14 @@ pub(super) struct RawServer {
     pub replay_pause: Maybe<i64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RawQueue {
     pub enabled: Maybe<bool>,
     pub max_mb: Maybe<i64>,
     pub max_age: Maybe<i64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RawHttp {
     pub enabled: Maybe<bool>,
     pub listen: Maybe<String>,
@@ -136,7 +143,7 @@ pub(super) struct RawHttp {
     pub limits: RawHttpLimits,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RawHttpLimits {
     pub body: Maybe<i64>,
     pub in_flight: Maybe<i64>,
@@ -147,14 +154,14 @@ pub(super) struct RawHttpLimits {
     pub rate: Maybe<i64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RawGuard {
     pub enabled: Maybe<bool>,
     pub memory_mb: Maybe<i64>,
     pub cpu_percent: Maybe<i64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RawLog {
     pub file: Maybe<String>,
     pub max_mb: Maybe<i64>,
@@ -162,7 +169,7 @@ pub(super) struct RawLog {
     pub level: Maybe<String>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RawCollector {
     pub iface_prefix: Strings,
     pub iface_prefix_ignore: Strings,
@@ -177,7 +184,7 @@ pub(super) struct RawCollector {
     pub switches: Vec<(&'static str, bool)>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RawCounters {
     pub object: Maybe<String>,
     pub counters: Strings,
@@ -187,13 +194,13 @@ pub(super) struct RawCounters {
     pub tags: Vec<Spot<RawTag>>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RawService {
     pub names: Strings,
     pub alive: Maybe<String>,
 }
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub(super) struct RawTag {
     pub key: String,
     pub value: String,
@@ -201,20 +208,20 @@ pub(super) struct RawTag {
     pub is_number: bool,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RawPerf {
     pub timeout: Maybe<i64>,
     pub memory_mb: Maybe<i64>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RawIis {
     pub enabled: Maybe<Switch>,
     pub websites: Strings,
     pub exclude: Strings,
 }
 
-#[derive(Debug, Default)]
+#[derive(Clone, Debug, Default)]
 pub(super) struct RawMssql {
     pub enabled: Maybe<Switch>,
     pub addr: Maybe<String>,
@@ -234,9 +241,17 @@ fn set<T>(slot: &mut Option<T>, new: Option<T>) -> Done {
     Ok(())
 }
 
+/// What a file below has under the other spelling of the same thing goes, where this file has something.
+fn replaced(other: &mut Strings, new: Option<&Vec<Spot<String>>>, report: &Report<'_>) {
+    if new.is_some() {
+        other.take_if(|texts| texts.iter().any(|text| report.is_below(text.at)));
+    }
+}
+
 impl Raw {
-    pub fn read(node: &Node<'_>, known: &Known, report: &mut Report<'_>) -> Result<Self, ConfigError> {
-        let mut raw = Self::default();
+    /// Reads a file over what is there.
+    pub fn read(&mut self, node: &Node<'_>, known: &Known, report: &mut Report<'_>) -> Done {
+        let raw = self;
         if !matches!(node.value, Value::Object(_)) {
             return Err(report.wrong_type(node, "", "an object"));
         }
@@ -256,15 +271,30 @@ impl Raw {
             "default_tags" => read_tags(node, path, &mut raw.default_tags, report),
             "ignore" => raw.read_ignore(node, path, report),
             "guard" => raw.guard.read(node, path, report),
-            "log" => raw.log.read(node, path, report),
+            "reload" => section(node, path, report, |report, key, node, path| match key {
+                "watch" => set(&mut raw.watch, boolean(node, path, report)?),
+                _ => Ok(()),
+            }),
+            "log" => {
+                raw.log.read(node, path, report)?;
+                if raw.log.file.as_ref().is_some_and(|file| !report.is_below(file.at)) {
+                    raw.logfile.take_if(|file| report.is_below(file.at));
+                }
+                Ok(())
+            }
             "state_dir" => set(&mut raw.state_dir, text(node, path, report)?),
-            "logfile" => set(&mut raw.logfile, text(node, path, report)?),
+            "logfile" => {
+                let new = text(node, path, report)?;
+                if new.is_some() {
+                    raw.log.file.take_if(|file| report.is_below(file.at));
+                }
+                set(&mut raw.logfile, new)
+            }
             "perf" => raw.perf.read(node, path, report),
             "iis" => raw.iis.read(node, path, report),
             "mssql" => raw.mssql.read(node, path, report),
             _ => Ok(()),
-        })?;
-        Ok(raw)
+        })
     }
 
     /// Whose file this is, by the keys only that agent has: freedomkk's has a login to SQL Server. `iis` and `mssql` alone are
@@ -288,6 +318,7 @@ impl Raw {
             Value::Array(_) => {
                 self.ignore_is_list = true;
                 let names = list(node, path, report)?.unwrap_or_default();
+                self.ignore.retain(|name| !report.is_below(name.at));
                 self.ignore.extend(names.into_iter().map(|Spot { value, at }| Spot { value: (value, true), at }));
             }
             Value::Object(_) => {
@@ -320,8 +351,16 @@ impl RawServer {
     fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
         section(node, path, report, |report, key, node, path| match key {
             "enabled" => set(&mut self.enabled, boolean(node, path, report)?),
-            "addr" => set(&mut self.addr, strings(node, path, report)?),
-            "addrs" => set(&mut self.addrs, strings(node, path, report)?),
+            "addr" => {
+                let new = strings(node, path, report)?;
+                replaced(&mut self.addrs, new.as_ref(), report);
+                set(&mut self.addr, new)
+            }
+            "addrs" => {
+                let new = strings(node, path, report)?;
+                replaced(&mut self.addr, new.as_ref(), report);
+                set(&mut self.addrs, new)
+            }
             "interval" => set(&mut self.interval, integer(node, path, report)?),
             "timeout" => set(&mut self.timeout, integer(node, path, report)?),
             "replay_delay" => set(&mut self.replay_delay, integer(node, path, report)?),
@@ -481,6 +520,7 @@ fn read_tags(node: &Node<'_>, path: &str, into: &mut Vec<Spot<RawTag>>, report: 
             _ => return Err(report.wrong_type(&member.value, &path, "a string")),
         };
         let tag = RawTag { key: member.key.clone().into_owned(), value, is_number };
+        into.retain(|below| !report.is_below(below.at) || below.value.key != tag.key);
         into.push(Spot { value: tag, at: member.offset });
     }
     Ok(())
@@ -490,6 +530,7 @@ fn read_tags(node: &Node<'_>, path: &str, into: &mut Vec<Spot<RawTag>>, report: 
 fn integers(node: &Node<'_>, path: &str, into: &mut Vec<Spot<(String, i64)>>, report: &Report<'_>) -> Done {
     for (member, path) in map(node, path, report)? {
         if let Some(Spot { value, .. }) = integer(&member.value, &path, report)? {
+            into.retain(|below| !report.is_below(below.at) || below.value.0 != member.key);
             into.push(Spot { value: (member.key.clone().into_owned(), value), at: member.offset });
         }
     }

@@ -39,6 +39,32 @@ pub struct Warning {
     /// The key with the sections it is in, empty where the whole file is meant.
     pub path: String,
     pub text: String,
+    /// Nothing of the file is used: an overlay's.
+    pub is_skipped: bool,
+}
+
+impl Warning {
+    /// An overlay is left out, for this.
+    pub(super) fn skipped(file: &str, error: &ConfigError) -> Warning {
+        let (place, path, why) = match error {
+            ConfigError::Unreadable { source, .. } => (None, "", format!("cannot be read: {source}")),
+            ConfigError::NotAFile { .. } => (None, "", "is not a regular file".to_owned()),
+            ConfigError::TooBig { limit, .. } => (None, "", format!("more than {limit} bytes in all")),
+            ConfigError::Empty { .. } => (None, "", "is empty".to_owned()),
+            ConfigError::Syntax { line, column, message, .. } => (Some((*line, *column)), "", message.clone()),
+            ConfigError::Value { line, column, path, message, .. } => {
+                (Some((*line, *column)), path.as_str(), message.clone())
+            }
+        };
+        Warning {
+            file: file.to_owned(),
+            line: place.map(|(line, _)| line),
+            column: place.map(|(_, column)| column),
+            path: path.to_owned(),
+            text: format!("{why}; nothing of this file is used"),
+            is_skipped: true,
+        }
+    }
 }
 
 impl fmt::Display for Warning {
@@ -47,6 +73,10 @@ impl fmt::Display for Warning {
         if let Some(line) = self.line {
             write!(f, "{line}:")?;
         }
+        // As errors have it, for it is one.
+        if let Some(column) = self.column.filter(|_| self.is_skipped) {
+            write!(f, "{column}:")?;
+        }
         if !self.path.is_empty() {
             write!(f, " {}:", self.path)?;
         }
@@ -54,17 +84,60 @@ impl fmt::Display for Warning {
     }
 }
 
-/// Knows the file while it is being read.
-pub(super) struct Report<'t> {
+/// One file of several that lie over each other. Offsets count through all of them, each a byte longer than its text: so they tell
+/// which file they are of.
+struct Layer<'t> {
     file: &'t str,
     text: &'t str,
-    warnings: Vec<Warning>,
+    start: usize,
+}
+
+/// Knows the files while they are being read.
+pub(super) struct Report<'t> {
+    first: Layer<'t>,
+    more: Vec<Layer<'t>>,
+    /// With their offsets.
+    warnings: Vec<(usize, Warning)>,
+    left_out: usize,
+}
+
+/// How far a report had come.
+#[derive(Clone, Copy)]
+pub(super) struct Mark {
+    warnings: usize,
     left_out: usize,
 }
 
 impl<'t> Report<'t> {
     pub fn new(file: &'t str, text: &'t str) -> Self {
-        Self { file, text, warnings: Vec::new(), left_out: 0 }
+        Self { first: Layer { file, text, start: 0 }, more: Vec::new(), warnings: Vec::new(), left_out: 0 }
+    }
+
+    /// What is read from here on is of this file, from the offset on that is answered.
+    pub fn lay(&mut self, file: &'t str, text: &'t str) -> usize {
+        let below = self.top();
+        let start = below.start + below.text.len() + 1;
+        self.more.push(Layer { file, text, start });
+        start
+    }
+
+    fn top(&self) -> &Layer<'t> {
+        self.more.last().unwrap_or(&self.first)
+    }
+
+    /// Whether something stands in a file below the one that is being read.
+    pub fn is_below(&self, offset: usize) -> bool {
+        offset < self.top().start
+    }
+
+    pub fn mark(&self) -> Mark {
+        Mark { warnings: self.warnings.len(), left_out: self.left_out }
+    }
+
+    /// Forgets the warnings since then.
+    pub fn back_to(&mut self, mark: Mark) {
+        self.warnings.truncate(mark.warnings);
+        self.left_out = mark.left_out;
     }
 
     /// A warning about the value or key at `offset`.
@@ -72,7 +145,7 @@ impl<'t> Report<'t> {
         self.push(Some(offset), path, text.into());
     }
 
-    /// A warning about the file as a whole.
+    /// A warning about the file that is being read as a whole.
     pub fn remark(&mut self, text: String) {
         self.push(None, "", text);
     }
@@ -82,52 +155,59 @@ impl<'t> Report<'t> {
             self.left_out += 1;
             return;
         }
-        let place = offset.map(|offset| self.place(offset));
-        self.warnings.push(Warning {
-            file: self.file.to_owned(),
-            line: place.map(|(line, _)| line),
-            column: place.map(|(_, column)| column),
+        let at = offset.unwrap_or(self.top().start);
+        let (file, line, column) = self.place(at);
+        let warning = Warning {
+            file: file.to_owned(),
+            line: offset.map(|_| line),
+            column: offset.map(|_| column),
             path: path.to_owned(),
             text,
-        });
+            is_skipped: false,
+        };
+        self.warnings.push((at, warning));
     }
 
-    /// In the order of the file.
+    /// In the order of the files.
     pub fn into_warnings(mut self) -> Vec<Warning> {
-        self.warnings.sort_by_key(|warning| (warning.line, warning.column));
+        // What is said of a whole file comes before what is said of its first byte.
+        self.warnings.sort_by_key(|(at, warning)| (*at, warning.line));
+        let mut warnings: Vec<Warning> = self.warnings.into_iter().map(|(_, warning)| warning).collect();
         if self.left_out > 0 {
-            let text = format!("{} more warnings are not shown", self.left_out);
-            self.warnings.push(Warning {
-                file: self.file.to_owned(),
+            warnings.push(Warning {
+                file: self.first.file.to_owned(),
                 line: None,
                 column: None,
                 path: String::new(),
-                text,
+                text: format!("{} more warnings are not shown", self.left_out),
+                is_skipped: false,
             });
         }
-        self.warnings
+        warnings
     }
 
+    /// Of the file that is being read.
     pub fn syntax(&self, error: &gojson::Error) -> ConfigError {
-        let (line, column) = self.place(error.offset);
-        ConfigError::Syntax { file: self.file.to_owned(), line, column, message: error.message.clone() }
+        let (file, line, column) = self.place(self.top().start + error.offset);
+        ConfigError::Syntax { file: file.to_owned(), line, column, message: error.message.clone() }
     }
 
     pub fn error(&self, offset: usize, path: &str, message: impl Into<String>) -> ConfigError {
-        let (line, column) = self.place(offset);
-        ConfigError::Value { file: self.file.to_owned(), line, column, path: path.to_owned(), message: message.into() }
+        let (file, line, column) = self.place(offset);
+        ConfigError::Value { file: file.to_owned(), line, column, path: path.to_owned(), message: message.into() }
     }
 
     pub fn wrong_type(&self, node: &Node<'_>, path: &str, wanted: &str) -> ConfigError {
         self.error(node.offset, path, format!("expected {wanted}, found {}", described(node, SECRET.contains(&path))))
     }
 
-    /// Line and column of a byte. A line ends at LF, CR LF or CR.
-    fn place(&self, offset: usize) -> (u32, u32) {
+    /// File, line and column of a byte. A line ends at LF, CR LF or CR.
+    fn place(&self, offset: usize) -> (&'t str, u32, u32) {
+        let layer = self.more.iter().rfind(|layer| layer.start <= offset).unwrap_or(&self.first);
         let (mut line, mut column) = (1, 1);
         let mut after_cr = false;
-        for (at, c) in self.text.char_indices() {
-            if at >= offset {
+        for (at, c) in layer.text.char_indices() {
+            if at >= offset - layer.start {
                 break;
             }
             match c {
@@ -137,7 +217,7 @@ impl<'t> Report<'t> {
             }
             after_cr = c == '\r';
         }
-        (line, column)
+        (layer.file, line, column)
     }
 }
 
@@ -171,8 +251,18 @@ mod tests {
         let text = "中a\nb\r\nc\rd";
         let report = Report::new("f", text);
         let places: Vec<_> = ['中', 'a', 'b', 'c', 'd'].map(|c| report.place(text.find(c).unwrap())).into();
-        assert_eq!(places, [(1, 1), (1, 2), (2, 1), (3, 1), (4, 1)]);
-        assert_eq!(report.place(usize::MAX), (4, 2));
+        assert_eq!(places, [("f", 1, 1), ("f", 1, 2), ("f", 2, 1), ("f", 3, 1), ("f", 4, 1)]);
+        assert_eq!(report.place(usize::MAX), ("f", 4, 2));
+    }
+
+    #[test]
+    fn an_offset_tells_its_file_up_to_the_end_of_the_text() {
+        let mut report = Report::new("a", "1\n2");
+        assert_eq!((report.lay("b", ""), report.lay("c", "x\ny")), (4, 5));
+        let places = [0, 2, 3, 4, 5, 7, 8].map(|offset| report.place(offset));
+        let expected = [("a", 1, 1), ("a", 2, 1), ("a", 2, 2), ("b", 1, 1), ("c", 1, 1), ("c", 2, 1), ("c", 2, 2)];
+        assert_eq!(places, expected);
+        assert!(report.is_below(4) && !report.is_below(5));
     }
 
     #[test]

@@ -11,12 +11,16 @@ use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
     Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Known, Level, Log, Mssql, NameSet,
-    Perf, Plugin, Queue, RepoUrl, Secret, Service, Switch, Tls, Transfer, address, counters, defaults, network,
+    Perf, Plugin, Queue, Reload, RepoUrl, Secret, Service, Switch, Tls, Transfer, address, counters, defaults, network,
 };
 
 /// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
-pub(super) fn validate(raw: Raw, known: &Known, report: &mut Report<'_>) -> Result<Config, ConfigError> {
-    let dialect = raw.dialect();
+pub(super) fn validate(
+    raw: Raw,
+    dialect: Dialect,
+    known: &Known,
+    report: &mut Report<'_>,
+) -> Result<Config, ConfigError> {
     let default = defaults::file();
     let transfer = transfer(raw.transfer, default.transfer, report);
     let steps = if transfer.enabled && !transfer.addrs.is_empty() { defaults::TRANSFER_MIN_STEP_S } else { 0 };
@@ -33,6 +37,7 @@ pub(super) fn validate(raw: Raw, known: &Known, report: &mut Report<'_>) -> Resu
         default_tags: tags(raw.default_tags, known, report),
         ignore: ignored(raw.ignore),
         state_dir: or(raw.state_dir, default.state_dir),
+        reload: Reload { watch: or(raw.watch, default.reload.watch) },
         guard: guard(raw.guard, default.guard, report),
         log: log(raw.log, raw.logfile, default.log, report),
         perf: perf(raw.perf, default.perf, report),

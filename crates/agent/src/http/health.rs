@@ -16,7 +16,7 @@ use super::access::Trusted;
 use super::answer::{json, plain, wants_json};
 use crate::clock;
 use crate::falcon::connection::AddrState;
-use crate::stats::Lost;
+use crate::stats::{Configuration, Lost};
 
 /// What the agent says of itself.
 #[derive(Debug, Default, Serialize)]
@@ -39,6 +39,7 @@ pub struct Details {
     /// `null`: nothing is replayed.
     pub replay: Option<Replay>,
     pub clock: Clock,
+    pub config: Configuration,
 }
 
 /// The way to the servers.
@@ -116,6 +117,7 @@ impl Health {
                 .filter(|left| *left > 0)
                 .map(|left| Replay { left, to_go: stats.replay_to_go_s.get() }),
             clock: Clock { in_doubt: clock::agent().look().in_doubt, skew: stats.clock_skew_s.get() },
+            config: stats.configured.get(),
         };
         Health { status: "ok", details: trusted.then(details) }
     }

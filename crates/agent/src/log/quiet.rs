@@ -39,7 +39,7 @@ const OVER: &[(&str, &[&str])] = &[
 ];
 
 /// Answers to somebody who asked, and may ask again: what is wrong with a configuration.
-const ANSWERS: [&str; 2] = ["F002", "F004"];
+const ANSWERS: [&str; 3] = ["F002", "F004", "F006"];
 
 #[derive(Debug, Default)]
 pub(super) struct Quiet {

@@ -139,7 +139,11 @@ pub fn status() -> Result<(), Failure> {
     let status = status_now()?;
     let settings = falcon_sys::service_settings(NAME).ok().flatten().unwrap_or_default();
     print!("{}", describe(&registration, &command, &status, &settings));
-    let outcome = configuration(&command).ok().and_then(|loaded| Outcome::find(&loaded.notes_dir()?));
+    let loaded = configuration(&command).ok();
+    for skipped in loaded.iter().flat_map(Loaded::skipped) {
+        println!("  {:<14} {skipped}", "overlay");
+    }
+    let outcome = loaded.and_then(|loaded| Outcome::find(&loaded.notes_dir()?));
     if let Some(outcome) = outcome {
         let ago = u64::try_from(clock::wall_s() - outcome.at).unwrap_or(0);
         let how = if outcome.ok { "" } else { "refused: " };

@@ -218,7 +218,7 @@ fn checked(first: &First, config: &Path) -> Result<Loaded, Failure> {
     let (parsed, warnings) = config::parse(first.text.as_bytes(), &config.display().to_string(), &collect::known())
         .with_context(|| format!("nothing was changed: what would be written{}", first.from))?;
     warnings.iter().for_each(|warning| println!("{warning}"));
-    Ok(Loaded { config: parsed, source: config::Source::File(config.to_owned()), warnings })
+    Ok(Loaded::new(parsed, config::Source::File(config.to_owned()), warnings))
 }
 
 /// A configuration that is there and wrong keeps nothing from being registered: it is told here and again at the start.

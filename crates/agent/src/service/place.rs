@@ -16,7 +16,7 @@ use super::directory::{
 use super::replaced::RECORD;
 use super::sddl::{ADD_DIRECTORY, ADD_FILE};
 use crate::app::{LOGS_DIR, QUEUE_DIR};
-use crate::config::{Loaded, NOTES_DIR};
+use crate::config::{Loaded, NOTES_DIR, OVERLAY_DIR};
 
 /// Everybody who can log on: may start the program, to ask for `status`.
 const USERS: &str = "S-1-5-32-545";
@@ -89,6 +89,11 @@ impl Place {
         self.config.parent().unwrap_or(&self.config)
     }
 
+    /// What the administrator puts there for the agent to read.
+    fn administrators_dirs(&self) -> [PathBuf; 2] {
+        [self.state.join(PLUGIN), self.config_dir().join(OVERLAY_DIR)]
+    }
+
     /// Directories from the outermost to the state's, each once.
     fn dirs(&self) -> Vec<&Path> {
         let mut dirs: Vec<&Path> = Vec::new();
@@ -129,10 +134,8 @@ impl Place {
                 refuse_foreign(&path, &[])?;
             }
         }
-        for (name, accounts) in
-            DIRECTORIES.map(|name| (name, self.accounts.as_slice())).into_iter().chain([(PLUGIN, &[][..])])
-        {
-            let dir = self.state.join(name);
+        let theirs = DIRECTORIES.map(|name| (self.state.join(name), self.accounts.as_slice()));
+        for (dir, accounts) in theirs.into_iter().chain(self.administrators_dirs().map(|dir| (dir, &[][..]))) {
             refuse_link(&dir)?;
             refuse_foreign(&dir, accounts)?;
             for path in entries(&dir)? {
@@ -191,8 +194,8 @@ impl Place {
             create_all(&dir)?;
             set(&dir, service(Rights::Modify, true).into_iter().collect())?;
         }
-        if self.state.join(PLUGIN).is_dir() {
-            set(&self.state.join(PLUGIN), service(Rights::Read, true).into_iter().collect())?;
+        for dir in self.administrators_dirs().iter().filter(|dir| dir.is_dir()) {
+            set(dir, service(Rights::Read, true).into_iter().collect())?;
         }
         let mut told: Vec<&Path> = Vec::new();
         for dir in self.dirs().into_iter().flat_map(|dir| dir.ancestors().skip(1)) {
@@ -225,5 +228,13 @@ mod tests {
         let place = Place::new(program, config, None);
         assert_eq!(place.state, root.join("d"));
         assert_eq!(place.dirs(), [root.join("p"), root.join("d")]);
+    }
+
+    #[test]
+    fn overlays_lie_by_the_configuration_and_plugins_in_the_state() {
+        let root = std::path::absolute("/").unwrap();
+        let [program, config, state] = ["p/falcon-agent.exe", "c/cfg.json", "s"].map(|path| root.join(path));
+        let place = Place::of(program, config, state);
+        assert_eq!(place.administrators_dirs(), [root.join("s").join("plugin"), root.join("c").join("cfg.d")]);
     }
 }

@@ -4,6 +4,7 @@ use std::fs;
 use std::process::Command;
 
 use serde_json::{Value, json};
+use tempfile::TempDir;
 
 use crate::harness::exe;
 use crate::harness::process::{program, run};
@@ -26,7 +27,7 @@ fn the_effective_configuration_is_json_and_warnings_are_elsewhere() {
     ] {
         assert!(ended.err.contains(warning), "{warning:?} is missing in:\n{}", ended.err);
     }
-    assert_eq!(ended.err.lines().count(), 3, "{}", ended.err);
+    assert_eq!(ended.err.lines().count(), 4, "{}", ended.err);
     let config = parsed(&ended.success());
     assert_eq!(
         config["transfer"],
@@ -37,6 +38,58 @@ fn the_effective_configuration_is_json_and_warnings_are_elsewhere() {
     assert_eq!(config["heartbeat"]["interval"], 60);
     assert_eq!(config["collector"]["names"], json!(["falcon", "extended"]));
     assert_eq!(config.get("nonsense"), None);
+}
+
+#[test]
+fn overlays_are_part_of_it_and_a_bad_one_is_named() {
+    let dir = with_config(r#"{"hostname": "main", "default_tags": {"room": "1"}}"#);
+    let crc = |dir: &TempDir| {
+        let ended = call(dir.path(), &["config"]);
+        ended.err.lines().find_map(|line| line.strip_prefix("agent.config.crc: ")).expect(&ended.err).to_owned()
+    };
+    let before = crc(&dir);
+    fs::create_dir(dir.path().join("cfg.d")).unwrap();
+    let put = |name: &str, text: &str| fs::write(dir.path().join("cfg.d").join(name), text).unwrap();
+    put("00-remark.json", "# nothing yet\n{}");
+    assert_eq!(crc(&dir), before);
+    put("10-role.json", r#"{"hostname": "role", "default_tags": {"rack": "2"}}"#);
+    put("20-bad.json", "{\"hostname\": \"bad\",\n \"transfer\": {\"interval\": \"60\"}}");
+    put("30-site.json", "{\"transfer\": {\"addr\": \"10.0.0.1:8433\"},\n \"nonsense\": 1}");
+    put("notes.txt", "{\"hostname\": \"notes\"}");
+    let ended = call(dir.path(), &["config"]);
+    let file = |name: &str| dir.path().join("cfg.d").join(name).display().to_string();
+    let relative = |name: &str| format!("{}", std::path::Path::new("cfg.d").join(name).display());
+    let lines: Vec<String> = ended.err.lines().map(|line| line.replace(&file(""), &relative(""))).collect();
+    let expected = [
+        format!("{}:2: nonsense: unknown key", relative("30-site.json")),
+        format!("{}:2:27: transfer.interval: expected an integer", relative("20-bad.json")),
+        format!("with {}", relative("00-remark.json")),
+        format!("with {}", relative("10-role.json")),
+        format!("with {}", relative("30-site.json")),
+        "agent.config.crc: ".to_owned(),
+    ];
+    assert_eq!(lines.len(), expected.len(), "{}", ended.err);
+    for (line, expected) in lines.iter().zip(&expected) {
+        assert!(line.starts_with(expected), "{expected:?}: {line}");
+    }
+    let printed = ended.success();
+    assert_ne!(crc(&dir), before);
+    assert_eq!(crc(&dir), crc32fast::hash(printed.trim_end().as_bytes()).to_string());
+    let config = parsed(&printed);
+    assert_eq!(config["hostname"], "role");
+    assert_eq!(config["default_tags"], json!({ "room": "1", "rack": "2" }));
+    assert_eq!(config["transfer"]["addrs"], json!(["10.0.0.1:8433"]));
+}
+
+/// Without cfg.json there is nothing that they could lie over.
+#[test]
+fn overlays_alone_are_not_looked_for() {
+    let dir = empty();
+    fs::create_dir(dir.path().join("cfg.d")).unwrap();
+    fs::write(dir.path().join("cfg.d/a.json"), r#"{"hostname": "a"}"#).unwrap();
+    let ended = call(dir.path(), &["config"]);
+    assert_eq!(ended.err.lines().count(), 1, "{}", ended.err);
+    assert_eq!(parsed(&ended.success())["hostname"], "");
 }
 
 #[test]

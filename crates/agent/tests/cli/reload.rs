@@ -1,6 +1,7 @@
 //! Another configuration for an agent that runs: what changes takes effect, what is wrong changes nothing, and nothing that
 //! waits or comes in meanwhile is lost.
 
+use std::fs;
 use std::net::TcpListener;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
 
@@ -115,6 +116,45 @@ fn what_is_wrong_changes_nothing_and_is_told_with_line_and_key() {
     agent.wait_for_lines("nothing was changed", 6);
     let count = server.items().len();
     agent.wait("points as before", || (server.items().len() > count).then_some(()));
+    assert_eq!(agent.terminate().code, Some(0));
+}
+
+/// A role puts files down and calls nobody.
+#[test]
+fn files_that_change_take_effect_by_themselves_and_a_bad_one_is_told_once() {
+    let server = Server::good();
+    let config = json!({ "hostname": "h", "heartbeat": { "enabled": false },
+                         "transfer": { "addrs": [server.addr], "interval": 1, "replay_delay": 0 } });
+    let agent = Agent::start(&config);
+    let crc = || agent.health()["config"]["crc"].clone();
+    let before = crc();
+    let dir = agent.dir().join("cfg.d");
+    fs::create_dir(&dir).unwrap();
+    fs::write(dir.join("10-role.json"), r#"{"default_tags": {"role": "web"}}"#).unwrap();
+    fs::write(dir.join("20-bad.json"), "{\n \"hostname\": 1}").unwrap();
+    agent.wait("the overlay's tag", || server.items().iter().any(|item| item.tags == "role=web").then_some(()));
+    let health = agent.health()["config"].clone();
+    assert_ne!(crc(), before);
+    let sent =
+        || server.items().iter().filter(|item| item.metric == "agent.config.crc").map(|item| item.value).next_back();
+    agent.wait("its crc", || (sent() == crc().as_f64()).then_some(()));
+    let bad = json!({ "file": "20-bad.json", "line": 2, "column": 14, "key": "hostname" });
+    let expected = json!({ "crc": crc(), "overlays": ["10-role.json"], "skipped": [bad], "refused": false });
+    assert_eq!(health, expected);
+    agent.wait_for_lines("F006 ", 1);
+    // With a cfg.json that is wrong all of it stays, and that is shown.
+    assert_eq!(agent.reload_text("{\"debug\": 1}")["ok"], json!(false));
+    let mut kept = expected.clone();
+    kept["refused"] = json!(true);
+    assert_eq!(agent.health()["config"], kept);
+    // What is in effect does not change with it, and what is said of it does.
+    fs::write(dir.join("20-bad.json"), "{\n \"debug\": 1}").unwrap();
+    let again = agent.reload(&config);
+    assert!(again["text"].as_str().unwrap().ends_with("says what is in effect already"), "{again}");
+    assert!(again["warnings"].to_string().contains("20-bad.json:2:11: debug: expected"), "{again}");
+    assert_eq!(agent.health()["config"]["skipped"][0]["key"], "debug");
+    assert_eq!(agent.reload(&config)["ok"], json!(true));
+    assert_eq!(agent.lines("F006 ").len(), 2, "once for each change");
     assert_eq!(agent.terminate().code, Some(0));
 }
 

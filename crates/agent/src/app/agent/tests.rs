@@ -32,7 +32,7 @@ fn loaded(debug: bool, timeout: u32) -> Loaded {
     (config.debug, config.perf.timeout, config.transfer.interval) = (debug, timeout, 60);
     (config.http.enabled, config.heartbeat.enabled) = (false, false);
     config.collector.switches = collect::ALL.iter().map(|spec| (spec.name, false)).collect();
-    Loaded { config, warnings: Vec::new(), source: Source::Standalone }
+    Loaded::new(config, Source::Standalone, Vec::new())
 }
 
 /// The process that reads counters ended with every reload, and all libraries of providers were loaded again.

@@ -61,6 +61,8 @@ pub(super) const HTTP_DENIED: Metric = Metric::counter("agent.http.denied", "req
     .help("connections and requests refused by http.allow, for want of the token, or for a browser's foreign origin");
 pub(super) const CLOCK_SKEW: Metric = Metric::gauge("agent.clock.skew", "s", Sets::EXTENDED, OWN)
     .help("how far the agent's clock is ahead of hbs's; negative: behind");
+pub(super) const CONFIG_CRC: Metric = Metric::gauge("agent.config.crc", "1", Sets::EXTENDED, OWN)
+    .help("CRC-32 of the effective configuration: hosts with the same value are configured alike, but for secrets");
 pub(super) const GUARD_EXCEEDED: Metric = Metric::counter("agent.guard.exceeded", "times", Sets::EXTENDED, OWN)
     .help("times that the agent came over a limit of `guard`");
 pub(super) const GUARD_ENDS: Metric = Metric::gauge("agent.guard.ends", "times", Sets::EXTENDED, OWN)
@@ -140,6 +142,7 @@ pub(super) const ALL: &[Metric] = &[
     HTTP_REFUSED,
     HTTP_DENIED,
     CLOCK_SKEW,
+    CONFIG_CRC,
     GUARD_EXCEEDED,
     GUARD_ENDS,
     PERF_DEATHS,

@@ -66,6 +66,14 @@ fn what_is_not_known_is_absent_and_what_is_negative_is_said() {
 }
 
 #[test]
+fn the_configuration_is_known_by_its_crc() {
+    let crc = |cx: &Context| cycle(cx).get("agent.config.crc").copied();
+    let (alone, sends) = (context(&[]), context(&["t:8433"]));
+    assert_eq!(crc(&alone), Some(f64::from(Config::standalone().crc())));
+    assert!(crc(&sends).is_some() && crc(&sends) != crc(&alone));
+}
+
+#[test]
 fn it_sees_its_own_threads_on_every_platform() {
     assert!(cycle(&context(&[])).get("agent.threads").is_some_and(|threads| *threads >= 1.0));
 }

@@ -168,6 +168,8 @@ async fn health_tells_more_to_those_who_ask_for_json() {
     assert_eq!(queue["lost"].as_object().map(|lost| lost.values().filter(|n| n.as_u64() == Some(0)).count()), Some(8));
     assert_eq!(health["transfer"]["addrs"], serde_json::json!([]));
     assert_eq!((&health["replay"], &health["clock"]["in_doubt"]), (&serde_json::Value::Null, &false.into()));
+    let config = serde_json::json!({ "crc": 0, "overlays": [], "skipped": [], "refused": false });
+    assert_eq!(health["config"], config);
     server.stats.replay_left.set(7);
     server.stats.replay_to_go_s.set(90);
     let health = parsed(&server.get_with("/health", JSON).await);
