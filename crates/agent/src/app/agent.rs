@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use super::{Collecting, Identity, announce, queue};
+use crate::assigned::Assigned;
 use crate::clock;
 use crate::collect;
 use crate::config::{Config, Loaded};
@@ -60,6 +61,7 @@ struct Lasting {
     started: Instant,
     port: Arc<Port>,
     perf: Perf,
+    assigned: Arc<Assigned>,
     /// `None`: no transfer is configured.
     store: Option<Store>,
 }
@@ -152,7 +154,10 @@ impl Agent {
         let stats = Arc::new(Stats::default());
         let store = Store::open(loaded, &stats);
         let perf = link::perf(&loaded.config.perf, &stats);
-        let lasting = Lasting { stats, started: Instant::now(), port: Arc::default(), perf, store };
+        // Without an hbs nobody would take back what one assigned.
+        let endpoint = Identity::new(&loaded.config).endpoint().ok().filter(|_| asks_hbs(&loaded.config));
+        let assigned = Assigned::open(loaded.notes_dir().as_deref(), endpoint.as_deref());
+        let lasting = Lasting { stats, started: Instant::now(), port: Arc::default(), perf, assigned, store };
         let agent = Agent::go_on(loaded, lasting, &mut [], None);
         announce(&agent.config, &agent.identity, &loaded.source, how);
         agent
@@ -165,7 +170,13 @@ impl Agent {
     /// In the place of one that had these marks, and this server if it can stay.
     fn go_on(loaded: &Loaded, lasting: Lasting, marks: &mut [Mark], server: Option<Server>) -> Agent {
         let queue = lasting.store.as_ref().map(|store| store.queue.clone());
-        let collecting = Collecting::with(loaded.config.clone(), lasting.stats.clone(), queue, lasting.perf.clone());
+        let collecting = Collecting::with(
+            loaded.config.clone(),
+            lasting.stats.clone(),
+            queue,
+            lasting.perf.clone(),
+            lasting.assigned.clone(),
+        );
         let (leaving, leave) = watch::channel(Leave::Stay);
         let Collecting { shared, hub, identity, stats, queue, config } = &collecting;
         let (mut tasks, mut lanes) = (Vec::new(), Vec::new());
@@ -179,12 +190,15 @@ impl Agent {
                 async move { lane.lock().await.run(&mut sink).await }
             }));
         }
-        if config.heartbeat.enabled && !config.heartbeat.addrs.is_empty() {
+        if asks_hbs(config) {
             let (config, identity, stats) = (config.clone(), identity.clone(), stats.clone());
-            let clock = shared.clock.clone();
+            let (clock, assigned) = (shared.clock.clone(), lasting.assigned.clone());
             tasks.push(supervise("hbs", move || {
-                hbs::Reporter::new(&config.heartbeat, identity.clone(), clock.clone(), stats.clone()).run()
+                let (identity, clock, stats) = (identity.clone(), clock.clone(), stats.clone());
+                hbs::Reporter::new(&config, identity, clock, stats, assigned.clone()).run()
             }));
+        } else {
+            lasting.assigned.forget();
         }
         let transfers = Arc::<transfer::Transfers>::default();
         let sender = queue.clone().map(|queue| {
@@ -313,6 +327,11 @@ async fn unless_hurried<T>(hurry: &watch::Receiver<bool>, wait: impl Future<Outp
         done = wait => Some(done),
         Ok(_) = hurry.wait_for(|hurry| *hurry) => None,
     }
+}
+
+/// Whether there is an hbs.
+fn asks_hbs(config: &Config) -> bool {
+    config.heartbeat.enabled && !config.heartbeat.addrs.is_empty()
 }
 
 /// Whether there is an HTTP server.

@@ -42,13 +42,20 @@ struct Hbs {
     timestamp_s: AtomicI64,
     /// What it says instead of its time.
     fault: Mutex<Option<&'static str>>,
+    /// Metrics with tags, and their checksum.
+    assigned: Mutex<(Vec<(&'static str, &'static str)>, &'static str)>,
 }
 
 impl Hbs {
     async fn start() -> (Arc<Hbs>, mpsc::UnboundedReceiver<Value>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let addr = listener.local_addr().expect("an address").to_string();
-        let hbs = Arc::new(Hbs { addr, timestamp_s: AtomicI64::new(0), fault: Mutex::default() });
+        let hbs = Arc::new(Hbs {
+            addr,
+            timestamp_s: AtomicI64::new(0),
+            fault: Mutex::default(),
+            assigned: Mutex::new((Vec::new(), "abc")),
+        });
         let (tell, calls) = mpsc::unbounded_channel();
         let serves = hbs.clone();
         tokio::spawn(async move {
@@ -68,10 +75,17 @@ impl Hbs {
 
     fn answer(&self, call: &Value) -> Value {
         let fault = *self.fault.lock().expect("unpoisoned");
-        let time = json!({ "Metrics": [], "Checksum": "abc", "Timestamp": self.timestamp_s.load(SeqCst) });
+        let (metrics, checksum) = self.assigned.lock().expect("unpoisoned").clone();
+        let metrics = metrics.iter().map(|(metric, tags)| json!({ "Metric": metric, "Tags": tags }));
+        let metrics: Vec<Value> = metrics.filter(|_| call["params"][0]["Checksum"] != checksum).collect();
+        let time_s = self.timestamp_s.load(SeqCst);
+        let time = json!({ "Metrics": metrics, "Checksum": checksum, "Timestamp": time_s });
+        let plugins = json!({ "Plugins": ["sys/ntp", "sys/a/60_x.sh(a,b)"], "Timestamp": time_s });
         match (call["method"].as_str(), fault) {
             (Some("Agent.ReportStatus"), _) => json!({ "id": call["id"], "result": { "code": 0 }, "error": null }),
             (Some("Agent.BuiltinMetrics"), None) => json!({ "id": call["id"], "result": time, "error": null }),
+            (Some("Agent.TrustableIps"), None) => json!({ "id": call["id"], "result": "10.0.0.5", "error": null }),
+            (Some("Agent.MinePlugins"), None) => json!({ "id": call["id"], "result": plugins, "error": null }),
             (_, fault) => json!({ "id": call["id"], "result": null, "error": fault }),
         }
     }
@@ -81,13 +95,23 @@ impl Hbs {
     }
 }
 
+/// The next call but one for trusted addresses, which is made after each report.
+async fn next(calls: &mut mpsc::UnboundedReceiver<Value>) -> Value {
+    loop {
+        let call = calls.recv().await.expect("a call");
+        if call["method"] != "Agent.TrustableIps" {
+            return call;
+        }
+    }
+}
+
 fn reporter(hbs: &Hbs, clock: Arc<AgentClock>) -> (Reporter, Arc<Stats>) {
     let mut config = Config::standalone();
     config.hostname = "h".to_owned();
     config.heartbeat.addrs = vec![hbs.addr.clone()];
     config.heartbeat.interval = 86_400;
     let stats = Arc::new(Stats::default());
-    (Reporter::new(&config.heartbeat, Arc::new(Identity::new(&config)), clock, stats.clone()), stats)
+    (Reporter::new(&config, Arc::new(Identity::new(&config)), clock, stats.clone(), Arc::default()), stats)
 }
 
 #[tokio::test]
@@ -97,8 +121,8 @@ async fn hbs_is_asked_for_its_time_after_a_report_and_when_the_clock_was_set() {
     hbs.has(host.wall_ms() - 30_000);
     let (reporter, stats) = reporter(&hbs, clock.clone());
     let task = tokio::spawn(reporter.run());
-    assert_eq!(calls.recv().await.expect("a call")["method"], "Agent.ReportStatus");
-    let call = calls.recv().await.expect("a call");
+    assert_eq!(next(&mut calls).await["method"], "Agent.ReportStatus");
+    let call = next(&mut calls).await;
     assert_eq!(call["method"], "Agent.BuiltinMetrics");
     assert_eq!(call["params"], json!([{ "Hostname": "h", "Checksum": "nil" }]));
     while stats.clock_skew_s.get().is_none() {
@@ -109,7 +133,7 @@ async fn hbs_is_asked_for_its_time_after_a_report_and_when_the_clock_was_set() {
     host.step(3_600_000);
     hbs.has(host.wall_ms());
     assert!(clock.look().in_doubt);
-    let call = calls.recv().await.expect("a call");
+    let call = next(&mut calls).await;
     assert_eq!(call["params"], json!([{ "Hostname": "h", "Checksum": "abc" }]), "so that the answer is short");
     while clock.look().in_doubt {
         tokio::task::yield_now().await;
@@ -126,14 +150,14 @@ async fn an_answer_without_a_time_decides_nothing() {
     clock.look();
     host.step(3_600_000);
     assert!(reporter.report().await);
-    reporter.ask_time().await;
+    reporter.ask_checks().await;
     assert_eq!((stats.clock_skew_s.get(), clock.look().in_doubt), (None, true), "its database failed");
     hbs.has(host.wall_ms());
-    reporter.ask_time().await;
+    reporter.ask_checks().await;
     assert_eq!((stats.clock_skew_s.get(), clock.look().in_doubt), (Some(0), false));
     *hbs.fault.lock().expect("unpoisoned") = Some("some other error");
-    reporter.ask_time().await;
-    assert_eq!((stats.clock_skew_s.get(), reporter.timeless), (None, false), "what it said before is old");
+    reporter.ask_checks().await;
+    assert_eq!((stats.clock_skew_s.get(), reporter.unknown.is_empty()), (None, true), "what it said before is old");
 }
 
 #[tokio::test]
@@ -143,7 +167,7 @@ async fn an_hbs_that_does_not_know_the_call_goes_on_getting_reports_and_is_not_a
     let (mut reporter, stats) = reporter(&hbs, Host::new(None).1);
     for _ in 0..3 {
         assert!(reporter.report().await);
-        reporter.ask_time().await;
+        reporter.ask_checks().await;
     }
     let mut ids = Vec::new();
     while let Ok(call) = calls.try_recv() {
