@@ -11,29 +11,33 @@ fn ports(assigned: &Assigned) -> Vec<Tags> {
     assigned.checks().ports.iter().map(|check| check.tags.clone()).collect()
 }
 
-/// Opened anew, when what was kept is read.
-fn reopened(dir: &Path, hostname: &str) -> Arc<Assigned> {
-    let assigned = Assigned::open(Some(dir), Some(hostname));
-    let (tell, told) = std::sync::mpsc::channel();
-    // Behind the reading of the same thread.
+/// Once its thread has done all that it was given.
+fn settled(assigned: &Assigned) {
+    let (tell, told) = std::sync::mpsc::channel::<()>();
     if let Some(keeper) = &assigned.keeper {
-        keeper.read(move |_| {
-            let _ = tell.send(());
-        });
+        keeper.read(move |_| drop(tell));
     }
-    let _ = told.recv();
+    // It ends without a word, whatever is read.
+    assert!(told.recv().is_err());
+}
+
+/// Opened anew, when what was kept is read.
+fn opened(dir: &Path, hostname: &str) -> Arc<Assigned> {
+    let assigned = Assigned::open(Some(dir), Some(hostname));
+    settled(&assigned);
     assigned
 }
 
 #[test]
 fn what_was_answered_is_used_at_the_next_start_until_hbs_answers() {
     let dir = tempfile::tempdir().unwrap();
-    let first = reopened(dir.path(), "h");
+    let first = opened(dir.path(), "h");
     first.belongs_to("h");
     first.set_metrics(vec![metric("net.port.listen", "port=80")]);
     first.set_trustable("10.0.0.1,[::1],x".to_owned());
     first.set_plugins(vec!["sys/ntp".to_owned()]);
-    let second = reopened(dir.path(), "h");
+    settled(&first);
+    let second = opened(dir.path(), "h");
     second.belongs_to("h");
     assert_eq!(ports(&second), [Tags::raw("port=80")]);
     assert_eq!(*second.plugins(), ["sys/ntp"]);
@@ -41,7 +45,8 @@ fn what_was_answered_is_used_at_the_next_start_until_hbs_answers() {
     second.set_metrics(Vec::new());
     assert!(ports(&second).is_empty());
     assert_eq!(*second.plugins(), ["sys/ntp"]);
-    let third = reopened(dir.path(), "h");
+    settled(&second);
+    let third = opened(dir.path(), "h");
     assert!(ports(&third).is_empty() && !third.plugins().is_empty());
 }
 
@@ -64,11 +69,12 @@ fn what_hbs_answered_first_is_newer_than_the_disk() {
 #[test]
 fn what_was_assigned_to_another_endpoint_is_not_used() {
     let dir = tempfile::tempdir().unwrap();
-    let first = reopened(dir.path(), "h");
+    let first = opened(dir.path(), "h");
     first.belongs_to("h");
     first.set_metrics(vec![metric("net.port.listen", "port=80")]);
-    assert!(ports(&reopened(dir.path(), "other")).is_empty());
-    assert_eq!(ports(&reopened(dir.path(), "h")), [Tags::raw("port=80")]);
+    settled(&first);
+    assert!(ports(&opened(dir.path(), "other")).is_empty());
+    assert_eq!(ports(&opened(dir.path(), "h")), [Tags::raw("port=80")]);
     // Renamed by a reload.
     first.belongs_to("other");
     assert!(ports(&first).is_empty());

@@ -179,3 +179,72 @@ async fn an_hbs_that_does_not_know_the_call_goes_on_getting_reports_and_is_not_a
     assert!(ids.iter().map(|(_, id)| *id).eq(0..4), "all on one connection: {ids:?}");
     assert_eq!(stats.clock_skew_s.get(), None);
 }
+
+#[tokio::test]
+async fn what_hbs_assigns_is_taken_over_and_taken_back() {
+    let (hbs, mut calls) = Hbs::start().await;
+    let (host, clock) = Host::new(None);
+    hbs.has(host.wall_ms());
+    *hbs.assigned.lock().expect("unpoisoned") = (vec![("net.port.listen", "port=80"), ("du.bs", "path=/a")], "first");
+    let (mut reporter, _stats) = reporter(&hbs, clock);
+    let assigned = reporter.assigned.clone();
+    reporter.ask_checks().await;
+    assert_eq!((assigned.checks().ports.len(), assigned.checks().directories.len()), (1, 1));
+    // The same checksum: the answer is empty, and nothing changes.
+    hbs.has(host.wall_ms() + 60_000);
+    reporter.ask_checks().await;
+    assert_eq!(assigned.checks().ports.len(), 1);
+    let sent: Vec<Value> = std::iter::from_fn(|| calls.try_recv().ok()).collect();
+    let checksums: Vec<&str> = sent.iter().filter_map(|call| call["params"][0]["Checksum"].as_str()).collect();
+    assert_eq!(checksums, ["nil", "first"]);
+    // Another list from a time that is not later than that of the last one: not before hbs's clock has passed it.
+    *hbs.assigned.lock().expect("unpoisoned") = (Vec::new(), "");
+    hbs.has(host.wall_ms() - 3_600_000);
+    reporter.ask_checks().await;
+    assert_eq!(assigned.checks().ports.len(), 1);
+    hbs.has(host.wall_ms() + 1_000);
+    reporter.ask_checks().await;
+    assert_eq!(assigned.checks().ports.len(), 0);
+}
+
+#[tokio::test]
+async fn a_database_that_fails_takes_nothing_back() {
+    let (hbs, _calls) = Hbs::start().await;
+    let (mut reporter, _stats) = reporter(&hbs, Host::new(None).1);
+    let assigned = reporter.assigned.clone();
+    assigned.belongs_to("h");
+    let metric = |tags: &str| crate::assigned::BuiltinMetric { metric: "du.bs".to_owned(), tags: tags.to_owned() };
+    assigned.set_metrics(vec![metric("path=/kept")]);
+    *hbs.assigned.lock().expect("unpoisoned") = (Vec::new(), "");
+    reporter.ask_checks().await;
+    assert_eq!(assigned.checks().directories.len(), 1);
+}
+
+#[tokio::test]
+async fn trusted_addresses_and_plugins_are_asked_for_with_each_report() {
+    let (hbs, mut calls) = Hbs::start().await;
+    let (host, clock) = Host::new(None);
+    hbs.has(host.wall_ms());
+    let (mut reporter, _stats) = reporter(&hbs, clock);
+    reporter.plugins = true;
+    let assigned = reporter.assigned.clone();
+    let (tell, mut trusted) = mpsc::unbounded_channel();
+    assigned.tell_trustable(move |ips| tell.send(ips).expect("heard"));
+    assert_eq!(trusted.recv().await, Some(Vec::new()));
+    let task = tokio::spawn(reporter.run());
+    let mut methods = Vec::new();
+    while methods.len() < 4 {
+        let call = calls.recv().await.expect("a call");
+        methods.push((call["method"].as_str().expect("a method").to_owned(), call["params"].to_string()));
+    }
+    let methods: Vec<(&str, &str)> =
+        methods.iter().map(|(method, params)| (method.as_str(), params.as_str())).skip(2).collect();
+    let mine = r#"[{"Checksum":"","Hostname":"h"}]"#;
+    assert_eq!(methods, [("Agent.TrustableIps", "[{}]"), ("Agent.MinePlugins", mine)]);
+    assert_eq!(trusted.recv().await, Some(vec![IpAddr::from([10, 0, 0, 5])]));
+    while assigned.plugins().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*assigned.plugins(), ["sys/ntp", "sys/a/60_x.sh(a,b)"]);
+    task.abort();
+}
