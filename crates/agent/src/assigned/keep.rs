@@ -32,7 +32,11 @@ impl Keeper {
         match Worker::spawn("hbs-state") {
             Ok(worker) => Some(Keeper { file, worker, next: Arc::default(), told: Arc::default() }),
             Err(error) => {
-                tracing::warn!(code = "R011", "hbs: {}: {error}; its answers are not kept", file.display());
+                tracing::warn!(
+                    code = "R013",
+                    "hbs: no thread for {}: {error}; its answers are not kept",
+                    file.display()
+                );
                 None
             }
         }
