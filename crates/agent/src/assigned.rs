@@ -86,6 +86,11 @@ impl Assigned {
         assigned
     }
 
+    /// Where it remembers.
+    pub fn dir(&self) -> Option<&Path> {
+        self.keeper.as_ref().and_then(Keeper::dir)
+    }
+
     /// The checks to run.
     pub fn checks(&self) -> Arc<Checks> {
         self.lock().checks.clone()
@@ -223,7 +228,7 @@ impl Inner {
             let (addresses, odd) = addresses(&text);
             if let Some(odd) = odd {
                 let odd: String = odd.chars().take(100).collect();
-                tracing::warn!(code = "R010", "hbs: {odd} in its `trustable` is no address, and trusts nobody");
+                tracing::warn!(code = "R010", "hbs: {odd} in its list of trusted addresses is none, and trusts nobody");
             }
             if let Some(tell) = &self.listener {
                 tell(addresses);

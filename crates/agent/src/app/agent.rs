@@ -154,9 +154,7 @@ impl Agent {
         let stats = Arc::new(Stats::default());
         let store = Store::open(loaded, &stats);
         let perf = link::perf(&loaded.config.perf, &stats);
-        // Without an hbs nobody would take back what one assigned.
-        let endpoint = Identity::new(&loaded.config).endpoint().ok().filter(|_| asks_hbs(&loaded.config));
-        let assigned = Assigned::open(loaded.notes_dir().as_deref(), endpoint.as_deref());
+        let assigned = assigned(loaded);
         let lasting = Lasting { stats, started: Instant::now(), port: Arc::default(), perf, assigned, store };
         let agent = Agent::go_on(loaded, lasting, &mut [], None);
         announce(&agent.config, &agent.identity, &loaded.source, how);
@@ -191,6 +189,9 @@ impl Agent {
             }));
         }
         if asks_hbs(config) {
+            if let Ok(endpoint) = identity.endpoint() {
+                lasting.assigned.belongs_to(&endpoint);
+            }
             let (config, identity, stats) = (config.clone(), identity.clone(), stats.clone());
             let (clock, assigned) = (shared.clock.clone(), lasting.assigned.clone());
             tasks.push(supervise("hbs", move || {
@@ -243,6 +244,9 @@ impl Agent {
         let Agent { mut lasting, config, hub, .. } = self;
         if held.is_none() {
             lasting.perf = link::perf(&loaded.config.perf, &lasting.stats);
+        }
+        if lasting.assigned.dir() != loaded.notes_dir().as_deref() {
+            lasting.assigned = assigned(loaded);
         }
         let kept = lasting.store.take_if(|store| {
             let same = config.queue == loaded.config.queue && store.dir == loaded.state_dir();
@@ -327,6 +331,12 @@ async fn unless_hurried<T>(hurry: &watch::Receiver<bool>, wait: impl Future<Outp
         done = wait => Some(done),
         Ok(_) = hurry.wait_for(|hurry| *hurry) => None,
     }
+}
+
+/// What hbs assigned before. Without an hbs nobody would take it back.
+fn assigned(loaded: &Loaded) -> Arc<Assigned> {
+    let endpoint = Identity::new(&loaded.config).endpoint().ok().filter(|_| asks_hbs(&loaded.config));
+    Assigned::open(loaded.notes_dir().as_deref(), endpoint.as_deref())
 }
 
 /// Whether there is an hbs.

@@ -88,7 +88,7 @@ fn port(tags: &str) -> Result<PortCheck, Refusal> {
 }
 
 fn process(tags: &str) -> ProcessCheck {
-    let last = |key: &str| tags.split(',').filter_map(|part| part.strip_prefix(key)).last();
+    let last = |key: &str| tags.split(',').rev().find_map(|part| part.strip_prefix(key));
     let trimmed = |key: &str| last(key).map(|value| value.trim().to_owned());
     ProcessCheck { name: trimmed("name="), cmdline: trimmed("cmdline="), tags: Tags::raw(tags) }
 }

@@ -42,6 +42,10 @@ impl Keeper {
         }
     }
 
+    pub(super) fn dir(&self) -> Option<&Path> {
+        self.file.parent()
+    }
+
     pub(super) fn read(&self, then: impl FnOnce(Answers) + Send + 'static) {
         let file = self.file.clone();
         self.worker.run(move || match read(&file) {
