@@ -13,6 +13,7 @@ use std::time::Duration;
 
 use anyhow::Context as _;
 
+use crate::assigned::Assigned;
 use crate::clock;
 use crate::collect::{self, Context, Plan};
 use crate::config::{self, Config, Source};
@@ -90,17 +91,23 @@ impl Collecting {
         let stats = Arc::new(Stats::default());
         let queue = (!config.transfer.addrs.is_empty()).then(|| Arc::new(queue(&config.queue, state, &stats)));
         let perf = link::perf(&config.perf, &stats);
-        Collecting::with(config, stats, queue, perf)
+        Collecting::with(config, stats, queue, perf, Arc::default())
     }
 
     /// With figures, a queue and counters that are there already.
-    fn with(config: Config, stats: Arc<Stats>, queue: Option<Arc<Queue>>, perf: Perf) -> Collecting {
+    fn with(
+        config: Config,
+        stats: Arc<Stats>,
+        queue: Option<Arc<Queue>>,
+        perf: Perf,
+        assigned: Arc<Assigned>,
+    ) -> Collecting {
         let config = Arc::new(config);
         let identity = Arc::new(Identity::new(&config));
         let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), queue.clone()));
         let active = config.collector.names.iter().copied().collect();
         let host = falcon_sys::Host::new(root());
-        let context = Context { host, config: config.clone(), stats: stats.clone(), perf };
+        let context = Context { host, config: config.clone(), stats: stats.clone(), perf, assigned };
         let shared = Shared {
             context,
             plan: Arc::new(Plan::new(collect::ALL, active, Platform::CURRENT, &config)),

@@ -2,6 +2,7 @@
 #![forbid(unsafe_code)]
 
 pub mod app;
+pub mod assigned;
 pub mod cli;
 pub mod clock;
 pub mod collect;

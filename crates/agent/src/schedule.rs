@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock::{AgentClock, Now};
-use crate::collect::{Context, Lane, Plan};
+use crate::collect::{Context, DU_DEADLINE, Lane, Plan};
 use crate::isolate::Worker;
 use crate::model::{Sample, Tick};
 use crate::tick::{MAX_WITHHOLD_MS, Timetable};
@@ -103,6 +103,8 @@ impl LaneTask {
                 let query = Duration::from_secs(self.shared.context.config.perf.timeout.into());
                 3 * query + Duration::from_secs(15)
             }
+            // Alone in its lane. Walks end by themselves, and what hangs is given up, before this.
+            Lane::Du => DU_DEADLINE + Duration::from_secs(5),
             // Alone in its lane. A driver that no other program keeps awake wakes each device for some seconds.
             Lane::Gpu => (2 * quarter).clamp(Duration::from_secs(5), Duration::from_secs(30)),
         }

@@ -46,6 +46,7 @@ fn steady_cycles_allocate_nothing(root: &Path, sets: &[NameSet]) {
         config: Arc::new(config),
         stats: Arc::new(Stats::default()),
         perf: Perf::none(),
+        assigned: Arc::default(),
     };
     let mut said = 0;
     for spec in specs() {

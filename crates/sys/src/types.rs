@@ -2,16 +2,20 @@
 
 mod access;
 mod perf;
+mod ports;
 mod registry;
 mod service;
+mod usage;
 
 pub use access::{Grant, Owner, Rights};
 pub use perf::{PerfNames, SqlInstance};
+pub use ports::Ports;
 pub use registry::{RegistryKey, RegistryValue};
 pub use service::{
     NewService, Recovery, Registration, ServiceCommand, ServiceControl, ServiceExit, ServiceSettings, ServiceState,
     ServiceStatus, Settings, StartMode,
 };
+pub use usage::{FileUsage, Links};
 
 use std::io;
 use std::path::PathBuf;

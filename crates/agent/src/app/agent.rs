@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use super::{Collecting, Identity, announce, queue};
+use crate::assigned::Assigned;
 use crate::clock;
 use crate::collect;
 use crate::config::{Config, Loaded};
@@ -65,6 +66,7 @@ struct Lasting {
     facts: Option<Arc<Facts>>,
     trusted: Arc<Trusted>,
     commands: Commands,
+    assigned: Arc<Assigned>,
     /// `None`: no transfer is configured.
     store: Option<Store>,
 }
@@ -159,6 +161,8 @@ impl Agent {
         let perf = link::perf(&loaded.config.perf, &stats);
         let (port, trusted) = Default::default();
         let lasting = Lasting { stats, started: Instant::now(), port, perf, facts: None, trusted, commands, store };
+        let assigned = assigned(loaded);
+        let lasting = Lasting { stats, started: Instant::now(), port: Arc::default(), perf, assigned, store };
         let agent = Agent::go_on(loaded, lasting, &mut [], None);
         announce(&agent.config, &agent.identity, &loaded.source, how);
         agent
@@ -171,7 +175,13 @@ impl Agent {
     /// In the place of one that had these marks, and this server if it can stay.
     fn go_on(loaded: &Loaded, mut lasting: Lasting, marks: &mut [Mark], server: Option<Server>) -> Agent {
         let queue = lasting.store.as_ref().map(|store| store.queue.clone());
-        let collecting = Collecting::with(loaded.config.clone(), lasting.stats.clone(), queue, lasting.perf.clone());
+        let collecting = Collecting::with(
+            loaded.config.clone(),
+            lasting.stats.clone(),
+            queue,
+            lasting.perf.clone(),
+            lasting.assigned.clone(),
+        );
         let (leaving, leave) = watch::channel(Leave::Stay);
         let Collecting { shared, hub, identity, stats, queue, config } = &collecting;
         let (mut tasks, mut lanes) = (Vec::new(), Vec::new());
@@ -185,12 +195,18 @@ impl Agent {
                 async move { lane.lock().await.run(&mut sink).await }
             }));
         }
-        if config.heartbeat.enabled && !config.heartbeat.addrs.is_empty() {
+        if asks_hbs(config) {
+            if let Ok(endpoint) = identity.endpoint() {
+                lasting.assigned.belongs_to(&endpoint);
+            }
             let (config, identity, stats) = (config.clone(), identity.clone(), stats.clone());
-            let clock = shared.clock.clone();
+            let (clock, assigned) = (shared.clock.clone(), lasting.assigned.clone());
             tasks.push(supervise("hbs", move || {
-                hbs::Reporter::new(&config.heartbeat, identity.clone(), clock.clone(), stats.clone()).run()
+                let (identity, clock, stats) = (identity.clone(), clock.clone(), stats.clone());
+                hbs::Reporter::new(&config, identity, clock, stats, assigned.clone()).run()
             }));
+        } else {
+            lasting.assigned.forget();
         }
         let transfers = Arc::<transfer::Transfers>::default();
         let sender = queue.clone().map(|queue| {
@@ -243,6 +259,9 @@ impl Agent {
         let Agent { mut lasting, config, hub, .. } = self;
         if held.is_none() {
             lasting.perf = link::perf(&loaded.config.perf, &lasting.stats);
+        }
+        if lasting.assigned.dir() != loaded.notes_dir().as_deref() {
+            lasting.assigned = assigned(loaded);
         }
         let kept = lasting.store.take_if(|store| {
             let same = config.queue == loaded.config.queue && store.dir == loaded.state_dir();
@@ -327,6 +346,17 @@ async fn unless_hurried<T>(hurry: &watch::Receiver<bool>, wait: impl Future<Outp
         done = wait => Some(done),
         Ok(_) = hurry.wait_for(|hurry| *hurry) => None,
     }
+}
+
+/// What hbs assigned before. Without an hbs nobody would take it back.
+fn assigned(loaded: &Loaded) -> Arc<Assigned> {
+    let endpoint = Identity::new(&loaded.config).endpoint().ok().filter(|_| asks_hbs(&loaded.config));
+    Assigned::open(loaded.notes_dir().as_deref(), endpoint.as_deref())
+}
+
+/// Whether there is an hbs.
+fn asks_hbs(config: &Config) -> bool {
+    config.heartbeat.enabled && !config.heartbeat.addrs.is_empty()
 }
 
 /// Whether there is an HTTP server.

@@ -2,9 +2,10 @@
 //! configuration file.
 
 use crate::app::{self, Collecting};
+use crate::assigned::check::{Checks, DirectoryCheck, PortCheck, ProcessCheck};
 use crate::collect::{self, Spec};
 use crate::config::{Config, NameSet};
-use crate::model::Platform;
+use crate::model::{Platform, Tags};
 use crate::schedule;
 
 pub fn run() -> anyhow::Result<()> {
@@ -12,6 +13,7 @@ pub fn run() -> anyhow::Result<()> {
     let mut config = Config::standalone();
     config.collector.names = vec![NameSet::Falcon, NameSet::Extended];
     let collecting = Collecting::new(config, None);
+    collecting.shared.context.assigned.assume(samples());
     let shown = runtime.block_on(async {
         let checked = |spec: &&Spec| !spec.check.is_empty() && spec.exists_on(Platform::CURRENT);
         for spec in collect::ALL.iter().filter(checked) {
@@ -26,6 +28,16 @@ pub fn run() -> anyhow::Result<()> {
     // A collector that hangs is not waited for.
     runtime.shutdown_background();
     shown
+}
+
+/// Something for the checks that hbs assigns: any port, all processes, and a single file.
+fn samples() -> Checks {
+    let path = std::env::current_exe().unwrap_or_default().display().to_string();
+    Checks {
+        ports: vec![PortCheck { port: Some(1988), tags: Tags::NONE }],
+        processes: vec![ProcessCheck { name: None, cmdline: None, tags: Tags::NONE }],
+        directories: vec![DirectoryCheck { path, tags: Tags::NONE }],
+    }
 }
 
 async fn works(spec: &'static Spec, collecting: &Collecting) -> bool {

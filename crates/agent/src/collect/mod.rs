@@ -16,6 +16,9 @@ pub(crate) mod cpu;
 mod custom;
 pub(crate) mod df;
 pub(crate) mod diskio;
+mod df;
+mod diskio;
+mod du;
 mod gpu;
 mod guard;
 mod iis;
@@ -28,6 +31,8 @@ mod netstat;
 mod ntp;
 mod pattern;
 mod plan;
+mod port;
+mod proc_num;
 mod process;
 mod service;
 mod snmp;
@@ -39,12 +44,14 @@ use std::sync::Arc;
 
 use falcon_sys::Host;
 
+use crate::assigned::Assigned;
 use crate::config::{Config, Known};
 use crate::model::{Finite, Kind, Metric, Platform, Sample, Sets, Tags, Tick};
 use crate::perf::client::Perf;
 use crate::stats::Stats;
 use ceiling::PerClass;
 pub(crate) use ceiling::{Ceiling, Class, Ledger};
+pub(crate) use du::DEADLINE as DU_DEADLINE;
 pub(crate) use guard::Guard;
 pub use guard::Guarded;
 pub use iis::host_config::fuzz_file as fuzz_host_config;
@@ -73,6 +80,9 @@ pub static ALL: &[Spec] = &[
     mssql::SPEC,
     custom::SPEC,
     iis::pools::SPEC,
+    port::SPEC,
+    proc_num::SPEC,
+    du::SPEC,
 ];
 
 /// What a collector is, apart from its code.
@@ -121,11 +131,23 @@ pub enum Lane {
     Iis,
     Mssql,
     Custom,
+    /// Walks through directories, which may be large.
+    Du,
 }
 
 impl Lane {
-    pub const ALL: [Lane; 9] =
-        [Lane::Host, Lane::Df, Lane::Disk, Lane::Gpu, Lane::Ntp, Lane::Service, Lane::Iis, Lane::Mssql, Lane::Custom];
+    pub const ALL: [Lane; 10] = [
+        Lane::Host,
+        Lane::Df,
+        Lane::Disk,
+        Lane::Gpu,
+        Lane::Ntp,
+        Lane::Service,
+        Lane::Iis,
+        Lane::Mssql,
+        Lane::Custom,
+        Lane::Du,
+    ];
 
     pub fn name(self) -> &'static str {
         match self {
@@ -138,6 +160,7 @@ impl Lane {
             Lane::Iis => "iis",
             Lane::Mssql => "mssql",
             Lane::Custom => "custom",
+            Lane::Du => "du",
         }
     }
 
@@ -159,6 +182,7 @@ pub struct Context {
     pub config: Arc<Config>,
     pub stats: Arc<Stats>,
     pub perf: Perf,
+    pub assigned: Arc<Assigned>,
 }
 
 /// The names of this platform's collectors.

@@ -1,24 +1,32 @@
-//! The heartbeat: `Agent.ReportStatus` at start and at every interval; and hbs's clock, the `Timestamp` that
-//! `Agent.BuiltinMetrics` answers with (hbs/rpc/agent.go of falcon-plus). It is asked for after each report that was taken, and
-//! at once when somebody set this host's clock. Reports go on without it: what is wrong with hbs is told of them alone.
+//! The heartbeat: `Agent.ReportStatus` at start and at every interval. After each report that was taken hbs is asked what it
+//! assigned to this host ([`assigned`](crate::assigned)): `Agent.BuiltinMetrics`, `Agent.TrustableIps` and, where plugins are
+//! run, `Agent.MinePlugins` (hbs/rpc/agent.go of falcon-plus).
+//!
+//! The `Timestamp` of `Agent.BuiltinMetrics` is hbs's clock: that call is also made at once when somebody set this host's. Which
+//! answers count is said by [`order`]. Reports go on without answers: what is wrong with hbs is told of them alone.
 
+mod order;
+
+use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
 use std::sync::Arc;
 use std::time::Duration;
 
 use super::connection::{Health, Named, Servers};
-use super::rpc::{Error, builtin_response, simple_response};
+use super::rpc::{Error, builtin_response, plugins_response, simple_response, trustable_response};
 use crate::app::Identity;
+use crate::assigned::Assigned;
 use crate::clock::AgentClock;
-use crate::config::Heartbeat;
+use crate::config::{Config, Heartbeat};
+use crate::gojson::{self, Parser};
 use crate::stats::Stats;
+use order::{Builtin, Newest};
 
 /// hbs keeps versions in 16 bytes; a longer one makes its INSERT fail, and the host never registers.
 const MAX_VERSION: usize = 16;
-/// hbs's checksums have 32 bytes; what is much longer is not sent back.
-const MAX_CHECKSUM: usize = 128;
-/// What the Go agent sends before it has a checksum.
-const NO_CHECKSUM: &str = "nil";
+const BUILTIN: &str = "Agent.BuiltinMetrics";
+const TRUSTABLE: &str = "Agent.TrustableIps";
+const PLUGINS: &str = "Agent.MinePlugins";
 
 pub struct Reporter {
     identity: Arc<Identity>,
@@ -29,14 +37,25 @@ pub struct Reporter {
     told: Option<String>,
     clock: Arc<AgentClock>,
     stats: Arc<Stats>,
-    /// Of the last answer: with it the next one is short.
-    checksum: String,
-    /// hbs does not know the call that tells its time.
-    timeless: bool,
+    assigned: Arc<Assigned>,
+    /// Whether plugins are run.
+    plugins: bool,
+    builtin: Builtin,
+    mined: Newest,
+    /// Calls that hbs does not know.
+    unknown: BTreeSet<&'static str>,
 }
 
 impl Reporter {
-    pub fn new(config: &Heartbeat, identity: Arc<Identity>, clock: Arc<AgentClock>, stats: Arc<Stats>) -> Reporter {
+    pub fn new(
+        config: &Config,
+        identity: Arc<Identity>,
+        clock: Arc<AgentClock>,
+        stats: Arc<Stats>,
+        assigned: Arc<Assigned>,
+    ) -> Reporter {
+        let plugins = config.plugin.enabled;
+        let config: &Heartbeat = &config.heartbeat;
         Reporter {
             identity,
             interval: Duration::from_secs(u64::from(config.interval)),
@@ -45,8 +64,11 @@ impl Reporter {
             told: None,
             clock,
             stats,
-            checksum: NO_CHECKSUM.to_owned(),
-            timeless: false,
+            assigned,
+            plugins,
+            builtin: Builtin::default(),
+            mined: Newest::default(),
+            unknown: BTreeSet::new(),
         }
     }
 
@@ -60,8 +82,14 @@ impl Reporter {
                 _ = ticks.tick() => true,
                 () = clock.asks() => false,
             };
-            if !reports || self.report().await {
-                self.ask_time().await;
+            if !reports {
+                self.ask_checks().await;
+            } else if self.report().await {
+                self.ask_checks().await;
+                self.ask_trustable().await;
+                if self.plugins {
+                    self.ask_plugins().await;
+                }
             }
         }
     }
@@ -137,46 +165,82 @@ impl Reporter {
         taken
     }
 
-    async fn ask_time(&mut self) {
-        if self.timeless {
+    /// What is assigned, and hbs's time.
+    async fn ask_checks(&mut self) {
+        let Ok(hostname) = self.hostname() else { return };
+        if self.unknown.contains(BUILTIN) {
             return;
         }
-        let Ok(hostname) = self.hostname() else { return };
-        let request = serde_json::json!({ "Hostname": hostname, "Checksum": self.checksum }).to_string();
+        self.assigned.belongs_to(&hostname);
+        let request = serde_json::json!({ "Hostname": hostname, "Checksum": self.builtin.checksum() }).to_string();
         let clock = self.clock.clone();
+        let ahead_s = match self.ask(BUILTIN, &request, builtin_response).await {
+            Some((answer, sent_boot_ms)) => {
+                if self.builtin.takes(&answer) {
+                    self.assigned.set_metrics(answer.metrics);
+                }
+                // 0 where its database failed.
+                Some(answer.timestamp_s).filter(|time| *time > 0).and_then(|time| clock.server_said(time, sent_boot_ms))
+            }
+            None => None,
+        };
+        self.stats.clock_skew_s.tell(ahead_s);
+    }
+
+    async fn ask_trustable(&mut self) {
+        if let Some((Some(text), _)) = self.ask(TRUSTABLE, "{}", trustable_response).await {
+            self.assigned.set_trustable(text);
+        }
+    }
+
+    async fn ask_plugins(&mut self) {
+        let Ok(hostname) = self.hostname() else { return };
+        let request = serde_json::json!({ "Hostname": hostname, "Checksum": "" }).to_string();
+        if let Some((answer, _)) = self.ask(PLUGINS, &request, plugins_response).await
+            && self.mined.takes(answer.timestamp_s)
+        {
+            self.assigned.set_plugins(answer.plugins);
+        }
+    }
+
+    /// The answer to a call, and when it was sent, in milliseconds since boot. `None`: hbs does not know the call, which it is
+    /// not asked again, or does not answer.
+    async fn ask<T>(
+        &mut self,
+        method: &'static str,
+        request: &str,
+        decode: impl Fn(&mut Parser<'_>) -> Result<T, gojson::Error>,
+    ) -> Option<(T, i64)> {
+        if self.unknown.contains(method) {
+            return None;
+        }
+        let (clock, decode) = (self.clock.clone(), &decode);
         let result = self
             .servers
             .call(|mut client| {
-                let (request, sent_boot_ms) = (request.clone(), clock.look().boot_ms);
+                let sent_boot_ms = clock.look().boot_ms;
                 async move {
-                    let result =
-                        match client.call("Agent.BuiltinMetrics", &[request.as_bytes()], builtin_response).await {
-                            Ok(answer) => Ok(Some((answer, sent_boot_ms))),
-                            // It takes reports, so it is not passed over for this.
-                            Err(Error::NoMethod(_)) => Ok(None),
-                            Err(error) => Err(error),
-                        };
+                    let result = match client.call(method, &[request.as_bytes()], decode).await {
+                        Ok(answer) => Ok(Some((answer, sent_boot_ms))),
+                        // It takes reports, so it is not passed over for this.
+                        Err(Error::NoMethod(_)) => Ok(None),
+                        Err(error) => Err(error),
+                    };
                     (client, result)
                 }
             })
             .await;
-        let ahead_s = match result {
-            Ok(Some((answer, sent_boot_ms))) => {
-                let checksum = Some(answer.checksum).filter(|checksum| checksum.len() <= MAX_CHECKSUM);
-                self.checksum = checksum.unwrap_or_else(|| NO_CHECKSUM.to_owned());
-                // 0 where its database failed.
-                Some(answer.timestamp_s).filter(|time| *time > 0).and_then(|time| clock.server_said(time, sent_boot_ms))
-            }
+        match result {
+            Ok(Some(answer)) => Some(answer),
             Ok(None) => {
-                self.timeless = true;
+                self.unknown.insert(method);
                 None
             }
             Err((addr, error)) => {
-                tracing::debug!(code = "R005", "hbs: {addr} does not tell its time: {error}");
+                tracing::debug!(code = "R005", "hbs: {addr} does not answer {method}: {error}");
                 None
             }
-        };
-        self.stats.clock_skew_s.tell(ahead_s);
+        }
     }
 }
 

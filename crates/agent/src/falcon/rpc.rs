@@ -8,6 +8,7 @@ use std::io;
 
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
 
+use crate::assigned::{BuiltinMetric, MOST_CHECKS};
 use crate::gojson::{self, Framer, Parser, Scalar, Token, key_is};
 
 /// No server of Open-Falcon answers with more: the largest are lists of plugins and strategies of one host.
@@ -193,9 +194,11 @@ pub fn simple_response(p: &mut Parser<'_>) -> Result<i64, gojson::Error> {
     Ok(code)
 }
 
-/// What is used of BuiltinMetricResponse so far.
+/// BuiltinMetricResponse.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct BuiltinResponse {
+    /// One more than is looked at, at most: so it shows that there are too many.
+    pub metrics: Vec<BuiltinMetric>,
     /// Opaque: sent back, it keeps the next answer short.
     pub checksum: String,
     /// hbs's clock, Unix seconds; 0 is none.
@@ -209,12 +212,75 @@ pub fn builtin_response(p: &mut Parser<'_>) -> Result<BuiltinResponse, gojson::E
             response.checksum = p.string()?.map(Into::into).unwrap_or_default();
         } else if key_is(key, "Timestamp") {
             response.timestamp_s = p.integer()?.unwrap_or(response.timestamp_s);
+        } else if key_is(key, "Metrics") {
+            response.metrics.clear();
+            p.array(|p| {
+                let metric = builtin_metric(p)?;
+                if let Some(metric) = metric.filter(|_| response.metrics.len() <= MOST_CHECKS) {
+                    response.metrics.push(metric);
+                }
+                Ok::<(), gojson::Error>(())
+            })?;
         } else {
             p.skip()?;
         }
         Ok::<(), gojson::Error>(())
     })?;
     Ok(response)
+}
+
+/// `None`: `null`.
+fn builtin_metric(p: &mut Parser<'_>) -> Result<Option<BuiltinMetric>, gojson::Error> {
+    let mut metric = BuiltinMetric::default();
+    let is_object = p.object(|p, key| {
+        if key_is(key, "Metric") {
+            metric.metric = p.string()?.map(Into::into).unwrap_or_default();
+        } else if key_is(key, "Tags") {
+            metric.tags = p.string()?.map(Into::into).unwrap_or_default();
+        } else {
+            p.skip()?;
+        }
+        Ok::<(), gojson::Error>(())
+    })?;
+    Ok(is_object.then_some(metric))
+}
+
+/// AgentPluginsResponse.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct PluginsResponse {
+    pub plugins: Vec<String>,
+    /// hbs's clock, Unix seconds; 0 is none.
+    pub timestamp_s: i64,
+}
+
+pub fn plugins_response(p: &mut Parser<'_>) -> Result<PluginsResponse, gojson::Error> {
+    let mut response = PluginsResponse::default();
+    p.object(|p, key| {
+        if key_is(key, "Plugins") {
+            response.plugins.clear();
+            p.array(|p| {
+                if let Some(plugin) = p.string()?.filter(|_| response.plugins.len() < MOST_CHECKS) {
+                    response.plugins.push(plugin.into());
+                }
+                Ok::<(), gojson::Error>(())
+            })?;
+        } else if key_is(key, "Timestamp") {
+            response.timestamp_s = p.integer()?.unwrap_or(response.timestamp_s);
+        } else {
+            p.skip()?;
+        }
+        Ok::<(), gojson::Error>(())
+    })?;
+    Ok(response)
+}
+
+/// The bare text of `Agent.TrustableIps`; `None`: something else, of a server that is no hbs.
+pub fn trustable_response(p: &mut Parser<'_>) -> Result<Option<String>, gojson::Error> {
+    if p.peek()? == Token::String {
+        return Ok(p.string()?.map(Into::into));
+    }
+    p.skip()?;
+    Ok(None)
 }
 
 /// Every reader of answers on the same bytes: the entry of the fuzz target.
@@ -225,6 +291,8 @@ pub fn fuzz_answer(data: &[u8]) {
         let _ = decode_answer(answer, 0, transfer_response);
         let _ = decode_answer(answer, 0, simple_response);
         let _ = decode_answer(answer, 0, builtin_response);
+        let _ = decode_answer(answer, 0, plugins_response);
+        let _ = decode_answer(answer, 0, trustable_response);
     }
 }
 

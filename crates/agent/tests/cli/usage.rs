@@ -97,7 +97,7 @@ fn the_self_check_has_a_line_for_every_collector_that_this_host_has_something_fo
         let lines: Vec<&str> = out.lines().filter(|line| !line.starts_with("gpu ")).collect();
         let expected = [
             "agent", "cpustat", "memory", "loadavg", "kernel", "sys", "net.if", "snmp", "netstat", "ss -s", "df.bytes",
-            "disk.io",
+            "disk.io", "ss -tln", "ps aux", "du -bs",
         ];
         assert_eq!(lines, expected.map(|name| format!("{name:<8} ... ok")), "{out}");
     }

@@ -94,7 +94,7 @@ fn a_faulty_hbs_is_told_once_and_holds_nothing_else_up() {
     let reports: Vec<String> = calls.map(|call| call.text).collect();
     let is_call = |call: &String, method| call.starts_with(&format!("{{\"method\":\"Agent.{method}\",\"params\":[{{"));
     assert!(reports.iter().any(|call| is_call(call, "ReportStatus")), "{reports:?}");
-    let known = ["ReportStatus", "BuiltinMetrics"];
+    let known = ["ReportStatus", "BuiltinMetrics", "TrustableIps"];
     assert!(reports.iter().all(|call| known.iter().any(|method| is_call(call, method))), "{reports:?}");
     assert!(agent.rss_kb() < RSS_LIMIT_KB, "{} kB", agent.rss_kb());
 }

@@ -1,7 +1,8 @@
-//! TCP sockets of one address family: MIB_TCPTABLE and MIB_TCP6TABLE (tcpmib.h).
+//! TCP sockets of one address family: MIB_TCPTABLE and MIB_TCP6TABLE (tcpmib.h); and the local ports of the tables with
+//! owners, MIB_TCPTABLE_OWNER_PID and the others (tcpmib.h, udpmib.h).
 
 use super::u32_at;
-use crate::types::TcpStates;
+use crate::types::{Ports, TcpStates};
 
 /// The ports that Windows gives to those who ask for none, unless its administrator chose others (RFC 6335).
 const DYNAMIC_PORTS: std::ops::RangeInclusive<u16> = 49_152..=65_535;
@@ -48,9 +49,61 @@ pub(crate) fn add_states(table: &[u8], row: Row, states: &mut TcpStates) {
     states.ephemeral_used_percent = Some(states.ephemeral_used_percent.map_or(percent, |other| other.max(percent)));
 }
 
+/// A table with the owners of its sockets, of which none is read: where its rows have the local port.
+#[derive(Clone, Copy)]
+pub(crate) struct Owned {
+    bytes: usize,
+    local_port: usize,
+}
+
+/// MIB_TCPROW_OWNER_PID: state, local address and port, remote address and port, pid.
+pub(crate) const TCP_V4: Owned = Owned { bytes: 24, local_port: 8 };
+/// MIB_TCP6ROW_OWNER_PID: local address of 16 bytes, scope, port, the same of the remote, state, pid.
+pub(crate) const TCP_V6: Owned = Owned { bytes: 56, local_port: 20 };
+/// MIB_UDPROW_OWNER_PID: local address and port, pid.
+pub(crate) const UDP_V4: Owned = Owned { bytes: 12, local_port: 4 };
+/// MIB_UDP6ROW_OWNER_PID: local address of 16 bytes, scope, port, pid.
+pub(crate) const UDP_V6: Owned = Owned { bytes: 28, local_port: 20 };
+
+/// Adds the local port of every row.
+pub(crate) fn add_ports(table: &[u8], row: Owned, ports: &mut Ports) {
+    let count = u32_at(table, 0).unwrap_or(0) as usize;
+    for bytes in table.get(4..).unwrap_or_default().chunks_exact(row.bytes).take(count) {
+        // The low half, as on the wire; the high half may hold anything.
+        if let Some(port) = u32_at(bytes, row.local_port) {
+            ports.insert(u16::from_be(port as u16));
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_local_port_of_each_row_is_told_and_no_row_that_is_cut() {
+        for (row, local) in [(TCP_V4, 2), (TCP_V6, 5), (UDP_V4, 1), (UDP_V6, 5)] {
+            let mut table = 3_u32.to_le_bytes().to_vec();
+            for port_number in [22, 8080, 65_535] {
+                let mut words = vec![0x0101_0101_u32; row.bytes / 4];
+                words[local] = port(port_number);
+                table.extend(words.into_iter().flat_map(u32::to_le_bytes));
+            }
+            let mut ports = Ports::default();
+            add_ports(&table, row, &mut ports);
+            assert_eq!(format!("{ports:?}"), "{22, 8080, 65535}");
+            for end in 0..table.len() {
+                let mut cut = Ports::default();
+                add_ports(&table[..end], row, &mut cut);
+                assert!(!cut.contains(65_535));
+            }
+            // It says of two, whatever lies behind them.
+            table[0] = 2;
+            let mut two = Ports::default();
+            add_ports(&table, row, &mut two);
+            assert_eq!(format!("{two:?}"), "{22, 8080}");
+        }
+    }
 
     fn port(port: u16) -> u32 {
         u32::from(port.to_be()) | 0xBEEF_0000

@@ -39,6 +39,8 @@ const NLMSG_OVERRUN: u16 = 4;
 const TCPDIAG_GETSOCK: u16 = 18;
 const NLM_F_REQUEST: u16 = 0x1;
 const NLM_F_DUMP: u16 = 0x300;
+/// TCP_LISTEN of tcp_states.h.
+const LISTEN: u8 = 10;
 /// Nothing else is asked on a socket.
 const SEQUENCE: u32 = 1;
 
@@ -71,10 +73,27 @@ impl Host {
             return Err(io::ErrorKind::Unsupported.into());
         }
         let mut states = TcpStates::default();
-        match open().and_then(|socket| dump(&socket, &mut states)) {
+        match open().and_then(|socket| dump(&socket, all_states(), &mut |state, _| add(state, &mut states))) {
             Ok(()) => Ok(states),
             Err(e) if is_without(&e) => Err(io::ErrorKind::Unsupported.into()),
             Err(e) => Err(io::Error::new(e.kind(), format!("TCP sockets by state (NETLINK_SOCK_DIAG): {e}"))),
+        }
+    }
+
+    /// The local ports of TCP sockets of both families that listen: of these the kernel has a table of their own.
+    pub(super) fn listening(&mut self, each: &mut dyn FnMut(u16)) -> io::Result<()> {
+        if !self.root.is_plain() && !self.shares_network() {
+            return Err(io::ErrorKind::Unsupported.into());
+        }
+        let mut port = |state, port| {
+            if state == LISTEN {
+                each(port);
+            }
+        };
+        match open().and_then(|socket| dump(&socket, 1 << LISTEN, &mut port)) {
+            Err(e) if is_without(&e) => Err(io::ErrorKind::Unsupported.into()),
+            Err(e) => Err(io::Error::new(e.kind(), format!("TCP sockets that listen (NETLINK_SOCK_DIAG): {e}"))),
+            Ok(()) => Ok(()),
         }
     }
 
@@ -100,8 +119,11 @@ fn open() -> io::Result<OwnedFd> {
     Ok(socket)
 }
 
-fn dump(socket: &OwnedFd, states: &mut TcpStates) -> io::Result<()> {
-    retry_on_intr(|| net::send(socket, &request(), SendFlags::empty()))?;
+/// What is called with the state of each socket, as tcp_states.h numbers it, and its local port.
+type Each<'a> = dyn FnMut(u8, u16) + 'a;
+
+fn dump(socket: &OwnedFd, states: u32, each: &mut Each<'_>) -> io::Result<()> {
+    retry_on_intr(|| net::send(socket, &request(states), SendFlags::empty()))?;
     let mut buffer = [0; RECEIVE];
     let mut received = 0_usize;
     loop {
@@ -112,7 +134,7 @@ fn dump(socket: &OwnedFd, states: &mut TcpStates) -> io::Result<()> {
         };
         let messages =
             buffer.get(..bytes).filter(|messages| !messages.is_empty()).ok_or_else(|| damaged("its length"))?;
-        if count(messages, states)? == Dump::Done {
+        if walk(messages, each)? == Dump::Done {
             return Ok(());
         }
         received = received.saturating_add(bytes);
@@ -122,10 +144,14 @@ fn dump(socket: &OwnedFd, states: &mut TcpStates) -> io::Result<()> {
     }
 }
 
-/// struct nlmsghdr and struct inet_diag_req.
-fn request() -> [u8; HEADER + REQUEST] {
+/// The states that are counted, a bit each.
+fn all_states() -> u32 {
     let asked = STATES.iter().enumerate().filter(|(_, mib)| mib.is_some());
-    let states = asked.fold(0_u32, |mask, (state, _)| mask | 1 << state);
+    asked.fold(0_u32, |mask, (state, _)| mask | 1 << state)
+}
+
+/// struct nlmsghdr and struct inet_diag_req.
+fn request(states: u32) -> [u8; HEADER + REQUEST] {
     let mut request = [0; HEADER + REQUEST];
     let fields: [&[u8]; 8] = [
         &((HEADER + REQUEST) as u32).to_ne_bytes(),
@@ -150,9 +176,9 @@ enum Dump {
     Done,
 }
 
-/// Counts the sockets of one answer of the kernel, which is any number of whole messages. Messages that do not answer
+/// Tells the sockets of one answer of the kernel, which is any number of whole messages. Messages that do not answer
 /// our request are skipped.
-fn count(mut bytes: &[u8], states: &mut TcpStates) -> io::Result<Dump> {
+fn walk(mut bytes: &[u8], each: &mut Each<'_>) -> io::Result<Dump> {
     while !bytes.is_empty() {
         let header = bytes.first_chunk::<HEADER>().ok_or_else(|| damaged("a cut header"))?;
         let [l0, l1, l2, l3, t0, t1, _, _, s0, s1, s2, s3, ..] = *header;
@@ -160,7 +186,7 @@ fn count(mut bytes: &[u8], states: &mut TcpStates) -> io::Result<Dump> {
         let payload = bytes.get(HEADER..length).ok_or_else(|| damaged("a length that is not its own"))?;
         if u32::from_ne_bytes([s0, s1, s2, s3]) == SEQUENCE {
             match u16::from_ne_bytes([t0, t1]) {
-                TCPDIAG_GETSOCK => count_one(payload, states)?,
+                TCPDIAG_GETSOCK => tell(payload, each)?,
                 NLMSG_DONE => return result(payload).map(|()| Dump::Done),
                 NLMSG_ERROR => {
                     result(payload)?;
@@ -176,13 +202,19 @@ fn count(mut bytes: &[u8], states: &mut TcpStates) -> io::Result<Dump> {
     Ok(Dump::More)
 }
 
-fn count_one(payload: &[u8], states: &mut TcpStates) -> io::Result<()> {
-    let [_family, state, ..] = *payload.first_chunk::<SOCKET>().ok_or_else(|| damaged("a cut socket"))?;
+fn tell(payload: &[u8], each: &mut Each<'_>) -> io::Result<()> {
+    // The port as on the wire.
+    let [_family, state, _timer, _retransmits, p0, p1, ..] =
+        *payload.first_chunk::<SOCKET>().ok_or_else(|| damaged("a cut socket"))?;
+    each(state, u16::from_be_bytes([p0, p1]));
+    Ok(())
+}
+
+fn add(state: u8, states: &mut TcpStates) {
     let mib = STATES.get(usize::from(state)).copied().flatten();
     if let Some(count) = mib.and_then(|mib| states.count.get_mut(mib)) {
         *count = count.saturating_add(1);
     }
-    Ok(())
 }
 
 /// What NLMSG_ERROR and NLMSG_DONE carry: 0 or a negative errno. Old kernels end a dump without.

@@ -6,6 +6,7 @@
 
 mod absent;
 mod account;
+mod command;
 mod cpu;
 mod diag;
 mod disk;
@@ -21,6 +22,7 @@ mod net;
 mod own;
 mod parent;
 mod pid;
+mod ports;
 mod process;
 mod rows;
 mod service;
@@ -31,6 +33,7 @@ mod stdio;
 mod store;
 mod text;
 mod tree;
+mod usage;
 
 pub use absent::{
     PerfData, commit_info, disk_io, iis_version, letter_disks, memory_lists, ntp_servers, perf_disabled,
@@ -56,6 +59,7 @@ pub use stderr::{enable_ansi, stderr_is};
 pub use stdio::private_stdio;
 pub use store::{create_private_dir, is_held, open_log, sync_dir};
 pub(crate) use tree::Tree;
+pub use usage::{file_usage, list_usage};
 
 use crate::civil;
 use crate::types::LocalTime;

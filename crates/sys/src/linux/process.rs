@@ -140,7 +140,7 @@ fn is_gone(error: &io::Error) -> bool {
 }
 
 /// The name as text.
-fn show(bytes: &[u8], name: &mut String) {
+pub(super) fn show(bytes: &[u8], name: &mut String) {
     name.clear();
     for chunk in bytes.utf8_chunks() {
         name.push_str(chunk.valid());

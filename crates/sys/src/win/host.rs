@@ -5,7 +5,7 @@ use super::ffi::Buffer;
 use super::{cpu, disk, drive, mem, net, paging, process, product, socket};
 use crate::types::{
     CoreTimes, CpuStat, DiskIo, Drives, Extent, KernelLimits, LoadAvg, MemInfo, Mount, NetCounters, NetIf, Paging,
-    Proc, SockStat, SwapInfo, SysInfo, TcpStates, TcpStats, UdpCounts,
+    Ports, Proc, SockStat, SwapInfo, SysInfo, TcpStates, TcpStats, UdpCounts,
 };
 use std::io;
 use std::path::PathBuf;
@@ -144,6 +144,19 @@ impl Host {
         process::processes(&mut lock(&self.shared.processes), wanted, into)
     }
 
+    /// Tells each process whose image name is wanted, and its command line as it was given, or why it is not known: one that
+    /// is protected shows it to nobody. The idle process and what has ended are none.
+    ///
+    /// # Errors
+    /// The list's own.
+    pub fn command_lines(
+        &mut self,
+        wanted: &mut dyn FnMut(&str) -> bool,
+        each: &mut dyn FnMut(&str, io::Result<&str>),
+    ) -> io::Result<()> {
+        process::command_lines(&mut lock(&self.shared.processes), wanted, each)
+    }
+
     /// GetPerformanceInfo and GetTickCount64.
     ///
     /// # Errors
@@ -226,6 +239,24 @@ impl Host {
     /// The call's own, for either family: the sockets of one alone are no count of this host's.
     pub fn tcp_states(&mut self) -> io::Result<TcpStates> {
         socket::tcp_states(&mut self.sockets)
+    }
+
+    /// Adds the ports on which TCP listens, of both families and any address (GetExtendedTcpTable).
+    ///
+    /// # Errors
+    /// The call's own, for either family.
+    pub fn tcp_listening(&mut self, ports: &mut Ports) -> io::Result<Extent> {
+        socket::tcp_listening(&mut self.sockets, ports)?;
+        Ok(Extent::Whole)
+    }
+
+    /// Adds the local ports of all UDP sockets, likewise (GetExtendedUdpTable).
+    ///
+    /// # Errors
+    /// The call's own, for either family.
+    pub fn udp_bound(&mut self, ports: &mut Ports) -> io::Result<Extent> {
+        socket::udp_bound(&mut self.sockets, ports)?;
+        Ok(Extent::Whole)
     }
 
     /// Linux only.

@@ -38,6 +38,7 @@ mod store;
 mod time;
 mod token;
 mod tree;
+mod usage;
 
 pub use account::{account_sid, add_to_group, grant_service_logon};
 pub use acl::{access_of, is_reparse_point, owner_of, protect};
@@ -68,6 +69,7 @@ pub use store::{create_private_dir, is_held, open_log, sync_dir};
 pub use time::{local_time, ntp_servers, since_boot};
 pub use token::is_administrator;
 pub(crate) use tree::Tree;
+pub use usage::{file_usage, list_usage};
 
 use crate::layout;
 use ffi::{Answer, fill, last_error, len_u32};

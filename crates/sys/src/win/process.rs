@@ -2,6 +2,7 @@
 
 use super::ffi::{Buffer, check, size_u32, ticks};
 use super::ntdll::{Class, query};
+use super::pid::command_line;
 use crate::layout::process::{Entry, entries};
 use crate::layout::tree::Node;
 use crate::types::{Proc, SelfUsage};
@@ -59,6 +60,27 @@ pub(super) fn processes(
         len += 1;
     }
     into.truncate(len);
+    Ok(())
+}
+
+pub(super) fn command_lines(
+    snapshot: &mut Snapshot,
+    wanted: &mut dyn FnMut(&str) -> bool,
+    each: &mut dyn FnMut(&str, io::Result<&str>),
+) -> io::Result<()> {
+    let Snapshot { buffer, name } = snapshot;
+    for entry in list(buffer)?.filter(|entry| entry.threads() > 0) {
+        entry.name_into(name);
+        if !wanted(name) {
+            continue;
+        }
+        match command_line(entry.pid) {
+            Ok(line) => each(name, Ok(&line)),
+            // It has ended since.
+            Err(e) if e.kind() == io::ErrorKind::NotFound => {}
+            Err(e) => each(name, Err(e)),
+        }
+    }
     Ok(())
 }
 

@@ -4,15 +4,15 @@
 //! them answers never changes while a system runs.
 
 use super::ffi::{Answer, Buffer, procedure};
-use crate::layout::socket::{V4, V6, add_states};
+use crate::layout::socket::{Owned, TCP_V4, TCP_V6, UDP_V4, UDP_V6, V4, V6, add_ports, add_states};
 use crate::layout::widened::Wide;
-use crate::types::{TcpCounts, TcpStates, TcpStats, UdpCounts};
+use crate::types::{Ports, TcpCounts, TcpStates, TcpStats, UdpCounts};
 use std::ffi::c_void;
 use std::{io, mem};
 use windows_sys::Win32::Foundation::{ERROR_INSUFFICIENT_BUFFER, ERROR_NOT_SUPPORTED, NO_ERROR};
 use windows_sys::Win32::NetworkManagement::IpHelper::{
-    GetTcp6Table, GetTcpStatisticsEx, GetTcpTable, GetUdpStatisticsEx, MIB_TCPSTATS_LH, MIB_TCPSTATS2, MIB_UDPSTATS,
-    MIB_UDPSTATS2,
+    GetExtendedTcpTable, GetExtendedUdpTable, GetTcp6Table, GetTcpStatisticsEx, GetTcpTable, GetUdpStatisticsEx,
+    MIB_TCPSTATS_LH, MIB_TCPSTATS2, MIB_UDPSTATS, MIB_UDPSTATS2, TCP_TABLE_OWNER_PID_LISTENER, UDP_TABLE_OWNER_PID,
 };
 use windows_sys::{s, w};
 
@@ -181,6 +181,41 @@ fn v4_table(buffer: &mut Buffer) -> io::Result<&[u8]> {
 fn v6_table(buffer: &mut Buffer) -> io::Result<&[u8]> {
     // SAFETY: so many bytes as `size` says lie at `at`, aligned to 8.
     table(buffer, |at, size| unsafe { GetTcp6Table(at.cast(), size, 0) })
+}
+
+/// Adds the ports on which TCP listens. Of IPv6 there are no tables without owners.
+pub(super) fn tcp_listening(buffer: &mut Buffer, ports: &mut Ports) -> io::Result<()> {
+    let ask = |family: u32| {
+        move |at: *mut c_void, size: &mut u32| {
+            // SAFETY: so many bytes as `size` says lie at `at`, aligned to 8.
+            unsafe { GetExtendedTcpTable(at, size, 0, family, TCP_TABLE_OWNER_PID_LISTENER, 0) }
+        }
+    };
+    both(buffer, ports, (ask(AF_INET), TCP_V4), (ask(AF_INET6), TCP_V6))
+}
+
+/// Adds the local ports of all UDP sockets.
+pub(super) fn udp_bound(buffer: &mut Buffer, ports: &mut Ports) -> io::Result<()> {
+    let ask = |family: u32| {
+        move |at: *mut c_void, size: &mut u32| {
+            // SAFETY: so many bytes as `size` says lie at `at`, aligned to 8.
+            unsafe { GetExtendedUdpTable(at, size, 0, family, UDP_TABLE_OWNER_PID, 0) }
+        }
+    };
+    both(buffer, ports, (ask(AF_INET), UDP_V4), (ask(AF_INET6), UDP_V6))
+}
+
+fn both<F: Fn(*mut c_void, &mut u32) -> u32>(
+    buffer: &mut Buffer,
+    ports: &mut Ports,
+    (v4, v4_row): (F, Owned),
+    (v6, v6_row): (F, Owned),
+) -> io::Result<()> {
+    add_ports(table(buffer, v4)?, v4_row, ports);
+    if let Some(table) = if_supported(table(buffer, v6))? {
+        add_ports(table, v6_row, ports);
+    }
+    Ok(())
 }
 
 /// What `ask` writes at a pointer to as many bytes as the size says.

@@ -59,3 +59,71 @@ async fn a_process_for_counters_stays_over_a_reload_that_leaves_its_settings() {
     assert_eq!(Arc::strong_count(&open.0), 1);
     agent.stop().await;
 }
+
+/// An hbs that assigns one port to everybody, until the test ends.
+async fn hbs(port: u16) -> String {
+    use tokio::io::{AsyncBufReadExt, AsyncWriteExt, BufReader};
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.expect("a port");
+    let addr = listener.local_addr().expect("an address").to_string();
+    tokio::spawn(async move {
+        while let Ok((mut stream, _)) = listener.accept().await {
+            let (read, mut write) = stream.split();
+            let mut lines = BufReader::new(read).lines();
+            while let Ok(Some(line)) = lines.next_line().await {
+                let call: serde_json::Value = serde_json::from_str(&line).expect("JSON");
+                let metric = serde_json::json!({ "Metric": "net.port.listen", "Tags": format!("port={port}") });
+                let result = match call["method"].as_str().expect("a method") {
+                    "Agent.ReportStatus" => serde_json::json!({ "code": 0 }),
+                    "Agent.BuiltinMetrics" => {
+                        serde_json::json!({ "Metrics": [metric], "Checksum": "c", "Timestamp": clock::unix_s() })
+                    }
+                    _ => serde_json::json!(""),
+                };
+                let answer = serde_json::json!({ "id": call["id"], "result": result, "error": null });
+                let _ = write.write_all(format!("{answer}\n").as_bytes()).await;
+            }
+        }
+    });
+    addr
+}
+
+#[tokio::test]
+async fn what_hbs_assigns_is_said_until_there_is_no_hbs_and_known_at_the_next_start() {
+    let (_hurry, hurries) = watch::channel(false);
+    let state = tempfile::tempdir().expect("a directory");
+    let served = std::net::TcpListener::bind("127.0.0.1:0").expect("a port");
+    let port = served.local_addr().expect("an address").port();
+    let mut with_hbs = loaded(false, 7);
+    with_hbs.config.transfer.interval = 1;
+    with_hbs.config.hostname = "h".to_owned();
+    with_hbs.config.state_dir = state.path().display().to_string();
+    with_hbs.config.collector.switches.insert("port", true);
+    (with_hbs.config.heartbeat.enabled, with_hbs.config.heartbeat.addrs) = (true, vec![hbs(port).await]);
+    let agent = Agent::start(&with_hbs, "");
+    let said = loop {
+        let said = agent.hub.snapshot(clock::unix_s());
+        if !said.is_empty() {
+            break said;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    };
+    let (metric, tags) = (&*said[0].sample.metric, said[0].sample.tags.as_str());
+    assert_eq!((metric, tags, said[0].sample.value.get()), ("net.port.listen", format!("port={port}").as_str(), 1.0));
+    let file = with_hbs.notes_dir().expect("a state directory").join("hbs.json");
+    while !file.exists() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    // Taken back with the last hbs.
+    let mut without = with_hbs.clone();
+    without.config.heartbeat.enabled = false;
+    let agent = agent.reload(&without, hurries).await;
+    assert!(agent.lasting.assigned.checks().ports.is_empty());
+    agent.stop().await;
+    // An hbs that is away does not take it back.
+    with_hbs.config.heartbeat.addrs = vec!["127.0.0.1:1".to_owned()];
+    let agent = Agent::start(&with_hbs, "");
+    while agent.lasting.assigned.checks().ports.is_empty() {
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    agent.stop().await;
+}

@@ -10,7 +10,13 @@ use crate::perf::client::Perf;
 fn context(transfers: &[&str]) -> Context {
     let mut config = Config::standalone();
     config.transfer.addrs = transfers.iter().map(|addr| (*addr).to_owned()).collect();
-    Context { host: Host::new("/"), config: Arc::new(config), stats: Arc::default(), perf: Perf::none() }
+    Context {
+        host: Host::new("/"),
+        config: Arc::new(config),
+        stats: Arc::default(),
+        perf: Perf::none(),
+        assigned: Arc::default(),
+    }
 }
 
 fn cycle(cx: &Context) -> BTreeMap<String, f64> {

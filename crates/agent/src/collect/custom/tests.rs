@@ -55,7 +55,13 @@ fn context(entries: &str, limit: Option<u32>, fake: &Fake, stats: &Arc<Stats>) -
     if let Some(limit) = limit {
         config.collector.limits.insert("counters".to_owned(), limit);
     }
-    Context { host: Host::new("/"), config: Arc::new(config), stats: stats.clone(), perf: fake.perf() }
+    Context {
+        host: Host::new("/"),
+        config: Arc::new(config),
+        stats: stats.clone(),
+        perf: fake.perf(),
+        assigned: Arc::default(),
+    }
 }
 
 fn remarks(said: &Collected) -> Vec<&str> {

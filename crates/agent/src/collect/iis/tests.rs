@@ -25,6 +25,7 @@ fn context(fake: &Fake, file: &str) -> Context {
         config: Arc::new(config),
         stats: Arc::new(Stats::default()),
         perf: fake.perf(),
+        assigned: Arc::default(),
     }
 }
 

@@ -353,6 +353,7 @@ fn without_servers_there_is_no_collector() {
             config: Arc::new(config.clone()),
             stats: Arc::default(),
             perf: Perf::none(),
+            assigned: Arc::default(),
         };
         (SPEC.open)(&context).expect("no failure").is_some()
     };

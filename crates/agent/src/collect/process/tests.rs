@@ -201,6 +201,7 @@ fn without_names_nobody_lists_processes() {
             config: Arc::new(config.clone()),
             stats: Arc::default(),
             perf: Perf::none(),
+            assigned: Arc::default(),
         };
         (SPEC.open)(&context).expect("no failure").is_some()
     };
@@ -217,7 +218,13 @@ fn this_process_is_found() {
     let name = std::env::current_exe().expect("a path").file_name().expect("a name").to_string_lossy().into_owned();
     let mut config = Config::standalone();
     config.collector.process = vec![name.clone(), "no such program".to_owned()];
-    let context = Context { host: Host::new("/"), config: Arc::new(config), stats: Arc::default(), perf: Perf::none() };
+    let context = Context {
+        host: Host::new("/"),
+        config: Arc::new(config),
+        stats: Arc::default(),
+        perf: Perf::none(),
+        assigned: Arc::default(),
+    };
     let mut collector = (SPEC.open)(&context).expect("no failure").expect("there are names");
     let (result, said) = with_cx(Sets::EXTENDED, Platform::CURRENT, |cx| collector.collect(cx));
     result.expect("listed");

@@ -42,13 +42,20 @@ struct Hbs {
     timestamp_s: AtomicI64,
     /// What it says instead of its time.
     fault: Mutex<Option<&'static str>>,
+    /// Metrics with tags, and their checksum.
+    assigned: Mutex<(Vec<(&'static str, &'static str)>, &'static str)>,
 }
 
 impl Hbs {
     async fn start() -> (Arc<Hbs>, mpsc::UnboundedReceiver<Value>) {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a port");
         let addr = listener.local_addr().expect("an address").to_string();
-        let hbs = Arc::new(Hbs { addr, timestamp_s: AtomicI64::new(0), fault: Mutex::default() });
+        let hbs = Arc::new(Hbs {
+            addr,
+            timestamp_s: AtomicI64::new(0),
+            fault: Mutex::default(),
+            assigned: Mutex::new((Vec::new(), "abc")),
+        });
         let (tell, calls) = mpsc::unbounded_channel();
         let serves = hbs.clone();
         tokio::spawn(async move {
@@ -68,10 +75,17 @@ impl Hbs {
 
     fn answer(&self, call: &Value) -> Value {
         let fault = *self.fault.lock().expect("unpoisoned");
-        let time = json!({ "Metrics": [], "Checksum": "abc", "Timestamp": self.timestamp_s.load(SeqCst) });
+        let (metrics, checksum) = self.assigned.lock().expect("unpoisoned").clone();
+        let metrics = metrics.iter().map(|(metric, tags)| json!({ "Metric": metric, "Tags": tags }));
+        let metrics: Vec<Value> = metrics.filter(|_| call["params"][0]["Checksum"] != checksum).collect();
+        let time_s = self.timestamp_s.load(SeqCst);
+        let time = json!({ "Metrics": metrics, "Checksum": checksum, "Timestamp": time_s });
+        let plugins = json!({ "Plugins": ["sys/ntp", "sys/a/60_x.sh(a,b)"], "Timestamp": time_s });
         match (call["method"].as_str(), fault) {
             (Some("Agent.ReportStatus"), _) => json!({ "id": call["id"], "result": { "code": 0 }, "error": null }),
             (Some("Agent.BuiltinMetrics"), None) => json!({ "id": call["id"], "result": time, "error": null }),
+            (Some("Agent.TrustableIps"), None) => json!({ "id": call["id"], "result": "10.0.0.5", "error": null }),
+            (Some("Agent.MinePlugins"), None) => json!({ "id": call["id"], "result": plugins, "error": null }),
             (_, fault) => json!({ "id": call["id"], "result": null, "error": fault }),
         }
     }
@@ -81,13 +95,23 @@ impl Hbs {
     }
 }
 
+/// The next call but one for trusted addresses, which is made after each report.
+async fn next(calls: &mut mpsc::UnboundedReceiver<Value>) -> Value {
+    loop {
+        let call = calls.recv().await.expect("a call");
+        if call["method"] != "Agent.TrustableIps" {
+            return call;
+        }
+    }
+}
+
 fn reporter(hbs: &Hbs, clock: Arc<AgentClock>) -> (Reporter, Arc<Stats>) {
     let mut config = Config::standalone();
     config.hostname = "h".to_owned();
     config.heartbeat.addrs = vec![hbs.addr.clone()];
     config.heartbeat.interval = 86_400;
     let stats = Arc::new(Stats::default());
-    (Reporter::new(&config.heartbeat, Arc::new(Identity::new(&config)), clock, stats.clone()), stats)
+    (Reporter::new(&config, Arc::new(Identity::new(&config)), clock, stats.clone(), Arc::default()), stats)
 }
 
 #[tokio::test]
@@ -97,8 +121,8 @@ async fn hbs_is_asked_for_its_time_after_a_report_and_when_the_clock_was_set() {
     hbs.has(host.wall_ms() - 30_000);
     let (reporter, stats) = reporter(&hbs, clock.clone());
     let task = tokio::spawn(reporter.run());
-    assert_eq!(calls.recv().await.expect("a call")["method"], "Agent.ReportStatus");
-    let call = calls.recv().await.expect("a call");
+    assert_eq!(next(&mut calls).await["method"], "Agent.ReportStatus");
+    let call = next(&mut calls).await;
     assert_eq!(call["method"], "Agent.BuiltinMetrics");
     assert_eq!(call["params"], json!([{ "Hostname": "h", "Checksum": "nil" }]));
     while stats.clock_skew_s.get().is_none() {
@@ -109,7 +133,7 @@ async fn hbs_is_asked_for_its_time_after_a_report_and_when_the_clock_was_set() {
     host.step(3_600_000);
     hbs.has(host.wall_ms());
     assert!(clock.look().in_doubt);
-    let call = calls.recv().await.expect("a call");
+    let call = next(&mut calls).await;
     assert_eq!(call["params"], json!([{ "Hostname": "h", "Checksum": "abc" }]), "so that the answer is short");
     while clock.look().in_doubt {
         tokio::task::yield_now().await;
@@ -126,14 +150,14 @@ async fn an_answer_without_a_time_decides_nothing() {
     clock.look();
     host.step(3_600_000);
     assert!(reporter.report().await);
-    reporter.ask_time().await;
+    reporter.ask_checks().await;
     assert_eq!((stats.clock_skew_s.get(), clock.look().in_doubt), (None, true), "its database failed");
     hbs.has(host.wall_ms());
-    reporter.ask_time().await;
+    reporter.ask_checks().await;
     assert_eq!((stats.clock_skew_s.get(), clock.look().in_doubt), (Some(0), false));
     *hbs.fault.lock().expect("unpoisoned") = Some("some other error");
-    reporter.ask_time().await;
-    assert_eq!((stats.clock_skew_s.get(), reporter.timeless), (None, false), "what it said before is old");
+    reporter.ask_checks().await;
+    assert_eq!((stats.clock_skew_s.get(), reporter.unknown.is_empty()), (None, true), "what it said before is old");
 }
 
 #[tokio::test]
@@ -143,7 +167,7 @@ async fn an_hbs_that_does_not_know_the_call_goes_on_getting_reports_and_is_not_a
     let (mut reporter, stats) = reporter(&hbs, Host::new(None).1);
     for _ in 0..3 {
         assert!(reporter.report().await);
-        reporter.ask_time().await;
+        reporter.ask_checks().await;
     }
     let mut ids = Vec::new();
     while let Ok(call) = calls.try_recv() {
@@ -154,4 +178,73 @@ async fn an_hbs_that_does_not_know_the_call_goes_on_getting_reports_and_is_not_a
     assert_eq!(methods, [report, "Agent.BuiltinMetrics", report, report]);
     assert!(ids.iter().map(|(_, id)| *id).eq(0..4), "all on one connection: {ids:?}");
     assert_eq!(stats.clock_skew_s.get(), None);
+}
+
+#[tokio::test]
+async fn what_hbs_assigns_is_taken_over_and_taken_back() {
+    let (hbs, mut calls) = Hbs::start().await;
+    let (host, clock) = Host::new(None);
+    hbs.has(host.wall_ms());
+    *hbs.assigned.lock().expect("unpoisoned") = (vec![("net.port.listen", "port=80"), ("du.bs", "path=/a")], "first");
+    let (mut reporter, _stats) = reporter(&hbs, clock);
+    let assigned = reporter.assigned.clone();
+    reporter.ask_checks().await;
+    assert_eq!((assigned.checks().ports.len(), assigned.checks().directories.len()), (1, 1));
+    // The same checksum: the answer is empty, and nothing changes.
+    hbs.has(host.wall_ms() + 60_000);
+    reporter.ask_checks().await;
+    assert_eq!(assigned.checks().ports.len(), 1);
+    let sent: Vec<Value> = std::iter::from_fn(|| calls.try_recv().ok()).collect();
+    let checksums: Vec<&str> = sent.iter().filter_map(|call| call["params"][0]["Checksum"].as_str()).collect();
+    assert_eq!(checksums, ["nil", "first"]);
+    // Another list from a time that is not later than that of the last one: not before hbs's clock has passed it.
+    *hbs.assigned.lock().expect("unpoisoned") = (Vec::new(), "");
+    hbs.has(host.wall_ms() - 3_600_000);
+    reporter.ask_checks().await;
+    assert_eq!(assigned.checks().ports.len(), 1);
+    hbs.has(host.wall_ms() + 1_000);
+    reporter.ask_checks().await;
+    assert_eq!(assigned.checks().ports.len(), 0);
+}
+
+#[tokio::test]
+async fn a_database_that_fails_takes_nothing_back() {
+    let (hbs, _calls) = Hbs::start().await;
+    let (mut reporter, _stats) = reporter(&hbs, Host::new(None).1);
+    let assigned = reporter.assigned.clone();
+    assigned.belongs_to("h");
+    let metric = |tags: &str| crate::assigned::BuiltinMetric { metric: "du.bs".to_owned(), tags: tags.to_owned() };
+    assigned.set_metrics(vec![metric("path=/kept")]);
+    *hbs.assigned.lock().expect("unpoisoned") = (Vec::new(), "");
+    reporter.ask_checks().await;
+    assert_eq!(assigned.checks().directories.len(), 1);
+}
+
+#[tokio::test]
+async fn trusted_addresses_and_plugins_are_asked_for_with_each_report() {
+    let (hbs, mut calls) = Hbs::start().await;
+    let (host, clock) = Host::new(None);
+    hbs.has(host.wall_ms());
+    let (mut reporter, _stats) = reporter(&hbs, clock);
+    reporter.plugins = true;
+    let assigned = reporter.assigned.clone();
+    let (tell, mut trusted) = mpsc::unbounded_channel();
+    assigned.tell_trustable(move |ips| tell.send(ips).expect("heard"));
+    assert_eq!(trusted.recv().await, Some(Vec::new()));
+    let task = tokio::spawn(reporter.run());
+    let mut methods = Vec::new();
+    while methods.len() < 4 {
+        let call = calls.recv().await.expect("a call");
+        methods.push((call["method"].as_str().expect("a method").to_owned(), call["params"].to_string()));
+    }
+    let methods: Vec<(&str, &str)> =
+        methods.iter().map(|(method, params)| (method.as_str(), params.as_str())).skip(2).collect();
+    let mine = r#"[{"Checksum":"","Hostname":"h"}]"#;
+    assert_eq!(methods, [("Agent.TrustableIps", "[{}]"), ("Agent.MinePlugins", mine)]);
+    assert_eq!(trusted.recv().await, Some(vec![IpAddr::from([10, 0, 0, 5])]));
+    while assigned.plugins().is_empty() {
+        tokio::task::yield_now().await;
+    }
+    assert_eq!(*assigned.plugins(), ["sys/ntp", "sys/a/60_x.sh(a,b)"]);
+    task.abort();
 }

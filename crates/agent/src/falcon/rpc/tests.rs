@@ -96,14 +96,37 @@ async fn an_answer_without_end_is_cut_off() {
 }
 
 #[test]
-fn the_time_of_hbs_is_found_beside_what_is_not_used() {
+fn what_hbs_assigns_is_read_with_its_time() {
     let said = |result: &str| {
         decode_answer(format!("{{\"id\":0,\"result\":{result},\"error\":null}}").as_bytes(), 0, builtin_response)
     };
     let full = r#"{"Metrics":[{"Metric":"du.bs","Tags":"path=/etc"},null],"Checksum":"abc","Timestamp":1795363585}"#;
-    let expected = BuiltinResponse { checksum: "abc".to_owned(), timestamp_s: 1_795_363_585 };
+    let metrics = vec![BuiltinMetric { metric: "du.bs".to_owned(), tags: "path=/etc".to_owned() }];
+    let expected = BuiltinResponse { metrics, checksum: "abc".to_owned(), timestamp_s: 1_795_363_585 };
     assert_eq!(said(full).expect("an answer"), expected);
     let failed = r#"{"Metrics":null,"Checksum":"","Timestamp":0}"#;
     assert_eq!(said(failed).expect("an answer"), BuiltinResponse::default());
     assert!(matches!(said(r#"{"Timestamp":"1795363585"}"#), Err(Error::Protocol(_))));
+}
+
+#[test]
+fn of_a_list_without_end_no_more_is_kept_than_is_looked_at() {
+    let metric = r#"{"Metric":"du.bs","Tags":"path=/etc"}"#;
+    let list = vec![metric; MOST_CHECKS + 100].join(",");
+    let answer = format!("{{\"id\":0,\"result\":{{\"Metrics\":[{list}],\"Timestamp\":7}},\"error\":null}}");
+    let read = decode_answer(answer.as_bytes(), 0, builtin_response).expect("an answer");
+    assert_eq!((read.metrics.len(), read.timestamp_s), (MOST_CHECKS + 1, 7));
+}
+
+#[test]
+fn trusted_addresses_are_a_bare_text_and_plugins_a_list() {
+    let whole = |result: &str| format!("{{\"id\":0,\"result\":{result},\"error\":null}}");
+    let trustable = |result: &str| decode_answer(whole(result).as_bytes(), 0, trustable_response).expect("an answer");
+    assert_eq!(trustable(r#""127.0.0.1,10.0.0.5""#).as_deref(), Some("127.0.0.1,10.0.0.5"));
+    assert_eq!(trustable(r#""""#).as_deref(), Some(""));
+    assert_eq!(trustable(r#"{"code":0}"#), None, "another server");
+    let plugins = |result: &str| decode_answer(whole(result).as_bytes(), 0, plugins_response).expect("an answer");
+    let expected = PluginsResponse { plugins: vec!["sys/ntp".to_owned()], timestamp_s: 7 };
+    assert_eq!(plugins(r#"{"Plugins":["sys/ntp",null],"Timestamp":7}"#), expected);
+    assert_eq!(plugins(r#"{"Plugins":null,"Timestamp":0}"#), PluginsResponse::default());
 }

@@ -129,3 +129,24 @@ fn connections_and_datagrams_of_this_process_are_counted() {
     assert!(sent.out_datagrams > sent_before.out_datagrams, "{sent_before:?} {sent:?}");
     assert!(sent.in_datagrams > sent_before.in_datagrams, "{sent_before:?} {sent:?}");
 }
+
+// Of Wine these tables have the sockets of the whole Linux host.
+#[test]
+fn ports_of_this_process_are_in_use_in_both_families() {
+    let (tcp, udp) = (TcpListener::bind("127.0.0.1:0").unwrap(), UdpSocket::bind("127.0.0.1:0").unwrap());
+    let connected = TcpStream::connect(tcp.local_addr().unwrap()).unwrap();
+    let mut buffer = Buffer::default();
+    let (mut tcp_ports, mut udp_ports) = (Ports::default(), Ports::default());
+    tcp_listening(&mut buffer, &mut tcp_ports).unwrap();
+    udp_bound(&mut buffer, &mut udp_ports).unwrap();
+    assert!(tcp_ports.contains(tcp.local_addr().unwrap().port()));
+    assert!(!tcp_ports.contains(connected.local_addr().unwrap().port()));
+    assert!(udp_ports.contains(udp.local_addr().unwrap().port()));
+    if let (Ok(tcp), Ok(udp)) = (TcpListener::bind("[::1]:0"), UdpSocket::bind("[::1]:0")) {
+        let (mut tcp_ports, mut udp_ports) = (Ports::default(), Ports::default());
+        tcp_listening(&mut buffer, &mut tcp_ports).unwrap();
+        udp_bound(&mut buffer, &mut udp_ports).unwrap();
+        assert!(tcp_ports.contains(tcp.local_addr().unwrap().port()));
+        assert!(udp_ports.contains(udp.local_addr().unwrap().port()));
+    }
+}

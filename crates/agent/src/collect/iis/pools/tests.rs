@@ -86,6 +86,7 @@ impl Iis {
             config: Arc::new(config.clone()),
             stats: Arc::default(),
             perf: perf.perf(),
+            assigned: Arc::default(),
         };
         let stats = context.stats.clone();
         let state = host.0.clone();

@@ -158,6 +158,7 @@ fn it_is_opened_where_it_is_meant_to_be_or_where_iis_is() {
             config: Arc::new(config),
             stats: Arc::default(),
             perf: Fake::default().perf(),
+            assigned: Arc::default(),
         };
         (SPEC.open)(&context).unwrap().is_some()
     };
