@@ -160,9 +160,9 @@ impl Agent {
         let store = Store::open(loaded, &stats);
         let perf = link::perf(&loaded.config.perf, &stats);
         let (port, trusted) = Default::default();
-        let lasting = Lasting { stats, started: Instant::now(), port, perf, facts: None, trusted, commands, store };
-        let assigned = assigned(loaded);
-        let lasting = Lasting { stats, started: Instant::now(), port: Arc::default(), perf, assigned, store };
+        let assigned = assigned(loaded, &trusted);
+        let started = Instant::now();
+        let lasting = Lasting { stats, started, port, perf, facts: None, trusted, commands, assigned, store };
         let agent = Agent::go_on(loaded, lasting, &mut [], None);
         announce(&agent.config, &agent.identity, &loaded.source, how);
         agent
@@ -261,7 +261,7 @@ impl Agent {
             lasting.perf = link::perf(&loaded.config.perf, &lasting.stats);
         }
         if lasting.assigned.dir() != loaded.notes_dir().as_deref() {
-            lasting.assigned = assigned(loaded);
+            lasting.assigned = assigned(loaded, &lasting.trusted);
         }
         let kept = lasting.store.take_if(|store| {
             let same = config.queue == loaded.config.queue && store.dir == loaded.state_dir();
@@ -349,9 +349,17 @@ async fn unless_hurried<T>(hurry: &watch::Receiver<bool>, wait: impl Future<Outp
 }
 
 /// What hbs assigned before. Without an hbs nobody would take it back.
-fn assigned(loaded: &Loaded) -> Arc<Assigned> {
+fn assigned(loaded: &Loaded, trusted: &Arc<Trusted>) -> Arc<Assigned> {
     let endpoint = Identity::new(&loaded.config).endpoint().ok().filter(|_| asks_hbs(&loaded.config));
-    Assigned::open(loaded.notes_dir().as_deref(), endpoint.as_deref())
+    let assigned = Assigned::open(loaded.notes_dir().as_deref(), endpoint.as_deref());
+    let trusted = trusted.clone();
+    assigned.tell_trustable(move |addresses| {
+        // Nothing kept is not the same as an hbs that trusts nobody.
+        if !addresses.is_empty() || trusted.list().is_some() {
+            trusted.set(addresses);
+        }
+    });
+    assigned
 }
 
 /// Whether there is an hbs.

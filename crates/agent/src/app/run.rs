@@ -11,9 +11,8 @@ use super::aside::Aside;
 use super::reload::{self, Outcome, Refused};
 use super::watch::{Watch, look};
 use super::{LOG_FILE, LOGS_DIR, STOP, runtime};
-use crate::config::Loaded;
-use crate::http::{self, Command, Reloaded};
 use crate::config::{Loaded, Warning};
+use crate::http::{self, Command, Reloaded};
 use crate::{guard, log};
 
 /// What is asked of a running agent from outside.
@@ -124,8 +123,6 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
     let signals = (host.signals)().context("signals cannot be received")?;
     let (to_command, commands) = mpsc::channel(http::COMMANDS);
     let mut agent = Agent::start(&loaded, if as_service { "" } else { "; Ctrl-C ends" }, to_command);
-    tell_warnings(&loaded);
-    let mut agent = Agent::start(&loaded, if as_service { "" } else { "; Ctrl-C ends" });
     tell_warnings(&loaded, &[]);
     agent.stats().configured.set(&loaded);
     let (to_end, ended) = mpsc::channel(1);

@@ -16,8 +16,6 @@ pub(crate) mod cpu;
 mod custom;
 pub(crate) mod df;
 pub(crate) mod diskio;
-mod df;
-mod diskio;
 mod du;
 mod gpu;
 mod guard;
