@@ -5,6 +5,7 @@ use std::sync::Arc;
 use anyhow::Context as _;
 use falcon_sys::EventSource;
 use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{Mutex, mpsc, watch};
 
 use super::agent::Agent;
 use super::aside::Aside;
@@ -128,7 +129,9 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
     let (to_end, ended) = mpsc::channel(1);
     let mut asked = Asked { signals, commands, ended, again: false, waiting: Vec::new() };
     let mut guard = guard::start(&loaded, agent.stats(), host.managed, to_end.clone(), host.exit.clone());
-    let (reading, leaving, looking) = (Aside::new("config"), Aside::new("reload"), Aside::new("watch"));
+    let (reading, looking) = (Aside::new("config"), Aside::new("watch"));
+    // An outcome is read as soon as it lies there, and the next one comes before its directory is synced: it waits, and is not lost.
+    let leaving = Arc::new(Mutex::new(Aside::new("reload")));
     let mut watch = Watch::new(&loaded);
     let mut reloads = 0;
     let end = loop {
@@ -202,8 +205,9 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
         let leaving = leaving.clone();
         // Nobody here waits for a disk.
         tokio::spawn(async move {
+            let disk = leaving.lock().await;
             for dir in notes {
-                outcome.clone().leave(reloads, &dir, &leaving).await;
+                outcome.clone().leave(reloads, &dir, &disk).await;
             }
         });
     };
