@@ -1,10 +1,10 @@
 //! `du.bs`: what the directories that hbs assigned hold, in bytes; -1 where that is not known. Says nothing until something is
 //! assigned.
 //!
-//! The length of every file and, on Linux, directory below a path (`du -bs`), each file once whatever names it has (Linux); a
-//! link counts itself and is never followed, and no directory that leads elsewhere (Windows: junctions, mount points). What goes while it is looked at holds
-//! nothing. Any other error, and a walk that is not through in 30 s, makes the value -1. Each path is walked on a thread that
-//! may be lost ([`Isolated`]), a few at a time.
+//! The length of every file and, on Linux, directory below a path (`du -bs`), each file once whatever names it has (Linux). A
+//! link counts itself and is never followed, nor is a directory that leads elsewhere (Windows: junctions, mount points). What
+//! goes while it is looked at holds nothing. Any other error, and a walk that is not through in 30 s, makes the value -1. Each
+//! path is walked on a thread that may be lost ([`Isolated`]), a few at a time.
 
 mod walk;
 
