@@ -4,8 +4,7 @@ use std::sync::Arc;
 
 use anyhow::Context as _;
 use falcon_sys::EventSource;
-use tokio::sync::{mpsc, oneshot, watch};
-use tokio::sync::{Mutex, mpsc, watch};
+use tokio::sync::{Mutex, mpsc, oneshot, watch};
 
 use super::agent::Agent;
 use super::aside::Aside;

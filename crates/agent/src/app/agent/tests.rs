@@ -99,7 +99,7 @@ async fn what_hbs_assigns_is_said_until_there_is_no_hbs_and_known_at_the_next_st
     with_hbs.config.state_dir = state.path().display().to_string();
     with_hbs.config.collector.switches.insert("port", true);
     (with_hbs.config.heartbeat.enabled, with_hbs.config.heartbeat.addrs) = (true, vec![hbs(port).await]);
-    let agent = Agent::start(&with_hbs, "", mpsc::channel(1).0);
+    let agent = Agent::start(&with_hbs, "", tokio::sync::mpsc::channel(1).0);
     let said = loop {
         let said = agent.hub.snapshot(clock::unix_s());
         if !said.is_empty() {
@@ -121,7 +121,7 @@ async fn what_hbs_assigns_is_said_until_there_is_no_hbs_and_known_at_the_next_st
     agent.stop().await;
     // An hbs that is away does not take it back.
     with_hbs.config.heartbeat.addrs = vec!["127.0.0.1:1".to_owned()];
-    let agent = Agent::start(&with_hbs, "", mpsc::channel(1).0);
+    let agent = Agent::start(&with_hbs, "", tokio::sync::mpsc::channel(1).0);
     while agent.lasting.assigned.checks().ports.is_empty() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
