@@ -49,21 +49,21 @@ pub(in crate::collect) const SPEC: Spec = Spec {
     rates: true,
     metrics: &metrics::ALL,
     options: &[ALL_QUEUES],
-    open: |cx: &Context| {
-        let is_meant = match cx.config.iis.enabled {
-            _ if Platform::CURRENT == Platform::Linux => false,
-            Switch::Off => false,
-            Switch::On => true,
-            Switch::Auto => super::is_installed(),
-        };
-        let machine = || Box::new(System(cx.host.clone()));
-        Ok(if is_meant {
-            Some(Box::new(Pools::new(cx, machine(), Facts::of_system(), map::directory())))
-        } else {
-            None
-        })
+    open: |cx: &Context| match Platform::CURRENT {
+        Platform::Linux => Ok(None),
+        Platform::Windows => Ok(open(cx)),
     },
 };
+
+fn open(cx: &Context) -> Option<Box<dyn Collector>> {
+    let is_meant = match cx.config.iis.enabled {
+        Switch::Off => false,
+        Switch::On => true,
+        Switch::Auto => super::is_installed(),
+    };
+    let machine = || Box::new(System(cx.host.clone()));
+    if is_meant { Some(Box::new(Pools::new(cx, machine(), Facts::of_system(), map::directory()))) } else { None }
+}
 
 const TOTAL: &str = "_Total";
 
