@@ -150,6 +150,20 @@ impl Metric {
     }
 }
 
+/// The metrics of a constant list of `N` items that have one each, as a constant.
+macro_rules! metrics_of {
+    ($items:expr, $n:expr) => {{
+        let mut all = [$crate::model::Metric::gauge("", "", $crate::model::Sets::NONE, ""); $n];
+        let mut at = 0;
+        while at < $n {
+            all[at] = $items[at].metric;
+            at += 1;
+        }
+        all
+    }};
+}
+pub(crate) use metrics_of;
+
 /// Lists as one, for a collector of many objects; `N` is how many metrics they have together.
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
 pub const fn concat<const N: usize>(lists: &[&[Metric]]) -> [Metric; N] {

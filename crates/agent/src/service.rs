@@ -37,8 +37,10 @@ use crate::config::{self, Config, ConfigError, Loaded};
 use crate::guard::STAY;
 use crate::model::Platform;
 use command::Command;
+pub(crate) use command::arguments;
 pub use control::{reload, restart, start, status, stop};
 pub use install::{install, update};
+pub(crate) use old::expanded;
 pub use remove::uninstall;
 
 /// Those of the Python agent.

@@ -91,8 +91,7 @@ mod tests {
     use crate::collect::tests::with_cx;
     use crate::config::Config;
     use crate::model::Platform;
-    use crate::perf::client::Perf;
-    use falcon_sys::Host;
+
     use std::fs;
 
     #[test]
@@ -100,13 +99,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::write(dir.path().join("a"), "12345").unwrap();
         let assigned = Arc::<Assigned>::default();
-        let context = Context {
-            host: Host::new("/"),
-            config: Arc::new(Config::standalone()),
-            stats: Arc::default(),
-            perf: Perf::none(),
-            assigned: assigned.clone(),
-        };
+        let context = Context { assigned: assigned.clone(), ..crate::collect::tests::context(Config::standalone()) };
         let mut collector = (SPEC.open)(&context).unwrap().unwrap();
         let mut cycle = || with_cx(Sets::FALCON, Platform::CURRENT, |cx| collector.collect(cx).unwrap()).1;
         assert!(cycle().samples.is_empty());

@@ -92,7 +92,7 @@ mod tests {
     use crate::collect::tests::with_cx;
     use crate::config::Config;
     use crate::model::Platform;
-    use crate::perf::client::Perf;
+
     use std::net::{TcpListener, UdpSocket};
 
     fn said(collected: &super::super::Collected) -> Vec<(&str, f64)> {
@@ -107,13 +107,7 @@ mod tests {
     #[test]
     fn sockets_of_this_host_are_found_and_what_is_closed_or_taken_back_is_told() {
         let assigned = Arc::<Assigned>::default();
-        let context = Context {
-            host: Host::new("/"),
-            config: Arc::new(Config::standalone()),
-            stats: Arc::default(),
-            perf: Perf::none(),
-            assigned: assigned.clone(),
-        };
+        let context = Context { assigned: assigned.clone(), ..crate::collect::tests::context(Config::standalone()) };
         let mut collector = (SPEC.open)(&context).unwrap().unwrap();
         let mut cycle = || with_cx(Sets::FALCON, Platform::CURRENT, |cx| collector.collect(cx).unwrap()).1;
         assert!(cycle().samples.is_empty());

@@ -132,7 +132,6 @@ mod tests {
     use crate::collect::Collected;
     use crate::collect::tests::with_cx;
     use crate::config::Config;
-    use crate::perf::client::Perf;
 
     fn assigned(tags: &[&str]) -> Arc<Assigned> {
         let assigned = Arc::<Assigned>::default();
@@ -214,13 +213,7 @@ mod tests {
     #[test]
     fn processes_of_this_host_are_counted_and_nothing_without_an_assignment() {
         let assigned = assigned(&[]);
-        let context = Context {
-            host: Host::new("/"),
-            config: Arc::new(Config::standalone()),
-            stats: Arc::default(),
-            perf: Perf::none(),
-            assigned: assigned.clone(),
-        };
+        let context = Context { assigned: assigned.clone(), ..crate::collect::tests::context(Config::standalone()) };
         let mut collector = (SPEC.open)(&context).unwrap().unwrap();
         let mut cycle = || with_cx(Sets::FALCON, Platform::CURRENT, |cx| collector.collect(cx).unwrap()).1;
         assert!(cycle().samples.is_empty());

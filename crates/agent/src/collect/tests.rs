@@ -7,6 +7,17 @@ use std::time::Duration;
 const SETS: [NameSet; 5] =
     [NameSet::Falcon, NameSet::WindowsAgent, NameSet::FreedomKk, NameSet::LeonZYang, NameSet::Extended];
 
+/// Of a host with this configuration and nothing else: what differs is put over it.
+pub(crate) fn context(config: Config) -> Context {
+    Context {
+        host: Host::new("/"),
+        config: Arc::new(config),
+        stats: Arc::default(),
+        perf: Perf::none(),
+        assigned: Arc::default(),
+    }
+}
+
 /// What one collector's code says with these sets on this platform.
 pub(crate) fn with_cx<T>(sets: Sets, platform: Platform, run: impl FnOnce(&mut Cx<'_>) -> T) -> (T, Collected) {
     let plan = plan(sets, platform);

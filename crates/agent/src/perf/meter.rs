@@ -9,7 +9,7 @@ use std::collections::HashMap;
 use super::formula::{Formula, Reading, displayed};
 use super::rows::{Row, Table};
 use crate::collect::{Cx, float};
-use crate::model::{Metric, Sets, Tags};
+use crate::model::{Metric, Tags, metrics_of};
 
 /// Cycles for which a row that is not there is remembered.
 const REMEMBERED: u8 = 60;
@@ -57,13 +57,7 @@ impl Line {
 /// What lines declare; `N` is how many they are.
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
 pub const fn metrics<const N: usize>(lines: &[Line; N]) -> [Metric; N] {
-    let mut all = [Metric::gauge("", "", Sets::NONE, ""); N];
-    let mut at = 0;
-    while at < N {
-        all[at] = lines[at].metric;
-        at += 1;
-    }
-    all
+    metrics_of!(lines, N)
 }
 
 /// Names of the counters that lines ask for, each once.
@@ -196,7 +190,7 @@ mod tests {
     use super::super::fake::table;
     use super::*;
     use crate::collect::tests::with_cx;
-    use crate::model::{On, Platform};
+    use crate::model::{On, Platform, Sets};
 
     const COUNTER: u32 = 0x1041_0400;
     const BULK: u32 = 0x1041_0500;

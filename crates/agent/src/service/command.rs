@@ -63,7 +63,7 @@ pub(super) fn file_name(path: &str) -> &str {
 }
 
 /// Blanks separate, quotes keep together, and backslashes are themselves except in front of a quote.
-pub(super) fn arguments(line: &str) -> Vec<String> {
+pub(crate) fn arguments(line: &str) -> Vec<String> {
     let (mut found, mut now, mut quoted, mut any) = (Vec::new(), String::new(), false, false);
     let mut chars = line.chars().peekable();
     while let Some(c) = chars.next() {

@@ -104,7 +104,7 @@ fn variable(name: &str) -> Option<String> {
 }
 
 /// `%NAME%` replaced, where there is such a variable.
-fn expanded(text: &str, variable: impl Fn(&str) -> Option<String>) -> String {
+pub(crate) fn expanded(text: &str, variable: impl Fn(&str) -> Option<String>) -> String {
     let (mut done, mut rest) = (String::new(), text);
     while let Some((before, behind)) = rest.split_once('%') {
         done.push_str(before);

@@ -5,18 +5,11 @@ use crate::collect::Collected;
 use crate::collect::tests::with_cx;
 use crate::config::{Config, NameSet};
 use crate::model::Platform;
-use crate::perf::client::Perf;
 
 fn context(transfers: &[&str]) -> Context {
     let mut config = Config::standalone();
     config.transfer.addrs = transfers.iter().map(|addr| (*addr).to_owned()).collect();
-    Context {
-        host: Host::new("/"),
-        config: Arc::new(config),
-        stats: Arc::default(),
-        perf: Perf::none(),
-        assigned: Arc::default(),
-    }
+    crate::collect::tests::context(config)
 }
 
 fn cycle(cx: &Context) -> BTreeMap<String, f64> {

@@ -7,7 +7,6 @@ use crate::collect::tests::with_cx;
 use crate::config::Config;
 use crate::perf::client::Refused;
 use crate::perf::fake::{Fake, table};
-use falcon_sys::Host;
 
 const RATE: u32 = 0x1041_0400;
 const BULK: u32 = 0x1041_0500;
@@ -55,13 +54,7 @@ fn context(entries: &str, limit: Option<u32>, fake: &Fake, stats: &Arc<Stats>) -
     if let Some(limit) = limit {
         config.collector.limits.insert("counters".to_owned(), limit);
     }
-    Context {
-        host: Host::new("/"),
-        config: Arc::new(config),
-        stats: stats.clone(),
-        perf: fake.perf(),
-        assigned: Arc::default(),
-    }
+    Context { stats: stats.clone(), perf: fake.perf(), ..crate::collect::tests::context(config) }
 }
 
 fn remarks(said: &Collected) -> Vec<&str> {

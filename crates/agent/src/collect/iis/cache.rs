@@ -5,7 +5,7 @@
 
 use super::wanted;
 use crate::collect::{Class, Cx, float, percent};
-use crate::model::{Metric, On, Sets, Tags};
+use crate::model::{Metric, On, Sets, Tags, metrics_of};
 use crate::perf::formula::Reading;
 use crate::perf::meter::{How, Line, Sheet, reading};
 use crate::perf::rows::{Row, Table};
@@ -104,13 +104,7 @@ pub(super) static RATIO_METRICS: [Metric; COUNT] = ratio_metrics();
 
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
 const fn ratio_metrics() -> [Metric; COUNT] {
-    let mut all = [Metric::gauge("", "", Sets::NONE, ""); COUNT];
-    let mut at = 0;
-    while at < COUNT {
-        all[at] = RATIOS[at].metric;
-        at += 1;
-    }
-    all
+    metrics_of!(RATIOS, COUNT)
 }
 
 /// Names of the counters behind what is switched on.

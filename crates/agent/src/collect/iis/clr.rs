@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, HashMap};
 
 use super::{Asked, Part, present};
 use crate::collect::{Class, Context, Cx, Guard, Guarded, float};
-use crate::model::{Metric, On, Sets, Tags};
+use crate::model::{Metric, On, Sets, Tags, metrics_of};
 use crate::perf::client::{Counters, ObjectQuery, Refused};
 use crate::perf::formula::{Formula, Reading, displayed};
 use crate::perf::meter::reading;
@@ -122,13 +122,7 @@ pub(super) static METRICS: [Metric; COUNT] = metrics();
 
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
 const fn metrics() -> [Metric; COUNT] {
-    let mut all = [Metric::gauge("", "", Sets::NONE, ""); COUNT];
-    let mut at = 0;
-    while at < COUNT {
-        all[at] = ITEMS[at].metric;
-        at += 1;
-    }
-    all
+    metrics_of!(ITEMS, COUNT)
 }
 
 /// What an image's processes counted together, by the place in [`ITEMS`].

@@ -16,6 +16,7 @@ use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::time::SystemTime;
 
+use crate::service::expanded;
 use roxmltree::{Document, Node, ParsingOptions};
 
 /// Some thousand sites take a few MiB.
@@ -190,26 +191,6 @@ fn redirected(bytes: Vec<u8>) -> Result<Option<PathBuf>, String> {
     let is_on = |node: &Node<'_, '_>| node.attribute("enabled").is_some_and(|on| on.eq_ignore_ascii_case("true"));
     let path = node.filter(is_on).and_then(|node| named(node, "path"));
     Ok(path.map(|path| PathBuf::from(expanded(path, |name| std::env::var(name).ok()))))
-}
-
-/// `%NAME%` as the environment has it; what it does not have stays.
-fn expanded(text: &str, of: impl Fn(&str) -> Option<String>) -> String {
-    let (mut into, mut rest) = (String::with_capacity(text.len()), text);
-    while let Some((before, behind)) = rest.split_once('%') {
-        into.push_str(before);
-        match behind.split_once('%').and_then(|(name, after)| Some((of(name)?, after))) {
-            Some((value, after)) => {
-                into.push_str(&value);
-                rest = after;
-            }
-            None => {
-                into.push('%');
-                rest = behind;
-            }
-        }
-    }
-    into.push_str(rest);
-    into
 }
 
 fn stamp(path: &Path) -> io::Result<Stamp> {

@@ -1,4 +1,4 @@
-use std::sync::{Arc, Mutex};
+use std::sync::Mutex;
 use std::time::Duration;
 
 use super::*;
@@ -7,7 +7,6 @@ use crate::collect::tests::{with_all, with_cx};
 use crate::config::parse;
 use crate::model::{Platform, Sample, Sets};
 use crate::perf::fake::{Fake, table};
-use crate::stats::Stats;
 
 mod aspnet;
 mod bytes;
@@ -20,13 +19,7 @@ const BULK: u32 = 0x1041_0500;
 
 fn context(fake: &Fake, file: &str) -> Context {
     let (config, _) = parse(file.as_bytes(), "cfg.json", &crate::collect::known()).unwrap();
-    Context {
-        host: falcon_sys::Host::new("/"),
-        config: Arc::new(config),
-        stats: Arc::new(Stats::default()),
-        perf: fake.perf(),
-        assigned: Arc::default(),
-    }
+    Context { perf: fake.perf(), ..crate::collect::tests::context(config) }
 }
 
 /// A host with IIS and a configuration.

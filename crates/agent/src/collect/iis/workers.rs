@@ -8,6 +8,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 
+use crate::service::arguments;
 use falcon_sys::types::Proc;
 
 const IMAGE: &str = "w3wp.exe";
@@ -96,52 +97,19 @@ fn is_of_iis(path: &Path) -> bool {
 
 /// The word behind `-ap`.
 fn pool_of(line: &str) -> Option<String> {
-    let mut words = words(line).into_iter().skip(1);
+    let mut words = arguments(behind_program(line.trim_start_matches([' ', '\t']))).into_iter();
     words.find(|word| word.eq_ignore_ascii_case("-ap") || word.eq_ignore_ascii_case("/ap"))?;
     words.next().filter(|pool| !pool.is_empty())
 }
 
-/// As programs of Windows take their command line apart (CommandLineToArgvW, Microsoft's C runtime): blanks part words but
-/// within quotes; backslashes before a quote count by two, and one that is left makes the quote a character; within quotes two
-/// quotes are one. In the first word, the program, backslashes are nothing special.
-fn words(line: &str) -> Vec<String> {
-    let mut words = Vec::new();
-    let mut rest = line.trim_start_matches([' ', '\t']).chars().peekable();
-    let (mut word, mut is_quoted, mut is_word) = (String::new(), false, false);
-    while let Some(c) = rest.next() {
-        match c {
-            ' ' | '\t' if !is_quoted => {
-                if is_word {
-                    words.push(std::mem::take(&mut word));
-                }
-                is_word = false;
-                continue;
-            }
-            '"' if is_quoted && !words.is_empty() && rest.peek() == Some(&'"') => {
-                rest.next();
-                word.push('"');
-            }
-            '"' => is_quoted = !is_quoted,
-            '\\' if !words.is_empty() => {
-                let mut slashes = 1;
-                while rest.next_if_eq(&'\\').is_some() {
-                    slashes += 1;
-                }
-                let is_before_quote = rest.peek() == Some(&'"');
-                word.extend(std::iter::repeat_n('\\', if is_before_quote { slashes / 2 } else { slashes }));
-                if is_before_quote && slashes % 2 == 1 {
-                    rest.next();
-                    word.push('"');
-                }
-            }
-            c => word.push(c),
-        }
-        is_word = true;
-    }
-    if is_word {
-        words.push(word);
-    }
-    words
+/// What stands behind the program: it ends at the first blank that no quotes hold, and backslashes in it are nothing special.
+fn behind_program(line: &str) -> &str {
+    let mut is_quoted = false;
+    let end = line.char_indices().find(|(_, c)| {
+        is_quoted ^= *c == '"';
+        matches!(c, ' ' | '\t') && !is_quoted
+    });
+    end.and_then(|(end, _)| line.get(end..)).unwrap_or_default()
 }
 
 /// Pid and pool of an instance of the counters of workers: `1234_Pool A`. Its `_Total` has no pid.

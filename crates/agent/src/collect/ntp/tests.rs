@@ -4,8 +4,6 @@ use super::*;
 use crate::collect::Collected;
 use crate::collect::tests::with_cx;
 use crate::config::Config;
-use crate::perf::client::Perf;
-use falcon_sys::Host;
 use std::collections::BTreeMap;
 use std::net::UdpSocket;
 use std::thread::JoinHandle;
@@ -348,13 +346,7 @@ fn without_servers_there_is_no_collector() {
     let mut config = Config::standalone();
     let mut opens = |servers: &[&str]| {
         config.collector.ntp = Some(servers.iter().map(ToString::to_string).collect());
-        let context = Context {
-            host: Host::new("/"),
-            config: Arc::new(config.clone()),
-            stats: Arc::default(),
-            perf: Perf::none(),
-            assigned: Arc::default(),
-        };
+        let context = crate::collect::tests::context(config.clone());
         (SPEC.open)(&context).expect("no failure").is_some()
     };
     assert!(!opens(&[]) && opens(&["ntp1:123"]));

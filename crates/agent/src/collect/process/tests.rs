@@ -1,9 +1,7 @@
 use super::*;
 use crate::collect::tests::with_cx;
 use crate::config::Config;
-use crate::perf::client::Perf;
 use std::collections::BTreeMap;
-use std::sync::Arc;
 use std::time::Duration;
 
 const MINUTE: Option<Duration> = Some(Duration::from_secs(60));
@@ -196,13 +194,7 @@ fn sql_servers_first_two_processes() {
 fn without_names_nobody_lists_processes() {
     let mut config = Config::standalone();
     let opens = |config: &Config| {
-        let context = Context {
-            host: Host::new("/"),
-            config: Arc::new(config.clone()),
-            stats: Arc::default(),
-            perf: Perf::none(),
-            assigned: Arc::default(),
-        };
+        let context = crate::collect::tests::context(config.clone());
         (SPEC.open)(&context).expect("no failure").is_some()
     };
     assert!(!opens(&config));
@@ -218,13 +210,7 @@ fn this_process_is_found() {
     let name = std::env::current_exe().expect("a path").file_name().expect("a name").to_string_lossy().into_owned();
     let mut config = Config::standalone();
     config.collector.process = vec![name.clone(), "no such program".to_owned()];
-    let context = Context {
-        host: Host::new("/"),
-        config: Arc::new(config),
-        stats: Arc::default(),
-        perf: Perf::none(),
-        assigned: Arc::default(),
-    };
+    let context = crate::collect::tests::context(config);
     let mut collector = (SPEC.open)(&context).expect("no failure").expect("there are names");
     let (result, said) = with_cx(Sets::EXTENDED, Platform::CURRENT, |cx| collector.collect(cx));
     result.expect("listed");

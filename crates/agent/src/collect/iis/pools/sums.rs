@@ -8,7 +8,7 @@ use std::collections::{HashMap, HashSet};
 use std::time::Duration;
 
 use crate::collect::float;
-use crate::model::{Metric, Sets};
+use crate::model::{Metric, metrics_of};
 use crate::perf::formula::{Formula, Reading, displayed};
 use crate::perf::meter::reading;
 use crate::perf::rows::{Row, Table};
@@ -51,13 +51,7 @@ impl Line {
 /// What lines declare; `N` is how many they are.
 #[allow(clippy::indexing_slicing, reason = "evaluated by the compiler, which refuses what is out of bounds")]
 pub(super) const fn declared<const N: usize>(lines: &[Line; N]) -> [Metric; N] {
-    let mut all = [Metric::gauge("", "", Sets::NONE, ""); N];
-    let mut at = 0;
-    while at < N {
-        all[at] = lines[at].metric;
-        at += 1;
-    }
-    all
+    metrics_of!(lines, N)
 }
 
 /// Names of the counters that lines need, each once.

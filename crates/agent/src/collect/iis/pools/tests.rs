@@ -81,13 +81,7 @@ impl Iis {
         let (host, perf, directory) = (Host::default(), Fake::default(), tempfile::tempdir().unwrap());
         let mut config = Config::standalone();
         change(&mut config);
-        let context = Context {
-            host: falcon_sys::Host::new("/"),
-            config: Arc::new(config.clone()),
-            stats: Arc::default(),
-            perf: perf.perf(),
-            assigned: Arc::default(),
-        };
+        let context = Context { perf: perf.perf(), ..crate::collect::tests::context(config.clone()) };
         let stats = context.stats.clone();
         let state = host.0.clone();
         let command_line = move |pid: u32| {

@@ -1,4 +1,5 @@
 use super::*;
+use crate::model::Sets;
 use crate::perf::fake::table;
 
 const NUMBER: u32 = 0x0001_0000;

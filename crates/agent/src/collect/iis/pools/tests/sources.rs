@@ -153,13 +153,7 @@ fn it_is_opened_where_it_is_meant_to_be_or_where_iis_is() {
     let opens = |enabled: Switch| {
         let mut config = Config::standalone();
         config.iis.enabled = enabled;
-        let context = Context {
-            host: falcon_sys::Host::new("/"),
-            config: Arc::new(config),
-            stats: Arc::default(),
-            perf: Fake::default().perf(),
-            assigned: Arc::default(),
-        };
+        let context = Context { perf: Fake::default().perf(), ..crate::collect::tests::context(config) };
         open(&context).is_some()
     };
     assert!(opens(Switch::On) && !opens(Switch::Off));
