@@ -36,6 +36,7 @@ mod service;
 mod snmp;
 mod ss;
 mod sys;
+mod url;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -50,6 +51,7 @@ use crate::stats::Stats;
 use ceiling::PerClass;
 pub(crate) use ceiling::{Ceiling, Class, Ledger};
 pub(crate) use du::DEADLINE as DU_DEADLINE;
+pub(crate) use url::deadline as url_deadline;
 pub(crate) use guard::Guard;
 pub use guard::Guarded;
 pub use iis::host_config::fuzz_file as fuzz_host_config;
@@ -81,6 +83,7 @@ pub static ALL: &[Spec] = &[
     port::SPEC,
     proc_num::SPEC,
     du::SPEC,
+    url::SPEC,
 ];
 
 /// What a collector is, apart from its code.
@@ -131,10 +134,12 @@ pub enum Lane {
     Custom,
     /// Walks through directories, which may be large.
     Du,
+    /// Asks web servers, which may be slow.
+    Url,
 }
 
 impl Lane {
-    pub const ALL: [Lane; 10] = [
+    pub const ALL: [Lane; 11] = [
         Lane::Host,
         Lane::Df,
         Lane::Disk,
@@ -145,6 +150,7 @@ impl Lane {
         Lane::Mssql,
         Lane::Custom,
         Lane::Du,
+        Lane::Url,
     ];
 
     pub fn name(self) -> &'static str {
@@ -159,6 +165,7 @@ impl Lane {
             Lane::Mssql => "mssql",
             Lane::Custom => "custom",
             Lane::Du => "du",
+            Lane::Url => "url",
         }
     }
 

@@ -69,16 +69,26 @@ impl Names {
         if let Ok(address) = name.parse() {
             return Ok(vec![address]);
         }
-        let (mut answer, known, patience) = self.ask(name)?;
-        let answer = match timeout(patience, answer.wait_for(Option::is_some)).await {
-            Ok(Ok(answer)) => answer.clone().unwrap_or_else(|| Err("no answer".to_owned())),
-            Ok(Err(_)) => Err("the resolver failed by a defect".to_owned()),
-            Err(_) => Err(format!("the name was not resolved within {} s", patience.as_secs())),
-        };
-        match answer {
+        let (answer, known, patience) = self.ask(name)?;
+        match answered(answer, patience).await {
             Err(_) if !known.is_empty() => Ok(known),
             answer => answer.map_err(io::Error::other),
         }
+    }
+
+    /// The same as of now, for whoever checks the name too: no earlier answer stands in for a failure, and nothing is kept but
+    /// that a question is out.
+    ///
+    /// # Errors
+    /// The resolver failed or did not answer in time.
+    pub async fn lookup_afresh(&self, name: &str) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(address) = name.parse() {
+            return Ok(vec![address]);
+        }
+        let (answer, _, _) = self.ask(name)?;
+        let answer = answered(answer, PATIENCE).await;
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, name| name.is_out());
+        answer.map_err(io::Error::other)
     }
 
     /// The answer to come, what is known meanwhile, and how long to wait.
@@ -109,6 +119,14 @@ impl Names {
         entry.asked = Some(asked.clone());
         let patience = if entry.known.is_empty() { PATIENCE } else { PATIENCE_KNOWN };
         Ok((asked, entry.known.clone(), patience))
+    }
+}
+
+async fn answered(mut answer: watch::Receiver<Option<Answer>>, patience: Duration) -> Answer {
+    match timeout(patience, answer.wait_for(Option::is_some)).await {
+        Ok(Ok(answer)) => answer.clone().unwrap_or_else(|| Err("no answer".to_owned())),
+        Ok(Err(_)) => Err("the resolver failed by a defect".to_owned()),
+        Err(_) => Err(format!("the name was not resolved within {} s", patience.as_secs())),
     }
 }
 
