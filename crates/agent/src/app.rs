@@ -3,6 +3,7 @@
 
 mod agent;
 pub(crate) mod aside;
+mod named;
 pub mod reload;
 mod run;
 mod watch;

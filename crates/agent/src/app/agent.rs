@@ -11,6 +11,7 @@ use axum::Router;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
+use super::named::Named;
 use super::{Collecting, Identity, announce, queue};
 use crate::assigned::Assigned;
 use crate::clock;
@@ -67,6 +68,7 @@ struct Lasting {
     trusted: Arc<Trusted>,
     commands: Commands,
     assigned: Arc<Assigned>,
+    named: Arc<Named>,
     /// `None`: no transfer is configured.
     store: Option<Store>,
 }
@@ -162,7 +164,8 @@ impl Agent {
         let (port, trusted) = Default::default();
         let assigned = assigned(loaded, &trusted);
         let started = Instant::now();
-        let lasting = Lasting { stats, started, port, perf, facts: None, trusted, commands, assigned, store };
+        let named = Named::new();
+        let lasting = Lasting { stats, started, port, perf, facts: None, trusted, commands, assigned, named, store };
         let agent = Agent::go_on(loaded, lasting, &mut [], None);
         announce(&agent.config, &agent.identity, &loaded.source, how);
         agent
@@ -194,6 +197,9 @@ impl Agent {
                 let mut sink = move |samples| hub.ingest(samples, clock::unix_s());
                 async move { lane.lock().await.run(&mut sink).await }
             }));
+        }
+        if let Ok(endpoint) = identity.endpoint() {
+            tasks.push(tokio::spawn(lasting.named.clone().look(endpoint, loaded.notes_dir())));
         }
         if asks_hbs(config) {
             if let Ok(endpoint) = identity.endpoint() {
