@@ -18,11 +18,11 @@ use hyper::client::conn::http1;
 use hyper::{Method, Request, StatusCode, header};
 use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
 
 use crate::app::{QUEUE_DIR, runtime};
 use crate::clock;
 use crate::config::Loaded;
+use crate::falcon::connection::tcp;
 use crate::http::queue::{PROOF, PROOF_FILE};
 use crate::log::span;
 use crate::queue::log::{Log, Verified};
@@ -119,7 +119,8 @@ async fn call(loaded: &Loaded, what: What, proof: Option<&Proof>, patience: Dura
 async fn request(loaded: &Loaded, what: What, proof: Option<&Proof>) -> anyhow::Result<(StatusCode, Bytes)> {
     ensure!(!loaded.config.http.tls.is_on(), "the agent speaks TLS alone (http.tls), and this verb does not");
     let address = address(&loaded.config.http.listen).await?;
-    let stream = TcpStream::connect(address).await.with_context(|| format!("no agent answers on {address}"))?;
+    // As the checks of URLs have it: the code that serves one kind of stream is there once.
+    let stream = tcp(address).await.with_context(|| format!("no agent answers on {address}"))?;
     let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
     tokio::spawn(connection);
     let method = if what == What::Purge { Method::POST } else { Method::GET };

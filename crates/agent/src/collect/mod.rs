@@ -51,12 +51,12 @@ use crate::stats::Stats;
 use ceiling::PerClass;
 pub(crate) use ceiling::{Ceiling, Class, Ledger};
 pub(crate) use du::DEADLINE as DU_DEADLINE;
-pub(crate) use url::deadline as url_deadline;
 pub(crate) use guard::Guard;
 pub use guard::Guarded;
 pub use iis::host_config::fuzz_file as fuzz_host_config;
 pub use ntp::fuzz_answer as fuzz_ntp_answer;
 pub use plan::Plan;
+pub(crate) use url::deadline as url_deadline;
 
 /// Every collector of this program, in the order in which a cycle asks them.
 pub static ALL: &[Spec] = &[

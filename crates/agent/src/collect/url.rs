@@ -1,7 +1,7 @@
 //! `url.check.*`: whether web servers answer as they should: those that hbs assigned (`url.check.health`), and those of
 //! `checks.urls`. Says nothing without them.
 //!
-//! A few at a time ([`TURNS`]), each with its own time limit, on a runtime of this collector ([`client`], [`tls`], [`proxy`]). A
+//! A few at a time ([`turns`]), each with its own time limit, on a runtime of this collector ([`client`], [`tls`], [`proxy`]). A
 //! cycle has an end of its own ([`deadline`]): what gets no turn before it, or was cut off by it, has no value, for nothing is
 //! known of it, and the next cycle begins there. Kept between two cycles are the runtime and what this host trusts; no
 //! connection is.
@@ -10,6 +10,7 @@ mod certificate;
 mod client;
 mod proxy;
 mod tls;
+mod turns;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -17,8 +18,6 @@ use std::time::Duration;
 
 use hyper::Method;
 use tokio::runtime::Runtime;
-use tokio::task::JoinSet;
-use tokio::time::{Instant, timeout_at};
 
 use super::{Collector, Context, Cx, Lane, Spec};
 use crate::app;
@@ -31,9 +30,8 @@ use crate::model::{Metric, Sets, Tags};
 use client::{Ask, Asked, Client};
 use proxy::Proxies;
 use tls::Tls;
+use turns::{Turn, take_turns};
 
-/// Checks at once.
-const TURNS: usize = 4;
 /// The longest time limit of a check.
 const LONGEST: Duration = Duration::from_secs(60);
 /// The least that a cycle has: the longest check, and a bit.
@@ -56,9 +54,9 @@ const STATUS: Metric = Metric::gauge("url.check.status", "status", Sets::EXTENDE
 const TIME: Metric = Metric::gauge("url.check.time", "ms", Sets::EXTENDED, HTTP)
     .tags(&["url"])
     .help("of `checks.urls`: from the question for the name to the answer's head, or, with `body`, to what was looked for in its body or the end of it");
-const DAYS: Metric = Metric::gauge("url.check.cert.days", "days", Sets::EXTENDED, CERTIFICATE)
-    .tags(&["url"])
-    .help("of `checks.urls`: until the server's certificate expires, also where it fails verification; negative afterwards");
+const DAYS: Metric = Metric::gauge("url.check.cert.days", "days", Sets::EXTENDED, CERTIFICATE).tags(&["url"]).help(
+    "of `checks.urls`: until the server's certificate expires, also where it fails verification; negative afterwards",
+);
 const VERIFIED: Metric = Metric::gauge("url.check.cert.ok", "bool", Sets::EXTENDED, CERTIFICATE)
     .tags(&["url"])
     .help("of `checks.urls`: 1 where what this host trusts verifies the server's certificate for this name and time");
@@ -73,8 +71,7 @@ pub(super) const SPEC: Spec = Spec {
     metrics: &[HEALTH, UP, STATUS, TIME, DAYS, VERIFIED],
     options: &[],
     open: |cx: &Context| {
-        let client =
-            Client { names: Names::of_system(), proxies: Proxies::of_environment(), tls: Tls::of_system() };
+        let client = Client { names: Names::of_system(), proxies: Proxies::of_environment(), tls: Tls::of_system() };
         Ok(Some(Box::new(Urls::new(cx, client))))
     },
 };
@@ -116,13 +113,17 @@ impl Urls {
         for url in &cx.config.checks.urls {
             let Some(check) = Configured::of(url) else { continue };
             if configured.iter().any(|other| other.tags == check.tags) {
-                remarks.push((check.what, "another entry has the same tag; it is left out until it has a `name` of its own"));
+                remarks.push((
+                    check.what,
+                    "another entry has the same tag; it is left out until it has a `name` of its own",
+                ));
             } else {
                 configured.push(check);
             }
         }
         if !configured.is_empty() && !cx.config.collector.names.contains(&NameSet::Extended) {
-            remarks.push(("checks.urls".to_owned(), "its metrics are of the set `extended`, which collector.names lacks"));
+            remarks
+                .push(("checks.urls".to_owned(), "its metrics are of the set `extended`, which collector.names lacks"));
         }
         Urls { assigned: cx.assigned.clone(), configured, remarks, client: Arc::new(client), runtime: None, first: 0 }
     }
@@ -261,53 +262,12 @@ impl Collector for Urls {
             }
         }
         if missed > 0 {
-            let why = format!("{missed} of {} are not through after {} s and are left out", checks.len(), time.as_secs());
+            let why =
+                format!("{missed} of {} are not through after {} s and are left out", checks.len(), time.as_secs());
             cx.problem("checks of a cycle", why);
         }
         Ok(())
     }
-}
-
-/// A check that waits for its turn, by its place in the list.
-struct Turn {
-    n: usize,
-    ask: Ask,
-    limit: Duration,
-}
-
-/// What became of each, by its place; nothing of what was cut off or got no turn. Then no connection is open any more.
-async fn take_turns(client: &Arc<Client>, turns: Vec<Turn>, time: Duration) -> BTreeMap<usize, Asked> {
-    let end = Instant::now() + time;
-    let (mut turns, mut at_work, mut places) = (turns.into_iter(), JoinSet::new(), BTreeMap::new());
-    let mut answers = BTreeMap::new();
-    loop {
-        while at_work.len() < TURNS
-            && Instant::now() < end
-            && let Some(Turn { n, ask, limit }) = turns.next()
-        {
-            let client = client.clone();
-            let task = at_work.spawn(async move {
-                let own_end = Instant::now() + limit;
-                let asked = client.ask(&ask, own_end.min(end)).await;
-                // Cut off before its own time: nothing is known of it.
-                (own_end <= end || Instant::now() < end).then_some(asked)
-            });
-            places.insert(task.id(), n);
-        }
-        let (id, asked) = match timeout_at(end, at_work.join_next_with_id()).await {
-            Ok(Some(Ok((id, asked)))) => (id, asked),
-            Ok(Some(Err(error))) => {
-                let failure = Some("the client failed by a defect".to_owned());
-                (error.id(), Some(Asked { failure, ..Asked::default() }))
-            }
-            Ok(None) | Err(_) => break,
-        };
-        if let (Some(n), Some(asked)) = (places.remove(&id), asked) {
-            answers.insert(n, asked);
-        }
-    }
-    at_work.shutdown().await;
-    answers
 }
 
 /// As tags and the log may show it.

@@ -88,10 +88,12 @@ impl Client {
         if address.is_https {
             stream = self.tls.secure(stream, &address.host, ask.verify, &mut asked.certificate).await?;
         }
-        let request = request(ask.method.clone(), &uri, address, &[
-            (header::AUTHORIZATION, address.login.as_deref()),
-            (header::PROXY_AUTHORIZATION, login),
-        ])?;
+        let request = request(
+            ask.method.clone(),
+            &uri,
+            address,
+            &[(header::AUTHORIZATION, address.login.as_deref()), (header::PROXY_AUTHORIZATION, login)],
+        )?;
         let (mut sender, mut connection) = shake(stream).await?;
         let answer = async {
             let answer = sender.send_request(request).await.map_err(no_answer)?;
@@ -121,8 +123,9 @@ impl Client {
             let share = end.saturating_duration_since(Instant::now()) / left;
             match timeout(share, tcp(*address)).await {
                 Ok(Ok(stream)) => return Ok(stream),
-                Ok(Err(error)) => last = format!("no connection to {address}: {error}"),
-                Err(_) => last = format!("no connection to {address} in time"),
+                // Without the address: names that have one after the other would fill the log.
+                Ok(Err(error)) => last = format!("no connection: {error}"),
+                Err(_) => last = "no connection in time".to_owned(),
             }
         }
         Err(last)

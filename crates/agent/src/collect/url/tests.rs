@@ -7,12 +7,13 @@ mod proxies;
 mod server;
 
 use super::*;
-use crate::config::Config;
 use server::{Authority, Server};
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Mutex;
+
+use tokio::time::Instant;
 
 const LIMIT: Duration = Duration::from_secs(30);
 

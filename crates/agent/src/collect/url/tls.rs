@@ -87,8 +87,7 @@ impl Tls {
     fn config(&self, recorder: Arc<Recorder>) -> Result<ClientConfig, Error> {
         let builder =
             ClientConfig::builder_with_provider(self.provider.clone()).with_safe_default_protocol_versions()?;
-        let mut config =
-            builder.dangerous().with_custom_certificate_verifier(recorder).with_no_client_auth();
+        let mut config = builder.dangerous().with_custom_certificate_verifier(recorder).with_no_client_auth();
         // Each connection shows its certificate.
         config.resumption = Resumption::disabled();
         config.alpn_protocols = vec![b"http/1.1".to_vec()];
@@ -159,8 +158,7 @@ impl Presented {
     }
 
     fn verdict(&self, verifier: &dyn ServerCertVerifier) -> Result<(), String> {
-        let verified =
-            verifier.verify_server_cert(&self.certificate, &self.others, &self.name, &self.ocsp, self.now);
+        let verified = verifier.verify_server_cert(&self.certificate, &self.others, &self.name, &self.ocsp, self.now);
         verified.map(drop).map_err(|error| why(&error))
     }
 }

@@ -182,6 +182,17 @@ mod tests {
         }
     }
 
+    #[tokio::test]
+    async fn who_checks_the_name_too_gets_no_earlier_answer_and_leaves_nothing_behind() {
+        let (script, asked, names) = scripted();
+        script.send(Ok(vec![address(1)])).expect("sent");
+        script.send(Err(io::Error::other("NXDOMAIN"))).expect("sent");
+        assert_eq!(names.lookup_afresh("a:1").await.expect("known"), [address(1)]);
+        assert_eq!(names.lookup_afresh("a:1").await.expect_err("gone").to_string(), "NXDOMAIN");
+        assert_eq!(names.lookup_afresh("10.0.0.9:8433").await.expect("an address"), [address(9)]);
+        assert_eq!((asked.load(Relaxed), names.names.lock().expect("unpoisoned").len()), (2, 0));
+    }
+
     /// A resolver that hung took one of four threads at every try, and then nobody could resolve anything.
     #[tokio::test(start_paused = true)]
     async fn a_name_that_hangs_is_asked_once_and_its_late_answer_is_taken() {

@@ -1,6 +1,7 @@
 use super::server::{GOOD, Shown};
 use super::*;
 
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
@@ -57,7 +58,7 @@ async fn a_bad_certificate_is_told_with_its_days_and_the_server_is_asked_for_not
         // The same where that is no failure.
         let taken = asked(&client, &Ask { verify: false, ..ask(&url(&server)) }).await;
         assert_eq!((taken.status, failure(&taken), verdict(&taken)), (Some(200), "", why));
-        assert_eq!((days(&taken) - days(&refused)).abs() < 0.02, true);
+        assert!((days(&taken) - days(&refused)).abs() < 0.02);
     }
 }
 
@@ -74,17 +75,11 @@ async fn what_this_host_trusts_is_the_systems_own_store() {
 async fn a_store_that_cannot_be_opened_is_tried_again() {
     let authority = Authority::new();
     let server = Server::showing(&authority, GOOD);
-    let (good, mut tries) = (authority.store(), 0);
-    let good = Mutex::new(good);
-    let count = Mutex::new(&mut tries);
-    let _ = count;
-    let tried = std::sync::atomic::AtomicUsize::new(0);
+    let (good, tries) = (authority.store(), AtomicUsize::new(0));
     let client = Client {
-        tls: Tls::by(Box::new(move |provider| {
-            if tried.fetch_add(1, std::sync::atomic::Ordering::SeqCst) == 0 {
-                return Err(Error::General("it is empty".to_owned()));
-            }
-            (good.lock().unwrap())(provider)
+        tls: Tls::by(Box::new(move |provider| match tries.fetch_add(1, SeqCst) {
+            0 => Err(Error::General("it is empty".to_owned())),
+            _ => good(provider),
         })),
         ..client(&authority)
     };

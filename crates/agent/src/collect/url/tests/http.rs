@@ -63,7 +63,7 @@ async fn a_host_that_cannot_be_reached_is_told() {
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let client = client(&Authority::new());
     let refused = asked(&client, &ask(&format!("http://{closed}/"))).await;
-    assert!(failure(&refused).starts_with(&format!("no connection to {closed}: ")), "{refused:?}");
+    assert!(failure(&refused).starts_with("no connection: "), "{refused:?}");
     let unknown = asked(&client, &ask("http://nobody.example:81/")).await;
     assert_eq!(failure(&unknown), "the name nobody.example is not resolved: no such host");
 }
@@ -94,7 +94,8 @@ async fn a_login_is_sent_and_told_nobody() {
 
 #[tokio::test]
 async fn a_body_is_looked_through_across_its_chunks() {
-    let chunked = "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nsta\r\n5\r\ntus U\r\n3\r\nP !\r\n0\r\n\r\n";
+    let chunked =
+        "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n3\r\nsta\r\n5\r\ntus U\r\n3\r\nP !\r\n0\r\n\r\n";
     for (answer, text, why) in [
         (chunked, "status UP", ""),
         (chunked, "P !", ""),
@@ -108,7 +109,8 @@ async fn a_body_is_looked_through_across_its_chunks() {
         assert_eq!(failure(&asked), why, "{text}");
         assert!(asked.status.is_some() && asked.took.is_some());
     }
-    let broken = asked_plainly(&Server::answering("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"), looks_for("x")).await;
+    let broken =
+        asked_plainly(&Server::answering("HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nhalf"), looks_for("x")).await;
     assert!(failure(&broken).starts_with("its body breaks off: "), "{broken:?}");
     assert_eq!((broken.status, broken.took), (Some(200), None));
 }
