@@ -12,7 +12,6 @@ mod proxy;
 mod tls;
 mod turns;
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -231,15 +230,15 @@ impl Collector for Urls {
         if checks.is_empty() {
             return Ok(());
         }
-        let (mut asks, mut answers) = (Vec::with_capacity(checks.len()), BTreeMap::new());
+        let mut asks = Vec::with_capacity(checks.len());
+        let mut answers: Vec<Option<Asked>> = checks.iter().map(|_| None).collect();
         let first = self.first % checks.len();
-        for n in (first..checks.len()).chain(0..first) {
-            let Some(check) = checks.get(n) else { continue };
+        let order = || (first..checks.len()).chain(0..first);
+        for n in order() {
+            let (Some(check), Some(answer)) = (checks.get(n), answers.get_mut(n)) else { continue };
             match check.ask(cx) {
                 Ok((ask, limit)) => asks.push(Turn { n, ask, limit }),
-                Err(why) => {
-                    answers.insert(n, Asked { failure: Some(why), ..Asked::default() });
-                }
+                Err(why) => *answer = Some(Asked { failure: Some(why), ..Asked::default() }),
             }
         }
         let runtime = match &self.runtime {
@@ -247,18 +246,22 @@ impl Collector for Urls {
             None => self.runtime.insert(app::runtime()?),
         };
         let time = deadline(cx.tick.step);
-        answers.append(&mut runtime.block_on(take_turns(&self.client, asks, time)));
-        self.first = 0;
+        for (n, asked) in runtime.block_on(take_turns(&self.client, asks, time)) {
+            if let Some(answer) = answers.get_mut(n) {
+                *answer = Some(asked);
+            }
+        }
         let mut missed = 0;
-        for n in (first..checks.len()).chain(0..first) {
-            match (checks.get(n), answers.remove(&n)) {
-                (Some(check), Some(asked)) => check.report(cx, asked),
-                (Some(_), None) => {
-                    // The others have waited longer.
+        self.first = 0;
+        for n in order() {
+            let (Some(check), Some(answer)) = (checks.get(n), answers.get_mut(n)) else { continue };
+            match answer.take() {
+                Some(asked) => check.report(cx, asked),
+                None => {
+                    // It has waited longest.
                     self.first = if missed == 0 { n } else { self.first };
                     missed += 1;
                 }
-                (None, _) => {}
             }
         }
         if missed > 0 {

@@ -10,6 +10,7 @@ mod admin;
 mod answer;
 mod api;
 mod budget;
+pub(crate) mod client;
 pub mod health;
 mod impatient;
 mod listen;

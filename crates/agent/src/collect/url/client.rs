@@ -3,35 +3,27 @@
 //! A request has its own connection, which ends with it, on time or not. What became known before it failed is told too. The
 //! reasons of failures are the same from cycle to cycle, and have no part of the URL but its host.
 
-use std::convert::Infallible;
-use std::future::{Future, pending, poll_fn};
 use std::time::Duration;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
-use hyper::client::conn::http1;
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, StatusCode, Uri};
-use hyper_util::rt::TokioIo;
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::proxy::Proxies;
 use super::tls::{Seen, Tls};
 use crate::config::WebAddress;
 use crate::falcon::connection::{Names, Stream, tcp};
+use crate::http::client::{Connection, Sender, driven, open};
 
 /// Of one name; more are no help.
 const MOST_ADDRESSES: usize = 8;
-/// Bytes of an answer's head.
-const MOST_HEAD: usize = 64 * 1024;
 /// Bytes of a body that are looked through.
 pub(super) const MOST_BODY: usize = 1 << 20;
 const AGENT: &str = concat!("falcon-agent/", env!("CARGO_PKG_VERSION"));
-
-type Connection = http1::Connection<TokioIo<Stream>, Empty<Bytes>>;
-type Sender = http1::SendRequest<Empty<Bytes>>;
 
 pub(super) struct Client {
     pub names: Names,
@@ -192,21 +184,7 @@ async fn tunnel(stream: Stream, proxy: &WebAddress, address: &WebAddress) -> Res
 }
 
 async fn shake(stream: Stream) -> Result<(Sender, Connection), String> {
-    http1::Builder::new().max_buf_size(MOST_HEAD).handshake(TokioIo::new(stream)).await.map_err(no_answer)
-}
-
-/// Lets the connection work while something is waited for, and no longer.
-async fn driven<T>(connection: &mut Connection, wait: impl Future<Output = T>) -> T {
-    let work = async {
-        // What ended it, the one who waits is told.
-        let _ = poll_fn(|cx| connection.poll_without_shutdown(cx)).await;
-        pending::<Infallible>().await
-    };
-    tokio::select! {
-        biased;
-        answer = wait => answer,
-        never = work => match never {},
-    }
+    open(stream).await.map_err(no_answer)
 }
 
 fn no_answer(error: hyper::Error) -> String {

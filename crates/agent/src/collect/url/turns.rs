@@ -1,6 +1,5 @@
 //! Checks take turns: a few at once, each with its own time limit, all within that of the cycle.
 
-use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,10 +19,10 @@ pub(super) struct Turn {
 }
 
 /// What became of each, by its place; nothing of what was cut off or got no turn. Then no connection is open any more.
-pub(super) async fn take_turns(client: &Arc<Client>, turns: Vec<Turn>, time: Duration) -> BTreeMap<usize, Asked> {
+pub(super) async fn take_turns(client: &Arc<Client>, turns: Vec<Turn>, time: Duration) -> Vec<(usize, Asked)> {
     let end = Instant::now() + time;
-    let (mut turns, mut at_work, mut places) = (turns.into_iter(), JoinSet::new(), BTreeMap::new());
-    let mut answers = BTreeMap::new();
+    let (mut turns, mut at_work) = (turns.into_iter(), JoinSet::new());
+    let (mut places, mut answers) = (Vec::with_capacity(TURNS), Vec::new());
     loop {
         while at_work.len() < TURNS
             && Instant::now() < end
@@ -36,7 +35,7 @@ pub(super) async fn take_turns(client: &Arc<Client>, turns: Vec<Turn>, time: Dur
                 // Cut off before its own time: nothing is known of it.
                 (own_end <= end || Instant::now() < end).then_some(asked)
             });
-            places.insert(task.id(), n);
+            places.push((task.id(), n));
         }
         let (id, asked) = match timeout_at(end, at_work.join_next_with_id()).await {
             Ok(Some(Ok((id, asked)))) => (id, asked),
@@ -46,8 +45,9 @@ pub(super) async fn take_turns(client: &Arc<Client>, turns: Vec<Turn>, time: Dur
             }
             Ok(None) | Err(_) => break,
         };
-        if let (Some(n), Some(asked)) = (places.remove(&id), asked) {
-            answers.insert(n, asked);
+        let place = places.iter().position(|(of, _)| *of == id).map(|at| places.swap_remove(at));
+        if let (Some((_, n)), Some(asked)) = (place, asked) {
+            answers.push((n, asked));
         }
     }
     at_work.shutdown().await;
