@@ -41,13 +41,13 @@ const SPARE: Duration = Duration::from_secs(10);
 const HTTP: &str = "a request by HTTP(S)";
 const CERTIFICATE: &str = "the certificate that the server shows";
 
-const HEALTH: Metric = Metric::gauge("url.check.health", "bool", Sets::ALL, "a HEAD request by HTTP(S)")
+const HEALTH: Metric = Metric::gauge("url.check.health", "1", Sets::ALL, "a HEAD request by HTTP(S)")
     .tags(&["url", "timeout", "src"])
     .help("assigned by hbs: 1 where the URL is answered with 200 in time, by a server whose certificate is verified");
-const UP: Metric = Metric::gauge("url.check.up", "bool", Sets::EXTENDED, HTTP)
+const UP: Metric = Metric::gauge("url.check.up", "1", Sets::EXTENDED, HTTP)
     .tags(&["url"])
     .help("of `checks.urls`: 1 where it is answered in time, with the status and the body that it should have, by a server whose certificate is verified");
-const STATUS: Metric = Metric::gauge("url.check.status", "status", Sets::EXTENDED, HTTP)
+const STATUS: Metric = Metric::gauge("url.check.status", "1", Sets::EXTENDED, HTTP)
     .tags(&["url"])
     .help("of `checks.urls`: status of the answer; none without one");
 const TIME: Metric = Metric::gauge("url.check.time", "ms", Sets::EXTENDED, HTTP)
@@ -56,7 +56,7 @@ const TIME: Metric = Metric::gauge("url.check.time", "ms", Sets::EXTENDED, HTTP)
 const DAYS: Metric = Metric::gauge("url.check.cert.days", "days", Sets::EXTENDED, CERTIFICATE).tags(&["url"]).help(
     "of `checks.urls`: until the server's certificate expires, also where it fails verification; negative afterwards",
 );
-const VERIFIED: Metric = Metric::gauge("url.check.cert.ok", "bool", Sets::EXTENDED, CERTIFICATE)
+const VERIFIED: Metric = Metric::gauge("url.check.cert.ok", "1", Sets::EXTENDED, CERTIFICATE)
     .tags(&["url"])
     .help("of `checks.urls`: 1 where what this host trusts verifies the server's certificate for this name and time");
 

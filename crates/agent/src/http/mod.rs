@@ -22,7 +22,7 @@ mod slots;
 pub mod status;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(crate) mod tls;
 
 use std::net::IpAddr;
 use std::path::Path;

@@ -14,12 +14,13 @@ use tokio_rustls::TlsConnector;
 use tokio_rustls::client::TlsStream;
 use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
-use tokio_rustls::rustls::crypto::{self, CryptoProvider, verify_tls12_signature, verify_tls13_signature};
+use tokio_rustls::rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
 
 use super::certificate;
 use crate::falcon::connection::{Io, Stream};
+use crate::http::tls::provider;
 use crate::isolate::Worker;
 
 /// How long the store counts as it was read.
@@ -51,7 +52,7 @@ impl Tls {
 
     pub fn by(open: OpenStore) -> Tls {
         Tls {
-            provider: Arc::new(crypto::ring::default_provider()),
+            provider: provider(),
             store: Arc::new(Mutex::new(Store { open, opened: None })),
             turns: Arc::new(Semaphore::new(MOST_OUT)),
         }
