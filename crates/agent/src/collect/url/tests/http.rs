@@ -71,14 +71,17 @@ async fn a_host_that_cannot_be_reached_is_told() {
 #[tokio::test]
 async fn every_address_of_a_name_is_tried_and_ipv6_is_one() {
     let server = Server::answering(OK);
-    let six = Server::start("[::1]:0", None, Script::Answer(OK.as_bytes().to_vec()));
     let closed = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
     let at = server.address;
     let names = Names::asking(Arc::new(move |_: &str| Ok(vec![closed, at])));
     let client = Client { names, ..client(&Authority::new()) };
     assert_eq!(asked(&client, &ask("http://both.test/")).await.status, Some(200));
-    assert_eq!(asked(&client, &ask(&format!("http://[::1]:{}/", six.port()))).await.status, Some(200));
-    assert!(six.heads()[0].contains(&format!("host: [::1]:{}\r\n", six.port())));
+    // A host may have no IPv6.
+    if TcpListener::bind("[::1]:0").is_ok() {
+        let six = Server::start("[::1]:0", None, Script::Answer(OK.as_bytes().to_vec()));
+        assert_eq!(asked(&client, &ask(&format!("http://[::1]:{}/", six.port()))).await.status, Some(200));
+        assert!(six.heads()[0].contains(&format!("host: [::1]:{}\r\n", six.port())));
+    }
 }
 
 #[tokio::test]
