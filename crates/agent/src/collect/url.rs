@@ -23,7 +23,7 @@ use crate::app;
 use crate::assigned::Assigned;
 use crate::assigned::check::UrlCheck;
 use crate::config::checks::{self, Statuses};
-use crate::config::{NameSet, WebAddress};
+use crate::config::{NameSet, RepoUrl, WebAddress};
 use crate::falcon::connection::Names;
 use crate::model::{Metric, Sets, Tags};
 use client::{Ask, Asked, Client};
@@ -251,30 +251,35 @@ impl Collector for Urls {
                 *answer = Some(asked);
             }
         }
-        let mut missed = 0;
-        self.first = 0;
+        let mut missed = None;
         for n in order() {
             let (Some(check), Some(answer)) = (checks.get(n), answers.get_mut(n)) else { continue };
             match answer.take() {
                 Some(asked) => check.report(cx, asked),
                 None => {
-                    // It has waited longest.
-                    self.first = if missed == 0 { n } else { self.first };
-                    missed += 1;
+                    missed.get_or_insert(n);
                 }
             }
         }
-        if missed > 0 {
-            let why =
-                format!("{missed} of {} are not through after {} s and are left out", checks.len(), time.as_secs());
+        if missed.is_some() {
+            let why = format!(
+                "not all get their turn within {} s; those that do not are left out: shorter time limits are of use",
+                time.as_secs()
+            );
             cx.problem("checks of a cycle", why);
         }
+        // Who has waited longest is first.
+        self.first = missed.unwrap_or(0);
         Ok(())
     }
 }
 
 /// As tags and the log may show it.
 fn without_login(url: &str) -> String {
+    if WebAddress::parse(url).is_err() {
+        // Wherever a password may stand in it.
+        return RepoUrl::new(url.to_owned()).shown();
+    }
     let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
     let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
     let host = rest.get(..end).and_then(|authority| authority.rfind('@')).map_or(0, |at| at + 1);

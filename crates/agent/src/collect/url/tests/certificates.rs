@@ -170,10 +170,24 @@ fn the_end_of_a_certificate_is_read_from_its_bytes() {
         let expected = to as f64;
         let days = days_left(&certificate, now).unwrap();
         assert!((expected - 0.02..=expected).contains(&days), "{days} of {to}");
+        for at in 0..certificate.len() {
+            let mut changed = certificate.to_vec();
+            changed[at] ^= 0x81;
+            let _ = days_left(&changed, now);
+        }
         // Whatever is cut off: an error, or the same where only the signature is missing.
         for end in 0..certificate.len() {
             assert!(days_left(&certificate[..end], now).is_err(), "{end}");
         }
+    }
+    // Of version 1, which has no field that says so.
+    let old = |end: &[u8]| {
+        let sizes = [&b"\x30\x29\x30\x27\x02\x01\x01\x30\x00\x30\x00\x30\x1e\x17\x0d200101000000Z\x17\x0d"[..], end];
+        days_left(&sizes.concat(), Duration::from_secs(1_893_456_000 - 43_200))
+    };
+    assert_eq!(old(b"300101000000Z"), Ok(0.5));
+    for end in [&b"500101000000Z"[..], b"301301000000Z", b"3001010000000", b"30010100"] {
+        assert!(old(end).is_err(), "{end:?}");
     }
     for odd in [&b""[..], b"\x30", b"\x30\x80", b"\x30\x02\x30\x00", b"\xff\xff\xff\xff\xff", &[0x30; 64]] {
         assert!(days_left(odd, now).is_err(), "{odd:?}");
