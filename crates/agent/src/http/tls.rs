@@ -3,6 +3,8 @@
 //! Without a usable certificate there is no listener, and never a plain one in its place: a token must not cross the network
 //! in the clear because a file was forgotten. A certificate that is replaced by a bad one stays in use.
 
+mod provider;
+
 use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -13,12 +15,11 @@ use anyhow::{Context, ensure};
 use tokio::sync::watch;
 use tokio_rustls::TlsAcceptor;
 use tokio_rustls::rustls::ServerConfig;
-use tokio_rustls::rustls::crypto::CryptoProvider;
-use tokio_rustls::rustls::crypto::ring::{self, cipher_suite};
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
 use crate::config::Tls;
+pub(crate) use provider::provider;
 
 /// Between two looks at the files.
 pub(super) const LOOK: Duration = Duration::from_secs(60);
@@ -126,20 +127,6 @@ impl Files {
             }
         }
     }
-}
-
-/// The cryptography of this program, as server and as client: without ChaCha20, which is for processors that have no instructions
-/// for AES. Those of this program's platforms have, and every TLS 1.3 has AES-GCM (RFC 8446, 9.1). It is 50 KB of the executable.
-pub(crate) fn provider() -> Arc<CryptoProvider> {
-    let cipher_suites = vec![
-        cipher_suite::TLS13_AES_256_GCM_SHA384,
-        cipher_suite::TLS13_AES_128_GCM_SHA256,
-        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_256_GCM_SHA384,
-        cipher_suite::TLS_ECDHE_ECDSA_WITH_AES_128_GCM_SHA256,
-        cipher_suite::TLS_ECDHE_RSA_WITH_AES_256_GCM_SHA384,
-        cipher_suite::TLS_ECDHE_RSA_WITH_AES_128_GCM_SHA256,
-    ];
-    Arc::new(CryptoProvider { cipher_suites, ..ring::default_provider() })
 }
 
 fn contents(path: &Path) -> anyhow::Result<Vec<u8>> {
