@@ -128,6 +128,15 @@ impl Urls {
     }
 }
 
+/// By whoever ends or reloads the agent, on its event loop, where no runtime may be waited for. This one has nothing to do.
+impl Drop for Urls {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 impl Configured {
     /// `None`: no URL, which the reader of the configuration has told.
     fn of(url: &checks::Url) -> Option<Configured> {

@@ -199,3 +199,12 @@ fn what_gets_no_turn_in_a_cycle_has_no_value_and_is_first_in_the_next() {
     assert_eq!(paths(&bed.cycle()), ['4', '5', '0', '1']);
     assert_eq!(paths(&bed.cycle()), ['2', '3', '4', '5']);
 }
+
+/// The event loop that dropped it, at a reload and at the end, failed: a runtime within a runtime was waited for.
+#[tokio::test]
+async fn one_that_has_asked_may_be_dropped_by_the_event_loop() {
+    let server = Server::answering(OK);
+    let mut bed = Bed::new(&Authority::new(), &format!(r#"["http://{}/"]"#, server.address));
+    assert_eq!(bed.cycle().problems, []);
+    drop(bed);
+}
