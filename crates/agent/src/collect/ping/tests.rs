@@ -103,7 +103,7 @@ fn this_host_answers() {
 
 #[test]
 fn a_name_that_is_none_is_lost_and_told() {
-    let collected = cycle(vec![Ping { host: "no.such.name.invalid".to_owned(), count: 4, timeout: 10 }]);
+    let collected = cycle(vec![Ping { host: "no..name".to_owned(), count: 4, timeout: 10 }]);
     assert_eq!(said(&collected), [("ping.loss", 100.0)]);
     assert!(collected.problems[0].1.starts_with("its name is not resolved"), "{:?}", collected.problems);
 }
