@@ -20,7 +20,7 @@ const GAP: Duration = Duration::from_millis(100);
 /// What a router may say of one request, if it says more than one thing.
 const ERRORS: u32 = 4;
 
-const SOURCE: &str = "ICMP echo: ping or raw socket; IcmpSendEcho2, Icmp6SendEcho2";
+const SOURCE: &str = "ICMP echo: ping or raw socket; IcmpSendEcho, Icmp6SendEcho2";
 
 const LOSS: Metric = Metric::gauge("ping.loss", "%", Sets::EXTENDED, SOURCE).tags(&["host"]).help(
     "of `checks.ping`: requests of this cycle that no answer came to in time; 100 also where the name is not resolved",
