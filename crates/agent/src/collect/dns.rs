@@ -12,7 +12,7 @@ use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use super::probe::{Names, Probes, Why, each, first_of, report, split};
+use super::probe::{Names, Probes, Why, each, end, first_of, report, split};
 use super::{Collector, Context, Cx, Lane, Spec};
 use crate::config::checks::Dns;
 use crate::isolate::{Isolated, LEFT_ALONE, Outcome};
@@ -83,20 +83,23 @@ impl Collector for Queries {
         if !SPEC.metrics.iter().any(|metric| cx.wants(metric)) {
             return Ok(());
         }
+        let end = end();
         self.to_system.remark(cx);
         self.to_servers.remark(cx);
+        // What the system takes for its own timeouts is left of the time of the others.
         self.ask_system(cx);
-        self.ask_servers(cx);
+        self.ask_servers(cx, end);
         Ok(())
     }
 }
 
 impl Queries {
-    fn ask_servers(&mut self, cx: &mut Cx<'_>) {
+    fn ask_servers(&mut self, cx: &mut Cx<'_>, end: Instant) {
         let list = &self.to_servers.list;
         let found = self.names.find(list.iter().map(|((check, _), _)| split(&check.server).0));
         let jobs: Vec<_> = list.iter().map(|(asked, _)| asked).zip(found).collect();
         let answers = each(
+            end,
             &jobs,
             |((check, _), _)| wait(check),
             |((check, question), found)| {

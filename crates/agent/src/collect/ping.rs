@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use falcon_sys::Echo;
 
-use super::probe::{Names, Probes, Why, each, ms};
+use super::probe::{Names, Probes, Why, each, end, ms};
 use super::{Collector, Context, Cx, Lane, Spec, percent};
 use crate::config::checks::Ping;
 use crate::model::{Metric, Sets, Tags};
@@ -66,12 +66,13 @@ impl Collector for Pings {
         if !SPEC.metrics.iter().any(|metric| cx.wants(metric)) {
             return Ok(());
         }
+        let end = end();
         self.probes.remark(cx);
         let list = &self.probes.list;
         let found = self.names.find(list.iter().map(|(check, _)| check.host.as_str()));
         let jobs: Vec<_> = list.iter().map(|(check, _)| check).zip(found).collect();
         let longest = |(check, _): &(&Ping, _)| GAP * check.count + millis(check.timeout);
-        let answers = each(&jobs, longest, |(check, found)| {
+        let answers = each(end, &jobs, longest, |(check, found)| {
             let echo = open(found.as_ref().map_err(Clone::clone)?)?;
             Ok(echo.map(|mut echo| ping(&mut echo, check.count, millis(check.timeout))))
         });

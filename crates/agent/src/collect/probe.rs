@@ -24,10 +24,10 @@ const AT_ONCE: usize = 16;
 const PATIENCE: Duration = Duration::from_millis(200);
 /// For all names of a cycle.
 const NAMES: Duration = Duration::from_secs(4);
-/// For all probes of a cycle: the longest that a configuration may ask for, and a bit.
-const TIME: Duration = Duration::from_secs(13);
+/// For all that one collector does in a cycle: names, and after them the longest probe that a configuration may ask for.
+const CYCLE: Duration = Duration::from_secs(17);
 /// One of the three collectors is through within it.
-pub(crate) const DEADLINE: Duration = Duration::from_secs(NAMES.as_secs() + TIME.as_secs() + 2);
+pub(crate) const DEADLINE: Duration = Duration::from_secs(CYCLE.as_secs() + 2);
 /// That of [`crate::isolate::Worker`].
 const STACK: usize = 512 * 1024;
 
@@ -142,28 +142,25 @@ impl Names {
     }
 }
 
-/// Makes every probe, in their order, and answers in it. One that may take `longest` begins only where it ends in time.
-pub(super) fn each<P: Sync, T: Send>(
-    probes: &[P],
-    longest: impl Fn(&P) -> Duration + Sync,
-    make: impl Fn(&P) -> Result<T, Why> + Sync,
-) -> Vec<Result<T, Why>> {
-    each_within(TIME, probes, longest, make)
+/// When a cycle that begins now has to be through.
+pub(super) fn end() -> Instant {
+    Instant::now() + CYCLE
 }
 
-fn each_within<P: Sync, T: Send>(
-    time: Duration,
+/// Makes every probe, in their order, and answers in it. One that may take `longest` begins only where that is before `end`.
+pub(super) fn each<P: Sync, T: Send>(
+    end: Instant,
     probes: &[P],
     longest: impl Fn(&P) -> Duration + Sync,
     make: impl Fn(&P) -> Result<T, Why> + Sync,
 ) -> Vec<Result<T, Why>> {
-    let (started, next) = (Instant::now(), AtomicUsize::new(0));
+    let next = AtomicUsize::new(0);
     let take_turns = || {
         let mut answers = Vec::new();
         loop {
             let place = next.fetch_add(1, Relaxed);
             let Some(probe) = probes.get(place) else { return answers };
-            let in_time = started.elapsed() + longest(probe) <= time;
+            let in_time = Instant::now() + longest(probe) <= end;
             let answer = if in_time {
                 catch_unwind(AssertUnwindSafe(|| make(probe))).unwrap_or_else(|_| Err(not_made(DEFECT)))
             } else {
@@ -291,8 +288,8 @@ mod tests {
         // None goes on before all that are at once have come.
         let together = Barrier::new(AT_ONCE);
         let numbers: Vec<usize> = (0..2 * AT_ONCE).collect();
-        let answers = each_within(
-            LONG,
+        let answers = each(
+            Instant::now() + LONG,
             &numbers,
             |_| Duration::ZERO,
             |number| {
@@ -309,9 +306,9 @@ mod tests {
     #[test]
     fn what_would_end_too_late_is_not_begun() {
         let (begun, seen) = mpsc::channel();
-        let second = Duration::from_secs(1);
-        let answers = each_within(
-            second,
+        let end = Instant::now() + LONG / 2;
+        let answers = each(
+            end,
             &[LONG, Duration::ZERO],
             |longest| *longest,
             |_| {
@@ -326,7 +323,7 @@ mod tests {
     #[test]
     fn one_that_panics_costs_no_other_its_answer() {
         let odd = |number: &u32| if number % 2 == 1 { Ok(()) } else { panic!("on purpose") };
-        let answers = each_within(LONG, &[1, 2, 3], |_| Duration::ZERO, odd);
+        let answers = each(Instant::now() + LONG, &[1, 2, 3], |_| Duration::ZERO, odd);
         assert_eq!(answers, [Ok(()), Err(not_made(DEFECT)), Ok(())]);
     }
 

@@ -6,7 +6,7 @@
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::probe::{Names, Probes, Why, each, first_of, report, split};
+use super::probe::{Names, Probes, Why, each, end, first_of, report, split};
 use super::{Collector, Context, Cx, Lane, Spec};
 use crate::config::checks::Tcp;
 use crate::model::{Metric, Sets, Tags};
@@ -43,12 +43,14 @@ impl Collector for Connections {
         if !SPEC.metrics.iter().any(|metric| cx.wants(metric)) {
             return Ok(());
         }
+        let end = end();
         self.probes.remark(cx);
         let list = &self.probes.list;
         let found = self.names.find(list.iter().map(|(check, _)| split(&check.address).0));
         let jobs: Vec<_> = list.iter().map(|(check, _)| check).zip(found).collect();
         let wait = |check: &Tcp| Duration::from_millis(check.timeout.into());
         let answers = each(
+            end,
             &jobs,
             |(check, _)| wait(check),
             |(check, found)| connect(found.as_ref().map_err(Clone::clone)?, split(&check.address).1, wait(check)),
