@@ -113,7 +113,13 @@ fn what_only_windows_has_is_refused() {
 #[test]
 fn echo_requests_go_over_ipv6() {
     let until = Instant::now() + Duration::from_secs(60);
-    let mut echo = Echo::open(SocketAddr::from((Ipv6Addr::LOCALHOST, 0))).unwrap();
+    let opened = Echo::open(SocketAddr::from((Ipv6Addr::LOCALHOST, 0)));
+    // A host without IPv6 is a host too.
+    if UdpSocket::bind("[::1]:0").is_err() {
+        assert!(opened.is_err());
+        return;
+    }
+    let mut echo = opened.unwrap();
     echo.send(Duration::ZERO).unwrap();
     assert!(echo.receive(until).unwrap().is_some());
 }
