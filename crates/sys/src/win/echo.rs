@@ -1,8 +1,8 @@
 //! Echo requests to one address and what comes back of them: IcmpSendEcho and Icmp6SendEcho2, which need no right.
 //!
 //! The calls wait for their answer, so each request has a thread, which ends at the request's timeout at the latest; the time is
-//! taken there, finer than the whole milliseconds that the calls tell. Which answer belongs to which request the system knows. (With
-//! an event in place of the thread Wine 8 writes to the stack of a call that has returned.)
+//! taken there, finer than the whole milliseconds that the calls tell. Which answer belongs to which request the system knows.
+//! With an event in place of the thread (IcmpSendEcho2) variables of a later call were overwritten under Wine 8.
 
 use super::ffi::last_error;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
