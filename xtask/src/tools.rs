@@ -22,6 +22,8 @@ pub enum Need {
     Go,
     /// Builds libFuzzer.
     Cxx,
+    /// For tests with a network of their own.
+    Namespace,
     CargoDeny,
     CargoFuzz,
 }
@@ -35,6 +37,7 @@ impl Need {
             Self::WindowsClippy => SourceRust::find().is_some_and(SourceRust::has_clippy),
             Self::Go => in_path("go"),
             Self::Cxx => in_path("c++"),
+            Self::Namespace => in_path("ip") && in_path("unshare") && in_path("setpriv"),
             Self::CargoDeny => DENY.is_here(ws),
             Self::CargoFuzz => FUZZ.is_here(ws),
         }
@@ -48,6 +51,7 @@ impl Need {
             Self::WindowsClippy => &["rust-web-clippy"],
             Self::Go => &["golang-go"],
             Self::Cxx => &["g++"],
+            Self::Namespace => &["iproute2", "util-linux"],
             Self::CargoDeny | Self::CargoFuzz => &[],
         }
     }
@@ -61,6 +65,7 @@ impl Need {
             Self::WindowsClippy => "clippy: rustup component add clippy",
             Self::Go => "Go 1.19 or later: go",
             Self::Cxx => "a C++ compiler: c++",
+            Self::Namespace => "iproute2 and util-linux: ip, unshare, setpriv",
             Self::CargoDeny => "cargo-deny, which cargo install builds",
             Self::CargoFuzz => "cargo-fuzz, which cargo install builds",
         }

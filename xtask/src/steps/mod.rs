@@ -82,7 +82,13 @@ pub const STEPS: &[Step] = &[
         uses: &[],
         run: lint::deny,
     },
-    Step { name: "unit", about: "unit, integration and doc tests on Linux", needs: &[], uses: &[], run: tests::unit },
+    Step {
+        name: "unit",
+        about: "unit, integration and doc tests on Linux",
+        needs: &[Need::Namespace],
+        uses: &[],
+        run: tests::unit,
+    },
     Step {
         name: "gojson",
         about: "the decoding cases are what Go's encoding/json says",
