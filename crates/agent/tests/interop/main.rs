@@ -23,6 +23,7 @@ mod metrics;
 mod names;
 mod outage;
 mod push;
+mod routes;
 mod stop;
 
 use harness::now;
