@@ -29,7 +29,8 @@ impl Description {
         }
     }
 
-    fn look_up(&self, method: &str, path: &str, answer: &Answer) -> Result<(), String> {
+    /// Whether it does, and else why not.
+    pub fn look_up(&self, method: &str, path: &str, answer: &Answer) -> Result<(), String> {
         let responses = &self.0["paths"][path][method.to_ascii_lowercase()]["responses"];
         let response = self.resolved(&responses[answer.status.to_string()]);
         if response.is_null() {

@@ -166,6 +166,26 @@ fn numbers_have_a_shape() {
     }
 }
 
+#[test]
+fn an_answer_that_is_not_described_is_found() {
+    let description = Description::read();
+    let answer = |head: &str, body: &str| Answer::parse(format!("HTTP/1.1 {head}\r\n\r\n{body}").as_bytes()).unwrap();
+    let json = |body: &str| answer("200 OK\r\ncontent-type: application/json; charset=UTF-8", body);
+    let why = |path: &str, answer: &Answer| description.look_up("GET", path, answer).err().unwrap_or_default();
+    let cpus = |data: &str| why("/proc/cpu/num", &json(&format!(r#"{{"msg":"success","data":{data}}}"#)));
+    assert_eq!(cpus("2"), "");
+    assert_eq!(why("/proc/cpu/num", &json(r#"{"msg":"not prepared"}"#)), "");
+    for wrong in ["0", "-1", "2.5", "\"2\"", "null", "2,\"more\":1"] {
+        assert!(cpus(wrong).starts_with("body is 0 of"), "{wrong}: {}", cpus(wrong));
+    }
+    let row = |cells: usize| format!(r#"{{"msg":"success","data":[[{}]]}}"#, vec!["\"1.0%\""; cells].join(","));
+    assert_eq!([9, 10, 11].map(|cells| why("/page/cpu/usage", &json(&row(cells))).is_empty()), [false, true, false]);
+    assert_eq!(why("/version", &json("{}")), r#"content type "application/json""#);
+    assert_eq!(why("/version", &answer("500 No", "")), "status 500");
+    assert_eq!(why("/index.html", &answer("301 Moved", "")), "no header Location");
+    assert_eq!(why("/index.html", &answer("301 Moved\r\nlocation: /", "")), r#"Location is "/", against const "./""#);
+}
+
 /// Its processors work meanwhile: where none does, there is no share of anything.
 fn with_busy_processors(host: &Host, ask: impl FnOnce()) {
     let done = AtomicBool::new(false);
