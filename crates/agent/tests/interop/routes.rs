@@ -91,7 +91,9 @@ fn head(answer: &Answer) -> String {
 }
 
 fn shown(path: &str, answer: &Answer) -> String {
-    let text = ["\"version\":\"", "\"dir\":\""].iter().fold(answer.text(), |text, member| blank(&text, member));
+    let text = ["\"version\":\"", "\"dir\":\"", "\"state\":\""]
+        .iter()
+        .fold(answer.text(), |text, member| blank(&text, member));
     let upto = |end: &str| text.split_once(end).map(|(before, _)| format!("{before}{end}..."));
     match path {
         _ if answer.status != 200 => None,
@@ -108,7 +110,7 @@ fn shown(path: &str, answer: &Answer) -> String {
     .unwrap_or(text)
 }
 
-/// Without the text that begins so: it is the build's, or this run's.
+/// Without the text that begins so: it is the build's, this run's, or how busy the machine is.
 fn blank(text: &str, begin: &str) -> String {
     let Some((before, rest)) = text.split_once(begin) else { return text.to_owned() };
     let (_, after) = rest.split_once('"').expect("an end");
