@@ -24,6 +24,7 @@ mod names;
 mod outage;
 mod push;
 mod routes;
+mod shape;
 mod stop;
 
 use harness::now;
