@@ -10,14 +10,14 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::child::Run;
-use crate::toolchain::{WindowsRust, cargo, in_path};
+use crate::toolchain::{SourceRust, cargo, in_path};
 use crate::workspace::Workspace;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     Wine,
     Mingw,
-    WindowsRust,
+    SourceRust,
     WindowsClippy,
     Go,
     /// Builds libFuzzer.
@@ -35,8 +35,8 @@ impl Need {
         match self {
             Self::Wine => in_path("wine") && in_path("wineserver") && in_path("wineboot"),
             Self::Mingw => in_path("x86_64-w64-mingw32-gcc"),
-            Self::WindowsRust => WindowsRust::find().is_some(),
-            Self::WindowsClippy => WindowsRust::find().is_some_and(WindowsRust::has_clippy),
+            Self::SourceRust => SourceRust::find().is_some(),
+            Self::WindowsClippy => SourceRust::find().is_some_and(SourceRust::has_clippy),
             Self::Go => in_path("go"),
             Self::Cxx => in_path("c++"),
             Self::CargoDeny => DENY.is_here(ws),
@@ -51,7 +51,7 @@ impl Need {
         match self {
             Self::Wine => &["wine", "wine64"],
             Self::Mingw => &["gcc-mingw-w64-x86-64"],
-            Self::WindowsRust => &["rustc-web", "rust-web-src"],
+            Self::SourceRust => &["rustc-web", "rust-web-src"],
             Self::WindowsClippy => &["rust-web-clippy"],
             Self::Go => &["golang-go"],
             Self::Cxx => &["g++"],
@@ -66,7 +66,7 @@ impl Need {
         match self {
             Self::Wine => "Wine 8 or later for 64-bit programs: wine, wineserver, wineboot",
             Self::Mingw => "the mingw-w64 linker: x86_64-w64-mingw32-gcc",
-            Self::WindowsRust => "the source of Rust's standard library: rustup component add rust-src",
+            Self::SourceRust => "the source of Rust's standard library: rustup component add rust-src",
             Self::WindowsClippy => "clippy: rustup component add clippy",
             Self::Go => "Go 1.19 or later: go",
             Self::Cxx => "a C++ compiler: c++",
