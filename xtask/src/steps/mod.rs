@@ -130,14 +130,14 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "api",
         about: "schemathesis finds no answer of the Linux executable that docs/openapi.json does not describe",
-        needs: &[Need::Python, Need::Schemathesis],
+        needs: &[Need::SourceRust, Need::Python, Need::Schemathesis],
         uses: &["dist-linux"],
         run: api::run,
     },
     Step {
         name: "browser",
         about: "no page of another site in Chromium ends or reloads the Linux executable",
-        needs: &[Need::Chromium],
+        needs: &[Need::SourceRust, Need::Chromium],
         uses: &["dist-linux"],
         run: tests::browser,
     },
