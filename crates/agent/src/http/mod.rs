@@ -10,6 +10,7 @@ mod admin;
 mod answer;
 mod api;
 mod budget;
+pub(crate) mod client;
 pub mod health;
 mod impatient;
 mod listen;
@@ -21,7 +22,7 @@ mod slots;
 pub mod status;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(crate) mod tls;
 
 use std::net::IpAddr;
 use std::path::Path;

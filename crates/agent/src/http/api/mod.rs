@@ -22,11 +22,12 @@ use falcon_sys::Host;
 use falcon_sys::types::KernelLimits;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 use tokio::time::Instant;
 
 use super::Route;
 use crate::app::aside::Aside;
+use crate::app::task;
 
 /// How long an answer serves.
 const FRESH: Duration = Duration::from_secs(1);
@@ -104,12 +105,14 @@ impl<T: Clone + Send + 'static> Fact<T> {
         }
         let fact = self.clone();
         // A task of its own: it goes on when who asked has hung up, and whoever asks next waits for it.
-        let told = tokio::spawn(async move {
+        let (back, answer) = oneshot::channel();
+        task::spawn(async move {
             let told = fact.aside.ask(limit, question).await.unwrap_or_else(|error| Err(format!("{error:#}")));
             *last = Some((Instant::now(), told.clone()));
-            told
+            // Who has hung up hears nothing.
+            let _ = back.send(told);
         });
-        told.await.unwrap_or_else(|_| Err("failed by a defect".to_owned()))
+        answer.await.unwrap_or_else(|_| Err("failed by a defect".to_owned()))
     }
 }
 
