@@ -6,6 +6,7 @@ pub(crate) mod aside;
 mod named;
 pub mod reload;
 mod run;
+pub(crate) mod task;
 mod watch;
 
 use std::path::PathBuf;

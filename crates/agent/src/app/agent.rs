@@ -12,6 +12,7 @@ use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use super::named::Named;
+use super::task::{self, Task};
 use super::{Collecting, Identity, announce, queue};
 use crate::assigned::Assigned;
 use crate::clock;
@@ -199,7 +200,7 @@ impl Agent {
             }));
         }
         if let Ok(endpoint) = identity.endpoint() {
-            tasks.push(tokio::spawn(lasting.named.clone().look(endpoint, loaded.notes_dir())));
+            tasks.push(task::spawn(lasting.named.clone().look(endpoint, loaded.notes_dir())));
         }
         if asks_hbs(config) {
             if let Ok(endpoint) = identity.endpoint() {
@@ -285,7 +286,7 @@ impl Agent {
         let mut agent = Agent::go_on(loaded, lasting, &mut marks, server);
         if let Some(held) = held {
             let cycle = Duration::from_secs(loaded.config.transfer.interval.into());
-            agent.tasks.push(tokio::spawn(async move {
+            agent.tasks.push(task::spawn(async move {
                 tokio::time::sleep(cycle + OPENED).await;
                 drop(held);
             }));
@@ -379,28 +380,26 @@ pub(super) fn serves(config: &Config) -> bool {
 }
 
 /// Runs a task for as long as the agent lives: one that fails by a defect is started again.
-fn supervise<F>(name: &'static str, mut start: impl FnMut() -> F + Send + 'static) -> tokio::task::JoinHandle<()>
+fn supervise<F>(name: &'static str, mut start: impl FnMut() -> F + Send + 'static) -> JoinHandle<()>
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    tokio::spawn(async move {
-        loop {
-            // Aborted together with its supervisor.
-            let mut task = tokio::task::JoinSet::new();
-            task.spawn(start());
-            match task.join_next().await {
-                Some(Err(error)) if error.is_panic() => {
-                    tracing::error!(
-                        code = "A011",
-                        "{name}: failed by a defect; started again in {} s",
-                        RESTART.as_secs()
-                    );
-                    tokio::time::sleep(RESTART).await;
-                }
-                _ => return,
+    task::spawn(go_on_after_defects(name, Box::new(move || Box::pin(start()))))
+}
+
+async fn go_on_after_defects(name: &'static str, mut start: Box<dyn FnMut() -> Task + Send>) {
+    loop {
+        // Aborted together with its supervisor.
+        let mut task = tokio::task::JoinSet::new();
+        task.spawn(start());
+        match task.join_next().await {
+            Some(Err(error)) if error.is_panic() => {
+                tracing::error!(code = "A011", "{name}: failed by a defect; started again in {} s", RESTART.as_secs());
+                tokio::time::sleep(RESTART).await;
             }
+            _ => return,
         }
-    })
+    }
 }
 
 #[cfg(test)]

@@ -153,6 +153,10 @@ impl Record {
     pub fn number(self) -> u16 {
         self as u16
     }
+
+    pub fn name(self) -> &'static str {
+        Record::ALL.iter().find(|(record, _)| *record == self).map_or("", |(_, name)| name)
+    }
 }
 
 impl Statuses {
