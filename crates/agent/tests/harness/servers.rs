@@ -168,6 +168,16 @@ impl Server {
         self.record(|record| record.calls.clone())
     }
 
+    /// Those after a moment that [`Server::now`] told.
+    pub fn calls_since(&self, at: Duration) -> Vec<Call> {
+        self.record(|record| {
+            let later = record.calls.iter().rev().take_while(|call| call.at > at);
+            let mut calls: Vec<Call> = later.cloned().collect();
+            calls.reverse();
+            calls
+        })
+    }
+
     /// Every point that was taken, in order.
     pub fn items(&self) -> Vec<Item> {
         self.record(|record| {

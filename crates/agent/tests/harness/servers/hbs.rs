@@ -138,9 +138,19 @@ impl Hbs {
 
     /// The arguments of each call of a method, in order.
     pub fn calls(&self, method: &str) -> Vec<Value> {
+        self.calls_after(0, method)
+    }
+
+    /// Those after so many calls of any method.
+    pub fn calls_after(&self, count: usize, method: &str) -> Vec<Value> {
         self.script(|script| {
-            let of = script.calls.iter().filter(|(called, _)| called == method);
+            let of = script.calls.iter().skip(count).filter(|(called, _)| called == method);
             of.map(|(_, argument)| argument.clone()).collect()
         })
+    }
+
+    /// How many calls came.
+    pub fn count(&self) -> usize {
+        self.script(|script| script.calls.len())
     }
 }
