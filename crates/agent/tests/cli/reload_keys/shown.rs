@@ -13,7 +13,8 @@ fn secret(key: &'static str) -> Row {
 }
 
 pub fn rows() -> Vec<Row> {
-    let counters = |object: &str| json!([{ "object": object, "counters": [], "instances": [], "exclude": [], "metric": "", "tags": {} }]);
+    let counters =
+        |object: &str| json!([{ "object": object, "counters": ["*"], "instances": ["a"], "exclude": ["b"] }]);
     vec![
         // Windows alone has performance counters.
         Row::shown("collector.counters", counters("Print Queue"), counters("MSMQ Queue")),

@@ -45,10 +45,12 @@ pub fn rows(bed: &Bed) -> Vec<Row> {
             let at = stage.bed.listen.map(|address| (json!(address.to_string()) == *listen) == answers(address));
             at == [true, true]
         }),
-        Row::new("http.backdoor", json!(false), json!(true), |stage, _| {
-            is_shown(stage, "http.backdoor", &json!(false))
-        })
-        .refused(),
+        // Never acted on, which is told.
+        Row::new("http.backdoor", json!(false), json!(true), |stage, on| {
+            let runs = stage.get("/run").is_none_or(|answer| answer.text() != "/run disabled");
+            let warned = stage.outcome["warnings"].to_string().contains("http.backdoor: never supported");
+            is_shown(stage, "http.backdoor", on) && !runs && *on == json!(warned)
+        }),
         Row::new("http.token", json!(""), json!(TOKEN), |stage, token| {
             let with = |headers: String| {
                 let request = format!("GET / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n{headers}\r\n");
