@@ -66,16 +66,23 @@ impl Client {
     }
 }
 
-/// Every point that was taken has arrived, once and in order, and the steady series has every stamp but those of the time
-/// when nothing was to be sent.
+/// Every point that was taken has arrived, once and in order, but for those that were told to stay where a queue has been; and
+/// the steady series has every stamp but those of the time when nothing was to be sent.
 pub fn nothing_was_lost(bed: &Bed, agent: &Agent, client: &Client, pauses: &[(i64, i64)]) {
     let pushed = || -> Vec<i64> {
         let calls = bed.calls_since(Duration::ZERO);
         calls.iter().flatten().filter(|item| item.endpoint == CLIENT).map(|item| item.value as i64).collect()
     };
     let taken = client.taken.load(Relaxed);
-    agent.wait("the last point", || (pushed().last()? + 1 >= taken).then_some(()));
-    assert!(pushed().into_iter().eq(0..taken), "{:?}\n{}", pushed(), agent.state());
+    let arrived = agent.wait("as many points as were taken", || {
+        Some(pushed()).filter(|arrived| i64::try_from(arrived.len()).is_ok_and(|count| count >= taken))
+    });
+    let mut in_order = arrived.clone();
+    in_order.sort_unstable();
+    assert!(in_order.into_iter().eq(0..taken), "of {taken}: {arrived:?}\n{}", agent.state());
+    let is_late = |at: &usize| arrived[..*at].iter().any(|before| *before > arrived[*at]);
+    let late = (0..arrived.len()).filter(is_late).count();
+    assert!(late <= stayed(agent), "{arrived:?}\n{}", agent.state());
     let stamps = bed.steady();
     for pair in stamps.windows(2) {
         let (before, after) = (pair[0], pair[1]);
@@ -83,4 +90,10 @@ pub fn nothing_was_lost(bed: &Bed, agent: &Agent, client: &Client, pauses: &[(i6
         let is_next = after == before + STEADY.1 || paused && after > before;
         assert!(is_next, "{before} is followed by {after}: {stamps:?}\n{}", agent.state());
     }
+}
+
+/// How many points the agent has told to stay in a directory that was its queue's.
+fn stayed(agent: &Agent) -> usize {
+    let told = agent.lines(" points stay in ");
+    told.iter().filter_map(|line| line.split_once("reload: ")?.1.split(' ').next()?.parse::<usize>().ok()).sum()
 }
