@@ -1,5 +1,7 @@
-//! What hbs assigns, from its first answer to the series at the transfer, with an hbs that says what it is told
-//! ([`Hbs`](crate::harness::servers::Hbs)).
+//! What hbs assigns, from its first answer to the series at the transfer, with Go's own `net/rpc` and with an hbs that also
+//! says what none should ([`Hbs`]).
+
+mod away;
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -7,11 +9,12 @@ use std::net::{TcpListener, UdpSocket};
 
 use serde_json::{Value, json};
 
-use crate::harness::agent::{Agent, Home};
+use crate::harness::agent::Agent;
 use crate::harness::is_windows;
 use crate::harness::items::Item;
+use crate::harness::peer::Peer;
 use crate::harness::servers::hbs::{BUILTIN, PLUGINS, REPORT, TRUSTABLE};
-use crate::harness::servers::{BlackHole, Dead, Does, Fault, Hbs, Server};
+use crate::harness::servers::{Hbs, Server};
 
 /// What hbs assigns.
 const ASSIGNED: [&str; 3] = ["net.port.listen", "proc.num", "du.bs"];
@@ -26,11 +29,14 @@ fn config(transfer: &Server, hbs: &[&str]) -> Value {
 }
 
 /// `METRIC/TAGS` and value of what is assigned, of the newest cycle that has arrived as a whole: the one before the newest.
-fn said(transfer: &Server) -> Option<BTreeSet<(String, i64)>> {
-    let items = transfer.items();
-    let stamps: BTreeSet<i64> = alive(&items).collect();
+fn newest(items: &[Item]) -> Option<BTreeSet<(String, i64)>> {
+    let stamps: BTreeSet<i64> = alive(items).collect();
     let whole = *stamps.iter().rev().nth(1)?;
-    Some(of_cycle(&items, whole))
+    Some(of_cycle(items, whole))
+}
+
+fn said(transfer: &Server) -> Option<BTreeSet<(String, i64)>> {
+    newest(&transfer.items())
 }
 
 fn alive(items: &[Item]) -> impl Iterator<Item = i64> {
@@ -166,7 +172,7 @@ fn an_answer_that_is_not_newer_or_has_no_time_changes_nothing() {
     assert_eq!(agent.terminate().code, Some(0));
 }
 
-/// An hbs of an older version, or a port that is not its: what it does not know costs nothing else.
+/// What it says amiss costs neither what was known before nor the reports.
 #[test]
 fn trusted_addresses_and_plugins_are_asked_for_and_an_odd_answer_costs_itself() {
     let (transfer, hbs) = (Server::good(), Hbs::start());
@@ -195,111 +201,33 @@ fn trusted_addresses_and_plugins_are_asked_for_and_an_odd_answer_costs_itself() 
     assert_eq!(agent.terminate().code, Some(0));
 }
 
+/// With the checksum and the encoding of hbs itself.
 #[test]
-fn an_hbs_that_is_dead_or_a_black_hole_is_passed_over() {
-    let (dead, hole) = (Dead::start(), BlackHole::start());
-    let (transfer, hbs) = (Server::good(), Hbs::start());
-    hbs.assigns(&[("net.port.listen", "port=1")]);
-    let agent = Agent::start(&config(&transfer, &[&dead.addr, &hole.addr, hbs.addr()]));
-    says(&agent, &transfer, &[("net.port.listen/port=1", 0)]);
-    // Passed over, not dialled anew with each call.
-    let reports = hbs.calls(REPORT).len();
-    agent.wait("further reports", || (hbs.calls(REPORT).len() >= reports + 3).then_some(()));
-    assert_eq!(agent.lines("R004 ").len(), 0, "one of them answers\n{}", agent.state());
-    assert_eq!(agent.lines("this host is reported as").len(), 1, "{}", agent.state());
-    assert_eq!(agent.terminate().code, Some(0));
-}
-
-/// In each of the ways in which an hbs goes away: refused, and silent on a connection that stays open.
-#[test]
-fn of_two_hbs_the_other_is_asked_and_the_first_again_when_that_one_goes() {
-    let transfer = Server::good();
-    let both = [Hbs::start(), Hbs::start()];
-    both[0].assigns(&[("net.port.listen", "port=1")]);
-    both[1].assigns(&[("net.port.listen", "port=2")]);
-    let series: [[(&str, i64); 1]; 2] = [[("net.port.listen/port=1", 0)], [("net.port.listen/port=2", 0)]];
-    let agent = Agent::start(&config(&transfer, &both.each_ref().map(Hbs::addr)));
-    let used = || both.iter().position(|hbs| !hbs.calls(BUILTIN).is_empty());
-    let first = agent.wait("a call", used);
-    let other = 1 - first;
-    says(&agent, &transfer, &series[first]);
-    both[first].server().down();
-    says(&agent, &transfer, &series[other]);
-    both[first].server().up();
-    let before = both[first].calls(REPORT).len();
-    // It answers and is not left for one that was away a moment ago.
-    still_says(&agent, &transfer, &both[other], &series[other]);
-    assert_eq!(both[first].calls(REPORT).len(), before);
-    both[other].server().does(Does::Fails(Fault::Silent));
-    says(&agent, &transfer, &series[first]);
-    assert!(both[first].calls(REPORT).len() > before);
-    // Both away: what was assigned stays assigned, and reports go on when one is back.
-    both[first].server().down();
-    agent.wait_for_lines("WARN R004 hbs: ", 1);
-    says(&agent, &transfer, &series[first]);
-    let before = both[first].calls(REPORT).len();
-    both[first].server().up();
-    agent.wait("reports", || (both[first].calls(REPORT).len() > before).then_some(()));
-    assert_eq!(agent.terminate().code, Some(0));
-}
-
-/// The first address is returned to by itself, half a minute and more after it was left.
-#[test]
-fn the_first_hbs_is_asked_again_when_it_is_back() {
-    let transfer = Server::good();
-    let both = [Hbs::start(), Hbs::start()];
-    let agent = Agent::start(&config(&transfer, &both.each_ref().map(Hbs::addr)));
-    let first = agent.wait("a report", || both.iter().position(|hbs| !hbs.calls(REPORT).is_empty()));
-    both[first].server().down();
-    agent.wait("the other", || (!both[1 - first].calls(REPORT).is_empty()).then_some(()));
-    both[first].server().up();
-    let before = both[first].calls(REPORT).len();
-    agent.wait("the first", || (both[first].calls(REPORT).len() > before + 1).then_some(()));
-    assert_eq!(agent.terminate().code, Some(0));
-}
-
-#[test]
-fn what_was_assigned_is_at_work_at_a_start_without_hbs_and_not_under_another_name() {
-    let (transfer, hbs) = (Server::good(), Hbs::start());
-    hbs.assigns(&[("net.port.listen", "port=1"), ("net.port.listen", "port=2")]);
-    hbs.trusts("10.0.0.5");
-    let config = config(&transfer, &[hbs.addr()]);
-    let agent = Agent::start(&config);
-    let both = [("net.port.listen/port=1", 0), ("net.port.listen/port=2", 0)];
-    says(&agent, &transfer, &both);
-    let kept = || {
-        fs::read_to_string(agent.dir().join("var/hbs.json"))
-            .or_else(|_| fs::read_to_string(agent.dir().join("var/run/hbs.json")))
+fn what_go_assigns_is_checked_until_it_takes_that_back() {
+    let mut peer = Peer::start();
+    let agent = Agent::start(&peer.config("assigned"));
+    let checks = |tags: &[(&str, &str)]| -> Vec<Value> {
+        tags.iter().map(|(metric, tags)| json!({ "Metric": metric, "Tags": tags })).collect()
     };
-    agent.wait("its notes", || kept().ok().filter(|notes| notes.contains("port=2") && notes.contains("10.0.0.5")));
-    hbs.server().down();
-    let (home, ended) = agent.stop_and_keep();
-    assert_eq!(ended.code, Some(0), "{}", ended.err);
-
-    let restarted = |home: &Home, config: &Value, expected: &[(&str, i64)], ips: Value| -> Home {
-        let before = transfer.items().len();
-        let agent = Agent::start_in(home, config);
-        agent.wait_for_lines("R004 ", 1);
-        // Its first cycles are of the time before anybody answered.
-        let cycles = || -> BTreeSet<i64> { alive(&transfer.items()[before..]).collect() };
-        agent.wait("four cycles", || (cycles().len() >= 4).then_some(()));
-        says(&agent, &transfer, expected);
-        assert_eq!(agent.get("/ips").json()["data"], ips);
-        agent.stop_and_keep().0
+    let says = |peer: &Peer, expected: &[(&str, i64)]| {
+        peer.wait(&format!("{expected:?}"), &agent, || (newest(&peer.items())? == set(expected)).then_some(()));
     };
-    let home = restarted(&home, &config, &both, json!(["10.0.0.5"]));
-    let mut renamed = config.clone();
-    renamed["hostname"] = json!("renamed");
-    let home = restarted(&home, &renamed, &[], Value::Null);
-    // A file that somebody damaged is one without answers.
-    let notes = ["var/hbs.json", "var/run/hbs.json"].map(|name| home.path().join(name));
-    let notes = notes.iter().find(|path| path.exists()).expect("kept");
-    fs::write(notes, "{").unwrap();
-    let home = restarted(&home, &config, &[], Value::Null);
-    // With an hbs again, it counts.
-    hbs.server().up();
-    hbs.assigns(&[("net.port.listen", "port=2")]);
-    let agent = Agent::start_in(&home, &config);
-    says(&agent, &transfer, &both[1..]);
+    says(&peer, &[]);
+    let both = checks(&[("du.bs", "path=/no/such"), ("net.port.listen", "port=1")]);
+    peer.hbs_says(&json!({ "Metrics": both, "Trustable": "10.0.0.5,10.0.0.6" }));
+    let first = [("du.bs/path=/no/such", -1), ("net.port.listen/port=1", 0)];
+    says(&peer, &first);
+    agent.wait("its addresses", || (agent.get("/ips").json()["data"] == json!(["10.0.0.5", "10.0.0.6"])).then_some(()));
+    // Its clock steps back with another list; then it is right again.
+    let other = checks(&[("proc.num", "name=no <such> & name")]);
+    let asked = |peer: &Peer| peer.lines().iter().filter(|line| line["call"] == BUILTIN).count();
+    peer.hbs_says(&json!({ "Metrics": other, "Ahead": -40 }));
+    let before = asked(&peer);
+    peer.wait("further calls", &agent, || (asked(&peer) >= before + 3).then_some(()));
+    says(&peer, &first);
+    peer.hbs_says(&json!({ "Metrics": other }));
+    says(&peer, &[("proc.num/name=no <such> & name", 0)]);
+    peer.hbs_says(&json!({}));
+    says(&peer, &[]);
     assert_eq!(agent.terminate().code, Some(0));
 }
