@@ -44,7 +44,8 @@ impl Asked {
         self.hbs.assigns(&checks);
         let expected: BTreeMap<&str, i64> = expected.iter().map(|(tags, value)| (tags.as_str(), *value)).collect();
         self.agent.wait(&format!("{metric}: {expected:?}"), || {
-            let items = self.transfer.items();
+            let recent = self.transfer.now().saturating_sub(Duration::from_secs(5));
+            let items: Vec<_> = self.transfer.calls_since(recent).into_iter().flat_map(|call| call.items).collect();
             let newest = items.iter().rev().find(|item| item.metric == metric)?.timestamp;
             let cycle = items.iter().filter(|item| item.metric == metric && item.timestamp == newest);
             let said: BTreeMap<&str, i64> = cycle.map(|item| (item.tags.as_str(), item.value as i64)).collect();

@@ -6,7 +6,7 @@ use std::path::PathBuf;
 
 use serde_json::{Value, json};
 
-use super::{alive, config, says, still_says};
+use super::{alive, config, says, since, still_says};
 use crate::harness::agent::{Agent, Home};
 use crate::harness::servers::hbs::{BUILTIN, REPORT};
 use crate::harness::servers::{BlackHole, Dead, Does, Fault, Hbs, Server};
@@ -97,11 +97,11 @@ fn what_was_assigned_is_at_work_at_a_start_without_hbs_and_not_under_another_nam
     assert_eq!(ended.code, Some(0), "{}", ended.err);
 
     let restarted = |home: &Home, config: &Value, expected: &[(&str, i64)], ips: Value| -> Home {
-        let before = transfer.items().len();
+        let at = transfer.now();
         let agent = Agent::start_in(home, config);
         agent.wait_for_lines("R004 ", 1);
         // Its first cycles are of the time before anybody answered.
-        let cycles = || -> BTreeSet<i64> { alive(&transfer.items()[before..]).collect() };
+        let cycles = || -> BTreeSet<i64> { alive(&since(&transfer, at)).collect() };
         agent.wait("four cycles", || (cycles().len() >= 4).then_some(()));
         says(&agent, &transfer, expected);
         assert_eq!(agent.get("/ips").json()["data"], ips);
