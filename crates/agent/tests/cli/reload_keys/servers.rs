@@ -6,11 +6,14 @@ use super::bed::{Bed, Stage};
 use super::row::{Row, is_shown, tag_values};
 use crate::harness::servers::hbs::{PLUGINS, REPORT};
 
-/// Which of the two hbs has assigned what a cycle says.
-fn asks(stage: &Stage<'_>, n: usize) -> bool {
+/// Whether a cycle has what one of the two hbs assigns.
+fn is_assigned(stage: &Stage<'_>, n: usize) -> bool {
     let port = (n + 1).to_string();
-    let reports = !stage.hbs_calls(n, REPORT).is_empty();
-    reports && stage.cycles().iter().any(|cycle| tag_values(cycle, "net.port.listen", "port") == [port.as_str()])
+    stage.cycles().iter().any(|cycle| tag_values(cycle, "net.port.listen", "port") == [port.as_str()])
+}
+
+fn asks(stage: &Stage<'_>, n: usize) -> bool {
+    !stage.hbs_calls(n, REPORT).is_empty() && is_assigned(stage, n)
 }
 
 fn speaks_debug(stage: &Stage<'_>, is_on: bool) -> bool {
@@ -60,15 +63,16 @@ pub fn rows(bed: &Bed) -> Vec<Row> {
             // The one at its start.
             _ => stage.cycles().len() >= 4 && stage.hbs_calls(0, REPORT).len() <= 1,
         }),
+        Row::new("heartbeat.timeout", json!(1000), json!(321), |stage, ms| match ms.as_i64() {
+            // What was assigned before stays so while no hbs answers.
+            Some(321) => stage.lines("no connection within 321 ms") > 0 && is_assigned(stage, 0),
+            _ => is_shown(stage, "heartbeat.timeout", ms),
+        })
+        .also(json!({ "heartbeat": { "addr": [hole] } })),
         Row::new("heartbeat.addrs", Value::Null, json!([hbs[1]]), |stage, addrs| {
             asks(stage, usize::from(!addrs.is_null()))
         })
         .also(json!({ "heartbeat": { "addr": null } })),
-        Row::new("heartbeat.timeout", json!(1000), json!(321), |stage, ms| match ms.as_i64() {
-            Some(321) => stage.lines("no connection within 321 ms") > 0,
-            _ => is_shown(stage, "heartbeat.timeout", ms),
-        })
-        .also(json!({ "heartbeat": { "addr": [hole] } })),
         Row::new("ip", json!(""), json!("10.9.8.7"), |stage, ip| {
             let said = if *ip == "" { &json!("127.0.0.1") } else { ip };
             stage.hbs_calls(0, REPORT).last().is_some_and(|report| report["IP"] == *said)
