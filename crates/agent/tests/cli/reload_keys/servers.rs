@@ -28,8 +28,11 @@ fn queue(stage: &Stage<'_>) -> Option<String> {
     stage.get("/queue")?.json()["data"]["dir"].as_str().map(str::to_owned)
 }
 
-fn writes(stage: &Stage<'_>, file: &str) -> bool {
-    std::fs::read_to_string(stage.agent.dir().join(file)).is_ok_and(|log| log.contains(" INFO "))
+/// Whether the log goes to a file; `null`: to none.
+fn goes_to(stage: &Stage<'_>, file: &Value) -> bool {
+    let shown = file.as_str().unwrap_or_default();
+    let written = || std::fs::read_to_string(stage.agent.dir().join(shown)).is_ok_and(|log| log.contains(" INFO "));
+    is_shown(stage, "log.file", &json!(shown)) && (file.is_null() || written())
 }
 
 pub fn rows(bed: &Bed) -> Vec<Row> {
@@ -83,8 +86,8 @@ pub fn rows(bed: &Bed) -> Vec<Row> {
         }),
         Row::new("debug", json!(false), json!(true), |stage, on| speaks_debug(stage, *on == true)),
         Row::new("log.level", json!("info"), json!("debug"), |stage, level| speaks_debug(stage, *level == "debug")),
-        Row::new("log.file", Value::Null, json!("a.log"), |stage, file| file.is_null() || writes(stage, "a.log")),
-        Row::new("logfile", Value::Null, json!("b.log"), |stage, file| file.is_null() || writes(stage, "b.log")),
+        Row::new("log.file", Value::Null, json!("a.log"), |stage, file| goes_to(stage, file)),
+        Row::new("logfile", Value::Null, json!("b.log"), |stage, file| goes_to(stage, file)),
         Row::new("queue.enabled", json!(true), json!(false), |stage, on| json!(queue(stage).is_some()) == *on),
         Row::new("state_dir", json!("var"), json!("elsewhere"), |stage, dir| {
             queue(stage).is_some_and(|queue| queue.ends_with(&format!("{}/queue", dir.as_str().unwrap_or_default())))
