@@ -12,7 +12,7 @@ use zip::write::SimpleFileOptions;
 
 use crate::child::Run;
 use crate::steps::{build_linux, build_windows};
-use crate::toolchain::WindowsRust;
+use crate::toolchain::SourceRust;
 use crate::workspace::Workspace;
 
 /// What goes beside the executable in both archives.
@@ -34,8 +34,8 @@ struct Stamp {
 ///
 /// # Errors
 /// When a build fails or a file that belongs into an archive is missing.
-pub fn dist(ws: &Workspace, rust: WindowsRust) -> Result<()> {
-    build_linux(ws)?;
+pub fn dist(ws: &Workspace, rust: SourceRust) -> Result<()> {
+    build_linux(ws, rust)?;
     build_windows(ws, rust)?;
     let version = env!("CARGO_PKG_VERSION");
     let stamp = stamp(ws);

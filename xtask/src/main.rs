@@ -25,7 +25,7 @@ use std::thread;
 use anyhow::{Context, Result, bail};
 
 use child::Run;
-use toolchain::WindowsRust;
+use toolchain::SourceRust;
 use tools::Need;
 use workspace::Workspace;
 
@@ -156,6 +156,7 @@ fn test(args: &TestArgs) -> Result<()> {
 fn bench(chosen: &bench::Bench) -> Result<()> {
     let ws = Workspace::find()?;
     let _lock = ws.lock()?;
+    tools::ensure(&ws, &BTreeSet::from([Need::SourceRust]))?;
     ctrlc::set_handler(|| {
         child::end_children();
         std::process::exit(STOPPED);
@@ -166,8 +167,8 @@ fn bench(chosen: &bench::Bench) -> Result<()> {
 fn dist() -> Result<()> {
     let ws = Workspace::find()?;
     let _lock = ws.lock()?;
-    tools::ensure(&ws, &BTreeSet::from([Need::WindowsRust, Need::Mingw]))?;
-    dist::dist(&ws, WindowsRust::find().context("no compiler for Windows")?)
+    tools::ensure(&ws, &BTreeSet::from([Need::SourceRust, Need::Mingw]))?;
+    dist::dist(&ws, SourceRust::get()?)
 }
 
 fn imports() -> Result<()> {
@@ -177,9 +178,9 @@ fn imports() -> Result<()> {
 fn wine(args: &[&str]) -> Result<()> {
     let ws = Workspace::find()?;
     let _lock = ws.lock()?;
-    tools::ensure(&ws, &BTreeSet::from([Need::Wine, Need::WindowsRust, Need::Mingw]))?;
+    tools::ensure(&ws, &BTreeSet::from([Need::Wine, Need::SourceRust, Need::Mingw]))?;
     // An executable of yesterday would answer for the sources of today.
-    steps::build_windows(&ws, WindowsRust::find().context("no compiler for Windows")?)?;
+    steps::build_windows(&ws, SourceRust::get()?)?;
     let session = wine::Session::start(&ws)?;
     // Ctrl-C is for the agent; this program stays to end the session.
     ctrlc::set_handler(|| {})?;

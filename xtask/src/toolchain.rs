@@ -1,42 +1,62 @@
-//! Which Rust builds for Windows.
+//! Which Rust builds what is shipped, and everything for Windows.
 //!
-//! No toolchain ships a standard library for the Windows 7 target (tier 3), so it is built from source with
-//! `-Zbuild-std`, which needs RUSTC_BOOTSTRAP=1 on a stable compiler and a compiler that comes with its library's
+//! No toolchain ships a standard library for the Windows 7 target (tier 3), and those for Linux are built for speed, with a
+//! reader of debugging information that a stripped executable has no use for: 0.3 MB of it. So the library is built from source
+//! with `-Zbuild-std`, which needs RUSTC_BOOTSTRAP=1 on a stable compiler and a compiler that comes with its library's
 //! source. Two do: the toolchain in use with rustup's `rust-src`, or Debian's rustc-web with rust-web-src.
 
 use std::env;
 use std::ffi::{OsStr, OsString};
 use std::path::{Path, PathBuf};
 
+use anyhow::{Context, Result};
+
 use crate::child::Run;
-use crate::workspace::{WINDOWS_TARGET, Workspace};
+use crate::workspace::{LINUX_TARGET, WINDOWS_TARGET, Workspace};
 
 const DEBIAN_BIN: &str = "/usr/bin";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum WindowsRust {
+pub enum SourceRust {
     /// The toolchain in use has `rust-src`.
     InUse,
     /// Debian's compiler in /usr/bin, driven by the cargo in use.
     Debian,
 }
 
-/// The parts of the standard library that a Windows build links.
+/// The parts of the standard library that a build links.
 #[derive(Clone, Copy)]
 pub enum Std {
-    /// What the product needs.
+    /// What the product needs, as small as it can be had.
     Product,
     /// What test harnesses and their macros need too.
     Tests,
 }
 
-impl WindowsRust {
+impl Std {
+    fn flags(self) -> &'static [&'static str] {
+        match self {
+            Self::Product => &["-Zbuild-std=std,panic_unwind", "-Zbuild-std-features=panic-unwind,optimize_for_size"],
+            Self::Tests => &["-Zbuild-std=std,panic_unwind,panic_abort,test,proc_macro"],
+        }
+    }
+}
+
+impl SourceRust {
     /// The one to use here, if there is one; the toolchain in use comes first.
     pub fn find() -> Option<Self> {
         if has_library_source(OsStr::new("rustc")) {
             return Some(Self::InUse);
         }
         has_library_source(Path::new(DEBIAN_BIN).join("rustc").as_os_str()).then_some(Self::Debian)
+    }
+
+    /// The one to use here.
+    ///
+    /// # Errors
+    /// There is none; [`crate::tools::ensure`] says how to get it.
+    pub fn get() -> Result<Self> {
+        Self::find().context("no Rust compiler with the source of its standard library")
     }
 
     /// Whether clippy exists for it.
@@ -49,18 +69,24 @@ impl WindowsRust {
 
     /// `cargo VERB` for the Windows target, with its own target folder so that the two compilers never share artefacts.
     pub fn cargo(self, ws: &Workspace, verb: &str, std: Std) -> Run {
-        let build_std = match std {
-            Std::Product => "-Zbuild-std=std,panic_unwind",
-            Std::Tests => "-Zbuild-std=std,panic_unwind,panic_abort,test,proc_macro",
-        };
-        let run = cargo()
-            .args([verb, "--locked", build_std, "--target", WINDOWS_TARGET])
-            .dir(&ws.root)
+        self.cargo_for(ws, verb, std, WINDOWS_TARGET)
             .env("CARGO_TARGET_DIR", ws.target("windows"))
-            .env("RUSTC_BOOTSTRAP", "1")
             .env("CARGO_TARGET_X86_64_WIN7_WINDOWS_GNU_LINKER", "x86_64-w64-mingw32-gcc")
             .env("CC_x86_64_win7_windows_gnu", "x86_64-w64-mingw32-gcc")
-            .env("AR_x86_64_win7_windows_gnu", "x86_64-w64-mingw32-ar");
+            .env("AR_x86_64_win7_windows_gnu", "x86_64-w64-mingw32-ar")
+    }
+
+    /// The same for Linux: what is shipped.
+    pub fn cargo_linux(self, ws: &Workspace, verb: &str) -> Run {
+        self.cargo_for(ws, verb, Std::Product, LINUX_TARGET).env("CARGO_TARGET_DIR", ws.target("linux"))
+    }
+
+    fn cargo_for(self, ws: &Workspace, verb: &str, std: Std, target: &str) -> Run {
+        let run = cargo()
+            .args([verb, "--locked", "--target", target])
+            .args(std.flags())
+            .dir(&ws.root)
+            .env("RUSTC_BOOTSTRAP", "1");
         match self {
             Self::InUse => run,
             // /usr/bin goes first because cargo takes cargo-clippy, and that its driver, from PATH.

@@ -10,18 +10,20 @@ use std::path::{Path, PathBuf};
 use anyhow::{Context, Result, bail};
 
 use crate::child::Run;
-use crate::toolchain::{WindowsRust, cargo, in_path};
+use crate::toolchain::{SourceRust, cargo, in_path};
 use crate::workspace::Workspace;
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Need {
     Wine,
     Mingw,
-    WindowsRust,
+    SourceRust,
     WindowsClippy,
     Go,
     /// Builds libFuzzer.
     Cxx,
+    /// For tests with a network of their own.
+    Namespace,
     CargoDeny,
     CargoFuzz,
 }
@@ -31,10 +33,11 @@ impl Need {
         match self {
             Self::Wine => in_path("wine") && in_path("wineserver") && in_path("wineboot"),
             Self::Mingw => in_path("x86_64-w64-mingw32-gcc"),
-            Self::WindowsRust => WindowsRust::find().is_some(),
-            Self::WindowsClippy => WindowsRust::find().is_some_and(WindowsRust::has_clippy),
+            Self::SourceRust => SourceRust::find().is_some(),
+            Self::WindowsClippy => SourceRust::find().is_some_and(SourceRust::has_clippy),
             Self::Go => in_path("go"),
             Self::Cxx => in_path("c++"),
+            Self::Namespace => in_path("ip") && in_path("unshare") && in_path("setpriv"),
             Self::CargoDeny => DENY.is_here(ws),
             Self::CargoFuzz => FUZZ.is_here(ws),
         }
@@ -44,10 +47,11 @@ impl Need {
         match self {
             Self::Wine => &["wine", "wine64"],
             Self::Mingw => &["gcc-mingw-w64-x86-64"],
-            Self::WindowsRust => &["rustc-web", "rust-web-src"],
+            Self::SourceRust => &["rustc-web", "rust-web-src"],
             Self::WindowsClippy => &["rust-web-clippy"],
             Self::Go => &["golang-go"],
             Self::Cxx => &["g++"],
+            Self::Namespace => &["iproute2", "util-linux"],
             Self::CargoDeny | Self::CargoFuzz => &[],
         }
     }
@@ -57,10 +61,11 @@ impl Need {
         match self {
             Self::Wine => "Wine 8 or later for 64-bit programs: wine, wineserver, wineboot",
             Self::Mingw => "the mingw-w64 linker: x86_64-w64-mingw32-gcc",
-            Self::WindowsRust => "the source of Rust's standard library: rustup component add rust-src",
+            Self::SourceRust => "the source of Rust's standard library: rustup component add rust-src",
             Self::WindowsClippy => "clippy: rustup component add clippy",
             Self::Go => "Go 1.19 or later: go",
             Self::Cxx => "a C++ compiler: c++",
+            Self::Namespace => "iproute2 and util-linux: ip, unshare, setpriv",
             Self::CargoDeny => "cargo-deny, which cargo install builds",
             Self::CargoFuzz => "cargo-fuzz, which cargo install builds",
         }

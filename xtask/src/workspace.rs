@@ -12,6 +12,9 @@ use anyhow::{Context, Result};
 /// The target every Windows build is made for: Windows 7 / Server 2008 R2 and later.
 pub const WINDOWS_TARGET: &str = "x86_64-win7-windows-gnu";
 
+/// The target of what is shipped for Linux.
+pub const LINUX_TARGET: &str = "x86_64-unknown-linux-gnu";
+
 /// The crates of the product, as cargo's package names.
 pub const PRODUCT: [&str; 2] = ["falcon-sys", "falcon-agent"];
 
@@ -41,9 +44,9 @@ impl Workspace {
         self.root.join("target").join(below_target)
     }
 
-    /// The shipped Linux executable.
+    /// The shipped Linux executable, which is also the one that is tested.
     pub fn linux_exe(&self) -> PathBuf {
-        self.target("release/falcon-agent")
+        self.target("linux").join(LINUX_TARGET).join("release/falcon-agent")
     }
 
     /// The shipped Windows executable, which is also the one that is tested.

@@ -3,8 +3,10 @@
 
 mod agent;
 pub(crate) mod aside;
+mod named;
 pub mod reload;
 mod run;
+pub(crate) mod task;
 mod watch;
 
 use std::path::PathBuf;
@@ -14,6 +16,7 @@ use std::time::Duration;
 use anyhow::Context as _;
 
 use crate::assigned::Assigned;
+use crate::assigned::check::Checks;
 use crate::clock;
 use crate::collect::{self, Context, Plan};
 use crate::config::{self, Config, Source};
@@ -108,6 +111,7 @@ impl Collecting {
         let active = config.collector.names.iter().copied().collect();
         let host = falcon_sys::Host::new(root());
         let context = Context { host, config: config.clone(), stats: stats.clone(), perf, assigned };
+        context.assigned.configure(Checks::configured(&config.checks));
         let shared = Shared {
             context,
             plan: Arc::new(Plan::new(collect::ALL, active, Platform::CURRENT, &config)),

@@ -2,7 +2,8 @@
 //! (`Agent.TrustableIps`) and plugins (`Agent.MinePlugins`). Collectors see it through [`Context`](crate::collect::Context).
 //!
 //! The last answers are kept in `hbs.json` ([`keep`]) and used at the next start until hbs answers, each until its own call is
-//! answered; those of another endpoint are not. A check that cannot be read is told once and left out ([`check`]).
+//! answered; those of another endpoint are not. A check that cannot be read is told once and left out ([`check`]). What the
+//! configuration asks for is checked with the others, whoever hbs takes this host for.
 
 pub mod check;
 mod keep;
@@ -47,12 +48,15 @@ struct Inner {
     answers: Answers,
     /// Answered since the start: what is on disk is older.
     answered: Answered,
+    /// By hbs.
+    assigned: Checks,
+    configured: Checks,
+    /// Both together.
     checks: Arc<Checks>,
     plugins: Arc<Vec<String>>,
     listener: Option<Listener>,
     /// Checks that cannot be read, as they were told.
     told: BTreeSet<String>,
-    told_url: bool,
 }
 
 #[derive(Default)]
@@ -89,6 +93,13 @@ impl Assigned {
     /// Where it remembers.
     pub fn dir(&self) -> Option<&Path> {
         self.keeper.as_ref().and_then(Keeper::dir)
+    }
+
+    /// What the configuration asks for beside hbs.
+    pub fn configure(&self, configured: Checks) {
+        let mut inner = self.lock();
+        inner.configured = configured;
+        inner.join();
     }
 
     /// The checks to run.
@@ -191,15 +202,11 @@ impl Inner {
             tracing::warn!(code = "R007", "hbs: it assigns more than {MOST_CHECKS} checks; the rest is left out");
             metrics.truncate(MOST_CHECKS);
         }
-        let (checks, refused) = Checks::read(&metrics);
+        let (checks, refused) = Checks::read(&metrics, &self.answers.hostname);
         let mut told = BTreeSet::new();
         for (check, refusal) in refused {
             match refusal {
-                Refusal::Url if !self.told_url => {
-                    self.told_url = true;
-                    tracing::info!(code = "R008", "hbs: url.check.health is assigned, which this version does not run");
-                }
-                Refusal::Url | Refusal::Unknown => {}
+                Refusal::Unknown => {}
                 Refusal::Malformed(why) => {
                     if !self.told.contains(&check) {
                         let shown: String = check.chars().take(200).collect();
@@ -210,17 +217,27 @@ impl Inner {
             }
         }
         self.told = told;
-        if *self.checks != checks {
+        if self.assigned != checks {
             tracing::info!(
                 code = "R009",
-                "hbs: assigned are {} ports, {} process counts and {} directories",
+                "hbs: assigned are {} ports, {} process counts, {} directories and {} URLs",
                 checks.ports.len(),
                 checks.processes.len(),
-                checks.directories.len()
+                checks.directories.len(),
+                checks.urls.len()
             );
-            self.checks = Arc::new(checks);
+            self.assigned = checks;
+            self.join();
         }
         self.answers.metrics = metrics;
+    }
+
+    fn join(&mut self) {
+        let mut checks = self.assigned.clone();
+        checks.extend(&self.configured);
+        if *self.checks != checks {
+            self.checks = Arc::new(checks);
+        }
     }
 
     fn set_trustable(&mut self, text: String) {

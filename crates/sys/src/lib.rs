@@ -35,7 +35,7 @@ use win as imp;
 pub use bound::{Bound, spawn_bound};
 pub use gpu::Nvml;
 pub use imp::{
-    EventSource, Host, PerfData, Service, access_of, account_sid, add_to_group, command_line, commit_info,
+    Echo, EventSource, Host, PerfData, Service, access_of, account_sid, add_to_group, command_line, commit_info,
     create_private_dir, disk_io, enable_ansi, end_with_parent, event_source_install, event_source_remove, file_usage,
     full_hostname, grant_service_logon, hold_port_alone, hostname, iis_version, image_path, is_administrator, is_held,
     is_reparse_point, letter_disks, limit_heap_growth, list_usage, local_time, memory_lists, no_error_dialogs,

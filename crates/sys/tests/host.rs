@@ -3,9 +3,11 @@
 
 use falcon_sys::types::{CpuTimes, Extent, Mount, SelfUsage};
 use falcon_sys::{
-    Host, commit_info, full_hostname, hostname, limit_heap_growth, local_time, self_usage, since_boot, volume_usage,
+    Echo, Host, commit_info, full_hostname, hostname, limit_heap_growth, local_time, self_usage, since_boot,
+    volume_usage,
 };
 use std::io::ErrorKind;
+use std::net::SocketAddr;
 use std::sync::Barrier;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -218,4 +220,35 @@ fn local_time_is_within_a_day_of_utc_and_keeps_its_range() {
     assert_eq!((local.hour + 1) % 24, later.hour);
     assert_eq!(local_time(i64::MIN).year, 1970);
     assert!((9999..=10_000).contains(&local_time(i64::MAX).year));
+}
+
+// Needs what every agent that pings does: a group in net.ipv4.ping_group_range or CAP_NET_RAW (Linux).
+#[test]
+fn this_host_answers_echo_requests_each_once() {
+    const WAIT: Duration = Duration::from_secs(60);
+    let mut echo = Echo::open(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    assert_eq!(echo.receive(Instant::now()).unwrap(), None, "nothing was asked");
+    for _ in 0..2 {
+        let started = Instant::now();
+        (0..3).for_each(|_| echo.send(WAIT).unwrap());
+        for _ in 0..3 {
+            let took = echo.receive(started + WAIT).unwrap().unwrap();
+            assert!(took <= started.elapsed(), "{took:?}");
+        }
+        assert_eq!(echo.receive(Instant::now() + Duration::from_millis(20)).unwrap(), None, "an answer of no request");
+    }
+}
+
+// Two at once took each other's answers where both were asked with the same numbers.
+#[test]
+fn each_gets_its_own_answers() {
+    const WAIT: Duration = Duration::from_secs(60);
+    let open = || Echo::open(SocketAddr::from(([127, 0, 0, 1], 0))).unwrap();
+    let (mut first, mut second) = (open(), open());
+    first.send(WAIT).unwrap();
+    second.send(WAIT).unwrap();
+    for echo in [&mut first, &mut second] {
+        assert!(echo.receive(Instant::now() + WAIT).unwrap().is_some());
+        assert_eq!(echo.receive(Instant::now() + Duration::from_millis(20)).unwrap(), None);
+    }
 }

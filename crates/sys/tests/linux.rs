@@ -1,10 +1,11 @@
 //! What Linux alone answers, against the kernel the tests run on: relations that hold on every host and in a container.
 #![cfg(unix)]
 
-use falcon_sys::Host;
 use falcon_sys::types::{Extent, NetCounters};
+use falcon_sys::{Echo, Host};
 use std::io::ErrorKind;
-use std::net::{TcpListener, TcpStream, UdpSocket};
+use std::net::{Ipv6Addr, SocketAddr, TcpListener, TcpStream, UdpSocket};
+use std::time::{Duration, Instant};
 
 fn host() -> Host {
     Host::new("/")
@@ -107,4 +108,18 @@ fn what_only_windows_has_is_refused() {
         falcon_sys::ntp_servers().unwrap_err(),
     ];
     assert!(refused.iter().all(|e| e.kind() == ErrorKind::Unsupported), "{refused:?}");
+}
+
+#[test]
+fn echo_requests_go_over_ipv6() {
+    let until = Instant::now() + Duration::from_secs(60);
+    let opened = Echo::open(SocketAddr::from((Ipv6Addr::LOCALHOST, 0)));
+    // A host without IPv6 is a host too.
+    if UdpSocket::bind("[::1]:0").is_err() {
+        assert!(opened.is_err());
+        return;
+    }
+    let mut echo = opened.unwrap();
+    echo.send(Duration::ZERO).unwrap();
+    assert!(echo.receive(until).unwrap().is_some());
 }

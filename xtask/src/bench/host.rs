@@ -18,7 +18,7 @@ use super::crowd::Crowd;
 use crate::agent::{Agent, free_address, get};
 use crate::child::Run;
 use crate::steps::build_linux;
-use crate::toolchain::in_path;
+use crate::toolchain::{SourceRust, in_path};
 use crate::workspace::Workspace;
 
 const CYCLES: u32 = 30;
@@ -42,7 +42,7 @@ pub fn run(ws: &Workspace) -> Result<()> {
     for (tool, package) in [("unshare", "util-linux"), ("ip", "iproute2")] {
         ensure!(in_path(tool), "{tool} is missing (Debian: {package})");
     }
-    build_linux(ws)?;
+    build_linux(ws, SourceRust::get()?)?;
     let folder = ws.target("bench");
     fs::create_dir_all(&folder)?;
     println!("\n{:<36} {:>8} {:>10} {:>7} {:>8}  longest lane", "", "ms CPU", "", "", "");

@@ -16,6 +16,7 @@ use serde_json::{Value, json};
 use crate::agent::{Agent, free_address, post};
 use crate::child::Run;
 use crate::steps::build_linux;
+use crate::toolchain::SourceRust;
 use crate::workspace::Workspace;
 
 const CYCLES: u64 = 1440;
@@ -27,7 +28,7 @@ const PATIENCE: Duration = Duration::from_secs(600);
 /// # Errors
 /// When the agent does not take or send everything.
 pub fn run(ws: &Workspace) -> Result<()> {
-    build_linux(ws)?;
+    build_linux(ws, SourceRust::get()?)?;
     let folder = ws.target("bench");
     println!("\n{} points: {CYCLES} cycles of {SERIES} series\n", CYCLES * SERIES);
     println!("{:<28} {:>8} {:>8} {:>8} {:>9} {:>8}", "", "taken s", "disk MB", "sent s", "points/s", "RSS kB");

@@ -8,7 +8,7 @@ use anyhow::{Context, Result, bail, ensure};
 use super::Cx;
 use crate::ledger::Passed;
 use crate::pe;
-use crate::toolchain::{Std, WindowsRust, cargo};
+use crate::toolchain::{SourceRust, Std};
 use crate::workspace::Workspace;
 
 /// What an administrator is asked to copy to thousands of hosts.
@@ -23,29 +23,25 @@ const MESSAGES: &str = "crates/agent/windows/messages.mc";
 ///
 /// # Errors
 /// When the build fails.
-pub fn build_linux(ws: &Workspace) -> Result<()> {
-    cargo()
-        .args(["build", "--locked", "--release", "-p", "falcon-agent"])
-        .dir(&ws.root)
-        .env("CARGO_TARGET_DIR", ws.target(""))
-        .show()
+pub fn build_linux(ws: &Workspace, rust: SourceRust) -> Result<()> {
+    rust.cargo_linux(ws, "build").args(["--release", "-p", "falcon-agent"]).show()
 }
 
 /// Builds [`Workspace::windows_exe`].
 ///
 /// # Errors
 /// When the build fails.
-pub fn build_windows(ws: &Workspace, rust: WindowsRust) -> Result<()> {
+pub fn build_windows(ws: &Workspace, rust: SourceRust) -> Result<()> {
     rust.cargo(ws, "build", Std::Product).args(["--release", "-p", "falcon-agent"]).show()
 }
 
 pub fn linux(cx: &Cx<'_>) -> Result<Passed> {
-    build_linux(cx.ws)?;
+    build_linux(cx.ws, cx.rust()?)?;
     Ok(Passed::GATE)
 }
 
 pub fn windows(cx: &Cx<'_>) -> Result<Passed> {
-    build_windows(cx.ws, cx.windows()?)?;
+    build_windows(cx.ws, cx.rust()?)?;
     Ok(Passed::GATE)
 }
 

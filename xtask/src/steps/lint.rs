@@ -92,7 +92,7 @@ pub fn clippy_linux(cx: &Cx<'_>) -> Result<Passed> {
 /// xtask is left out: it runs on Linux only.
 pub fn clippy_windows(cx: &Cx<'_>) -> Result<Passed> {
     let packages = PRODUCT.iter().chain(&[PERF_FIXTURE]).flat_map(|name| ["-p", name]);
-    let clippy = cx.windows()?.cargo(cx.ws, "clippy", Std::Tests);
+    let clippy = cx.rust()?.cargo(cx.ws, "clippy", Std::Tests);
     clippy.args(packages).args(["--all-targets", "--", "-D", "warnings"]).show()?;
     Ok(Passed::GATE)
 }

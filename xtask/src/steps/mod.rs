@@ -10,12 +10,12 @@ mod tests;
 use std::collections::BTreeSet;
 use std::time::Instant;
 
-use anyhow::{Context, Result, bail};
+use anyhow::{Result, bail};
 
 pub use artefacts::{build_linux, build_windows, print_imports};
 
 use crate::ledger::{Ledger, Passed};
-use crate::toolchain::WindowsRust;
+use crate::toolchain::SourceRust;
 use crate::tools::{self, Need};
 use crate::workspace::Workspace;
 
@@ -37,13 +37,14 @@ pub struct Cx<'a> {
 }
 
 impl Cx<'_> {
-    /// The compiler for Windows; [`Need::WindowsRust`] has made sure of it.
-    fn windows(&self) -> Result<WindowsRust> {
-        WindowsRust::find().context("no compiler with the source of its standard library")
+    /// The compiler of what is shipped; [`Need::SourceRust`] has made sure of it.
+    fn rust(&self) -> Result<SourceRust> {
+        SourceRust::get()
     }
 }
 
-const WINDOWS: &[Need] = &[Need::WindowsRust, Need::Mingw];
+const LINUX: &[Need] = &[Need::SourceRust];
+const WINDOWS: &[Need] = &[Need::SourceRust, Need::Mingw];
 
 pub const STEPS: &[Step] = &[
     Step {
@@ -70,7 +71,7 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "clippy-windows",
         about: "the same for the Windows target",
-        needs: &[Need::WindowsRust, Need::WindowsClippy, Need::Mingw],
+        needs: &[Need::SourceRust, Need::WindowsClippy, Need::Mingw],
         uses: &[],
         run: lint::clippy_windows,
     },
@@ -81,7 +82,13 @@ pub const STEPS: &[Step] = &[
         uses: &[],
         run: lint::deny,
     },
-    Step { name: "unit", about: "unit, integration and doc tests on Linux", needs: &[], uses: &[], run: tests::unit },
+    Step {
+        name: "unit",
+        about: "unit, integration and doc tests on Linux",
+        needs: &[Need::Namespace],
+        uses: &[],
+        run: tests::unit,
+    },
     Step {
         name: "gojson",
         about: "the decoding cases are what Go's encoding/json says",
@@ -89,7 +96,7 @@ pub const STEPS: &[Step] = &[
         uses: &[],
         run: go::json_cases,
     },
-    Step { name: "dist-linux", about: "release executable for Linux", needs: &[], uses: &[], run: artefacts::linux },
+    Step { name: "dist-linux", about: "release executable for Linux", needs: LINUX, uses: &[], run: artefacts::linux },
     Step {
         name: "dist-windows",
         about: "release executable for Windows 7 and later",
@@ -121,49 +128,49 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "interop-linux",
         about: "the Linux executable against the Go peer",
-        needs: &[Need::Go],
+        needs: &[Need::SourceRust, Need::Go],
         uses: &["dist-linux", "peer"],
         run: tests::interop_linux,
     },
     Step {
         name: "faults-linux",
         about: "the Linux executable under faults of transfers, network, disk and clients",
-        needs: &[Need::Go],
+        needs: &[Need::SourceRust, Need::Go],
         uses: &["dist-linux", "peer"],
         run: tests::faults_linux,
     },
     Step {
         name: "unit-windows",
         about: "tests of sys and agent as Windows programs, under Wine",
-        needs: &[Need::WindowsRust, Need::Mingw, Need::Wine],
+        needs: &[Need::SourceRust, Need::Mingw, Need::Wine],
         uses: &[],
         run: tests::unit_windows,
     },
     Step {
         name: "interop-windows",
         about: "the shipped .exe under Wine against the Go peer",
-        needs: &[Need::WindowsRust, Need::Mingw, Need::Wine, Need::Go],
+        needs: &[Need::SourceRust, Need::Mingw, Need::Wine, Need::Go],
         uses: &["dist-windows", "peer"],
         run: tests::interop_windows,
     },
     Step {
         name: "faults-windows",
         about: "the shipped .exe under Wine under the same faults",
-        needs: &[Need::WindowsRust, Need::Mingw, Need::Wine, Need::Go],
+        needs: &[Need::SourceRust, Need::Mingw, Need::Wine, Need::Go],
         uses: &["dist-windows", "peer"],
         run: tests::faults_windows,
     },
     Step {
         name: "service-windows",
         about: "the service under Wine: install, start, stop, takeover, reboot",
-        needs: &[Need::WindowsRust, Need::Mingw, Need::Wine, Need::Go],
+        needs: &[Need::SourceRust, Need::Mingw, Need::Wine, Need::Go],
         uses: &["dist-windows", "peer"],
         run: tests::service_windows,
     },
     Step {
         name: "perf-windows",
         about: "performance counters under Wine: our providers' numbers at the Go peer, and providers at fault",
-        needs: &[Need::WindowsRust, Need::Mingw, Need::Wine, Need::Go],
+        needs: &[Need::SourceRust, Need::Mingw, Need::Wine, Need::Go],
         uses: &["dist-windows", "peer"],
         run: tests::perf_windows,
     },
@@ -177,7 +184,7 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "idle",
         about: "memory, threads and descriptors of both executables at rest",
-        needs: &[Need::WindowsRust, Need::Mingw, Need::Wine, Need::Go],
+        needs: &[Need::SourceRust, Need::Mingw, Need::Wine, Need::Go],
         uses: &["dist-linux", "dist-windows", "peer"],
         run: idle::run,
     },

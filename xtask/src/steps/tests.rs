@@ -45,7 +45,7 @@ pub fn unit_windows(cx: &Cx<'_>) -> Result<Passed> {
     let named = plain_integration_tests(cx)?;
     let named = named.iter().flat_map(|name| ["--test", name.as_str()]);
     let test = cx
-        .windows()?
+        .rust()?
         .cargo(cx.ws, "test", Std::Tests)
         .args(PRODUCT.iter().flat_map(|name| ["-p", name]))
         .args(["--lib", "--bins"])
@@ -116,7 +116,7 @@ pub fn perf_windows(cx: &Cx<'_>) -> Result<Passed> {
     let service = cx.ws.target("interop/service.exe");
     build_service(cx, &service)?;
     // As unit tests are built: a library for the executable's profile would have the standard library built once more.
-    cx.windows()?.cargo(cx.ws, "build", Std::Tests).args(["-p", PERF_FIXTURE]).show()?;
+    cx.rust()?.cargo(cx.ws, "build", Std::Tests).args(["-p", PERF_FIXTURE]).show()?;
     let test = harnessed(cx, "perf").env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
     let template = wine::template(cx.ws)?;
     // Each test runs the agent in a prefix of its own; the harness insists that there is one.

@@ -11,6 +11,8 @@ use axum::Router;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
+use super::named::Named;
+use super::task::{self, Task};
 use super::{Collecting, Identity, announce, queue};
 use crate::assigned::Assigned;
 use crate::clock;
@@ -67,6 +69,7 @@ struct Lasting {
     trusted: Arc<Trusted>,
     commands: Commands,
     assigned: Arc<Assigned>,
+    named: Arc<Named>,
     /// `None`: no transfer is configured.
     store: Option<Store>,
 }
@@ -162,7 +165,8 @@ impl Agent {
         let (port, trusted) = Default::default();
         let assigned = assigned(loaded, &trusted);
         let started = Instant::now();
-        let lasting = Lasting { stats, started, port, perf, facts: None, trusted, commands, assigned, store };
+        let named = Named::new();
+        let lasting = Lasting { stats, started, port, perf, facts: None, trusted, commands, assigned, named, store };
         let agent = Agent::go_on(loaded, lasting, &mut [], None);
         announce(&agent.config, &agent.identity, &loaded.source, how);
         agent
@@ -194,6 +198,9 @@ impl Agent {
                 let mut sink = move |samples| hub.ingest(samples, clock::unix_s());
                 async move { lane.lock().await.run(&mut sink).await }
             }));
+        }
+        if let Ok(endpoint) = identity.endpoint() {
+            tasks.push(task::spawn(lasting.named.clone().look(endpoint, loaded.notes_dir())));
         }
         if asks_hbs(config) {
             if let Ok(endpoint) = identity.endpoint() {
@@ -279,7 +286,7 @@ impl Agent {
         let mut agent = Agent::go_on(loaded, lasting, &mut marks, server);
         if let Some(held) = held {
             let cycle = Duration::from_secs(loaded.config.transfer.interval.into());
-            agent.tasks.push(tokio::spawn(async move {
+            agent.tasks.push(task::spawn(async move {
                 tokio::time::sleep(cycle + OPENED).await;
                 drop(held);
             }));
@@ -373,28 +380,26 @@ pub(super) fn serves(config: &Config) -> bool {
 }
 
 /// Runs a task for as long as the agent lives: one that fails by a defect is started again.
-fn supervise<F>(name: &'static str, mut start: impl FnMut() -> F + Send + 'static) -> tokio::task::JoinHandle<()>
+fn supervise<F>(name: &'static str, mut start: impl FnMut() -> F + Send + 'static) -> JoinHandle<()>
 where
     F: Future<Output = ()> + Send + 'static,
 {
-    tokio::spawn(async move {
-        loop {
-            // Aborted together with its supervisor.
-            let mut task = tokio::task::JoinSet::new();
-            task.spawn(start());
-            match task.join_next().await {
-                Some(Err(error)) if error.is_panic() => {
-                    tracing::error!(
-                        code = "A011",
-                        "{name}: failed by a defect; started again in {} s",
-                        RESTART.as_secs()
-                    );
-                    tokio::time::sleep(RESTART).await;
-                }
-                _ => return,
+    task::spawn(go_on_after_defects(name, Box::new(move || Box::pin(start()))))
+}
+
+async fn go_on_after_defects(name: &'static str, mut start: Box<dyn FnMut() -> Task + Send>) {
+    loop {
+        // Aborted together with its supervisor.
+        let mut task = tokio::task::JoinSet::new();
+        task.spawn(start());
+        match task.join_next().await {
+            Some(Err(error)) if error.is_panic() => {
+                tracing::error!(code = "A011", "{name}: failed by a defect; started again in {} s", RESTART.as_secs());
+                tokio::time::sleep(RESTART).await;
             }
+            _ => return,
         }
-    })
+    }
 }
 
 #[cfg(test)]

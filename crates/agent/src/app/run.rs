@@ -10,7 +10,7 @@ use super::agent::Agent;
 use super::aside::Aside;
 use super::reload::{self, Outcome, Refused};
 use super::watch::{Watch, look};
-use super::{LOG_FILE, LOGS_DIR, STOP, runtime};
+use super::{LOG_FILE, LOGS_DIR, STOP, runtime, task};
 use crate::config::{Loaded, Warning};
 use crate::http::{self, Command, Reloaded};
 use crate::{guard, log};
@@ -203,7 +203,7 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
         notes.dedup();
         let leaving = leaving.clone();
         // Nobody here waits for a disk.
-        tokio::spawn(async move {
+        task::spawn(async move {
             let disk = leaving.lock().await;
             for dir in notes {
                 outcome.clone().leave(reloads, &dir, &disk).await;

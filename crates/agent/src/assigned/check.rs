@@ -5,14 +5,20 @@
 //! * `proc.num`: parts between commas; those that begin with `name=` or `cmdline=` count, the last of each, and all others do
 //!   not. With neither, every process fits. Said with the strategy's tags as they are.
 //! * `du.bs`: `ANY=PATH`; said with `path=PATH`, without blanks around it.
+//! * `url.check.health`: `ANY=URL,ANY=SECONDS`, so that a URL has neither `=` nor `,`; said with `url=URL,timeout=SECONDS,src=ENDPOINT`.
+//!   Of one URL the last time limit counts.
+//!
+//! What the configuration asks for besides has the same series: a check that both ask for is made once.
 
 use super::BuiltinMetric;
+use crate::config::checks::{self as configured, Protocol};
 use crate::model::Tags;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct PortCheck {
     /// `None`: beyond 65,535 or below 0.
     pub port: Option<u16>,
+    pub protocol: Protocol,
     pub tags: Tags,
 }
 
@@ -29,27 +35,34 @@ pub struct DirectoryCheck {
     pub tags: Tags,
 }
 
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct UrlCheck {
+    pub url: String,
+    /// As it is written: what is not above 0 leaves no time at all.
+    pub timeout_s: i64,
+    pub tags: Tags,
+}
+
 /// All that is to be checked, each series once.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checks {
     pub ports: Vec<PortCheck>,
     pub processes: Vec<ProcessCheck>,
     pub directories: Vec<DirectoryCheck>,
+    pub urls: Vec<UrlCheck>,
 }
 
 /// Why a check is not run.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Refusal {
     Malformed(&'static str),
-    /// `url.check.health`.
-    Url,
     /// A metric that hbs has in addition to those of the Go agent.
     Unknown,
 }
 
 impl Checks {
-    /// What can be run, and `metric/tags` of what cannot.
-    pub fn read(metrics: &[BuiltinMetric]) -> (Checks, Vec<(String, Refusal)>) {
+    /// What can be run, and `metric/tags` of what cannot. `endpoint`: to whom it is assigned.
+    pub fn read(metrics: &[BuiltinMetric], endpoint: &str) -> (Checks, Vec<(String, Refusal)>) {
         let (mut checks, mut refused) = (Checks::default(), Vec::new());
         for BuiltinMetric { metric, tags } in metrics {
             let read = match metric.as_str() {
@@ -59,7 +72,10 @@ impl Checks {
                     Ok(())
                 }
                 "du.bs" => directory(tags).map(|check| once(&mut checks.directories, check)),
-                "url.check.health" => Err(Refusal::Url),
+                "url.check.health" => url(tags, endpoint).map(|check| {
+                    checks.urls.retain(|earlier| earlier.url != check.url);
+                    checks.urls.push(check);
+                }),
                 _ => Err(Refusal::Unknown),
             };
             if let Err(refusal) = read {
@@ -67,6 +83,42 @@ impl Checks {
             }
         }
         (checks, refused)
+    }
+
+    /// What the configuration asks for, but for what hbs cannot: that has collectors of its own.
+    pub fn configured(config: &configured::Checks) -> Checks {
+        let mut checks = Checks::default();
+        for configured::Port { port, protocol } in &config.ports {
+            let tags = Tags::raw(format!("port={port}"));
+            once(&mut checks.ports, PortCheck { port: Some(*port), protocol: *protocol, tags });
+        }
+        for configured::Process { name, cmdline } in &config.processes {
+            let given = |text: &String| (!text.is_empty()).then(|| text.clone());
+            let pairs = [("name", name.as_str()), ("cmdline", cmdline.as_str())];
+            let pairs: Vec<_> = pairs.into_iter().filter(|(_, value)| !value.is_empty()).collect();
+            let check = ProcessCheck { name: given(name), cmdline: given(cmdline), tags: Tags::of(&pairs) };
+            once(&mut checks.processes, check);
+        }
+        for path in &config.directories {
+            let check = DirectoryCheck { path: path.clone(), tags: Tags::of(&[("path", path)]) };
+            once(&mut checks.directories, check);
+        }
+        checks
+    }
+
+    /// Adds what others ask for: of what would be one series, what is here counts.
+    pub fn extend(&mut self, others: &Checks) {
+        fn add<T: Clone>(own: &mut Vec<T>, others: &[T], series: impl Fn(&T) -> (&Tags, Protocol)) {
+            for other in others {
+                if !own.iter().any(|check| series(check) == series(other)) {
+                    own.push(other.clone());
+                }
+            }
+        }
+        add(&mut self.ports, &others.ports, |check| (&check.tags, check.protocol));
+        add(&mut self.processes, &others.processes, |check| (&check.tags, Protocol::Any));
+        add(&mut self.directories, &others.directories, |check| (&check.tags, Protocol::Any));
+        add(&mut self.urls, &others.urls, |check| (&check.tags, Protocol::Any));
     }
 }
 
@@ -84,7 +136,8 @@ fn value(tags: &str) -> Result<&str, Refusal> {
 
 fn port(tags: &str) -> Result<PortCheck, Refusal> {
     let port: i64 = value(tags)?.parse().map_err(|_| Refusal::Malformed("its port is not a plain number"))?;
-    Ok(PortCheck { port: u16::try_from(port).ok(), tags: Tags::raw(format!("port={port}")) })
+    let tags = Tags::raw(format!("port={port}"));
+    Ok(PortCheck { port: u16::try_from(port).ok(), protocol: Protocol::Any, tags })
 }
 
 fn process(tags: &str) -> ProcessCheck {
@@ -98,12 +151,22 @@ fn directory(tags: &str) -> Result<DirectoryCheck, Refusal> {
     Ok(DirectoryCheck { path: path.to_owned(), tags: Tags::raw(format!("path={path}")) })
 }
 
+fn url(tags: &str, endpoint: &str) -> Result<UrlCheck, Refusal> {
+    let two = tags.split_once(',').filter(|(_, second)| !second.contains(','));
+    let (first, second) = two.ok_or(Refusal::Malformed("its tags are not `url=...,timeout=...`"))?;
+    let (url, written) = (value(first)?, value(second)?);
+    let timeout_s: i64 = written.parse().map_err(|_| Refusal::Malformed("its time limit is not a plain number"))?;
+    let tags = Tags::raw(format!("url={url},timeout={timeout_s},src={endpoint}"));
+    Ok(UrlCheck { url: url.to_owned(), timeout_s, tags })
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
 
     fn read(metric: &str, tags: &str) -> (Checks, Vec<Refusal>) {
-        let (checks, refused) = Checks::read(&[BuiltinMetric { metric: metric.to_owned(), tags: tags.to_owned() }]);
+        let metric = BuiltinMetric { metric: metric.to_owned(), tags: tags.to_owned() };
+        let (checks, refused) = Checks::read(&[metric], "here");
         (checks, refused.into_iter().map(|(_, refusal)| refusal).collect())
     }
 
@@ -120,7 +183,8 @@ mod tests {
             ("port=-1", None, "port=-1"),
         ] {
             let (checks, refused) = read("net.port.listen", tags);
-            assert_eq!(checks.ports, [PortCheck { port, tags: Tags::raw(emitted) }], "{tags}");
+            let expected = PortCheck { port, protocol: Protocol::Any, tags: Tags::raw(emitted) };
+            assert_eq!(checks.ports, [expected], "{tags}");
             assert!(refused.is_empty());
         }
         for tags in [
@@ -186,16 +250,65 @@ mod tests {
     #[test]
     fn a_series_is_checked_once_and_what_is_not_known_is_passed_over() {
         let metric = |metric: &str, tags: &str| BuiltinMetric { metric: metric.to_owned(), tags: tags.to_owned() };
-        let (checks, refused) = Checks::read(&[
+        let metrics = [
             metric("net.port.listen", "port=80"),
             metric("net.port.listen", "web=080"),
             metric("proc.num", "name=a"),
             metric("proc.num", "name=a"),
-            metric("url.check.health", "url=http://x,timeout=3"),
             metric("cpu.idle", ""),
-        ]);
+        ];
+        let (checks, refused) = Checks::read(&metrics, "here");
         assert_eq!((checks.ports.len(), checks.processes.len()), (1, 1));
         let refused: Vec<_> = refused.into_iter().map(|(_, refusal)| refusal).collect();
-        assert_eq!(refused, [Refusal::Url, Refusal::Unknown]);
+        assert_eq!(refused, [Refusal::Unknown]);
+    }
+
+    #[test]
+    fn a_url_is_the_first_of_two_pairs_and_its_last_time_limit_counts() {
+        for (tags, url, timeout_s, emitted) in [
+            ("url=http://x/a,timeout=3", "http://x/a", 3, "url=http://x/a,timeout=3,src=here"),
+            ("a=x,b=+05", "x", 5, "url=x,timeout=5,src=here"),
+            ("url= x,timeout=-1", " x", -1, "url= x,timeout=-1,src=here"),
+        ] {
+            let expected = UrlCheck { url: url.to_owned(), timeout_s, tags: Tags::raw(emitted) };
+            assert_eq!(read("url.check.health", tags).0.urls, [expected], "{tags}");
+        }
+        for tags in [
+            "",
+            "url=x",
+            "url=x,timeout",
+            "url=x?a=b,timeout=3",
+            "url=x,y,timeout=3",
+            "url=x,timeout=3s",
+            "url=x,timeout= 3",
+        ] {
+            assert!(matches!(&read("url.check.health", tags).1[..], [Refusal::Malformed(_)]), "{tags}");
+        }
+        let metric = |tags: &str| BuiltinMetric { metric: "url.check.health".to_owned(), tags: tags.to_owned() };
+        let (checks, _) =
+            Checks::read(&[metric("url=x,timeout=9"), metric("url=y,timeout=1"), metric("url=x,timeout=3")], "e");
+        let told: Vec<_> = checks.urls.iter().map(|check| check.tags.as_str()).collect();
+        assert_eq!(told, ["url=y,timeout=1,src=e", "url=x,timeout=3,src=e"]);
+    }
+
+    #[test]
+    fn what_hbs_and_the_configuration_both_ask_for_is_checked_once() {
+        let config = configured::Checks {
+            ports: vec![
+                configured::Port { port: 80, protocol: Protocol::Any },
+                configured::Port { port: 80, protocol: Protocol::Udp },
+            ],
+            processes: vec![configured::Process { name: "a=b".to_owned(), cmdline: "-c x,y".to_owned() }],
+            directories: vec!["/a=b".to_owned()],
+            ..configured::Checks::default()
+        };
+        let (mut checks, _) = read("net.port.listen", "port=80");
+        checks.extend(&Checks::configured(&config));
+        let told = |checks: Vec<&Tags>| checks.into_iter().map(|tags| tags.as_str().to_owned()).collect::<Vec<_>>();
+        assert_eq!(told(checks.ports.iter().map(|check| &check.tags).collect()), ["port=80", "port=80"]);
+        assert_eq!(checks.ports.iter().map(|check| check.protocol).collect::<Vec<_>>(), [Protocol::Any, Protocol::Udp]);
+        assert_eq!(told(checks.processes.iter().map(|check| &check.tags).collect()), ["name=a_b,cmdline=-c x_y"]);
+        assert_eq!(checks.processes[0].name.as_deref(), Some("a=b"));
+        assert_eq!((checks.directories[0].path.as_str(), checks.directories[0].tags.as_str()), ("/a=b", "path=/a_b"));
     }
 }

@@ -4,6 +4,7 @@
 use crate::app::{self, Collecting};
 use crate::assigned::check::{Checks, DirectoryCheck, PortCheck, ProcessCheck};
 use crate::collect::{self, Spec};
+use crate::config::checks::Protocol;
 use crate::config::{Config, NameSet};
 use crate::model::{Platform, Tags};
 use crate::schedule;
@@ -34,9 +35,10 @@ pub fn run() -> anyhow::Result<()> {
 fn samples() -> Checks {
     let path = std::env::current_exe().unwrap_or_default().display().to_string();
     Checks {
-        ports: vec![PortCheck { port: Some(1988), tags: Tags::NONE }],
+        ports: vec![PortCheck { port: Some(1988), protocol: Protocol::Any, tags: Tags::NONE }],
         processes: vec![ProcessCheck { name: None, cmdline: None, tags: Tags::NONE }],
         directories: vec![DirectoryCheck { path, tags: Tags::NONE }],
+        urls: Vec::new(),
     }
 }
 

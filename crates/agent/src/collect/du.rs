@@ -1,5 +1,5 @@
-//! `du.bs`: what the directories that hbs assigned hold, in bytes; -1 where that is not known. Says nothing until something is
-//! assigned.
+//! `du.bs`: what the directories that hbs assigned, or `checks.directories` names, hold, in bytes; -1 where that is not known.
+//! Says nothing without them.
 //!
 //! The length of every file and, on Linux, directory below a path (`du -bs`), each file once whatever names it has (Linux). A
 //! link counts itself and is never followed, nor is a directory that leads elsewhere (Windows: junctions, mount points). What
@@ -30,7 +30,7 @@ const GRACE: Duration = Duration::from_secs(1);
 
 const BS: Metric = Metric::gauge("du.bs", "B", Sets::ALL, "a walk through the directory")
     .tags(&["path"])
-    .help("assigned by hbs: what a directory holds; -1: not known");
+    .help("assigned by hbs, or of `checks.directories`: what a directory holds; -1: not known");
 
 pub(super) const SPEC: Spec = Spec {
     name: "du",

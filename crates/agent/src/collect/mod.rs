@@ -2,9 +2,9 @@
 //!
 //! A collector is opened once, then asked every step. It reads through [`falcon_sys::Host`], keeps its own earlier
 //! readings, and says numbers with [`Cx::emit`]; what is not declared in its [`Spec::metrics`] cannot be said, but for the
-//! names that the configuration makes (`custom`). It never
-//! asks for the time (`ntp` does, which measures it), never starts a thread that is not an [`crate::isolate`] job (`load`
-//! samples between cycles: it does both), and answers an error only when all of it failed: a part that cannot be read (one
+//! names that the configuration makes (`custom`). It never asks for the time (`ntp` does, which measures it), never starts a
+//! thread that is not an [`crate::isolate`] job (`load` samples between cycles: it does both; threads of `probe` end with their
+//! cycle), and answers an error only when all of it failed: a part that cannot be read (one
 //! mount, one adapter) is left out and reported with [`Cx::problem`]. Things a host may have any number of pass through a
 //! [`Guard`]. What is made once (tags, buffers) is kept: a steady cycle of a collector in [`Lane::Host`] allocates nothing
 //! but the list of its samples.
@@ -16,6 +16,7 @@ pub(crate) mod cpu;
 mod custom;
 pub(crate) mod df;
 pub(crate) mod diskio;
+mod dns;
 mod du;
 mod gpu;
 mod guard;
@@ -28,14 +29,17 @@ mod netif;
 mod netstat;
 mod ntp;
 mod pattern;
+mod ping;
 mod plan;
 mod port;
+mod probe;
 mod proc_num;
 mod process;
 mod service;
 mod snmp;
 mod ss;
 mod sys;
+mod tcp;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -49,12 +53,14 @@ use crate::perf::client::Perf;
 use crate::stats::Stats;
 use ceiling::PerClass;
 pub(crate) use ceiling::{Ceiling, Class, Ledger};
+pub use dns::fuzz_answer as fuzz_dns_answer;
 pub(crate) use du::DEADLINE as DU_DEADLINE;
 pub(crate) use guard::Guard;
 pub use guard::Guarded;
 pub use iis::host_config::fuzz_file as fuzz_host_config;
 pub use ntp::fuzz_answer as fuzz_ntp_answer;
 pub use plan::Plan;
+pub(crate) use probe::DEADLINE as PROBE_DEADLINE;
 
 /// Every collector of this program, in the order in which a cycle asks them.
 pub static ALL: &[Spec] = &[
@@ -81,6 +87,9 @@ pub static ALL: &[Spec] = &[
     port::SPEC,
     proc_num::SPEC,
     du::SPEC,
+    ping::SPEC,
+    tcp::SPEC,
+    dns::SPEC,
 ];
 
 /// What a collector is, apart from its code.
@@ -131,10 +140,12 @@ pub enum Lane {
     Custom,
     /// Walks through directories, which may be large.
     Du,
+    /// Asks hosts of the network.
+    Probe,
 }
 
 impl Lane {
-    pub const ALL: [Lane; 10] = [
+    pub const ALL: [Lane; 11] = [
         Lane::Host,
         Lane::Df,
         Lane::Disk,
@@ -145,6 +156,7 @@ impl Lane {
         Lane::Mssql,
         Lane::Custom,
         Lane::Du,
+        Lane::Probe,
     ];
 
     pub fn name(self) -> &'static str {
@@ -159,6 +171,7 @@ impl Lane {
             Lane::Mssql => "mssql",
             Lane::Custom => "custom",
             Lane::Du => "du",
+            Lane::Probe => "probe",
         }
     }
 

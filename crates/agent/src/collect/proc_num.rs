@@ -1,4 +1,4 @@
-//! `proc.num`: how many processes fit what hbs assigned. Says nothing until something is assigned.
+//! `proc.num`: how many processes fit what hbs assigned, or `checks.processes` names. Says nothing without them.
 //!
 //! Linux: a process has a command line, so threads of the kernel are none; `name` is all of what the kernel keeps of its name
 //! (15 bytes), `cmdline` a part of its arguments with nothing between them (`java -c x` is `java-cx`), as the Go agent compares
@@ -23,7 +23,7 @@ const NUM: Metric = Metric::gauge(
     "/proc/PID/comm, cmdline; SYSTEM_PROCESS_INFORMATION and the command line of each process",
 )
 .tags(&["name", "cmdline"])
-.help("assigned by hbs: processes of this name whose command line has this in it");
+.help("assigned by hbs, or of `checks.processes`: processes of this name whose command line has this in it");
 
 /// What Linux keeps of a name.
 const COMM: usize = 15;

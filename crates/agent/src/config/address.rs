@@ -45,6 +45,16 @@ pub(super) fn collect(
     addresses
 }
 
+/// One address; without a default the port has to be there.
+pub(super) fn to_connect(written: &str, default_port: Option<u16>) -> Result<String, &'static str> {
+    let (address, remark) = normalise(written.trim(), default_port.unwrap_or(1), CONNECT)?;
+    match (default_port, remark) {
+        (None, Some("has no port")) => Err("expected host:port, and there is no port"),
+        (_, Some("has no host")) => Err("expected host:port, and there is no host"),
+        _ => Ok(address),
+    }
+}
+
 /// An address to listen on: like the others, but the host may be missing, and a number alone is a port.
 pub(super) fn listen(written: &str, default_port: u16) -> Result<(String, Option<&'static str>), &'static str> {
     let written = written.trim();
@@ -150,6 +160,16 @@ mod tests {
                 "\"c:99999\" is left out: the port must be a number from 1 to 65535"
             ]
         );
+    }
+
+    #[test]
+    fn an_address_of_a_check_is_whole() {
+        assert_eq!(to_connect(" db:3306", None), Ok("db:3306".to_owned()));
+        assert_eq!(to_connect("::1", Some(53)), Ok("[::1]:53".to_owned()));
+        for (bad, port) in [("db", None), (":80", None), (":80", Some(53)), ("db:x", Some(53)), ("http://db", Some(53))]
+        {
+            assert!(to_connect(bad, port).is_err(), "{bad}");
+        }
     }
 
     #[test]

@@ -1,8 +1,8 @@
 //! Every default of the configuration, and the ranges values are held to.
 
 use super::{
-    Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Level, Log, Mssql, NameSet, Perf,
-    Plugin, Queue, Reload, RepoUrl, Secret, Service, Tls, Transfer,
+    Alive, Checks, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Level, Log, Mssql, NameSet,
+    Perf, Plugin, Queue, Reload, RepoUrl, Secret, Service, Tls, Transfer,
 };
 
 pub(super) const TRANSFER_PORT: u16 = 8433;
@@ -90,6 +90,7 @@ pub(super) fn file() -> Config {
             switches: [].into(),
         },
         service: Service { names: Vec::new(), alive: alive(Dialect::Falcon) },
+        checks: Checks::default(),
         default_tags: [].into(),
         ignore: [].into(),
         state_dir: String::new(),

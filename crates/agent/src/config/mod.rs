@@ -9,6 +9,7 @@
 //! AutohomeRadar/Windows-Agent and of freedomkk-qfeng/windows-agent.
 
 mod address;
+pub mod checks;
 mod counters;
 mod defaults;
 mod encoding;
@@ -22,6 +23,7 @@ mod report;
 mod secret;
 #[cfg(test)]
 mod tests;
+mod url;
 mod validate;
 
 use std::collections::{BTreeMap, BTreeSet};
@@ -29,6 +31,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use serde::ser::SerializeMap;
 use serde::{Serialize, Serializer};
 
+pub use checks::Checks;
 pub use counters::CounterSet;
 pub(crate) use counters::INSTANCE;
 pub use load::{FILE_LIMIT, Loaded, NOTES_DIR, Source, load, parse};
@@ -37,6 +40,7 @@ pub use network::Network;
 pub use overlay::{OVERLAY_DIR, Overlay, Parsed, Seen, parse_over};
 pub use report::{ConfigError, Warning};
 pub use secret::{RepoUrl, Secret};
+pub(crate) use url::WebAddress;
 
 /// What the configuration is told of the collectors, so that it can name what is misspelt.
 #[derive(Clone, Debug, Default)]
@@ -92,6 +96,8 @@ pub struct Config {
     pub http: Http,
     pub collector: Collector,
     pub service: Service,
+    /// What is checked without hbs.
+    pub checks: Checks,
     pub default_tags: BTreeMap<String, String>,
     /// Names of collected metrics that are not sent.
     #[serde(serialize_with = "as_map")]

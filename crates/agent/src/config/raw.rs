@@ -24,6 +24,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "http",
             "collector",
             "service",
+            "checks",
             "default_tags",
             "ignore",
             "state_dir",
@@ -58,6 +59,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
         ],
     ),
     ("service", &["names", "alive"]),
+    ("checks", &["ports", "processes", "directories", "urls", "ping", "tcp", "dns"]),
     ("reload", &["watch"]),
     ("guard", &["enabled", "memory_mb", "cpu_percent"]),
     ("log", &["file", "max_mb", "keep", "level"]),
@@ -68,6 +70,17 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
 
 /// Keys of an entry of `collector.counters`.
 pub(super) const COUNTER_KEYS: &[&str] = &["object", "counters", "instances", "exclude", "metric", "tags"];
+
+/// Keys of the entries of the lists in `checks`; the first is what an entry that is no object says.
+pub(super) const CHECK_KEYS: &[(&str, &[&str])] = &[
+    ("ports", &["port", "protocol"]),
+    ("processes", &["name", "cmdline"]),
+    ("directories", &["path"]),
+    ("urls", &["url", "name", "method", "status", "body", "timeout", "verify"]),
+    ("ping", &["host", "count", "timeout"]),
+    ("tcp", &["address", "timeout"]),
+    ("dns", &["name", "server", "type", "timeout"]),
+];
 
 type Maybe<T> = Option<Spot<T>>;
 type Strings = Option<Vec<Spot<String>>>;
@@ -85,6 +98,7 @@ pub(super) struct Raw {
     pub http: RawHttp,
     pub collector: RawCollector,
     pub service: RawService,
+    pub checks: RawChecks,
     pub default_tags: Vec<Spot<RawTag>>,
     /// Metric and whether it is ignored: of the map form, or of the array form, where all are.
     pub ignore: Vec<Spot<(String, bool)>>,
@@ -200,6 +214,38 @@ pub(super) struct RawService {
     pub alive: Maybe<String>,
 }
 
+#[derive(Clone, Debug, Default)]
+pub(super) struct RawChecks {
+    pub ports: Vec<Spot<RawCheck>>,
+    pub processes: Vec<Spot<RawCheck>>,
+    pub directories: Vec<Spot<RawCheck>>,
+    pub urls: Vec<Spot<RawCheck>>,
+    pub ping: Vec<Spot<RawCheck>>,
+    pub tcp: Vec<Spot<RawCheck>>,
+    pub dns: Vec<Spot<RawCheck>>,
+}
+
+/// An entry of any of the lists, each of which has its own [`CHECK_KEYS`].
+#[derive(Clone, Debug, Default)]
+pub(super) struct RawCheck {
+    pub port: Maybe<String>,
+    pub protocol: Maybe<String>,
+    pub name: Maybe<String>,
+    pub cmdline: Maybe<String>,
+    pub path: Maybe<String>,
+    pub url: Maybe<String>,
+    pub method: Maybe<String>,
+    pub status: Strings,
+    pub body: Maybe<String>,
+    pub timeout: Maybe<i64>,
+    pub verify: Maybe<bool>,
+    pub host: Maybe<String>,
+    pub count: Maybe<i64>,
+    pub address: Maybe<String>,
+    pub server: Maybe<String>,
+    pub record: Maybe<String>,
+}
+
 #[derive(Clone, Debug)]
 pub(super) struct RawTag {
     pub key: String,
@@ -268,6 +314,7 @@ impl Raw {
             "http" => raw.http.read(node, path, report),
             "collector" => raw.collector.read(node, path, known, report),
             "service" => raw.service.read(node, path, report),
+            "checks" => raw.checks.read(node, path, report),
             "default_tags" => read_tags(node, path, &mut raw.default_tags, report),
             "ignore" => raw.read_ignore(node, path, report),
             "guard" => raw.guard.read(node, path, report),
@@ -509,6 +556,89 @@ impl RawService {
             _ => Ok(()),
         })
     }
+}
+
+impl RawChecks {
+    fn read(&mut self, node: &Node<'_>, path: &str, report: &mut Report<'_>) -> Done {
+        section(node, path, report, |report, key, node, path| {
+            let entries = match key {
+                "ports" => &mut self.ports,
+                "processes" => &mut self.processes,
+                "directories" => &mut self.directories,
+                "urls" => &mut self.urls,
+                "ping" => &mut self.ping,
+                "tcp" => &mut self.tcp,
+                "dns" => &mut self.dns,
+                _ => return Ok(()),
+            };
+            let keys = CHECK_KEYS.iter().find(|(list, _)| *list == key).map_or(&[][..], |(_, keys)| keys);
+            let items = match &node.value {
+                Value::Null => return Ok(()),
+                Value::Bool(false) => &[][..],
+                Value::Array(items) => items,
+                _ => std::slice::from_ref(node),
+            };
+            entries.clear();
+            for (n, item) in items.iter().enumerate().filter(|(_, item)| !matches!(item.value, Value::Null)) {
+                let mut value = RawCheck::default();
+                value.read(item, &format!("{path}[{n}]"), keys, report)?;
+                entries.push(Spot { value, at: item.offset });
+            }
+            Ok(())
+        })
+    }
+}
+
+impl RawCheck {
+    fn read(&mut self, node: &Node<'_>, path: &str, keys: &[&'static str], report: &mut Report<'_>) -> Done {
+        match &node.value {
+            Value::Object(_) => {
+                section_with(node, path, keys, report, |report, key, node, path| self.set(key, node, path, report))
+            }
+            Value::String(_) | Value::Number(_) => self.set(keys.first().unwrap_or(&""), node, path, report),
+            _ => Err(report.wrong_type(node, path, "a string or an object")),
+        }
+    }
+
+    fn set(&mut self, key: &str, node: &Node<'_>, path: &str, report: &Report<'_>) -> Done {
+        let slot = match key {
+            "port" => return set(&mut self.port, text_or_number(node, path, report)?),
+            "status" => return set(&mut self.status, texts_or_numbers(node, path, report)?),
+            "timeout" => return set(&mut self.timeout, integer(node, path, report)?),
+            "count" => return set(&mut self.count, integer(node, path, report)?),
+            "verify" => return set(&mut self.verify, boolean(node, path, report)?),
+            "protocol" => &mut self.protocol,
+            "name" => &mut self.name,
+            "cmdline" => &mut self.cmdline,
+            "path" => &mut self.path,
+            "url" => &mut self.url,
+            "method" => &mut self.method,
+            "body" => &mut self.body,
+            "host" => &mut self.host,
+            "address" => &mut self.address,
+            "server" => &mut self.server,
+            "type" => &mut self.record,
+            _ => return Ok(()),
+        };
+        set(slot, text(node, path, report)?)
+    }
+}
+
+fn text_or_number(node: &Node<'_>, path: &str, report: &Report<'_>) -> Result<Maybe<String>, ConfigError> {
+    match &node.value {
+        Value::Number(literal) => Ok(Some(Spot { value: (*literal).to_owned(), at: node.offset })),
+        _ => text(node, path, report),
+    }
+}
+
+fn texts_or_numbers(node: &Node<'_>, path: &str, report: &Report<'_>) -> Result<Strings, ConfigError> {
+    let items = match &node.value {
+        Value::Array(items) => items.as_slice(),
+        _ => std::slice::from_ref(node),
+    };
+    let texts = items.iter().enumerate().map(|(n, item)| text_or_number(item, &format!("{path}[{n}]"), report));
+    let texts: Vec<_> = texts.filter_map(Result::transpose).collect::<Result<_, _>>()?;
+    Ok((!matches!(node.value, Value::Null)).then_some(texts))
 }
 
 fn read_tags(node: &Node<'_>, path: &str, into: &mut Vec<Spot<RawTag>>, report: &Report<'_>) -> Done {

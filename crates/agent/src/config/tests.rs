@@ -1,6 +1,6 @@
 //! The example file, the three dialects' files, and what is said about wrong ones.
 
-use super::raw::{COUNTER_KEYS, KEYS};
+use super::raw::{CHECK_KEYS, COUNTER_KEYS, KEYS};
 use super::*;
 use crate::gojson::{Member, Node, Value};
 
@@ -79,6 +79,22 @@ fn the_manual_has_every_key_of_the_reader() {
     }
     for key in COUNTER_KEYS {
         assert!(manual.lines().any(|line| line.starts_with(&format!("| `{key}` | "))), "{key} of collector.counters");
+    }
+}
+
+#[test]
+fn the_manual_has_every_key_of_a_check() {
+    let manual = include_str!("../../../../docs/configuration.md");
+    let (_, checks) = manual.split_once("| list, and key of its entries |").expect("a table");
+    for (list, keys) in CHECK_KEYS {
+        let (_, after) = checks.split_once(&format!("| `{list}`: ")).unwrap_or_else(|| panic!("{list}"));
+        let cell = |row: &str| row.trim_start_matches("| ").split(" | ").next().unwrap_or_default().to_owned();
+        let cells: Vec<String> = after.lines().map(cell).collect();
+        let next = cells.iter().skip(1).position(|cell| !cell.starts_with('`') || cell.contains("`: `"));
+        let cells = &cells[..=next.expect("an end")];
+        for key in *keys {
+            assert!(cells.iter().any(|cell| cell.contains(&format!("`{key}`"))), "{list}: {key}");
+        }
     }
 }
 

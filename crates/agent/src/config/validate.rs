@@ -11,7 +11,8 @@ use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
     Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Known, Level, Log, Mssql, NameSet,
-    Perf, Plugin, Queue, Reload, RepoUrl, Secret, Service, Switch, Tls, Transfer, address, counters, defaults, network,
+    Perf, Plugin, Queue, Reload, RepoUrl, Secret, Service, Switch, Tls, Transfer, address, checks, counters, defaults,
+    network,
 };
 
 /// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
@@ -34,6 +35,7 @@ pub(super) fn validate(
         http: http(raw.http, default.http, report),
         collector: collector(raw.collector, dialect, known, steps, report)?,
         service: service(raw.service, dialect, report),
+        checks: checks::checks(raw.checks, report),
         default_tags: tags(raw.default_tags, known, report),
         ignore: ignored(raw.ignore),
         state_dir: or(raw.state_dir, default.state_dir),
@@ -92,7 +94,7 @@ fn unsupported(flag: Option<Spot<bool>>, default: bool, path: &str, why: &str, r
 }
 
 /// Held to `min..=max`: what is below becomes `default`, what is above becomes `max`.
-fn bounded<T>(
+pub(super) fn bounded<T>(
     spot: Option<Spot<i64>>,
     (min, max, default): (T, T, T),
     unit: &str,

@@ -10,6 +10,7 @@ mod command;
 mod cpu;
 mod diag;
 mod disk;
+mod echo;
 mod eventlog;
 mod files;
 mod freq;
@@ -43,6 +44,7 @@ pub use account::{
     access_of, account_sid, add_to_group, grant_service_logon, is_administrator, is_reparse_point, owner_of, protect,
     registry_delete_tree, registry_set, registry_text, registry_tree, registry_write_tree, started_by_double_click,
 };
+pub use echo::Echo;
 pub use eventlog::{EventSource, event_source_install, event_source_remove};
 pub use fs::volume_usage;
 pub use host::Host;

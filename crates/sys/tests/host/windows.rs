@@ -164,3 +164,14 @@ fn what_linux_alone_has_is_unsupported() {
     ];
     assert!(refused.iter().all(|e| e.kind() == ErrorKind::Unsupported), "{refused:?}");
 }
+
+// Wine has no Icmp6CreateFile.
+#[test]
+fn an_echo_request_over_ipv6_is_answered_or_refused() {
+    let wait = Duration::from_secs(60);
+    let opened = Echo::open(SocketAddr::from((std::net::Ipv6Addr::LOCALHOST, 0)));
+    if let Some(mut echo) = told_or_refused(opened) {
+        echo.send(wait).unwrap();
+        assert!(echo.receive(Instant::now() + wait).unwrap().is_some());
+    }
+}

@@ -1,0 +1,201 @@
+//! `dns.query.*`: whether the names of `checks.dns` are answered, and how soon. Says nothing without them.
+//!
+//! With a `server` one question goes to it over UDP ([`packet`]), from a port of the system's choice and with a random number; of
+//! the server's addresses the first that answers counts. Without one the system is asked for the name's addresses, by whatever
+//! means it has (`hosts`, DNS, its own memory), on a thread that may be lost.
+
+mod packet;
+
+use std::hash::{BuildHasher, RandomState};
+use std::io;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use super::probe::{Names, Probes, Why, each, end, first_of, report, split};
+use super::{Collector, Context, Cx, Lane, Spec};
+use crate::config::checks::Dns;
+use crate::isolate::{Isolated, LEFT_ALONE, Outcome};
+use crate::model::{Metric, Sets, Tags};
+use crate::stats::Stats;
+pub use packet::fuzz_answer;
+use packet::{Question, Reply};
+
+/// Packets that are read while waiting for the right one.
+const PACKETS: usize = 64;
+/// A name that the system is slower to answer no longer holds up the others.
+const PATIENCE: Duration = Duration::from_millis(200);
+/// What a thread may be late beyond the timeout.
+const GRACE: Duration = Duration::from_millis(500);
+
+const SILENT: &str = "no answer in time";
+const SOURCE: &str = "DNS over UDP (RFC 1035); getaddrinfo";
+
+const UP: Metric = Metric::gauge("dns.query.up", "1", Sets::EXTENDED, SOURCE)
+    .tags(&["name", "server", "type"])
+    .help("of `checks.dns`: 1 where the name has such a record and the answer came in time, else 0; without a server: `system`, `any`");
+const TIME: Metric = Metric::gauge("dns.query.time", "ms", Sets::EXTENDED, SOURCE)
+    .tags(&["name", "server", "type"])
+    .help("until the answer; absent where it is 0");
+
+pub(super) const SPEC: Spec = Spec {
+    name: "dns",
+    check: "",
+    lane: Lane::Probe,
+    rates: false,
+    metrics: &[UP, TIME],
+    options: &[],
+    open: |cx: &Context| {
+        let checks = &cx.config.checks.dns;
+        if checks.is_empty() {
+            return Ok(None);
+        }
+        let (to_system, to_servers): (Vec<&Dns>, Vec<&Dns>) = checks.iter().partition(|check| check.server.is_empty());
+        let of_server = |check: &Dns| ((check.clone(), Question::new(&check.name, check.record)), tags(check));
+        Ok(Some(Box::new(Queries {
+            to_system: Probes::new(to_system.into_iter().map(|check| (check.clone(), tags(check)))),
+            to_servers: Probes::new(to_servers.into_iter().map(of_server)),
+            names: Names::new("dns", cx.stats.clone()),
+            asks: Isolated::new("dns"),
+            stats: cx.stats.clone(),
+        })))
+    },
+};
+
+fn tags(check: &Dns) -> Tags {
+    let (server, record) =
+        if check.server.is_empty() { ("system", "any") } else { (check.server.as_str(), check.record.name()) };
+    Tags::of(&[("name", &check.name), ("server", server), ("type", record)])
+}
+
+struct Queries {
+    to_system: Probes<Dns>,
+    to_servers: Probes<(Dns, Result<Question, String>)>,
+    /// Of servers.
+    names: Names,
+    /// Of the system.
+    asks: Isolated<(io::Result<usize>, Duration)>,
+    stats: Arc<Stats>,
+}
+
+impl Collector for Queries {
+    fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        if !SPEC.metrics.iter().any(|metric| cx.wants(metric)) {
+            return Ok(());
+        }
+        let end = end();
+        self.to_system.remark(cx);
+        self.to_servers.remark(cx);
+        // What the system takes for its own timeouts is left of the time of the others.
+        self.ask_system(cx);
+        self.ask_servers(cx, end);
+        Ok(())
+    }
+}
+
+impl Queries {
+    fn ask_servers(&mut self, cx: &mut Cx<'_>, end: Instant) {
+        let list = &self.to_servers.list;
+        let found = self.names.find(list.iter().map(|((check, _), _)| split(&check.server).0));
+        let jobs: Vec<_> = list.iter().map(|(asked, _)| asked).zip(found).collect();
+        let answers = each(
+            end,
+            &jobs,
+            |((check, _), _)| wait(check),
+            |((check, question), found)| {
+                let question = question.as_ref().map_err(|why| Why::NotMade(why.clone()))?;
+                let addresses = found.as_ref().map_err(|why| match why {
+                    Why::Failed(why) => Why::Failed(format!("of {}: {why}", check.server)),
+                    Why::NotMade(why) => Why::NotMade(why.clone()),
+                })?;
+                first_of(addresses, split(&check.server).1, wait(check), |server, wait| ask(server, question, wait))?
+            },
+        );
+        for (((check, _), tags), answer) in list.iter().zip(answers) {
+            report(cx, (&UP, &TIME), tags, &format!("{} at {}", check.name, check.server), answer);
+        }
+    }
+
+    fn ask_system(&mut self, cx: &mut Cx<'_>) {
+        let list = &self.to_system.list;
+        let Some(longest) = list.iter().map(|(check, _)| wait(check)).max() else { return };
+        let jobs = list.iter().map(|(check, _)| {
+            let name = check.name.clone();
+            let job = move || {
+                let started = Instant::now();
+                let found = (name.as_str(), 0).to_socket_addrs().map(Iterator::count);
+                (found, started.elapsed())
+            };
+            (check.name.clone(), job)
+        });
+        let answers = self.asks.run_all(jobs.collect(), PATIENCE, longest + GRACE);
+        for ((check, tags), (_, outcome)) in list.iter().zip(answers) {
+            let answer = of_system(outcome, wait(check), &self.stats);
+            report(cx, (&UP, &TIME), tags, &check.name, answer);
+        }
+    }
+}
+
+fn wait(check: &Dns) -> Duration {
+    Duration::from_millis(check.timeout.into())
+}
+
+fn of_system(outcome: Outcome<(io::Result<usize>, Duration)>, wait: Duration, stats: &Stats) -> Result<Duration, Why> {
+    let failed = |why: &str| Err(Why::Failed(why.to_owned()));
+    match outcome {
+        Outcome::Done((_, took)) if took > wait => failed(SILENT),
+        Outcome::Done((Ok(0), _)) => failed("it has no address"),
+        Outcome::Done((Ok(_), took)) => Ok(took),
+        Outcome::Done((Err(error), _)) => failed(&error.to_string()),
+        Outcome::Late { newly } => {
+            if newly {
+                stats.collect_hung.add(1);
+            }
+            failed(LEFT_ALONE)
+        }
+        Outcome::Panicked => Err(Why::NotMade("the reader failed by a defect".to_owned())),
+        Outcome::NoThread(why) => Err(Why::NotMade(format!("not asked: {why}"))),
+    }
+}
+
+/// One question to one address; an error within is the server's own answer, after which no other is asked.
+fn ask(server: SocketAddr, question: &Question, wait: Duration) -> Result<Result<Duration, Why>, Why> {
+    let why = |error: io::Error| Why::of(&error);
+    let any: SocketAddr = match server {
+        SocketAddr::V4(_) => (Ipv4Addr::UNSPECIFIED, 0).into(),
+        SocketAddr::V6(_) => (Ipv6Addr::UNSPECIFIED, 0).into(),
+    };
+    // Connected: nothing reaches it but what comes from the server's own address and port.
+    let socket = UdpSocket::bind(any).map_err(why)?;
+    socket.connect(server).map_err(why)?;
+    // Keyed anew by the system for every thread that asks: nobody else can tell it beforehand.
+    let [a, b, ..] = RandomState::new().hash_one(server).to_be_bytes();
+    let id = u16::from_be_bytes([a, b]);
+    let asked = Instant::now();
+    socket.send(&question.packet(id)).map_err(why)?;
+    let mut refusal = SILENT;
+    let mut buffer = [0; 4096];
+    for _ in 0..PACKETS {
+        let left = wait.saturating_sub(asked.elapsed());
+        if left.is_zero() {
+            break;
+        }
+        socket.set_read_timeout(Some(left)).map_err(why)?;
+        let length = match socket.recv(&mut buffer) {
+            Ok(length) => length,
+            Err(error) if matches!(error.kind(), io::ErrorKind::WouldBlock | io::ErrorKind::TimedOut) => break,
+            Err(error) if error.kind() == io::ErrorKind::Interrupted => continue,
+            Err(error) => return Err(why(error)),
+        };
+        let took = asked.elapsed();
+        match question.read(buffer.get(..length).unwrap_or_default(), id) {
+            Reply::Found => return Ok(Ok(took)),
+            Reply::None(why) => return Ok(Err(Why::Failed(why))),
+            Reply::Foreign(what) => refusal = what,
+        }
+    }
+    Err(Why::Failed(refusal.to_owned()))
+}
+
+#[cfg(test)]
+mod tests;
