@@ -6,6 +6,7 @@
 //! it is implemented.
 
 mod bed;
+mod checks;
 mod collected;
 mod losses;
 mod row;
@@ -23,7 +24,8 @@ use row::Row;
 #[test]
 fn every_key_has_a_row() {
     let bed = Bed::new();
-    let tables: [Vec<Row>; 4] = [collected::rows(&bed), servers::rows(&bed), site::rows(&bed), shown::rows()];
+    let tables: [Vec<Row>; 5] =
+        [collected::rows(&bed), checks::rows(&bed), servers::rows(&bed), site::rows(&bed), shown::rows()];
     let rows: Vec<&str> = tables.iter().flatten().map(|row| row.key).collect();
     let unique: BTreeSet<&str> = rows.iter().copied().collect();
     assert_eq!(unique.len(), rows.len(), "a key has two rows");
@@ -39,6 +41,12 @@ fn every_key_has_a_row() {
 fn what_is_collected_and_how_it_is_named() {
     let bed = Bed::new();
     bed.walk(&collected::rows(&bed));
+}
+
+#[test]
+fn what_is_checked() {
+    let bed = Bed::new();
+    bed.walk(&checks::rows(&bed));
 }
 
 #[test]
