@@ -1,7 +1,7 @@
 //! The programs that steps need: found, or installed where that can be done without asking.
 //!
-//! Debian packages come through apt-get, cargo's own tools go to `target/tools`. What can be had neither way is listed
-//! by name and nothing is run.
+//! Debian packages come through apt-get, cargo's and Python's tools go to `target/tools`. What can be had neither way is
+//! listed by name and nothing is run.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -26,6 +26,10 @@ pub enum Need {
     Namespace,
     CargoDeny,
     CargoFuzz,
+    /// With what makes virtual environments.
+    Python,
+    Schemathesis,
+    Chromium,
 }
 
 impl Need {
@@ -40,6 +44,9 @@ impl Need {
             Self::Namespace => in_path("ip") && in_path("unshare") && in_path("setpriv"),
             Self::CargoDeny => DENY.is_here(ws),
             Self::CargoFuzz => FUZZ.is_here(ws),
+            Self::Python => Run::new(PYTHON).args(["-c", "import ensurepip, venv"]).succeeds(),
+            Self::Schemathesis => SCHEMATHESIS.is_here(ws),
+            Self::Chromium => in_path(CHROMIUM),
         }
     }
 
@@ -52,7 +59,9 @@ impl Need {
             Self::Go => &["golang-go"],
             Self::Cxx => &["g++"],
             Self::Namespace => &["iproute2", "util-linux"],
-            Self::CargoDeny | Self::CargoFuzz => &[],
+            Self::Python => &["python3", "python3-venv"],
+            Self::Chromium => &["chromium"],
+            Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis => &[],
         }
     }
 
@@ -68,6 +77,9 @@ impl Need {
             Self::Namespace => "iproute2 and util-linux: ip, unshare, setpriv",
             Self::CargoDeny => "cargo-deny, which cargo install builds",
             Self::CargoFuzz => "cargo-fuzz, which cargo install builds",
+            Self::Python => "Python 3.10 or later with venv and ensurepip: python3",
+            Self::Schemathesis => "schemathesis, which pip installs",
+            Self::Chromium => "the browser Chromium: chromium",
         }
     }
 }
@@ -107,10 +119,54 @@ impl CargoTool {
     }
 }
 
+pub const PYTHON: &str = "python3";
+pub const CHROMIUM: &str = "chromium";
+
+/// A program that pip installs into a virtual environment of its own, in the versions that a file names.
+pub struct PythonTool {
+    name: &'static str,
+    /// From the root of the clone.
+    requirements: &'static str,
+}
+
+pub const SCHEMATHESIS: PythonTool =
+    PythonTool { name: "schemathesis", requirements: "xtask/schemathesis/requirements.txt" };
+
+impl PythonTool {
+    pub fn path(&self, ws: &Workspace) -> PathBuf {
+        self.folder(ws).join("bin").join(self.name)
+    }
+
+    fn folder(&self, ws: &Workspace) -> PathBuf {
+        ws.target("tools/python").join(self.name)
+    }
+
+    /// What is installed, in the words of the file that was asked for.
+    fn record(&self, ws: &Workspace) -> PathBuf {
+        self.folder(ws).join("installed.txt")
+    }
+
+    fn is_here(&self, ws: &Workspace) -> bool {
+        let installed = fs::read_to_string(self.record(ws)).ok();
+        installed.is_some() && installed == ws.read(self.requirements).ok() && self.path(ws).exists()
+    }
+
+    fn install(&self, ws: &Workspace) -> Result<()> {
+        println!("installing {} into target/tools", self.name);
+        let folder = self.folder(ws);
+        Run::new(PYTHON).args(["-m", "venv", "--clear"]).arg(&folder).show()?;
+        let pip = Run::new(folder.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", "-r"]);
+        pip.arg(ws.path(self.requirements)).show()?;
+        // Last: what was broken off is not here.
+        fs::copy(ws.path(self.requirements), self.record(ws))?;
+        Ok(())
+    }
+}
+
 /// Finds or installs everything in `needs`.
 ///
 /// # Errors
-/// Lists what is missing and cannot be installed, or passes on what apt-get or cargo install said.
+/// Lists what is missing and cannot be installed, or passes on what apt-get, cargo install or pip said.
 pub fn ensure(ws: &Workspace, needs: &BTreeSet<Need>) -> Result<()> {
     let missing = |needs: &BTreeSet<Need>| -> Vec<Need> { needs.iter().copied().filter(|n| !n.is_here(ws)).collect() };
     let packages: BTreeSet<&str> = missing(needs).iter().flat_map(|need| need.debian_packages()).copied().collect();
@@ -121,6 +177,9 @@ pub fn ensure(ws: &Workspace, needs: &BTreeSet<Need>) -> Result<()> {
         if needs.contains(&need) && !tool.is_here(ws) {
             tool.install(ws)?;
         }
+    }
+    if needs.contains(&Need::Schemathesis) && !SCHEMATHESIS.is_here(ws) && Need::Python.is_here(ws) {
+        SCHEMATHESIS.install(ws)?;
     }
     let lacking = missing(needs);
     if !lacking.is_empty() {
@@ -203,6 +262,24 @@ mod tests {
         };
         assert!(!record("0.1.0"));
         assert!(record(DENY.version));
+        fs::remove_dir_all(dir).unwrap();
+    }
+
+    #[test]
+    fn python_packages_of_other_versions_are_installed_anew() {
+        let dir = std::env::temp_dir().join(format!("xtask-python-{}", std::process::id()));
+        let ws = Workspace { root: dir.clone() };
+        let write = |path: PathBuf, text: &str| {
+            fs::create_dir_all(path.parent().unwrap()).unwrap();
+            fs::write(path, text).unwrap();
+        };
+        write(ws.path(SCHEMATHESIS.requirements), "schemathesis==2\n");
+        write(SCHEMATHESIS.path(&ws), "");
+        assert!(!SCHEMATHESIS.is_here(&ws), "broken off");
+        write(SCHEMATHESIS.record(&ws), "schemathesis==1\n");
+        assert!(!SCHEMATHESIS.is_here(&ws));
+        write(SCHEMATHESIS.record(&ws), "schemathesis==2\n");
+        assert!(SCHEMATHESIS.is_here(&ws));
         fs::remove_dir_all(dir).unwrap();
     }
 }

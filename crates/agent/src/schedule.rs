@@ -21,7 +21,7 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::clock::{AgentClock, Now};
-use crate::collect::{Context, DU_DEADLINE, Lane, PROBE_DEADLINE, Plan};
+use crate::collect::{Context, DU_DEADLINE, Lane, PROBE_DEADLINE, Plan, url_deadline};
 use crate::isolate::Worker;
 use crate::model::{Sample, Tick};
 use crate::tick::{MAX_WITHHOLD_MS, Timetable};
@@ -107,6 +107,8 @@ impl LaneTask {
             Lane::Du => DU_DEADLINE + Duration::from_secs(5),
             // Names and addresses are given up by the unit before this; three such units are through within a minute.
             Lane::Probe => PROBE_DEADLINE,
+            // Alone in its lane. Every request ends before this.
+            Lane::Url => url_deadline(self.step) + Duration::from_secs(5),
             // Alone in its lane. A driver that no other program keeps awake wakes each device for some seconds.
             Lane::Gpu => (2 * quarter).clamp(Duration::from_secs(5), Duration::from_secs(30)),
         }

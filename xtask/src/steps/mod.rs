@@ -1,5 +1,6 @@
 //! The steps of `cargo xtask test`: the list is the order.
 
+mod api;
 mod artefacts;
 mod fuzz;
 mod go;
@@ -131,6 +132,20 @@ pub const STEPS: &[Step] = &[
         needs: &[Need::SourceRust, Need::Go],
         uses: &["dist-linux", "peer"],
         run: tests::interop_linux,
+    },
+    Step {
+        name: "api",
+        about: "schemathesis finds no answer of the Linux executable that docs/openapi.json does not describe",
+        needs: &[Need::SourceRust, Need::Python, Need::Schemathesis],
+        uses: &["dist-linux"],
+        run: api::run,
+    },
+    Step {
+        name: "browser",
+        about: "no page of another site in Chromium ends or reloads the Linux executable",
+        needs: &[Need::SourceRust, Need::Chromium],
+        uses: &["dist-linux"],
+        run: tests::browser,
     },
     Step {
         name: "faults-linux",

@@ -11,11 +11,12 @@ use super::Cx;
 use crate::child::Run;
 use crate::ledger::Passed;
 use crate::toolchain::{Std, cargo};
+use crate::tools::CHROMIUM;
 use crate::wine::{self, Session};
 use crate::workspace::{PERF_FIXTURE, PRODUCT};
 
-/// Integration tests that drive a finished executable and the Go peer; they have steps of their own.
-pub const HARNESSED: [&str; 4] = ["faults", "interop", "perf", "service"];
+/// Integration tests that drive a finished executable with the Go peer or a browser; they have steps of their own.
+pub const HARNESSED: [&str; 5] = ["browser", "faults", "interop", "perf", "service"];
 
 /// Tests of `faults` that make file systems of their own.
 const MOUNTED: &str = "mounted::";
@@ -56,6 +57,12 @@ pub fn unit_windows(cx: &Cx<'_>) -> Result<Passed> {
 
 pub fn interop_linux(cx: &Cx<'_>) -> Result<Passed> {
     Ok(Passed::tests(count(harnessed(cx, "interop").env("FALCON_AGENT_EXE", cx.ws.linux_exe()))?))
+}
+
+pub fn browser(cx: &Cx<'_>) -> Result<Passed> {
+    let test = harnessed(cx, "browser").env("FALCON_AGENT_EXE", cx.ws.linux_exe()).env("FALCON_BROWSER", CHROMIUM);
+    // One at a time: each has processes enough of its own.
+    Ok(Passed::tests(count(test.args(["--", "--test-threads=1"]))?))
 }
 
 pub fn faults_linux(cx: &Cx<'_>) -> Result<Passed> {

@@ -14,15 +14,14 @@ use anyhow::{Context as _, bail, ensure};
 use clap::ValueEnum;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
-use hyper::client::conn::http1;
 use hyper::{Method, Request, StatusCode, header};
-use hyper_util::rt::TokioIo;
 use serde_json::Value;
-use tokio::net::TcpStream;
 
 use crate::app::{QUEUE_DIR, runtime};
 use crate::clock;
 use crate::config::Loaded;
+use crate::falcon::connection::tcp;
+use crate::http::client;
 use crate::http::queue::{PROOF, PROOF_FILE};
 use crate::log::span;
 use crate::queue::log::{Log, Verified};
@@ -119,9 +118,8 @@ async fn call(loaded: &Loaded, what: What, proof: Option<&Proof>, patience: Dura
 async fn request(loaded: &Loaded, what: What, proof: Option<&Proof>) -> anyhow::Result<(StatusCode, Bytes)> {
     ensure!(!loaded.config.http.tls.is_on(), "the agent speaks TLS alone (http.tls), and this verb does not");
     let address = address(&loaded.config.http.listen).await?;
-    let stream = TcpStream::connect(address).await.with_context(|| format!("no agent answers on {address}"))?;
-    let (mut sender, connection) = http1::handshake(TokioIo::new(stream)).await?;
-    tokio::spawn(connection);
+    let stream = tcp(address).await.with_context(|| format!("no agent answers on {address}"))?;
+    let (mut sender, mut connection) = client::open(stream).await?;
     let method = if what == What::Purge { Method::POST } else { Method::GET };
     let mut request = Request::builder().method(method).uri(what.path()).header(header::HOST, address.to_string());
     let token = &loaded.config.http.token;
@@ -131,11 +129,15 @@ async fn request(loaded: &Loaded, what: What, proof: Option<&Proof>) -> anyhow::
     if let Some(proof) = proof {
         request = request.header(PROOF, &proof.name);
     }
-    let answer = sender.send_request(request.body(Empty::<Bytes>::new())?).await?;
-    let status = answer.status();
-    let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
-    let body = body.map_err(|error| anyhow::anyhow!("the agent's answer broke off: {error}"))?;
-    Ok((status, body.to_bytes()))
+    let request = request.body(Empty::new())?;
+    let answer = async {
+        let answer = sender.send_request(request).await?;
+        let status = answer.status();
+        let body = Limited::new(answer.into_body(), MOST_BYTES).collect().await;
+        let body = body.map_err(|error| anyhow::anyhow!("the agent's answer broke off: {error}"))?;
+        Ok((status, body.to_bytes()))
+    };
+    client::driven(&mut connection, answer).await
 }
 
 /// Where an agent that listens like this is reached from its own host.

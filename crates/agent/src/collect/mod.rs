@@ -40,6 +40,7 @@ mod snmp;
 mod ss;
 mod sys;
 mod tcp;
+mod url;
 
 use std::borrow::Cow;
 use std::sync::Arc;
@@ -61,6 +62,7 @@ pub use iis::host_config::fuzz_file as fuzz_host_config;
 pub use ntp::fuzz_answer as fuzz_ntp_answer;
 pub use plan::Plan;
 pub(crate) use probe::DEADLINE as PROBE_DEADLINE;
+pub(crate) use url::deadline as url_deadline;
 
 /// Every collector of this program, in the order in which a cycle asks them.
 pub static ALL: &[Spec] = &[
@@ -90,6 +92,7 @@ pub static ALL: &[Spec] = &[
     ping::SPEC,
     tcp::SPEC,
     dns::SPEC,
+    url::SPEC,
 ];
 
 /// What a collector is, apart from its code.
@@ -142,10 +145,12 @@ pub enum Lane {
     Du,
     /// Asks hosts of the network.
     Probe,
+    /// Asks web servers, which may be slow.
+    Url,
 }
 
 impl Lane {
-    pub const ALL: [Lane; 11] = [
+    pub const ALL: [Lane; 12] = [
         Lane::Host,
         Lane::Df,
         Lane::Disk,
@@ -157,6 +162,7 @@ impl Lane {
         Lane::Custom,
         Lane::Du,
         Lane::Probe,
+        Lane::Url,
     ];
 
     pub fn name(self) -> &'static str {
@@ -172,6 +178,7 @@ impl Lane {
             Lane::Custom => "custom",
             Lane::Du => "du",
             Lane::Probe => "probe",
+            Lane::Url => "url",
         }
     }
 

@@ -18,7 +18,7 @@ pub struct Network {
 
 impl Network {
     /// `10.0.0.0/8`, `192.168.1.5`, `fd00::/8`. An IPv4 address written as IPv6 (`::ffff:10.0.0.1`) is the IPv4 address.
-    fn parse(written: &str) -> Option<Network> {
+    pub(crate) fn parse(written: &str) -> Option<Network> {
         let (address, prefix) = match written.split_once('/') {
             Some((address, prefix)) => (address, Some(prefix.parse::<u8>().ok()?)),
             None => (written, None),

@@ -24,10 +24,10 @@ use std::time::Duration;
 use tokio::time::{Instant, timeout};
 
 use self::dial::Dialler;
-pub use self::dial::{Connect, Connecting, Io, Stream};
+pub use self::dial::{Connect, Connecting, Io, Stream, tcp};
 pub use self::health::{AddrState, Board, Health, State};
 use self::home::Home;
-use self::names::Names;
+pub(crate) use self::names::Names;
 pub use self::watch::{Named, Transfers, Watch};
 use super::rpc::{Client, Error};
 

@@ -5,8 +5,8 @@
 //! * With `http.token`, everything but `/health` needs it.
 //!
 //! * What shows or changes the agent itself asks for more: an address of this host, of hbs's list or of `http.admin_allow`,
-//!   from which nothing was forwarded; and of a browser, that a page of this host or its user asks. Others are told
-//!   `no privilege`.
+//!   from which nothing was forwarded; and of a browser, that a page of this host asks or, only to see, its user. Others are
+//!   told `no privilege`.
 //!
 //! Addresses (`http.allow`) are looked at when a client connects. What a proxy says of its client (`X-Forwarded-*`) is
 //! believed nowhere: anybody can write it. Sources: the Fetch standard (Origin, Sec-Fetch-*), RFC 6750, RFC 7617.
@@ -22,7 +22,7 @@ use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
 use subtle::ConstantTimeEq;
 
-use super::admin::{is_for_few, no_privilege};
+use super::admin::{self, is_for_few, no_privilege};
 use super::answer::{Refused, wants_json};
 use super::serve::Client;
 use super::{HEALTH, Site};
@@ -65,7 +65,7 @@ pub(super) async fn few(
         site.stats.http_denied.add(1);
         return no_privilege(StatusCode::OK);
     }
-    if !is_own(request.uri(), request.headers()) {
+    if !is_own(request.uri(), request.headers(), admin::changes(path)) {
         site.stats.http_denied.add(1);
         return no_privilege(StatusCode::FORBIDDEN);
     }
@@ -79,13 +79,15 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
     SIGNS.iter().any(|name| headers.contains_key(*name))
 }
 
-/// Whether a program asks, or a browser for its user or a page of this host. An image or a link of another page brings no
-/// `Origin`, and to a plain name old browsers send no `Sec-Fetch-Site`: of a browser that does not say, it is not believed.
-/// PowerShell calls itself `Mozilla/` and is none.
-fn is_own(uri: &Uri, headers: &HeaderMap) -> bool {
+/// Whether a program asks, or a browser for a page of this host or, where that changes nothing, for its user. An image or a link
+/// of another page brings no `Origin`, and to a plain name old browsers send no `Sec-Fetch-Site`: of a browser that does not
+/// say, it is not believed. PowerShell calls itself `Mozilla/` and is none.
+fn is_own(uri: &Uri, headers: &HeaderMap, changes: bool) -> bool {
     let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
     let site = text("sec-fetch-site");
-    if site.is_some_and(|site| !matches!(site, "same-origin" | "none")) {
+    // `none` is what a user typed, a link in a mail, and wherever the server of another site sent either of them.
+    let user = site == Some("none") && !changes;
+    if site.is_some_and(|site| site != "same-origin") && !user {
         return false;
     }
     let asked = uri.authority().map(|authority| authority.as_str()).or_else(|| text("host")).unwrap_or_default();
@@ -229,7 +231,7 @@ mod tests {
     fn what_changes_the_agent_is_asked_for_by_programs_and_pages_of_this_host() {
         const AGENT: (&str, &str) = ("user-agent", "Mozilla/5.0 (X11)");
         const HOST: (&str, &str) = ("host", "h:1988");
-        let own = |pairs: &[(&'static str, &str)]| is_own(&Uri::from_static("/exit"), &headers(pairs));
+        let own = |pairs: &[(&'static str, &str)]| is_own(&Uri::from_static("/exit"), &headers(pairs), true);
         let powershell = "Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.17763.1";
         for right in [
             &[HOST][..],
@@ -239,7 +241,6 @@ mod tests {
             &[HOST, AGENT, ("referer", "http://h:1988/")],
             &[HOST, AGENT, ("origin", "http://h:1988")],
             &[HOST, AGENT, ("sec-fetch-site", "same-origin")],
-            &[HOST, AGENT, ("sec-fetch-site", "none")],
         ] {
             assert!(own(right), "{right:?}");
         }
@@ -251,9 +252,13 @@ mod tests {
             &[HOST, AGENT, ("sec-fetch-site", "same-site"), ("referer", "http://h:1988/")],
             &[HOST, AGENT, ("sec-fetch-site", "same-origin"), ("origin", "null")],
             &[HOST, ("user-agent", "curl/8"), ("sec-fetch-site", "cross-site")],
+            // A user who typed the address of a site whose server redirects here: Chromium says the same of both.
+            &[HOST, AGENT, ("sec-fetch-site", "none")],
         ] {
             assert!(!own(wrong), "{wrong:?}");
         }
+        let typed = headers(&[HOST, AGENT, ("sec-fetch-site", "none")]);
+        assert!(is_own(&Uri::from_static("/config"), &typed, false), "to see it");
     }
 
     #[test]

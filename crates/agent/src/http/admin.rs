@@ -43,6 +43,11 @@ pub(super) fn is_for_few(path: &str) -> bool {
     [EXIT, CONFIG, RELOAD].contains(&path)
 }
 
+/// Whether the agent is another after it.
+pub(super) fn changes(path: &str) -> bool {
+    [EXIT, RELOAD].contains(&path)
+}
+
 /// What the others get.
 pub(super) fn no_privilege(status: StatusCode) -> Response {
     let mut response = plain("no privilege");

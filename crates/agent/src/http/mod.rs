@@ -10,6 +10,7 @@ mod admin;
 mod answer;
 mod api;
 mod budget;
+pub(crate) mod client;
 pub mod health;
 mod impatient;
 mod listen;
@@ -21,7 +22,7 @@ mod slots;
 pub mod status;
 #[cfg(test)]
 mod tests;
-mod tls;
+pub(crate) mod tls;
 
 use std::net::IpAddr;
 use std::path::Path;
@@ -32,7 +33,7 @@ use axum::Router;
 use axum::extract::{Request, State};
 use axum::http::StatusCode;
 use axum::middleware;
-use axum::routing::any;
+use axum::routing::{MethodRouter, any};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
@@ -161,27 +162,36 @@ impl Http {
     }
 }
 
-/// What is answered under which path.
+/// A path and what answers there, to any method: the Go agent looks at none.
+type Route = (&'static str, MethodRouter<Arc<Site>>);
+
+/// What is answered under which path. `docs/openapi.json` describes these paths, all of them and no others.
+fn routes() -> impl Iterator<Item = Route> {
+    let own: [Route; 14] = [
+        ("/", any(status::page)),
+        ("/index.html", any(admin::index)),
+        (HEALTH, any(health::handle)),
+        ("/version", any(|State(site): State<Arc<Site>>| async move { plain(&site.identity.version) })),
+        ("/workdir", any(admin::workdir)),
+        ("/ips", any(admin::ips)),
+        (admin::EXIT, any(admin::exit)),
+        (admin::CONFIG, any(admin::config)),
+        (admin::RELOAD, any(admin::reload)),
+        ("/run", any(admin::run)),
+        ("/v1/push", any(push::handle)),
+        ("/queue", any(queue::status)),
+        ("/queue/verify", any(queue::verify)),
+        ("/queue/purge", any(queue::purge)),
+    ];
+    own.into_iter().chain(api::routes())
+}
+
 pub fn router(site: Arc<Site>) -> Router {
-    let few = Router::new()
-        .route(admin::EXIT, any(admin::exit))
-        .route(admin::CONFIG, any(admin::config))
-        .route(admin::RELOAD, any(admin::reload))
-        .route_layer(middleware::from_fn_with_state(site.clone(), access::few));
-    Router::new()
-        .merge(few)
-        .merge(api::routes())
-        .route("/ips", any(admin::ips))
-        .route("/workdir", any(admin::workdir))
-        .route("/run", any(admin::run))
-        .route("/index.html", any(admin::index))
-        .route("/", any(status::page))
-        .route(HEALTH, any(health::handle))
-        .route("/version", any(|State(site): State<Arc<Site>>| async move { plain(&site.identity.version) }))
-        .route("/v1/push", any(push::handle))
-        .route("/queue", any(queue::status))
-        .route("/queue/verify", any(queue::verify))
-        .route("/queue/purge", any(queue::purge))
+    let few = middleware::from_fn_with_state(site.clone(), access::few);
+    let routed = routes().fold(Router::new(), |router, (path, answer)| {
+        router.route(path, if admin::is_for_few(path) { answer.layer(few.clone()) } else { answer })
+    });
+    routed
         .fallback(|request: Request| async move {
             Refused::new(StatusCode::NOT_FOUND, "404 page not found").answer(wants_json(request.headers()))
         })

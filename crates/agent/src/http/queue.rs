@@ -10,7 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::extract::{Request, State};
-use axum::http::{Method, StatusCode};
+use axum::http::{HeaderValue, Method, StatusCode, header};
 use axum::response::Response;
 use serde_json::{Value, json};
 
@@ -56,7 +56,10 @@ pub async fn verify(State(site): State<Arc<Site>>) -> Response {
 
 pub async fn purge(State(site): State<Arc<Site>>, request: Request) -> Response {
     if request.method() != Method::POST {
-        return Refused::new(StatusCode::METHOD_NOT_ALLOWED, "POST, as `falcon-agent queue purge` does").answer(true);
+        let refused = Refused::new(StatusCode::METHOD_NOT_ALLOWED, "POST, as `falcon-agent queue purge` does");
+        let mut refused = refused.answer(true);
+        refused.headers_mut().insert(header::ALLOW, HeaderValue::from_static("POST"));
+        return refused;
     }
     let proof = request.headers().get(PROOF).and_then(|value| value.to_str().ok()).unwrap_or_default().to_owned();
     if !is_name(&proof) {

@@ -24,6 +24,7 @@ use super::impatient::Impatient;
 use super::listen::{Port, bind_patiently};
 use super::slots::{Got, Place, Slots, Stage};
 use super::tls;
+use crate::app::task;
 use crate::config::Http;
 use crate::stats::Stats;
 
@@ -141,7 +142,7 @@ impl Door {
         }
         let Some(Got { place, closing, .. }) = got else { return };
         let talk = self.talk(stream, Client { address, place: Arc::new(place) }, graceful.watcher());
-        tokio::spawn(async move {
+        task::spawn(async move {
             tokio::select! {
                 biased;
                 _ = closing => {}

@@ -6,6 +6,7 @@ use serde_json::{Value, json};
 
 use crate::harness::agent::{Agent, free_address};
 use crate::harness::http;
+use crate::harness::openapi::Description;
 
 /// What the file says now, with the port that the agent has.
 fn write(agent: &Agent, config: &Value) {
@@ -82,4 +83,49 @@ fn an_exit_ends_it_and_keeps_what_waits() {
     assert_eq!(ended.code, Some(0), "{}", ended.err);
     assert!(ended.err.contains("/exit: stopping"), "{}", ended.err);
     assert!(home.queue_bytes() > 0, "{}", ended.err);
+}
+
+/// A key that comes to `cfg.json` comes to `docs/openapi.json` too.
+#[test]
+fn a_configuration_with_something_in_every_list_is_described() {
+    let dead = free_address().to_string();
+    let agent = Agent::start(&json!({
+        "hostname": "h",
+        "heartbeat": { "enabled": false, "addrs": [dead] },
+        "transfer": { "enabled": false, "addrs": [dead] },
+        "http": { "allow": ["10.0.0.0/8"], "admin_allow": ["10.0.0.1"], "hosts": ["agent.example"] },
+        "collector": {
+            "ifacePrefix": ["eth"],
+            "mountPoint": ["/"],
+            "process": ["sshd"],
+            "ntp": [],
+            "intervals": { "du": 300 },
+            "limits": { "interfaces": 8 },
+            "gpu": false,
+            "counters": [{ "object": "System", "counters": ["Threads"], "metric": "sys.x", "tags": { "a": "b" } }, { "object": "Memory" }],
+        },
+        "checks": {
+            "ports": [1, { "port": 1, "protocol": "udp" }],
+            "processes": ["sshd"],
+            "directories": ["/nowhere"],
+            "urls": [{ "url": format!("http://{dead}/"), "status": [200, "300-399"], "timeout": 1 }],
+            "ping": ["127.0.0.1"],
+            "tcp": [dead],
+            "dns": [{ "name": "localhost", "server": dead, "type": "AAAA", "timeout": 10 }],
+        },
+        "service": { "names": ["ssh*"], "alive": "exists" },
+        "default_tags": { "idc": "bj" },
+        "ignore": { "cpu.busy": true },
+        "iis": { "enabled": true, "websites": ["a"], "exclude": ["b"] },
+        "mssql": { "enabled": false, "addr": "h", "port": 1433, "username": "u", "password": "p", "encrypt": "disable" },
+    }));
+    let description = Description::read();
+    for path in ["/config", "/config/reload"] {
+        let answer = agent.get(path);
+        description.assert_has("GET", path, &answer);
+        let (checks, collector) = (&answer.json()["data"]["checks"], &answer.json()["data"]["collector"]);
+        assert!(checks.as_object().is_some_and(|lists| lists.values().all(|list| list[0] != Value::Null)), "{checks}");
+        assert_eq!(collector["counters"].as_array().map(Vec::len), Some(2), "{collector}");
+    }
+    assert_eq!(agent.terminate().code, Some(0));
 }

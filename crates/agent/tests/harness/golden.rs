@@ -1,4 +1,5 @@
-//! Golden files: which series a host has, one in a line, in `fixtures/inventory`. `FALCON_BLESS=1` rewrites them.
+//! Golden files: which series a host has, one in a line, in `fixtures/inventory`; what a route answers, in `fixtures/routes`.
+//! `FALCON_BLESS=1` rewrites them.
 
 use std::collections::BTreeSet;
 use std::fs;
@@ -37,5 +38,27 @@ pub fn compare_lines(name: &str, seen: &BTreeSet<String>, can_be: impl Fn(&str) 
         difference.is_empty(),
         "{} is not what the agent collects:\n{difference}If that is meant: FALCON_BLESS=1 and this test again",
         path.display(),
+    );
+}
+
+/// Compares a text, line by line, with `fixtures/NAME.txt`.
+pub fn compare_text(name: &str, seen: &str) {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join(format!("tests/fixtures/{name}.txt"));
+    if std::env::var_os("FALCON_BLESS").is_some() {
+        fs::create_dir_all(path.parent().expect("a directory")).expect("writable");
+        fs::write(&path, seen).expect("writable");
+        return;
+    }
+    let golden = fs::read_to_string(&path).unwrap_or_else(|error| panic!("{}: {error}", path.display()));
+    let differs = golden.lines().zip(seen.lines()).position(|(golden, seen)| golden != seen);
+    let at = differs.unwrap_or_else(|| golden.lines().count().min(seen.lines().count()));
+    let line = |text: &str| text.lines().nth(at).unwrap_or("(no such line)").to_owned();
+    assert!(
+        golden == seen,
+        "{}:{}\n- {}\n+ {}\nIf that is meant: FALCON_BLESS=1 and this test again",
+        path.display(),
+        at + 1,
+        line(&golden),
+        line(seen),
     );
 }

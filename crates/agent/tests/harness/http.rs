@@ -10,7 +10,7 @@ use super::PATIENCE;
 /// A header that asks for JSON.
 pub const AS_JSON: &str = "Accept: application/json\r\n";
 
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Answer {
     pub status: u16,
     /// With the status line.
@@ -32,7 +32,7 @@ impl Answer {
         lines.into_iter().find(|(this, _)| this.eq_ignore_ascii_case(name)).map(|(_, value)| value)
     }
 
-    fn parse(bytes: &[u8]) -> Option<Answer> {
+    pub fn parse(bytes: &[u8]) -> Option<Answer> {
         let end = bytes.windows(4).position(|four| four == b"\r\n\r\n")?;
         let head = String::from_utf8_lossy(&bytes[..end]).into_owned();
         let status = head.strip_prefix("HTTP/1.")?.get(2..5)?.parse().ok()?;

@@ -24,6 +24,8 @@ mod metrics;
 mod names;
 mod outage;
 mod push;
+mod routes;
+mod shape;
 mod stop;
 
 use harness::now;

@@ -69,16 +69,26 @@ impl Names {
         if let Ok(address) = name.parse() {
             return Ok(vec![address]);
         }
-        let (mut answer, known, patience) = self.ask(name)?;
-        let answer = match timeout(patience, answer.wait_for(Option::is_some)).await {
-            Ok(Ok(answer)) => answer.clone().unwrap_or_else(|| Err("no answer".to_owned())),
-            Ok(Err(_)) => Err("the resolver failed by a defect".to_owned()),
-            Err(_) => Err(format!("the name was not resolved within {} s", patience.as_secs())),
-        };
-        match answer {
+        let (answer, known, patience) = self.ask(name)?;
+        match answered(answer, patience).await {
             Err(_) if !known.is_empty() => Ok(known),
             answer => answer.map_err(io::Error::other),
         }
+    }
+
+    /// The same as of now, for whoever checks the name too: no earlier answer stands in for a failure, and nothing is kept but
+    /// that a question is out.
+    ///
+    /// # Errors
+    /// The resolver failed or did not answer in time.
+    pub async fn lookup_afresh(&self, name: &str) -> io::Result<Vec<SocketAddr>> {
+        if let Ok(address) = name.parse() {
+            return Ok(vec![address]);
+        }
+        let (answer, _, _) = self.ask(name)?;
+        let answer = answered(answer, PATIENCE).await;
+        self.names.lock().unwrap_or_else(PoisonError::into_inner).retain(|_, name| name.is_out());
+        answer.map_err(io::Error::other)
     }
 
     /// The answer to come, what is known meanwhile, and how long to wait.
@@ -109,6 +119,14 @@ impl Names {
         entry.asked = Some(asked.clone());
         let patience = if entry.known.is_empty() { PATIENCE } else { PATIENCE_KNOWN };
         Ok((asked, entry.known.clone(), patience))
+    }
+}
+
+async fn answered(mut answer: watch::Receiver<Option<Answer>>, patience: Duration) -> Answer {
+    match timeout(patience, answer.wait_for(Option::is_some)).await {
+        Ok(Ok(answer)) => answer.clone().unwrap_or_else(|| Err("no answer".to_owned())),
+        Ok(Err(_)) => Err("the resolver failed by a defect".to_owned()),
+        Err(_) => Err(format!("the name was not resolved within {} s", patience.as_secs())),
     }
 }
 
@@ -162,6 +180,17 @@ mod tests {
             let error = defect.lookup("a:1").await.expect_err("a defect");
             assert_eq!(error.to_string(), "the resolver failed by a defect");
         }
+    }
+
+    #[tokio::test]
+    async fn who_checks_the_name_too_gets_no_earlier_answer_and_leaves_nothing_behind() {
+        let (script, asked, names) = scripted();
+        script.send(Ok(vec![address(1)])).expect("sent");
+        script.send(Err(io::Error::other("NXDOMAIN"))).expect("sent");
+        assert_eq!(names.lookup_afresh("a:1").await.expect("known"), [address(1)]);
+        assert_eq!(names.lookup_afresh("a:1").await.expect_err("gone").to_string(), "NXDOMAIN");
+        assert_eq!(names.lookup_afresh("10.0.0.9:8433").await.expect("an address"), [address(9)]);
+        assert_eq!((asked.load(Relaxed), names.names.lock().expect("unpoisoned").len()), (2, 0));
     }
 
     /// A resolver that hung took one of four threads at every try, and then nobody could resolve anything.

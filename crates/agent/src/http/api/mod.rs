@@ -15,7 +15,6 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::http::header;
 use axum::response::{IntoResponse, Response};
 use axum::routing::any;
@@ -23,11 +22,12 @@ use falcon_sys::Host;
 use falcon_sys::types::KernelLimits;
 use serde::Serialize;
 use serde_json::Value;
-use tokio::sync::Mutex;
+use tokio::sync::{Mutex, oneshot};
 use tokio::time::Instant;
 
-use super::Site;
+use super::Route;
 use crate::app::aside::Aside;
+use crate::app::task;
 
 /// How long an answer serves.
 const FRESH: Duration = Duration::from_secs(1);
@@ -105,34 +105,37 @@ impl<T: Clone + Send + 'static> Fact<T> {
         }
         let fact = self.clone();
         // A task of its own: it goes on when who asked has hung up, and whoever asks next waits for it.
-        let told = tokio::spawn(async move {
+        let (back, answer) = oneshot::channel();
+        task::spawn(async move {
             let told = fact.aside.ask(limit, question).await.unwrap_or_else(|error| Err(format!("{error:#}")));
             *last = Some((Instant::now(), told.clone()));
-            told
+            // Who has hung up hears nothing.
+            let _ = back.send(told);
         });
-        told.await.unwrap_or_else(|_| Err("failed by a defect".to_owned()))
+        answer.await.unwrap_or_else(|_| Err("failed by a defect".to_owned()))
     }
 }
 
-pub(super) fn routes() -> Router<Arc<Site>> {
-    Router::new()
-        .route("/proc/cpu/num", any(cpu::count))
-        .route("/proc/cpu/mhz", any(cpu::mhz))
-        .route("/proc/cpu/usage", any(cpu::usage))
-        .route("/page/cpu/usage", any(cpu::page))
-        .route("/page/df", any(disk::df))
-        .route("/page/diskio", any(disk::io))
-        .route("/page/memory", any(memory::page))
-        .route("/proc/memory", any(memory::bytes))
-        .route("/page/system/loadavg", any(system::load_page))
-        .route("/proc/system/loadavg", any(system::load))
-        .route("/page/system/uptime", any(system::uptime_page))
-        .route("/proc/system/uptime", any(system::uptime))
-        .route("/system/date", any(system::date))
-        .route("/proc/kernel/hostname", any(kernel::hostname))
-        .route("/proc/kernel/maxproc", any(kernel::max_proc))
-        .route("/proc/kernel/maxfiles", any(kernel::max_files))
-        .route("/proc/kernel/version", any(kernel::version))
+pub(super) fn routes() -> [Route; 17] {
+    [
+        ("/proc/cpu/num", any(cpu::count)),
+        ("/proc/cpu/mhz", any(cpu::mhz)),
+        ("/proc/cpu/usage", any(cpu::usage)),
+        ("/page/cpu/usage", any(cpu::page)),
+        ("/page/df", any(disk::df)),
+        ("/page/diskio", any(disk::io)),
+        ("/page/memory", any(memory::page)),
+        ("/proc/memory", any(memory::bytes)),
+        ("/page/system/loadavg", any(system::load_page)),
+        ("/proc/system/loadavg", any(system::load)),
+        ("/page/system/uptime", any(system::uptime_page)),
+        ("/proc/system/uptime", any(system::uptime)),
+        ("/system/date", any(system::date)),
+        ("/proc/kernel/hostname", any(kernel::hostname)),
+        ("/proc/kernel/maxproc", any(kernel::max_proc)),
+        ("/proc/kernel/maxfiles", any(kernel::max_files)),
+        ("/proc/kernel/version", any(kernel::version)),
+    ]
 }
 
 #[derive(Serialize)]

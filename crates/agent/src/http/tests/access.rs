@@ -49,7 +49,23 @@ async fn nothing_runs_ends_or_shows_the_agent_over_http() {
         }
     }
     // Whose address a proxy, or anybody, writes down is of no use.
-    let lies = [("x-forwarded-for", "127.0.0.1"), ("forwarded", "for=127.0.0.1"), ("x-real-ip", "127.0.0.1")];
+    const NAMES: [&str; 14] = [
+        "forwarded",
+        "x-forwarded-for",
+        "x-forwarded-host",
+        "x-forwarded",
+        "x-real-ip",
+        "x-client-ip",
+        "x-cluster-client-ip",
+        "x-originating-ip",
+        "x-remote-ip",
+        "x-remote-addr",
+        "true-client-ip",
+        "cf-connecting-ip",
+        "client-ip",
+        "via",
+    ];
+    let lies = NAMES.map(|name| (name, if name == "forwarded" { "for=127.0.0.1" } else { "127.0.0.1" }));
     for path in ["/exit", "/config", "/config/reload"] {
         for method in ["GET", "POST", "HEAD", "OPTIONS"] {
             for headers in [&lies[..], &[]] {

@@ -97,8 +97,13 @@ async fn a_page_of_another_site_changes_nothing_on_any_verb() {
     let rebound = "Host: evil.example:1988\r\nUser-Agent: Mozilla/5.0\r\nSec-Fetch-Site: same-origin\r\n";
     let refused = server.get_with("/exit", rebound).await;
     assert_eq!((status(&refused), body(&refused)), (403, NO));
+    // Where a typed address leads, the server of another site may have said.
+    for path in ["/exit", "/config/reload"] {
+        let answer = server.ask_from("127.0.0.1", "GET", path, &[AGENT, ("sec-fetch-site", "none")]).await;
+        assert_eq!(answer, (403, NO.to_owned()), "{path}");
+    }
     assert!(server.commands.try_recv().is_err());
-    assert!(server.may("127.0.0.1", &[AGENT, ("sec-fetch-site", "none")]).await, "typed by its user");
+    assert!(server.may("127.0.0.1", &[AGENT, ("sec-fetch-site", "none")]).await, "typed by its user, to see");
     assert!(server.may("127.0.0.1", &[AGENT, ("referer", "http://h:1988/")]).await, "a page of its own");
 }
 

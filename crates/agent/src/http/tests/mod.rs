@@ -4,6 +4,7 @@ mod access;
 mod admin;
 mod api;
 mod connections;
+mod openapi;
 mod push;
 mod tls;
 

@@ -1,0 +1,295 @@
+//! `url.check.*`: whether web servers answer as they should: those that hbs assigned (`url.check.health`), and those of
+//! `checks.urls`. Says nothing without them.
+//!
+//! A few at a time ([`turns`]), each with its own time limit, on a runtime of this collector ([`client`], [`tls`], [`proxy`]). A
+//! cycle has an end of its own ([`deadline`]): what gets no turn before it, or was cut off by it, has no value, for nothing is
+//! known of it, and the next cycle begins there. Kept between two cycles are the runtime and what this host trusts; no
+//! connection is.
+
+mod certificate;
+mod client;
+mod proxy;
+mod tls;
+mod turns;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use hyper::Method;
+use tokio::runtime::Runtime;
+
+use super::{Collector, Context, Cx, Lane, Spec};
+use crate::app;
+use crate::assigned::Assigned;
+use crate::assigned::check::UrlCheck;
+use crate::config::checks::{self, Statuses};
+use crate::config::{NameSet, RepoUrl, WebAddress};
+use crate::falcon::connection::Names;
+use crate::model::{Metric, Sets, Tags};
+use client::{Ask, Asked, Client};
+use proxy::Proxies;
+use tls::Tls;
+use turns::{Turn, take_turns};
+
+/// The longest time limit of a check.
+const LONGEST: Duration = Duration::from_secs(60);
+/// The least that a cycle has: the longest check, and a bit.
+const LEAST: Duration = Duration::from_secs(61);
+/// What a longer cycle leaves of its step.
+const SPARE: Duration = Duration::from_secs(10);
+
+const HTTP: &str = "a request by HTTP(S)";
+const CERTIFICATE: &str = "the certificate that the server shows";
+
+const HEALTH: Metric = Metric::gauge("url.check.health", "1", Sets::ALL, "a HEAD request by HTTP(S)")
+    .tags(&["url", "timeout", "src"])
+    .help("assigned by hbs: 1 where the URL is answered with 200 in time, by a server whose certificate is verified");
+const UP: Metric = Metric::gauge("url.check.up", "1", Sets::EXTENDED, HTTP)
+    .tags(&["url"])
+    .help("of `checks.urls`: 1 where it is answered in time, with the status and the body that it should have, by a server whose certificate is verified");
+const STATUS: Metric = Metric::gauge("url.check.status", "1", Sets::EXTENDED, HTTP)
+    .tags(&["url"])
+    .help("of `checks.urls`: status of the answer; none without one");
+const TIME: Metric = Metric::gauge("url.check.time", "ms", Sets::EXTENDED, HTTP)
+    .tags(&["url"])
+    .help("of `checks.urls`: from the question for the name to the answer's head, or, with `body`, to what was looked for in its body or the end of it");
+const DAYS: Metric = Metric::gauge("url.check.cert.days", "days", Sets::EXTENDED, CERTIFICATE).tags(&["url"]).help(
+    "of `checks.urls`: until the server's certificate expires, also where it fails verification; negative afterwards",
+);
+const VERIFIED: Metric = Metric::gauge("url.check.cert.ok", "1", Sets::EXTENDED, CERTIFICATE)
+    .tags(&["url"])
+    .help("of `checks.urls`: 1 where what this host trusts verifies the server's certificate for this name and time");
+
+const CONFIGURED: [Metric; 5] = [UP, STATUS, TIME, DAYS, VERIFIED];
+
+pub(super) const SPEC: Spec = Spec {
+    name: "url",
+    check: "",
+    lane: Lane::Url,
+    rates: false,
+    metrics: &[HEALTH, UP, STATUS, TIME, DAYS, VERIFIED],
+    options: &[],
+    open: |cx: &Context| {
+        let client = Client { names: Names::of_system(), proxies: Proxies::of_environment(), tls: Tls::of_system() };
+        Ok(Some(Box::new(Urls::new(cx, client))))
+    },
+};
+
+/// How long a cycle may take.
+pub(crate) fn deadline(step: u32) -> Duration {
+    Duration::from_secs(step.into()).saturating_sub(SPARE).max(LEAST)
+}
+
+struct Urls {
+    assigned: Arc<Assigned>,
+    configured: Vec<Configured>,
+    /// What the administrator should know of the configuration.
+    remarks: Vec<(String, &'static str)>,
+    client: Arc<Client>,
+    /// Made for the first check.
+    runtime: Option<Runtime>,
+    /// The check that gets the first turn.
+    first: usize,
+}
+
+/// An entry of `checks.urls`.
+struct Configured {
+    what: String,
+    tags: Tags,
+    status: Vec<Statuses>,
+    limit: Duration,
+    ask: Ask,
+}
+
+enum Check<'a> {
+    Assigned(&'a UrlCheck),
+    Configured(&'a Configured),
+}
+
+impl Urls {
+    fn new(cx: &Context, client: Client) -> Urls {
+        let (mut configured, mut remarks) = (Vec::<Configured>::new(), Vec::new());
+        for url in &cx.config.checks.urls {
+            let Some(check) = Configured::of(url) else { continue };
+            if configured.iter().any(|other| other.tags == check.tags) {
+                remarks.push((
+                    check.what,
+                    "another entry has the same tag; it is left out until it has a `name` of its own",
+                ));
+            } else {
+                configured.push(check);
+            }
+        }
+        if !configured.is_empty() && !cx.config.collector.names.contains(&NameSet::Extended) {
+            remarks
+                .push(("checks.urls".to_owned(), "its metrics are of the set `extended`, which collector.names lacks"));
+        }
+        Urls { assigned: cx.assigned.clone(), configured, remarks, client: Arc::new(client), runtime: None, first: 0 }
+    }
+}
+
+impl Configured {
+    /// `None`: no URL, which the reader of the configuration has told.
+    fn of(url: &checks::Url) -> Option<Configured> {
+        let shown = if url.name.is_empty() { without_login(url.url.expose()) } else { url.name.clone() };
+        let ask = Ask {
+            address: WebAddress::parse(url.url.expose()).ok()?,
+            method: Method::from_bytes(url.method.as_bytes()).ok()?,
+            body: url.body.clone(),
+            verify: url.verify,
+        };
+        Some(Configured {
+            tags: Tags::of(&[("url", &shown)]),
+            what: format!("checks.urls {shown}"),
+            status: url.status.clone(),
+            limit: Duration::from_secs(url.timeout.into()),
+            ask,
+        })
+    }
+
+    fn report(&self, cx: &mut Cx<'_>, asked: Asked) {
+        let Asked { certificate, status, took, mut failure } = asked;
+        if let Some(status) = status {
+            cx.emit(&STATUS, &self.tags, f64::from(status));
+            if !self.status.iter().any(|expected| expected.contains(status)) {
+                failure = Some(format!("it answers {status}"));
+            }
+        }
+        if let Some(took) = took {
+            cx.emit(&TIME, &self.tags, took.as_secs_f64() * 1000.0);
+        }
+        if let Some(seen) = certificate {
+            cx.emit(&VERIFIED, &self.tags, bool(seen.verdict.is_ok()));
+            match seen.days {
+                Ok(days) => cx.emit(&DAYS, &self.tags, days),
+                Err(why) => cx.remark(format!("{} certificate", self.what), why),
+            }
+            if let Err(why) = seen.verdict.map_err(|why| format!("certificate: {why}"))
+                && failure.is_none()
+            {
+                cx.remark(self.what.as_str(), why);
+            }
+        }
+        cx.emit(&UP, &self.tags, bool(failure.is_none()));
+        if let Some(why) = failure {
+            cx.problem(self.what.as_str(), why);
+        }
+    }
+}
+
+impl Check<'_> {
+    fn what(&self) -> String {
+        match self {
+            Check::Assigned(check) => without_login(&check.url),
+            Check::Configured(check) => check.what.clone(),
+        }
+    }
+
+    /// What to ask, and within which time.
+    fn ask(&self, cx: &mut Cx<'_>) -> Result<(Ask, Duration), String> {
+        let check = match self {
+            Check::Configured(check) => return Ok((check.ask.clone(), check.limit)),
+            Check::Assigned(check) => check,
+        };
+        let address = WebAddress::parse(&check.url).map_err(|why| format!("cannot be asked for: {why}"))?;
+        let limit = Duration::from_secs(u64::try_from(check.timeout_s).unwrap_or(0));
+        if limit.is_zero() {
+            return Err("its time limit leaves no time".to_owned());
+        }
+        if limit > LONGEST {
+            let why = format!("its time limit is more than {0} s; {0} s are used", LONGEST.as_secs());
+            cx.remark(format!("{} timeout", self.what()), why);
+        }
+        Ok((Ask { address, method: Method::HEAD, body: String::new(), verify: true }, limit.min(LONGEST)))
+    }
+
+    fn report(&self, cx: &mut Cx<'_>, asked: Asked) {
+        let check = match self {
+            Check::Configured(check) => return check.report(cx, asked),
+            Check::Assigned(check) => check,
+        };
+        let wrong = asked.status.filter(|status| *status != 200).map(|status| format!("it answers {status}"));
+        let failure = asked.failure.or(wrong);
+        cx.emit(&HEALTH, &check.tags, bool(failure.is_none()));
+        if let Some(why) = failure {
+            cx.problem(self.what(), why);
+        }
+    }
+}
+
+impl Collector for Urls {
+    fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
+        for (what, why) in &self.remarks {
+            cx.remark(what.as_str(), why);
+        }
+        let assigned = self.assigned.checks();
+        let assigned = assigned.urls.iter().filter(|_| cx.wants(&HEALTH)).map(Check::Assigned);
+        let is_wanted = CONFIGURED.iter().any(|metric| cx.wants(metric));
+        let configured = self.configured.iter().filter(|_| is_wanted).map(Check::Configured);
+        let checks: Vec<Check<'_>> = assigned.chain(configured).collect();
+        if checks.is_empty() {
+            return Ok(());
+        }
+        let mut asks = Vec::with_capacity(checks.len());
+        let mut answers: Vec<Option<Asked>> = checks.iter().map(|_| None).collect();
+        let first = self.first % checks.len();
+        let order = || (first..checks.len()).chain(0..first);
+        for n in order() {
+            let (Some(check), Some(answer)) = (checks.get(n), answers.get_mut(n)) else { continue };
+            match check.ask(cx) {
+                Ok((ask, limit)) => asks.push(Turn { n, ask, limit }),
+                Err(why) => *answer = Some(Asked { failure: Some(why), ..Asked::default() }),
+            }
+        }
+        let runtime = match &self.runtime {
+            Some(runtime) => runtime,
+            None => self.runtime.insert(app::runtime()?),
+        };
+        let time = deadline(cx.tick.step);
+        for (n, asked) in runtime.block_on(take_turns(&self.client, asks, time)) {
+            if let Some(answer) = answers.get_mut(n) {
+                *answer = Some(asked);
+            }
+        }
+        let mut missed = None;
+        for n in order() {
+            let (Some(check), Some(answer)) = (checks.get(n), answers.get_mut(n)) else { continue };
+            match answer.take() {
+                Some(asked) => check.report(cx, asked),
+                None => {
+                    missed.get_or_insert(n);
+                }
+            }
+        }
+        if missed.is_some() {
+            let why = format!(
+                "not all get their turn within {} s; those that do not are left out: shorter time limits are of use",
+                time.as_secs()
+            );
+            cx.problem("checks of a cycle", why);
+        }
+        // Who has waited longest is first.
+        self.first = missed.unwrap_or(0);
+        Ok(())
+    }
+}
+
+/// As tags and the log may show it.
+fn without_login(url: &str) -> String {
+    if WebAddress::parse(url).is_err() {
+        // Wherever a password may stand in it.
+        return RepoUrl::new(url.to_owned()).shown();
+    }
+    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
+    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+    let host = rest.get(..end).and_then(|authority| authority.rfind('@')).map_or(0, |at| at + 1);
+    let slashes = if scheme.is_empty() { "" } else { "://" };
+    format!("{scheme}{slashes}{}", rest.get(host..).unwrap_or_default())
+}
+
+fn bool(is: bool) -> f64 {
+    f64::from(u8::from(is))
+}
+
+#[cfg(test)]
+mod tests;
