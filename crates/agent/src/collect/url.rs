@@ -217,6 +217,15 @@ impl Check<'_> {
     }
 }
 
+/// Lanes are ended by an async task, where a runtime that is dropped as it is panics.
+impl Drop for Urls {
+    fn drop(&mut self) {
+        if let Some(runtime) = self.runtime.take() {
+            runtime.shutdown_background();
+        }
+    }
+}
+
 impl Collector for Urls {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
         for (what, why) in &self.remarks {

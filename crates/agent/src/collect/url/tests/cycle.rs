@@ -199,3 +199,12 @@ fn what_gets_no_turn_in_a_cycle_has_no_value_and_is_first_in_the_next() {
     assert_eq!(paths(&bed.cycle()), ['4', '5', '0', '1']);
     assert_eq!(paths(&bed.cycle()), ['2', '3', '4', '5']);
 }
+
+/// The first reload after a check ended the agent: a task that ends a lane drops its collectors, where a runtime that is dropped as
+/// it is panics.
+#[tokio::test]
+async fn after_a_check_it_may_be_dropped_by_a_task() {
+    let mut bed = Bed::new(&Authority::new(), &format!("[\"http://127.0.0.1:{}/\"]", gone()));
+    assert!(!bed.cycle().samples.is_empty() && bed.urls.runtime.is_some());
+    drop(bed);
+}
