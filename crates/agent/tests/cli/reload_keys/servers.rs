@@ -86,8 +86,8 @@ pub fn rows(bed: &Bed) -> Vec<Row> {
         }),
         Row::new("debug", json!(false), json!(true), |stage, on| speaks_debug(stage, *on == true)),
         Row::new("log.level", json!("info"), json!("debug"), |stage, level| speaks_debug(stage, *level == "debug")),
-        Row::new("log.file", Value::Null, json!("a.log"), |stage, file| goes_to(stage, file)),
-        Row::new("logfile", Value::Null, json!("b.log"), |stage, file| goes_to(stage, file)),
+        Row::new("log.file", Value::Null, json!("a.log"), goes_to),
+        Row::new("logfile", Value::Null, json!("b.log"), goes_to),
         Row::new("queue.enabled", json!(true), json!(false), |stage, on| json!(queue(stage).is_some()) == *on),
         Row::new("state_dir", json!("var"), json!("elsewhere"), |stage, dir| {
             queue(stage).is_some_and(|queue| queue.ends_with(&format!("{}/queue", dir.as_str().unwrap_or_default())))
