@@ -1,0 +1,22 @@
+//! Which errors of sockets tell of this host alone (errno(3)).
+
+use rustix::io::Errno;
+use std::io;
+
+/// Whether a call failed for what this process or this host has no more of, or has not at all: descriptors, memory, ports, a
+/// family of addresses. Of errors without a kind of their own; it tells nothing of the network.
+pub fn lacks_means(error: &io::Error) -> bool {
+    matches!(
+        Errno::from_io_error(error),
+        Some(
+            Errno::MFILE
+                | Errno::NFILE
+                | Errno::NOBUFS
+                | Errno::NOMEM
+                | Errno::AGAIN
+                | Errno::ADDRINUSE
+                | Errno::ADDRNOTAVAIL
+                | Errno::AFNOSUPPORT
+        )
+    )
+}
