@@ -42,21 +42,23 @@ pub(super) const SPEC: Spec = Spec {
     rates: false,
     metrics: &[UP, TIME],
     options: &[],
-    open: |cx: &Context| {
-        let checks = &cx.config.checks.dns;
-        if checks.is_empty() {
-            return Ok(None);
-        }
-        let (to_system, to_servers): (Vec<&Dns>, Vec<&Dns>) = checks.iter().partition(|check| check.server.is_empty());
-        let of_server = |check: &Dns| ((check.clone(), Question::new(&check.name, check.record)), tags(check));
-        Ok(Some(Box::new(Queries {
-            to_system: Probes::new(to_system.into_iter().map(|check| (check.clone(), tags(check)))),
-            to_servers: Probes::new(to_servers.into_iter().map(of_server)),
-            names: Resolver::new("dns server", cx.stats.clone()),
-            system: Resolver::new("dns system", cx.stats.clone()),
-        })))
-    },
+    open: |cx: &Context| Ok(queries(cx).map(|queries| -> Box<dyn Collector> { Box::new(queries) })),
 };
+
+fn queries(cx: &Context) -> Option<Queries> {
+    let checks = &cx.config.checks.dns;
+    if checks.is_empty() {
+        return None;
+    }
+    let (to_system, to_servers): (Vec<&Dns>, Vec<&Dns>) = checks.iter().partition(|check| check.server.is_empty());
+    let of_server = |check: &Dns| ((check.clone(), Question::new(&check.name, check.record)), tags(check));
+    Some(Queries {
+        to_system: Probes::new(to_system.into_iter().map(|check| (check.clone(), tags(check)))),
+        to_servers: Probes::new(to_servers.into_iter().map(of_server)),
+        names: Resolver::new("dns server", cx.stats.clone()),
+        system: Resolver::new("dns system", cx.stats.clone()),
+    })
+}
 
 fn tags(check: &Dns) -> Tags {
     let (server, record) =

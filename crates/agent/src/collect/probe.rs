@@ -149,8 +149,9 @@ pub(super) fn each<P: Sync, T: Send>(
     let mut all: Vec<Result<T, Why>> = probes.iter().map(|_| Err(not_made(DEFECT))).collect();
     scope(|scope| {
         // This thread takes turns too: where the system gives no more of them, it does it alone.
-        let more = (1..AT_ONCE.min(probes.len()))
-            .map_while(|_| Builder::new().name("probe".to_owned()).stack_size(STACK).spawn_scoped(scope, take_turns).ok());
+        let more = (1..AT_ONCE.min(probes.len())).map_while(|_| {
+            Builder::new().name("probe".to_owned()).stack_size(STACK).spawn_scoped(scope, take_turns).ok()
+        });
         let more: Vec<_> = more.collect();
         let mut answers = take_turns();
         for thread in more {

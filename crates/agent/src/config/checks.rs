@@ -494,9 +494,13 @@ mod tests {
         };
         let told = |names| {
             let (_, warnings) = parse(text(names).as_bytes(), "cfg.json", &Known::default()).unwrap();
-            warnings.into_iter().filter(|warning| warning.text.contains("`extended`")).map(|w| w.path).collect::<Vec<_>>()
+            warnings
+                .into_iter()
+                .filter(|warning| warning.text.contains("`extended`"))
+                .map(|w| w.path)
+                .collect::<Vec<_>>()
         };
-        assert_eq!(told("falcon"), ["checks.ping", "checks.tcp", "checks.dns", "checks.ports"]);
+        assert_eq!(told("falcon"), ["checks.ports", "checks.ping", "checks.tcp", "checks.dns"]);
         assert!(told("extended").is_empty());
     }
 

@@ -6,10 +6,10 @@
 //! With an event in place of the thread (IcmpSendEcho2) variables of a later call were overwritten under Wine 8.
 
 use super::ffi::last_error;
+use std::mem::offset_of;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
-use std::mem::offset_of;
 use std::time::{Duration, Instant};
 use std::{io, ptr, thread};
 use windows_sys::Win32::Foundation::{HANDLE, INVALID_HANDLE_VALUE};

@@ -11,12 +11,9 @@ use windows_sys::Win32::Networking::WinSock::{
 /// Whether a call failed for what this process or this host has no more of, or has not at all: handles, memory, ports, a family
 /// of addresses. Of errors without a kind of their own; it tells nothing of the network.
 pub fn lacks_means(error: &io::Error) -> bool {
-    let system =
-        [ERROR_TOO_MANY_OPEN_FILES, ERROR_NOT_ENOUGH_MEMORY, ERROR_OUTOFMEMORY, ERROR_NO_SYSTEM_RESOURCES];
+    let system = [ERROR_TOO_MANY_OPEN_FILES, ERROR_NOT_ENOUGH_MEMORY, ERROR_OUTOFMEMORY, ERROR_NO_SYSTEM_RESOURCES];
     let sockets = [WSAEMFILE, WSAENOBUFS, WSAEWOULDBLOCK, WSAEADDRINUSE, WSAEADDRNOTAVAIL, WSAEAFNOSUPPORT];
-    error
-        .raw_os_error()
-        .is_some_and(|code| system.map(u32::cast_signed).contains(&code) || sockets.contains(&code))
+    error.raw_os_error().is_some_and(|code| system.map(u32::cast_signed).contains(&code) || sockets.contains(&code))
 }
 
 #[cfg(test)]

@@ -23,7 +23,7 @@ const OWN: Duration = Duration::from_secs(2);
 pub(super) const NAMES: Duration = Duration::from_secs(4);
 
 pub(in crate::collect) type Addresses = Vec<SocketAddr>;
-type Ask = dyn Fn(&str) -> io::Result<Addresses> + Send + Sync;
+pub(in crate::collect) type Ask = dyn Fn(&str) -> io::Result<Addresses> + Send + Sync;
 type Answer = io::Result<Addresses>;
 
 pub(in crate::collect) struct Resolver {
@@ -33,7 +33,7 @@ pub(in crate::collect) struct Resolver {
     out: Arc<Mutex<BTreeSet<String>>>,
     /// Names that were late when last asked, from the first to the last.
     tardy: Vec<String>,
-    pub(super) stats: Arc<Stats>,
+    stats: Arc<Stats>,
 }
 
 /// What a thread tells of a name, by its place.
@@ -52,7 +52,7 @@ impl Resolver {
         Resolver::asking(name, stats, Arc::new(|name| (name, 0).to_socket_addrs().map(Iterator::collect)))
     }
 
-    pub(super) fn asking(name: &'static str, stats: Arc<Stats>, ask: Arc<Ask>) -> Resolver {
+    pub(in crate::collect) fn asking(name: &'static str, stats: Arc<Stats>, ask: Arc<Ask>) -> Resolver {
         Resolver { name, ask, out: Arc::default(), tardy: Vec::new(), stats }
     }
 
@@ -102,7 +102,8 @@ impl Resolver {
         hanging.iter().for_each(|(place, _)| set(*place, Err(Why::Failed(LEFT_ALONE.to_owned()))));
         asked.sort_by_key(|(_, name)| self.tardy.iter().position(|other| other == *name).map(|place| place + 1));
         let mut left = asked.len();
-        let queue: Queue = Arc::new(Mutex::new(asked.iter().map(|(place, name)| (*place, (**name).to_owned())).collect()));
+        let queue: Queue =
+            Arc::new(Mutex::new(asked.iter().map(|(place, name)| (*place, (**name).to_owned())).collect()));
         let (tell, told) = mpsc::channel();
         let threads = AT_ONCE.saturating_sub(out.len()).min(left);
         let mut refused = None;
@@ -154,8 +155,13 @@ impl Resolver {
         let (queue, tell, out, ask) = (queue.clone(), tell.clone(), self.out.clone(), self.ask.clone());
         let turns = move || {
             loop {
-                let Some((place, name)) = held(&queue).pop_front() else { return };
-                held(&out).insert(name.clone());
+                let (place, name) = {
+                    let mut queue = held(&queue);
+                    let Some(next) = queue.pop_front() else { return };
+                    // Before whoever empties the queue goes on.
+                    held(&out).insert(next.1.clone());
+                    next
+                };
                 let began = Instant::now();
                 // A send fails only when nobody waits any more: then the answer is of no use.
                 let _ = tell.send(Told::Begun(place, began));
