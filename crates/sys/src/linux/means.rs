@@ -20,3 +20,17 @@ pub fn lacks_means(error: &io::Error) -> bool {
         )
     )
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_runs_out_is_of_this_host_and_what_a_far_one_says_is_not() {
+        let lacks = |errno: Errno| lacks_means(&errno.into());
+        assert!([Errno::MFILE, Errno::NFILE, Errno::NOBUFS, Errno::AFNOSUPPORT].into_iter().all(lacks));
+        let told = [Errno::CONNREFUSED, Errno::TIMEDOUT, Errno::NETUNREACH, Errno::ACCESS, Errno::PERM, Errno::PROTO];
+        assert!(!told.into_iter().any(lacks));
+        assert!(!lacks_means(&io::Error::other("x")));
+    }
+}
