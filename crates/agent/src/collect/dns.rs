@@ -108,7 +108,8 @@ impl Collector for Queries {
                     report(cx, (&UP, &TIME), tags, &format!("{} at {}", check.name, check.server), answer);
                 }
             }
-            Err(why) => cx.problem("all servers", why),
+            Err(why) if !to_servers.is_empty() => cx.problem("all servers", why),
+            Err(_) => {}
         }
         Ok(())
     }
