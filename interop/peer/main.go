@@ -7,7 +7,8 @@
 //	peer -transfer 127.0.0.1:0 -hbs 127.0.0.1:0
 //
 // Standard output is a stream of JSON lines: first the two addresses, then one object per call ("call") and one per
-// command carried out ("event"). Standard input takes one command per line: down, up, exit; its end is an exit.
+// command carried out ("event"). Standard input takes one command per line: down, up, exit, and hbs with the JSON of what
+// that is to say from then on; its end is an exit.
 package main
 
 import (
@@ -68,7 +69,8 @@ func run(transferAddr, hbsAddr string, commands io.Reader, out *printer) error {
 		return err
 	}
 	defer transfer.down()
-	hbs, err := serve("Agent", &Agent{out: out}, hbsAddr)
+	agent := &Agent{out: out}
+	hbs, err := serve("Agent", agent, hbsAddr)
 	if err != nil {
 		return err
 	}
@@ -77,7 +79,7 @@ func run(transferAddr, hbsAddr string, commands io.Reader, out *printer) error {
 
 	lines := bufio.NewScanner(commands)
 	for lines.Scan() {
-		command := strings.TrimSpace(lines.Text())
+		command, rest, _ := strings.Cut(strings.TrimSpace(lines.Text()), " ")
 		var err error
 		switch command {
 		case "":
@@ -89,6 +91,8 @@ func run(transferAddr, hbsAddr string, commands io.Reader, out *printer) error {
 			if err = transfer.up(); err == nil {
 				err = hbs.up()
 			}
+		case "hbs":
+			err = agent.follow(rest)
 		case "exit":
 			return nil
 		default:

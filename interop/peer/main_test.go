@@ -136,6 +136,31 @@ func TestHbsAnswersAsOneThatAssignsNothing(t *testing.T) {
 	expect(t, answer, `{"id":3,"result":"","error":null}`)
 }
 
+func TestHbsFollowsItsScript(t *testing.T) {
+	s := start(t)
+	conn := dial(t, s.Hbs)
+	// The checksum is the md5 of "du.bs/path=/anet.port.listen/port=80".
+	s.say(`hbs {"Metrics":[{"Metric":"du.bs","Tags":"path=/a"},{"Metric":"net.port.listen","Tags":"port=80"}],` +
+		`"Plugins":["sys/ntp"],"Trustable":"10.0.0.5"}`)
+	expect(t, s.line(), `{"event":"hbs"}`)
+	whole := `"Metrics":[{"Metric":"du.bs","Tags":"path=/a"},{"Metric":"net.port.listen","Tags":"port=80"}]`
+	checksum := "31f2ba2b147d47a48c4a97e0f5af8f6e"
+	ask := func(id, known, metrics string) {
+		t.Helper()
+		_, answer := s.ask(conn, `{"method":"Agent.BuiltinMetrics","params":[{"Hostname":"h","Checksum":"`+known+`"}],"id":`+id+`}`)
+		answer = regexp.MustCompile(`"Timestamp":\d{10}`).ReplaceAllString(answer, `"Timestamp":N`)
+		expect(t, answer, `{"id":`+id+`,"result":{`+metrics+`,"Checksum":"`+checksum+`","Timestamp":N},"error":null}`)
+	}
+	ask("0", "nil", whole)
+	ask("1", checksum, `"Metrics":[]`)
+	_, answer := s.ask(conn, `{"method":"Agent.TrustableIps","params":[{}],"id":2}`)
+	expect(t, answer, `{"id":2,"result":"10.0.0.5","error":null}`)
+	s.say("hbs nonsense")
+	if line := s.line(); !strings.HasPrefix(line, `{"event":"error"`) {
+		t.Error(line)
+	}
+}
+
 func TestDownDropsConnectionsAndUpKeepsThePort(t *testing.T) {
 	s := start(t)
 	conn := dial(t, s.Transfer)

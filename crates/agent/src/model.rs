@@ -10,6 +10,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::config::NameSet;
+pub(crate) use tags::is_printable;
 pub use tags::{Fit, MAX_METRIC, MAX_NAME, Tags, clean};
 
 /// `counterType` of the wire.

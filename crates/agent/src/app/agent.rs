@@ -200,7 +200,8 @@ impl Agent {
             }));
         }
         if let Ok(endpoint) = identity.endpoint() {
-            tasks.push(task::spawn(lasting.named.clone().look(endpoint, loaded.notes_dir())));
+            // No task of this configuration: it goes on over a reload.
+            drop(task::spawn(lasting.named.clone().look(endpoint, loaded.notes_dir())));
         }
         if asks_hbs(config) {
             if let Ok(endpoint) = identity.endpoint() {

@@ -8,10 +8,13 @@
 use std::fs::File;
 use std::io::{self, Read as _};
 use std::path::{Path, PathBuf};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::Arc;
 use std::time::Duration;
 
+use tokio::sync::Mutex;
+
 use super::aside::Aside;
+use crate::model::is_printable;
 use crate::queue::storage::replace_file;
 
 const NAME: &str = "endpoint";
@@ -19,11 +22,13 @@ const NAME: &str = "endpoint";
 const PATIENCE: Duration = Duration::from_secs(10);
 /// Characters that columns of hbs and graph hold.
 const MOST_CHARS: usize = 255;
+/// Bytes of a name that is kept; a longer one is not, and is told of anyway.
+const MOST_BYTES: u64 = 4096;
 
 pub(super) struct Named {
     disk: Aside,
-    /// The name that was looked at last.
-    last: Mutex<String>,
+    /// The name that was told of last, and where it is kept.
+    last: Mutex<Option<(String, Option<PathBuf>)>>,
 }
 
 /// What an administrator should know of a name.
@@ -44,25 +49,33 @@ impl Named {
         Arc::new(Named { disk: Aside::new("endpoint"), last: Mutex::default() })
     }
 
-    /// Tells of a name that was not looked at last; `dir` has the agent's notes.
+    /// Tells of a name that is not the last one, and keeps it in `dir`, which has the agent's notes. To be let through to its end: what
+    /// was kept and not told is never told.
     pub async fn look(self: Arc<Self>, endpoint: String, dir: Option<PathBuf>) {
-        let last = std::mem::replace(&mut *self.last.lock().unwrap_or_else(PoisonError::into_inner), endpoint.clone());
-        if last == endpoint {
+        let mut last = self.last.lock().await;
+        if last.as_ref() == Some(&(endpoint.clone(), dir.clone())) {
             return;
         }
-        let name = endpoint.clone();
-        let kept = match dir {
-            Some(dir) => self.disk.ask(PATIENCE, move || exchange(&dir, &name)).await.and_then(|kept| Ok(kept?)),
+        let kept = match dir.clone() {
+            Some(dir) => {
+                let name = endpoint.clone();
+                self.disk.ask(PATIENCE, move || exchange(&dir, &name)).await.and_then(|kept| Ok(kept?))
+            }
             None => Ok(None),
         };
         let kept = kept.unwrap_or_else(|error| {
             tracing::debug!(code = "A022", "the name of this host is not kept: {error:#}");
             None
         });
-        let before = if last.is_empty() { kept } else { Some(last) };
-        for oddity in oddities(&endpoint, before.as_deref(), falcon_sys::hostname().ok().as_deref()) {
-            tell(&endpoint, &oddity);
+        let before = last.take().map(|(name, _)| name);
+        // Another directory is no news of the name.
+        if before.as_ref() != Some(&endpoint) {
+            let before = before.or(kept);
+            for oddity in oddities(&endpoint, before.as_deref(), falcon_sys::hostname().ok().as_deref()) {
+                tell(&endpoint, &oddity);
+            }
         }
+        *last = Some((endpoint, dir));
     }
 }
 
@@ -72,13 +85,13 @@ fn exchange(dir: &Path, endpoint: &str) -> io::Result<Option<String>> {
     let before = match File::open(&file) {
         Ok(open) => {
             let mut bytes = Vec::new();
-            open.take(4 * MOST_CHARS as u64).read_to_end(&mut bytes)?;
-            String::from_utf8(bytes).ok().map(|text| text.trim_end().to_owned()).filter(|text| !text.is_empty())
+            open.take(MOST_BYTES + 1).read_to_end(&mut bytes)?;
+            String::from_utf8(bytes).ok().filter(|text| !text.is_empty() && text.len() as u64 <= MOST_BYTES)
         }
         Err(error) if error.kind() == io::ErrorKind::NotFound => None,
         Err(error) => return Err(error),
     };
-    if before.as_deref() != Some(endpoint) {
+    if before.as_deref() != Some(endpoint) && endpoint.len() as u64 <= MOST_BYTES {
         falcon_sys::create_private_dir(dir)?;
         replace_file(&file, &file.with_extension("new"), endpoint.as_bytes())?;
     }
@@ -98,9 +111,9 @@ fn oddities(endpoint: &str, before: Option<&str>, system: Option<&str>) -> Vec<O
     if first.eq_ignore_ascii_case("localhost") || matches!(endpoint, "(none)" | "127.0.0.1" | "::1") {
         found.push(Oddity::Local);
     }
-    let is_bad = |c: &char| c.is_control() || matches!(c, '\'' | '"' | '>' | '\\' | '\u{FFFD}');
+    let is_bad = |c: &char| !is_printable(*c) || matches!(c, '\'' | '"' | '>' | '\\' | '\u{FFFD}');
     found.extend(endpoint.chars().find(is_bad).map(Oddity::Character));
-    if endpoint.contains(char::is_whitespace) {
+    if endpoint.contains(' ') {
         found.push(Oddity::Blank);
     }
     let chars = endpoint.chars().count();
@@ -162,6 +175,9 @@ mod tests {
             ("o'hara", None, None, vec![Oddity::Character('\'')]),
             ("a\u{1}", None, None, vec![Oddity::Character('\u{1}')]),
             ("a b", None, None, vec![Oddity::Blank]),
+            // Pasted from a page; graph drops every point of such a host.
+            ("a\u{200B}", None, None, vec![Oddity::Character('\u{200B}')]),
+            ("a\u{3000}b", None, None, vec![Oddity::Character('\u{3000}')]),
         ] {
             assert_eq!(oddities(endpoint, before, system), expected, "{endpoint} {before:?} {system:?}");
         }
@@ -175,7 +191,10 @@ mod tests {
         assert_eq!(exchange(&dir, "web1").unwrap(), None);
         assert_eq!(exchange(&dir, "web2").unwrap(), Some("web1".to_owned()));
         assert_eq!(exchange(&dir, "web2").unwrap(), Some("web2".to_owned()));
-        for damaged in [&b""[..], b"\xFF", b"\n"] {
+        // It was "changed" at every start.
+        assert_eq!(exchange(&dir, "web1 ").unwrap(), Some("web2".to_owned()));
+        assert_eq!(exchange(&dir, "web1 ").unwrap(), Some("web1 ".to_owned()));
+        for damaged in [&b""[..], b"\xFF", &[b'x'; 5000]] {
             std::fs::write(dir.join(NAME), damaged).unwrap();
             assert_eq!(exchange(&dir, "web3").unwrap(), None);
         }
@@ -186,7 +205,6 @@ mod tests {
     async fn a_name_is_told_of_once_and_a_reload_that_gives_another_is_a_change() {
         let home = tempfile::tempdir().unwrap();
         let named = Named::new();
-        let last = || named.last.lock().unwrap().clone();
         named.clone().look("web1".to_owned(), Some(home.path().to_owned())).await;
         std::fs::remove_file(home.path().join(NAME)).unwrap();
         named.clone().look("web1".to_owned(), Some(home.path().to_owned())).await;
@@ -194,6 +212,10 @@ mod tests {
         named.clone().look("web2".to_owned(), Some(home.path().to_owned())).await;
         assert_eq!(std::fs::read_to_string(home.path().join(NAME)).unwrap(), "web2");
         named.clone().look("web3".to_owned(), None).await;
-        assert_eq!(last(), "web3");
+        assert_eq!(*named.last.lock().await, Some(("web3".to_owned(), None)));
+        // Another state directory has the name too.
+        let other = home.path().join("other");
+        named.clone().look("web3".to_owned(), Some(other.clone())).await;
+        assert_eq!(std::fs::read_to_string(other.join(NAME)).unwrap(), "web3");
     }
 }

@@ -1,5 +1,6 @@
 //! From the start of the agent to its end: signals, reloads, the guard, and that nothing keeps it from ending in time.
 
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -58,11 +59,12 @@ pub fn run(loaded: Loaded, host: Host) -> anyhow::Result<u8> {
     log::init(log::Setup { file: log_file(&loaded, as_service), ..setup });
     let host = Host { log: LogTo::Console, ..host };
     let runtime = runtime().context("the system gives no event loop")?;
-    let code = runtime.block_on(live(loaded, host, as_service))?;
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(live(loaded, host, as_service))));
     // Threads that hang in a dead mount or a resolver are not waited for.
     runtime.shutdown_background();
+    // Also where this thread failed by a defect: then that is the last line.
     log::drain();
-    Ok(code)
+    ended.unwrap_or_else(|defect| resume_unwind(defect))
 }
 
 /// What is asked from outside, one after the other. A reload that is asked for while there is one is done after it: the file

@@ -61,6 +61,13 @@ impl Known {
     }
 }
 
+/// Every key of `cfg.json`, as `section.key`; sections are none.
+pub fn keys() -> impl Iterator<Item = String> {
+    let all = raw::KEYS.iter().flat_map(|(section, keys)| keys.iter().map(move |key| (*section, *key)));
+    let named = all.map(|(section, key)| if section.is_empty() { key.to_owned() } else { format!("{section}.{key}") });
+    named.filter(|key| raw::KEYS.iter().all(|(section, _)| section != key))
+}
+
 /// Which agent's file this was. It decides the default of `collector.names` and is not written out again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Dialect {

@@ -24,7 +24,9 @@ impl WebAddress {
     pub fn parse(text: &str) -> Result<WebAddress, &'static str> {
         let text = text.trim();
         let text = text.split_once('#').map_or(text, |(before, _)| before);
-        let (scheme, rest) = text.split_once("://").unwrap_or(("http", text));
+        // One within the path, the query or a password is none.
+        let whole = text.split_once("://").filter(|(scheme, _)| !scheme.contains(['/', '?', '@']));
+        let (scheme, rest) = whole.unwrap_or(("http", text));
         let is_https = match scheme {
             _ if scheme.eq_ignore_ascii_case("http") => false,
             _ if scheme.eq_ignore_ascii_case("https") => true,
@@ -129,6 +131,7 @@ mod tests {
             ("https://example.com/a?b=c,d#e", true, "example.com", 443, "/a?b=c,d"),
             ("HTTPS://example.com:8443?q", true, "example.com", 8443, "/?q"),
             ("example.com/x", false, "example.com", 80, "/x"),
+            ("h/redirect?to=http://x", false, "h", 80, "/redirect?to=http://x"),
             ("http://[::1]:8080/", false, "::1", 8080, "/"),
             ("http://[fe80::1]", false, "fe80::1", 80, "/"),
             ("http://10.0.0.1:1/健康 状态", false, "10.0.0.1", 1, "/%E5%81%A5%E5%BA%B7%20%E7%8A%B6%E6%80%81"),

@@ -141,7 +141,7 @@ pub fn clean(value: &str, into: &mut String) {
 }
 
 /// What graph takes for printable: no controls, no formats as a zero-width space, no blanks but U+0020.
-fn is_printable(c: char) -> bool {
+pub(crate) fn is_printable(c: char) -> bool {
     if c.is_ascii() {
         return !c.is_ascii_control();
     }

@@ -17,6 +17,7 @@ mod config;
 mod guard;
 mod queue;
 mod reload;
+mod reload_keys;
 mod run;
 mod usage;
 

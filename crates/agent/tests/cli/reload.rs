@@ -158,6 +158,31 @@ fn files_that_change_take_effect_by_themselves_and_a_bad_one_is_told_once() {
     assert_eq!(agent.terminate().code, Some(0));
 }
 
+/// Beside one that reads such changes by itself, and that was started and given its file later: by then this one would have
+/// read it.
+#[test]
+fn with_watch_off_files_that_change_wait_until_somebody_asks() {
+    let config = |room: &str, watches: bool| {
+        json!({ "hostname": "h", "heartbeat": { "enabled": false }, "default_tags": { "room": room },
+                "reload": { "watch": watches } })
+    };
+    let agents = [false, true].map(|watches| (Agent::start(&config("0", watches)), watches));
+    let room = |agent: &Agent| agent.get("/config").json()["data"]["default_tags"]["room"].clone();
+    for (agent, watches) in &agents {
+        let mut new = config("1", *watches);
+        new["http"] = json!({ "listen": agent.http.to_string() });
+        fs::write(agent.dir().join("cfg.json"), new.to_string()).unwrap();
+    }
+    let [(asked, _), (watching, _)] = &agents;
+    watching.wait("the change", || (room(watching) == json!("1")).then_some(()));
+    assert_eq!((room(asked), asked.lines("F003 ").len()), (json!("0"), 0), "{}", asked.state());
+    let answer = asked.get("/config/reload").json();
+    assert_eq!(answer["data"]["default_tags"]["room"], json!("1"), "{answer}");
+    for (agent, _) in agents {
+        assert_eq!(agent.terminate().code, Some(0));
+    }
+}
+
 /// Points that were taken in before, during and after reloads arrive once each, in order, also those that only wait.
 #[test]
 fn nothing_that_was_taken_in_is_lost_and_no_stamp_is_given_twice() {

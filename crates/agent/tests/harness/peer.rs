@@ -108,6 +108,14 @@ impl Peer {
         until(what, || format!("{}\nlast calls:{}", agent.state(), calls()), ask)
     }
 
+    /// What hbs says from now on: `Metrics`, `Plugins`, `Trustable`, and by how many seconds its clock is `Ahead`.
+    pub fn hbs_says(&mut self, script: &Value) {
+        let done = |peer: &Peer| peer.lines().iter().filter(|line| **line == json!({ "event": "hbs" })).count();
+        let before = done(self);
+        writeln!(self.commands, "hbs {script}").expect("the peer runs");
+        until("hbs to know", || format!("{:?}", self.lines().last()), || (done(self) > before).then_some(()));
+    }
+
     /// Takes transfer and hbs down or puts them up; answers how many lines the peer had printed when it was done.
     pub fn say(&mut self, command: &str) -> usize {
         let before = self.lines().len();

@@ -5,6 +5,7 @@
 //! that lived. A call under a [`Fault`] other than [`Fault::LosesReply`] is neither: a server that says nonsense has not
 //! taken it.
 
+pub mod hbs;
 mod script;
 mod serve;
 mod unreachable;
@@ -17,6 +18,7 @@ use std::time::{Duration, Instant};
 
 use socket2::Socket;
 
+pub use hbs::Hbs;
 pub use script::{Does, Fault, GOOD, Manner};
 pub use unreachable::{BlackHole, Dead};
 
@@ -50,6 +52,8 @@ struct Shared {
     does: Mutex<Does>,
     record: Mutex<Record>,
     connections: Mutex<Connections>,
+    /// Of a server that plays hbs.
+    hbs: Mutex<Option<hbs::Script>>,
 }
 
 #[derive(Default)]
@@ -99,7 +103,7 @@ impl Server {
         let server = Server {
             addr: address.to_string(),
             socket,
-            shared: Arc::new(Shared { does, record, connections }),
+            shared: Arc::new(Shared { does, record, connections, hbs: Mutex::default() }),
             _held: held,
         };
         server.up();
@@ -162,6 +166,16 @@ impl Server {
     /// Every call that could be read, in order.
     pub fn calls(&self) -> Vec<Call> {
         self.record(|record| record.calls.clone())
+    }
+
+    /// Those after a moment that [`Server::now`] told.
+    pub fn calls_since(&self, at: Duration) -> Vec<Call> {
+        self.record(|record| {
+            let later = record.calls.iter().rev().take_while(|call| call.at > at);
+            let mut calls: Vec<Call> = later.cloned().collect();
+            calls.reverse();
+            calls
+        })
     }
 
     /// Every point that was taken, in order.

@@ -9,6 +9,7 @@
     clippy::expect_used,
     clippy::indexing_slicing,
     clippy::panic,
+    clippy::cast_possible_truncation,
     clippy::cast_precision_loss,
     reason = "helpers of tests fail by panicking, as tests do; a host's numbers fit a float"
 )]
@@ -16,6 +17,7 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
+mod assigned;
 mod complete;
 mod links;
 mod sockets;
@@ -26,11 +28,15 @@ use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::Path;
+use std::sync::Mutex;
 
 use harness::items::Item;
 use harness::process::{program, run};
 use harness::until;
 use tempfile::TempDir;
+
+/// Of whoever opens sockets by the thousand, and whoever counts those of this host.
+static COUNTS_SOCKETS: Mutex<()> = Mutex::new(());
 
 /// One cycle of this host, all of it or that of one collector.
 fn collect(args: &[&str]) -> Vec<Item> {

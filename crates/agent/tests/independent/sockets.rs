@@ -5,7 +5,7 @@ use std::fs;
 use std::net::{Ipv4Addr, Ipv6Addr, Shutdown, TcpListener, TcpStream};
 
 use crate::harness::until;
-use crate::{Facts, collect, compare, exactly, text};
+use crate::{COUNTS_SOCKETS, Facts, collect, compare, exactly, text};
 
 /// How many sockets of this network are in each state.
 fn states() -> BTreeMap<u8, f64> {
@@ -21,6 +21,7 @@ fn states() -> BTreeMap<u8, f64> {
 
 #[test]
 fn sockets_are_in_the_states_that_the_tables_show() {
+    let _alone = COUNTS_SOCKETS.lock();
     compare("ss", || {
         let states = states();
         let of = |state: u8| states.get(&state).copied().unwrap_or(0.0);
@@ -49,6 +50,7 @@ fn sockets_are_in_the_states_that_the_tables_show() {
 /// among them.
 #[test]
 fn sockets_that_are_opened_and_half_closed_are_counted() {
+    let _alone = COUNTS_SOCKETS.lock();
     const LISTENERS: usize = 150;
     const PAIRS: usize = 200;
     const HALF_CLOSED: usize = 100;

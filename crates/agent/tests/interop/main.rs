@@ -16,6 +16,7 @@ mod harness;
 #[path = "../../../../interop/nvml/library.rs"]
 mod nvml;
 
+mod assigned;
 mod bad_servers;
 mod hostile;
 mod load;

@@ -96,7 +96,7 @@ impl Shared {
                 stream.write_all(&refusal(id, "json: cannot unmarshal"))?;
                 continue;
             }
-            let answer = answer(id, &items, &manner);
+            let answer = self.scripted(&text).unwrap_or_else(|| answer(id, &items, &manner));
             // Kept first: who has read the answer finds the call.
             let place = self.keep(number, text, items, !spoilt, !spoilt);
             spoilt |= manner == Manner::Twice;
