@@ -20,7 +20,7 @@ use crate::stats::Stats;
 /// What a name of a host has before it counts as not resolved.
 const OWN: Duration = Duration::from_secs(2);
 /// For all names of a cycle.
-pub(super) const NAMES: Duration = Duration::from_secs(4);
+const NAMES: Duration = Duration::from_secs(4);
 
 pub(in crate::collect) type Addresses = Vec<SocketAddr>;
 pub(in crate::collect) type Ask = dyn Fn(&str) -> io::Result<Addresses> + Send + Sync;
