@@ -1,8 +1,7 @@
 //! What the probes say of a network that loses, delays and refuses: the real executable in a network namespace of its own.
 //!
 //! The kernel there answers no echo request; what stands for the hosts 127.0.0.2 and its neighbours does, with raw sockets, as it
-//! is told. A test starts itself again within the namespace (`unshare` of util-linux, as root or where a user may make
-//! namespaces), sets it up (`ip` of iproute2), and goes on there.
+//! is told.
 #![cfg(target_os = "linux")]
 #![allow(
     clippy::unwrap_used,
@@ -22,13 +21,12 @@ use std::thread;
 use std::time::Duration;
 
 use harness::items::Item;
-use harness::process::{Ended, program, run};
+use harness::namespace;
+use harness::process::{program, run};
 use harness::{exe, until};
 use serde_json::{Value, json};
 use socket2::{Domain, Protocol, SockAddr, Socket, Type};
 
-/// Set in the process that runs within.
-const WITHIN: &str = "FALCON_TEST_NAMESPACE";
 const DELAY: Duration = Duration::from_millis(50);
 const DELAY_MS: f64 = 50.0;
 /// Far above what an answer takes, and waited for where one is lost.
@@ -36,27 +34,13 @@ const PATIENT_MS: u32 = 5000;
 /// For what never answers.
 const SHORT_MS: u32 = 100;
 
-/// Whether this is the process within the namespace; if not, that is started, and has passed when this answers.
+/// See [`namespace::is_within`].
 fn is_within(test: &str) -> bool {
-    if std::env::var_os(WITHIN).is_some() {
-        let up = Command::new("ip").args(["link", "set", "lo", "up"]).status().expect("`ip` of iproute2");
-        assert!(up.success(), "{up}");
+    let within = namespace::is_within(test);
+    if within {
         set("icmp_echo_ignore_all", "1");
-        return true;
     }
-    const WAYS: [&[&str]; 2] = [&["--net"], &["--net", "--map-root-user"]];
-    let unshare = |way: &[&str]| {
-        let mut unshare = Command::new("unshare");
-        unshare.args(way);
-        unshare
-    };
-    let works = |way: &&&[&str]| unshare(way).arg("true").output().expect("`unshare` of util-linux").status.success();
-    let way = WAYS.iter().find(works).expect("a network namespace: `unshare --net`, as root or with --map-root-user");
-    let mut again = unshare(way);
-    again.arg(std::env::current_exe().unwrap()).args(["--exact", test, "--nocapture"]).env(WITHIN, "1");
-    let Ended { code, out, err } = run(again);
-    assert!(code == Some(0) && out.contains("1 passed"), "within the namespace:\n{out}\n{err}");
-    false
+    within
 }
 
 fn set(sysctl: &str, value: &str) {

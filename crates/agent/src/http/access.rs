@@ -5,8 +5,8 @@
 //! * With `http.token`, everything but `/health` needs it.
 //!
 //! * What shows or changes the agent itself asks for more: an address of this host, of hbs's list or of `http.admin_allow`,
-//!   from which nothing was forwarded; and of a browser, that a page of this host asks or, only to see, its user. Others are
-//!   told `no privilege`.
+//!   from which nothing was forwarded; a `Host` that is this host's, of programs too; and of a browser, that a page of this host
+//!   asks or, only to see, its user. Others are told `no privilege`.
 //!
 //! Addresses (`http.allow`) are looked at when a client connects. What a proxy says of its client (`X-Forwarded-*`) is
 //! believed nowhere: anybody can write it. Sources: the Fetch standard (Origin, Sec-Fetch-*), RFC 6750, RFC 7617.
@@ -65,7 +65,7 @@ pub(super) async fn few(
         site.stats.http_denied.add(1);
         return no_privilege(StatusCode::OK);
     }
-    if !is_own(request.uri(), request.headers(), admin::changes(path)) {
+    if !is_own(request.uri(), request.headers(), admin::changes(path), |host| site.is_named(host)) {
         site.stats.http_denied.add(1);
         return no_privilege(StatusCode::FORBIDDEN);
     }
@@ -81,23 +81,43 @@ fn is_forwarded(headers: &HeaderMap) -> bool {
 
 /// Whether a program asks, or a browser for a page of this host or, where that changes nothing, for its user. An image or a link
 /// of another page brings no `Origin`, and to a plain name old browsers send no `Sec-Fetch-Site`: of a browser that does not
-/// say, it is not believed. PowerShell calls itself `Mozilla/` and is none.
-fn is_own(uri: &Uri, headers: &HeaderMap, changes: bool) -> bool {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let site = text("sec-fetch-site");
+/// say, it is not believed.
+///
+/// Firefox lets a page write `User-Agent`, and a page that hides where it is from looks like a program then: the name in `Host`
+/// is what it cannot choose.
+fn is_own(uri: &Uri, headers: &HeaderMap, changes: bool, is_named: impl Fn(&str) -> bool) -> bool {
+    let asked = asked(uri, headers);
+    if asked.is_some_and(|asked| !is_named(name_of(asked))) {
+        return false;
+    }
+    let site = text(headers, "sec-fetch-site");
     // `none` is what a user typed, a link in a mail, and wherever the server of another site sent either of them.
     let user = site == Some("none") && !changes;
     if site.is_some_and(|site| site != "same-origin") && !user {
         return false;
     }
-    let asked = uri.authority().map(|authority| authority.as_str()).or_else(|| text("host")).unwrap_or_default();
-    match text("origin").or_else(|| text("referer")) {
-        Some(from) => same_site(from, asked),
-        None => {
-            let agent = text("user-agent").unwrap_or_default();
-            site.is_some() || !agent.starts_with("Mozilla/") || agent.contains("PowerShell/")
-        }
+    match text(headers, "origin").or_else(|| text(headers, "referer")) {
+        Some(from) => same_site(from, asked.unwrap_or_default()),
+        None => site.is_some() || !says_browser(headers),
     }
+}
+
+/// What cannot be read is empty, and matches nothing.
+fn text<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    headers.get(name).map(|value| value.to_str().unwrap_or_default())
+}
+
+/// The host and port that the client has asked for; HTTP/1.0 need not say.
+fn asked<'a>(uri: &'a Uri, headers: &'a HeaderMap) -> Option<&'a str> {
+    uri.authority().map(|authority| authority.as_str()).or_else(|| text(headers, "host"))
+}
+
+/// Whether a client calls itself a browser. PowerShell and scripts with `WinHttp.WinHttpRequest` or `MSXML2.ServerXMLHTTP` begin as
+/// browsers do and are none.
+fn says_browser(headers: &HeaderMap) -> bool {
+    let agent = text(headers, "user-agent").unwrap_or_default();
+    let script = agent.contains("PowerShell/") || agent.starts_with("Mozilla/4.0 (compatible; Win32; WinHttp.");
+    agent.starts_with("Mozilla/") && !script
 }
 
 /// `Authorization: Bearer TOKEN`, or Basic with the token as password, which is what a browser can ask its user for.
@@ -118,14 +138,12 @@ fn bears(headers: &HeaderMap, token: &Secret) -> bool {
 
 /// Refuses what a browser asks for a page that is not of this host.
 fn browser(method: &Method, uri: &Uri, headers: &HeaderMap, is_named: impl Fn(&str) -> bool) -> Result<(), String> {
-    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap_or_default());
-    let agent = text("user-agent").is_some_and(|agent| agent.starts_with("Mozilla/"));
     let fetches = headers.keys().any(|name| name.as_str().starts_with("sec-fetch-"));
-    let (origin, referer) = (text("origin"), text("referer"));
-    if !agent && !fetches && origin.is_none() && referer.is_none() {
+    let (origin, referer) = (text(headers, "origin"), text(headers, "referer"));
+    if !says_browser(headers) && !fetches && origin.is_none() && referer.is_none() {
         return Ok(());
     }
-    let asked = uri.authority().map(|authority| authority.as_str()).or_else(|| text("host")).unwrap_or_default();
+    let asked = asked(uri, headers).unwrap_or_default();
     if !is_named(name_of(asked)) {
         let shown: String = name_of(asked).chars().filter(|c| !c.is_control()).take(64).collect();
         return Err(format!(
@@ -177,9 +195,12 @@ mod tests {
             .collect()
     }
 
+    fn is_named(name: &str) -> bool {
+        matches!(name, "h" | "10.0.0.1" | "::1")
+    }
+
     fn allowed(method: &Method, pairs: &[(&'static str, &str)]) -> bool {
-        browser(method, &Uri::from_static("/"), &headers(pairs), |name| matches!(name, "h" | "10.0.0.1" | "::1"))
-            .is_ok()
+        browser(method, &Uri::from_static("/"), &headers(pairs), is_named).is_ok()
     }
 
     #[test]
@@ -231,13 +252,13 @@ mod tests {
     fn what_changes_the_agent_is_asked_for_by_programs_and_pages_of_this_host() {
         const AGENT: (&str, &str) = ("user-agent", "Mozilla/5.0 (X11)");
         const HOST: (&str, &str) = ("host", "h:1988");
-        let own = |pairs: &[(&'static str, &str)]| is_own(&Uri::from_static("/exit"), &headers(pairs), true);
-        let powershell = "Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.17763.1";
+        let own = |pairs: &[(&'static str, &str)]| is_own(&Uri::from_static("/exit"), &headers(pairs), true, is_named);
         for right in [
             &[HOST][..],
             &[],
             &[HOST, ("user-agent", "curl/8")],
-            &[HOST, ("user-agent", powershell)],
+            &[("host", "10.0.0.1:1988"), ("user-agent", "curl/8")],
+            &[("host", "[::1]:1988")],
             &[HOST, AGENT, ("referer", "http://h:1988/")],
             &[HOST, AGENT, ("origin", "http://h:1988")],
             &[HOST, AGENT, ("sec-fetch-site", "same-origin")],
@@ -252,13 +273,37 @@ mod tests {
             &[HOST, AGENT, ("sec-fetch-site", "same-site"), ("referer", "http://h:1988/")],
             &[HOST, AGENT, ("sec-fetch-site", "same-origin"), ("origin", "null")],
             &[HOST, ("user-agent", "curl/8"), ("sec-fetch-site", "cross-site")],
+            // A page in Firefox under a name that leads here now, which calls itself curl.
+            &[("host", "evil.example:1988"), ("user-agent", "curl/8")],
+            &[("host", "evil.example:1988")],
+            &[("host", "")],
             // A user who typed the address of a site whose server redirects here: Chromium says the same of both.
             &[HOST, AGENT, ("sec-fetch-site", "none")],
         ] {
             assert!(!own(wrong), "{wrong:?}");
         }
         let typed = headers(&[HOST, AGENT, ("sec-fetch-site", "none")]);
-        assert!(is_own(&Uri::from_static("/config"), &typed, false), "to see it");
+        assert!(is_own(&Uri::from_static("/config"), &typed, false, is_named), "to see it");
+        let elsewhere = Uri::from_static("http://evil.example/exit");
+        assert!(!is_own(&elsewhere, &headers(&[HOST]), true, is_named), "as of a proxy");
+    }
+
+    /// PowerShell was a program to one rule and a browser to the other.
+    #[test]
+    fn scripts_that_call_themselves_mozilla_are_programs_to_every_rule() {
+        for (agent, is_script) in [
+            ("curl/8", true),
+            ("Mozilla/5.0 (Windows NT; Windows NT 10.0; en-US) WindowsPowerShell/5.1.17763.1", true),
+            ("Mozilla/5.0 (Windows NT 10.0; Microsoft Windows 10.0.17763; en-US) PowerShell/7.4.1", true),
+            ("Mozilla/4.0 (compatible; Win32; WinHttp.WinHttpRequest.5)", true),
+            ("Mozilla/4.0 (compatible; MSIE 8.0; Windows NT 6.1; Win64; x64)", false),
+            ("Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0", false),
+        ] {
+            let own =
+                is_own(&Uri::from_static("/exit"), &headers(&[("user-agent", agent), ("host", "h")]), true, is_named);
+            let alias = allowed(&Method::POST, &[("user-agent", agent), ("host", "alias.example")]);
+            assert_eq!((own, alias), (is_script, is_script), "{agent}");
+        }
     }
 
     #[test]

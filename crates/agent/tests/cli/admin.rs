@@ -1,11 +1,13 @@
 //! The agent reloaded and ended over its port, by a script on this host.
 
 use std::fs;
+use std::net::{IpAddr, Ipv4Addr, SocketAddr};
 
 use serde_json::{Value, json};
 
 use crate::harness::agent::{Agent, free_address};
 use crate::harness::http;
+use crate::harness::namespace::{give_address, is_within};
 use crate::harness::openapi::Description;
 
 /// What the file says now, with the port that the agent has.
@@ -128,4 +130,45 @@ fn a_configuration_with_something_in_every_list_is_described() {
         assert_eq!(collector["counters"].as_array().map(Vec::len), Some(2), "{collector}");
     }
     assert_eq!(agent.terminate().code, Some(0));
+}
+
+/// A client that is not trusted, and says that it is another.
+#[test]
+fn whose_address_is_written_down_makes_nobody_trusted() {
+    const OWN: IpAddr = IpAddr::V4(Ipv4Addr::new(192, 0, 2, 7));
+    if !is_within("admin::whose_address_is_written_down_makes_nobody_trusted") {
+        return;
+    }
+    give_address(OWN);
+    let listen = SocketAddr::new(OWN, 1988);
+    let config =
+        json!({ "hostname": "h", "heartbeat": { "enabled": false }, "http": { "listen": listen.to_string() } });
+    let agent = Agent::start(&config);
+    for path in ["/exit", "/config/reload", "/config"] {
+        for line in [
+            "Host: 127.0.0.1",
+            "X-Forwarded-For: 127.0.0.1",
+            "X-Forwarded-For: ::1, 127.0.0.1",
+            "X-Forwarded-Host: localhost",
+            "X-Real-IP: 127.0.0.1",
+            "X-Client-IP: 127.0.0.1",
+            "X-Originating-IP: 127.0.0.1",
+            "X-Remote-Addr: 127.0.0.1",
+            "X-Cluster-Client-IP: 127.0.0.1",
+            "True-Client-IP: 127.0.0.1",
+            "CF-Connecting-IP: 127.0.0.1",
+            "Client-IP: 127.0.0.1",
+            "Forwarded: for=127.0.0.1;host=localhost",
+            "Referer: http://127.0.0.1/",
+        ] {
+            let host = if line.starts_with("Host") { "" } else { "Host: localhost\r\n" };
+            let request = format!("GET {path} HTTP/1.1\r\n{host}{line}\r\nConnection: close\r\n\r\n");
+            let answer = http::one(agent.http, request.as_bytes()).expect("an answer");
+            // With 200: for its address, not for what a browser may not.
+            let refused = answer.status == 200 && answer.text() == "no privilege";
+            assert!(refused, "{path} {line}: {answer:?}");
+        }
+    }
+    agent.assert_healthy();
+    assert_eq!(agent.lines("asks for"), [""; 0]);
 }

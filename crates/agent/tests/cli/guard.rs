@@ -62,7 +62,7 @@ fn over_its_limit_it_ends_to_be_started_again_and_the_fourth_time_stays_down() {
     assert!(!unmanaged.has_ended(), "{}", unmanaged.err());
     unmanaged.signal(Signal::TERM);
     assert_eq!(unmanaged.wait().code, Some(0));
-    assert!(!alone.path().join("state").exists());
+    assert!(!alone.path().join("state/guard.json").exists());
 }
 
 /// The record of the guard was opened before the agent listened to signals: only SIGKILL ended one whose disk hung.

@@ -1,6 +1,7 @@
 //! Flags, verbs, help and exit codes.
 
 use crate::harness::host::Host;
+use crate::harness::process::program;
 use crate::{call, empty, with_config};
 use serde_json::json;
 
@@ -104,6 +105,18 @@ fn the_self_check_has_a_line_for_every_collector_that_this_host_has_something_fo
     let host = host.change("proc/stat", |_| "btime 1\n".to_owned());
     let out = host.run(&json!({}), &["-check"]).success();
     assert!(out.contains("cpustat  ... fail\nmemory   ... ok\n"), "{out}");
+}
+
+/// On a machine behind a proxy the agent under test asked that one for the servers of the tests.
+#[test]
+fn what_the_machine_of_the_tests_sets_does_not_reach_the_executable() {
+    let dir = empty();
+    let program = program(dir.path(), &[]);
+    let removed = |name: &str| program.get_envs().any(|(set, value)| set == name && value.is_none());
+    for name in ["http_proxy", "https_proxy", "all_proxy", "no_proxy", "ssl_cert_file", "ssl_cert_dir", "nux_rootfs"] {
+        assert!(removed(&name.to_uppercase()), "{name}");
+        assert!(removed(name) || !name.ends_with("_proxy"), "{name}");
+    }
 }
 
 /// A script of a mixed fleet gives the same verb everywhere.

@@ -14,6 +14,7 @@ pub mod host;
 pub mod http;
 pub mod items;
 pub mod model;
+pub mod namespace;
 pub mod openapi;
 pub mod peer;
 pub mod process;

@@ -12,6 +12,21 @@ use rustix::pty::{self, OpenptFlags};
 
 use super::{exe, runner, until};
 
+/// What the executable listens to; proxies, in small letters and in large ones.
+const HEARD: [&str; 11] = [
+    "FALCON_ENDPOINT",
+    "FALCON_SERVICE",
+    "INVOCATION_ID",
+    "NUX_ROOTFS",
+    "STATE_DIRECTORY",
+    "SSL_CERT_DIR",
+    "SSL_CERT_FILE",
+    "all_proxy",
+    "http_proxy",
+    "https_proxy",
+    "no_proxy",
+];
+
 /// The executable under test with arguments, in a directory of its own, and with nothing of this process's environment
 /// that it listens to.
 pub fn program(dir: &Path, args: &[&str]) -> Command {
@@ -25,8 +40,8 @@ pub fn program(dir: &Path, args: &[&str]) -> Command {
         None => Command::new(exe()),
     };
     command.args(args).current_dir(dir);
-    for variable in ["FALCON_ENDPOINT", "FALCON_SERVICE", "INVOCATION_ID", "NUX_ROOTFS", "STATE_DIRECTORY"] {
-        command.env_remove(variable);
+    for variable in HEARD {
+        command.env_remove(variable).env_remove(variable.to_ascii_uppercase());
     }
     command
 }

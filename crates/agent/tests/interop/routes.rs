@@ -5,7 +5,6 @@
 
 use std::collections::BTreeSet;
 use std::fs;
-use std::net::{IpAddr, UdpSocket};
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -86,10 +85,20 @@ fn an_answer_that_is_not_described_is_found() {
     assert_eq!(why("/index.html", &answer("301 Moved\r\nlocation: /", "")), r#"Location is "/", against const "./""#);
 }
 
+/// Also when a panic unwinds: a scope waits for its threads then too.
+struct Done<'a>(&'a AtomicBool);
+
+impl Drop for Done<'_> {
+    fn drop(&mut self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+}
+
 /// Its processors work meanwhile: where none does, there is no share of anything.
 fn with_busy_processors(host: &Host, ask: impl FnOnce()) {
     let done = AtomicBool::new(false);
     std::thread::scope(|scope| {
+        let _done = Done(&done);
         scope.spawn(|| {
             while !done.load(Ordering::Relaxed) {
                 host.rewrite("proc/stat", busier);
@@ -97,8 +106,16 @@ fn with_busy_processors(host: &Host, ask: impl FnOnce()) {
             }
         });
         ask();
-        done.store(true, Ordering::Relaxed);
     });
+}
+
+/// The test hung for ever where it should have failed.
+#[test]
+fn what_fails_beside_busy_processors_ends() {
+    let host = Host::typical();
+    let failed =
+        std::panic::catch_unwind(|| with_busy_processors(&host, || std::panic::resume_unwind(Box::new("failed"))));
+    assert_eq!(failed.unwrap_err().downcast_ref(), Some(&"failed"));
 }
 
 /// A table of `/proc/stat` with more time in its first line.
@@ -210,50 +227,4 @@ fn what_is_refused_is_refused_as_it_was() {
         asked.get(path, &[bearer]);
     }
     compare_text(if is_windows() { "routes/windows-refused" } else { "routes/linux-refused" }, &asked.text);
-}
-
-/// An address of this host that is not loopback's, if it has one; nothing is sent.
-fn own_address() -> Option<IpAddr> {
-    let socket = UdpSocket::bind("0.0.0.0:0").ok()?;
-    socket.connect("192.0.2.1:9").ok()?;
-    socket.local_addr().ok().map(|own| own.ip()).filter(|own| !own.is_loopback() && !own.is_unspecified())
-}
-
-/// A client that is not trusted, and says that it is another.
-#[test]
-fn whose_address_is_written_down_makes_nobody_trusted() {
-    let Some(own) = own_address() else {
-        return println!("not run: this host has no address but those of loopback");
-    };
-    let port = crate::harness::agent::free_address().port();
-    let listen = std::net::SocketAddr::new(own, port);
-    let config =
-        json!({ "hostname": "h", "heartbeat": { "enabled": false }, "http": { "listen": listen.to_string() } });
-    let agent = Agent::start(&config);
-    for path in ["/exit", "/config/reload", "/config"] {
-        for line in [
-            "Host: 127.0.0.1",
-            "X-Forwarded-For: 127.0.0.1",
-            "X-Forwarded-For: ::1, 127.0.0.1",
-            "X-Forwarded-Host: localhost",
-            "X-Real-IP: 127.0.0.1",
-            "X-Client-IP: 127.0.0.1",
-            "X-Originating-IP: 127.0.0.1",
-            "X-Remote-Addr: 127.0.0.1",
-            "X-Cluster-Client-IP: 127.0.0.1",
-            "True-Client-IP: 127.0.0.1",
-            "CF-Connecting-IP: 127.0.0.1",
-            "Client-IP: 127.0.0.1",
-            "Forwarded: for=127.0.0.1;host=localhost",
-            "Referer: http://127.0.0.1/",
-        ] {
-            let host = if line.starts_with("Host") { "" } else { "Host: localhost\r\n" };
-            let request = format!("GET {path} HTTP/1.1\r\n{host}{line}\r\nConnection: close\r\n\r\n");
-            let answer = http::one(agent.http, request.as_bytes()).expect("an answer");
-            let refused = [200, 403].contains(&answer.status) && answer.text() == "no privilege";
-            assert!(refused, "{path} {line}: {answer:?}");
-        }
-    }
-    agent.assert_healthy();
-    assert_eq!(agent.lines("asks for"), [""; 0]);
 }

@@ -19,9 +19,10 @@ impl Server {
     ) -> (u16, String) {
         let address = address.parse::<IpAddr>().expect("an address").to_canonical();
         let place = slots::Slots::new(1).take(address).expect("a place").place;
-        let mut request = Request::builder().method(method).uri(path).header("host", "h:1988");
-        for (name, value) in headers {
-            request = request.header(*name, *value);
+        let mut request = Request::builder().method(method).uri(path);
+        let own = [("host", "h:1988")].into_iter().filter(|_| headers.iter().all(|(name, _)| *name != "host"));
+        for (name, value) in own.chain(headers.iter().copied()) {
+            request = request.header(name, value);
         }
         let mut request = request.body(Body::empty()).expect("a request");
         request.extensions_mut().insert(serve::Client { address, place: Arc::new(place) });
@@ -105,6 +106,33 @@ async fn a_page_of_another_site_changes_nothing_on_any_verb() {
     assert!(server.commands.try_recv().is_err());
     assert!(server.may("127.0.0.1", &[AGENT, ("sec-fetch-site", "none")]).await, "typed by its user, to see");
     assert!(server.may("127.0.0.1", &[AGENT, ("referer", "http://h:1988/")]).await, "a page of its own");
+}
+
+/// A page in Firefox, under a name that leads here now, called itself curl, and ended the agent.
+#[tokio::test]
+async fn under_a_strange_name_nobody_changes_the_agent() {
+    let mut server = server_with(|config| config.http.hosts = vec!["alias.example".to_owned()]).await;
+    let scripts = [
+        "curl/8",
+        "Mozilla/5.0 (Windows NT; en-US) WindowsPowerShell/5.1",
+        "Mozilla/4.0 (compatible; Win32; WinHttp.WinHttpRequest.5)",
+    ];
+    for agent in scripts.map(|agent| ("user-agent", agent)) {
+        for path in ["/exit", "/config", "/config/reload"] {
+            for method in ["GET", "POST"] {
+                for host in ["evil.example", "evil.example:1988"] {
+                    let answer = server.ask_from("127.0.0.1", method, path, &[agent, ("host", host)]).await;
+                    assert_eq!(answer, (403, NO.to_owned()), "{method} {path} {host} {agent:?}");
+                }
+            }
+        }
+        for host in ["h", "127.0.0.1:1988", "[::1]:1988", "localhost:1988", "alias.example:1988"] {
+            assert!(server.may("127.0.0.1", &[agent, ("host", host)]).await, "{host} {agent:?}");
+        }
+    }
+    assert!(server.commands.try_recv().is_err());
+    let old = server.raw("GET /config HTTP/1.0\r\n\r\n").await;
+    assert!(status(&old) == 200 && body(&old).contains("success"), "a client that names nobody: {old}");
 }
 
 #[tokio::test]

@@ -101,7 +101,7 @@ impl Server {
     }
 
     async fn get(&self, path: &str) -> String {
-        self.get_with(path, "Host: x\r\n").await
+        self.get_with(path, "Host: h\r\n").await
     }
 }
 
