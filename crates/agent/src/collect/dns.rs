@@ -2,33 +2,30 @@
 //!
 //! With a `server` one question goes to it over UDP ([`packet`]), from a port of the system's choice and with a random number; of
 //! the server's addresses the first that answers counts. Without one the system is asked for the name's addresses, by whatever
-//! means it has (`hosts`, DNS, its own memory), on a thread that may be lost.
+//! means it has (`hosts`, DNS, its own memory), on threads that may be lost ([`Resolver`]). Both go on side by side.
 
 mod packet;
 
 use std::hash::{BuildHasher, RandomState};
 use std::io;
-use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, ToSocketAddrs, UdpSocket};
-use std::sync::Arc;
+use std::net::{Ipv4Addr, Ipv6Addr, SocketAddr, UdpSocket};
+use std::thread;
 use std::time::{Duration, Instant};
 
-use super::probe::{Names, Probes, Why, each, end, first_of, report, split};
+use super::probe::{AT_ONCE, Probes, Resolver, Why, each, end, first_of, report, split};
 use super::{Collector, Context, Cx, Lane, Spec};
 use crate::config::checks::Dns;
-use crate::isolate::{Isolated, LEFT_ALONE, Outcome};
 use crate::model::{Metric, Sets, Tags};
-use crate::stats::Stats;
 pub use packet::fuzz_answer;
 use packet::{Question, Reply};
 
 /// Packets that are read while waiting for the right one.
 const PACKETS: usize = 64;
-/// A name that the system is slower to answer no longer holds up the others.
-const PATIENCE: Duration = Duration::from_millis(200);
 /// What a thread may be late beyond the timeout.
 const GRACE: Duration = Duration::from_millis(500);
 
 const SILENT: &str = "no answer in time";
+const DEFECT: &str = "failed by a defect";
 const SOURCE: &str = "DNS over UDP (RFC 1035); getaddrinfo";
 
 const UP: Metric = Metric::gauge("dns.query.up", "1", Sets::EXTENDED, SOURCE)
@@ -45,22 +42,23 @@ pub(super) const SPEC: Spec = Spec {
     rates: false,
     metrics: &[UP, TIME],
     options: &[],
-    open: |cx: &Context| {
-        let checks = &cx.config.checks.dns;
-        if checks.is_empty() {
-            return Ok(None);
-        }
-        let (to_system, to_servers): (Vec<&Dns>, Vec<&Dns>) = checks.iter().partition(|check| check.server.is_empty());
-        let of_server = |check: &Dns| ((check.clone(), Question::new(&check.name, check.record)), tags(check));
-        Ok(Some(Box::new(Queries {
-            to_system: Probes::new(to_system.into_iter().map(|check| (check.clone(), tags(check)))),
-            to_servers: Probes::new(to_servers.into_iter().map(of_server)),
-            names: Names::new("dns", cx.stats.clone()),
-            asks: Isolated::new("dns"),
-            stats: cx.stats.clone(),
-        })))
-    },
+    open: |cx: &Context| Ok(queries(cx).map(|queries| -> Box<dyn Collector> { Box::new(queries) })),
 };
+
+fn queries(cx: &Context) -> Option<Queries> {
+    let checks = &cx.config.checks.dns;
+    if checks.is_empty() {
+        return None;
+    }
+    let (to_system, to_servers): (Vec<&Dns>, Vec<&Dns>) = checks.iter().partition(|check| check.server.is_empty());
+    let of_server = |check: &Dns| ((check.clone(), Question::new(&check.name, check.record)), tags(check));
+    Some(Queries {
+        to_system: Probes::new(to_system.into_iter().map(|check| (check.clone(), tags(check)))),
+        to_servers: Probes::new(to_servers.into_iter().map(of_server)),
+        names: Resolver::new("dns server", cx.stats.clone()),
+        system: Resolver::new("dns system", cx.stats.clone()),
+    })
+}
 
 fn tags(check: &Dns) -> Tags {
     let (server, record) =
@@ -68,15 +66,17 @@ fn tags(check: &Dns) -> Tags {
     Tags::of(&[("name", &check.name), ("server", server), ("type", record)])
 }
 
+type ToServer = (Dns, Result<Question, String>);
+
 struct Queries {
     to_system: Probes<Dns>,
-    to_servers: Probes<(Dns, Result<Question, String>)>,
+    to_servers: Probes<ToServer>,
     /// Of servers.
-    names: Names,
-    /// Of the system.
-    asks: Isolated<(io::Result<usize>, Duration)>,
-    stats: Arc<Stats>,
+    names: Resolver,
+    system: Resolver,
 }
+
+type Answers = Vec<Result<Duration, Why>>;
 
 impl Collector for Queries {
     fn collect(&mut self, cx: &mut Cx<'_>) -> anyhow::Result<()> {
@@ -86,75 +86,74 @@ impl Collector for Queries {
         let end = end();
         self.to_system.remark(cx);
         self.to_servers.remark(cx);
-        // What the system takes for its own timeouts is left of the time of the others.
-        self.ask_system(cx);
-        self.ask_servers(cx, end);
+        let Queries { to_system, to_servers, names, system } = self;
+        let (to_system, to_servers) = (&to_system.list, &to_servers.list);
+        // Neither takes of the other's time.
+        let (by_system, by_servers) = thread::scope(|scope| {
+            let of_servers = || ask_servers(to_servers, names, end);
+            match thread::Builder::new().name("dns".to_owned()).spawn_scoped(scope, of_servers) {
+                Ok(thread) => {
+                    let by_system = ask_system(to_system, system, end);
+                    (by_system, thread.join().map_err(|_| DEFECT.to_owned()))
+                }
+                Err(error) => (ask_system(to_system, system, end), Err(format!("no thread to ask: {error}"))),
+            }
+        });
+        for ((check, tags), answer) in to_system.iter().zip(by_system) {
+            report(cx, (&UP, &TIME), tags, &check.name, answer);
+        }
+        match by_servers {
+            Ok(answers) => {
+                for (((check, _), tags), answer) in to_servers.iter().zip(answers) {
+                    report(cx, (&UP, &TIME), tags, &format!("{} at {}", check.name, check.server), answer);
+                }
+            }
+            Err(why) if !to_servers.is_empty() => cx.problem("all servers", why),
+            Err(_) => {}
+        }
         Ok(())
     }
 }
 
-impl Queries {
-    fn ask_servers(&mut self, cx: &mut Cx<'_>, end: Instant) {
-        let list = &self.to_servers.list;
-        let found = self.names.find(list.iter().map(|((check, _), _)| split(&check.server).0));
-        let jobs: Vec<_> = list.iter().map(|(asked, _)| asked).zip(found).collect();
-        let answers = each(
-            end,
-            &jobs,
-            |((check, _), _)| wait(check),
-            |((check, question), found)| {
-                let question = question.as_ref().map_err(|why| Why::NotMade(why.clone()))?;
-                let addresses = found.as_ref().map_err(|why| match why {
-                    Why::Failed(why) => Why::Failed(format!("of {}: {why}", check.server)),
-                    Why::NotMade(why) => Why::NotMade(why.clone()),
-                })?;
-                first_of(addresses, split(&check.server).1, wait(check), |server, wait| ask(server, question, wait))?
-            },
-        );
-        for (((check, _), tags), answer) in list.iter().zip(answers) {
-            report(cx, (&UP, &TIME), tags, &format!("{} at {}", check.name, check.server), answer);
-        }
-    }
+fn ask_servers(list: &[(ToServer, Tags)], names: &mut Resolver, end: Instant) -> Answers {
+    let found = names.find(list.iter().map(|((check, _), _)| split(&check.server).0));
+    let jobs: Vec<_> = list.iter().map(|(asked, _)| asked).zip(found).collect();
+    each(
+        end,
+        &jobs,
+        |((check, _), _)| wait(check),
+        |((check, question), found)| {
+            let question = question.as_ref().map_err(|why| Why::NotMade(why.clone()))?;
+            let addresses = found.as_ref().map_err(|why| match why {
+                Why::Failed(why) => Why::Failed(format!("of {}: {why}", check.server)),
+                Why::NotMade(why) => Why::NotMade(why.clone()),
+            })?;
+            first_of(addresses, split(&check.server).1, wait(check), |server, wait| ask(server, question, wait))?
+        },
+    )
+}
 
-    fn ask_system(&mut self, cx: &mut Cx<'_>) {
-        let list = &self.to_system.list;
-        let Some(longest) = list.iter().map(|(check, _)| wait(check)).max() else { return };
-        let jobs = list.iter().map(|(check, _)| {
-            let name = check.name.clone();
-            let job = move || {
-                let started = Instant::now();
-                let found = (name.as_str(), 0).to_socket_addrs().map(Iterator::count);
-                (found, started.elapsed())
-            };
-            (check.name.clone(), job)
-        });
-        let answers = self.asks.run_all(jobs.collect(), PATIENCE, longest + GRACE);
-        for ((check, tags), (_, outcome)) in list.iter().zip(answers) {
-            let answer = of_system(outcome, wait(check), &self.stats);
-            report(cx, (&UP, &TIME), tags, &check.name, answer);
-        }
-    }
+fn ask_system(list: &[(Dns, Tags)], system: &mut Resolver, end: Instant) -> Answers {
+    let longest = list.iter().map(|(check, _)| wait(check)).max().unwrap_or_default();
+    // Where nothing answers, a turn takes as long.
+    let turns = u32::try_from(list.len().div_ceil(AT_ONCE)).unwrap_or(u32::MAX);
+    let end = end.min(Instant::now() + (longest + GRACE) * turns);
+    let names: Vec<&str> = list.iter().map(|(check, _)| check.name.as_str()).collect();
+    let own = |place: usize| list.get(place).map_or(longest, |(check, _)| wait(check));
+    let answers = system.resolve(&names, &own, end);
+    list.iter().zip(answers).map(|((check, _), answer)| of_system(answer, wait(check))).collect()
 }
 
 fn wait(check: &Dns) -> Duration {
     Duration::from_millis(check.timeout.into())
 }
 
-fn of_system(outcome: Outcome<(io::Result<usize>, Duration)>, wait: Duration, stats: &Stats) -> Result<Duration, Why> {
+fn of_system(answer: Result<(Vec<SocketAddr>, Duration), Why>, wait: Duration) -> Result<Duration, Why> {
     let failed = |why: &str| Err(Why::Failed(why.to_owned()));
-    match outcome {
-        Outcome::Done((_, took)) if took > wait => failed(SILENT),
-        Outcome::Done((Ok(0), _)) => failed("it has no address"),
-        Outcome::Done((Ok(_), took)) => Ok(took),
-        Outcome::Done((Err(error), _)) => failed(&error.to_string()),
-        Outcome::Late { newly } => {
-            if newly {
-                stats.collect_hung.add(1);
-            }
-            failed(LEFT_ALONE)
-        }
-        Outcome::Panicked => Err(Why::NotMade("the reader failed by a defect".to_owned())),
-        Outcome::NoThread(why) => Err(Why::NotMade(format!("not asked: {why}"))),
+    match answer? {
+        (_, took) if took > wait => failed(SILENT),
+        (addresses, _) if addresses.is_empty() => failed("it has no address"),
+        (_, took) => Ok(took),
     }
 }
 

@@ -1,24 +1,27 @@
 //! `ping.*`: whether the hosts of `checks.ping` answer echo requests, and how soon. Says nothing without them.
 //!
-//! The requests of a cycle go out [`GAP`] apart, whether or not the one before was answered: so a burst of loss does not take them
-//! all. Of a name's addresses, in the order of the system (RFC 6724), the first to which this host has a way is asked. An answer that comes
-//! after the timeout of its request is no answer. How requests are sent: [`falcon_sys::Echo`].
+//! The requests of a cycle go out [`GAP`] apart, whether or not the one before was answered: so a burst of loss does not take
+//! them all. Of a name's addresses, in the order of the system (RFC 6724), the first to which this host has a way is asked. An
+//! answer that comes after the timeout of its request is no answer; a request that this host could not make is none, and neither
+//! lost. How requests are sent: [`falcon_sys::Echo`].
 
 use std::io;
 use std::net::SocketAddr;
+use std::thread;
 use std::time::{Duration, Instant};
 
 use falcon_sys::Echo;
 
-use super::probe::{Names, Probes, Why, each, end, ms};
+use super::probe::{Probes, Resolver, Why, Whys, each, end, ms};
 use super::{Collector, Context, Cx, Lane, Spec, percent};
 use crate::config::checks::Ping;
 use crate::model::{Metric, Sets, Tags};
 
 /// Between two requests to a host.
 const GAP: Duration = Duration::from_millis(100);
-/// What a router may say of one request, if it says more than one thing.
+/// What is read at once of what routers say of one request; of more, one each [`PACE`].
 const ERRORS: u32 = 4;
+const PACE: Duration = Duration::from_millis(1);
 
 const SOURCE: &str = "ICMP echo: ping or raw socket; IcmpSendEcho, Icmp6SendEcho2";
 
@@ -41,20 +44,23 @@ pub(super) const SPEC: Spec = Spec {
     open: |cx: &Context| {
         let checks = cx.config.checks.ping.iter();
         let probes = Probes::new(checks.map(|check| (check.clone(), Tags::of(&[("host", &check.host)]))));
-        let names = Names::new("ping", cx.stats.clone());
+        let names = Resolver::new("ping", cx.stats.clone());
         Ok((!probes.list.is_empty()).then(|| -> Box<dyn Collector> { Box::new(Pings { probes, names }) }))
     },
 };
 
 struct Pings {
     probes: Probes<Ping>,
-    names: Names,
+    names: Resolver,
 }
 
 /// What came of the requests to one host.
 #[derive(Debug, Default, PartialEq)]
 struct Tally {
+    /// Those that were made.
     requests: u32,
+    /// Why others were not, the last.
+    not_made: Option<String>,
     /// Of answers that came in time.
     times: Vec<Duration>,
     /// What was said instead of an answer, the last.
@@ -105,18 +111,18 @@ type NoRight = String;
 
 /// To the first address to which there is a way.
 fn open(addresses: &[SocketAddr]) -> Result<Result<Echo, NoRight>, Why> {
-    let mut why = Why::Failed("its name has no address".to_owned());
+    let mut whys = Whys::default();
     for address in addresses {
         match Echo::open(*address) {
             Ok(echo) => return Ok(Ok(echo)),
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Ok(Err(error.to_string())),
             Err(error) if error.kind() == io::ErrorKind::NetworkUnreachable => {
-                why = Why::Failed(format!("no way to {}: {error}", address.ip()));
+                whys.add(Why::Failed(format!("no way to it: {error}")));
             }
-            Err(error) => why = Why::NotMade(error.to_string()),
+            Err(error) => whys.add(Why::of(&error)),
         }
     }
-    Err(why)
+    Err(whys.all("its name has no address"))
 }
 
 /// What sends requests to one host; [`Echo`], or a test's.
@@ -137,16 +143,30 @@ impl Requests for Echo {
 
 fn ping(requests: &mut dyn Requests, count: u32, wait: Duration) -> Tally {
     let started = Instant::now();
-    let mut tally = Tally { requests: count, ..Tally::default() };
+    let mut tally = Tally::default();
     let (mut waiting, mut errors) = (0_u32, 0_u32);
     for n in 1..=count {
-        match requests.send(wait) {
-            Ok(()) => waiting += 1,
-            Err(error) => tally.why = Some(error.to_string()),
+        match requests.send(wait).map_err(|error| Why::of(&error)) {
+            Ok(()) => {
+                tally.requests += 1;
+                waiting += 1;
+            }
+            Err(Why::Failed(why)) => {
+                tally.requests += 1;
+                tally.why = Some(why);
+            }
+            Err(Why::NotMade(why)) => tally.not_made = Some(why),
         }
         let is_last = n == count;
-        let until = if is_last { Instant::now() + wait } else { started + GAP * n };
-        while (waiting > 0 || !is_last) && errors < ERRORS * count {
+        let mut until = if is_last { Instant::now() + wait } else { started + GAP * n };
+        let mut is_ending = false;
+        while waiting > 0 || !is_last {
+            // Each has had its answer or an error. What was said of another's request (a raw socket gets that too) costs none its
+            // answer, for which there is a bit of time.
+            if is_last && errors >= waiting && !is_ending {
+                is_ending = true;
+                until = until.min(Instant::now() + GAP);
+            }
             match requests.receive(until) {
                 Ok(None) => break,
                 Ok(Some(time)) => {
@@ -158,6 +178,12 @@ fn ping(requests: &mut dyn Requests, count: u32, wait: Duration) -> Tally {
                 Err(error) => {
                     errors += 1;
                     tally.why = Some(error.to_string());
+                    if Instant::now() >= until {
+                        break;
+                    }
+                    if errors > ERRORS * count {
+                        thread::sleep(PACE);
+                    }
                 }
             }
         }
@@ -167,6 +193,12 @@ fn ping(requests: &mut dyn Requests, count: u32, wait: Duration) -> Tally {
 
 impl Tally {
     fn report(self, cx: &mut Cx<'_>, host: &str, tags: &Tags) {
+        if let Some(why) = self.not_made {
+            cx.problem(host, format_args!("a request was not made: {why}"));
+        }
+        if self.requests == 0 {
+            return;
+        }
         let answered = u32::try_from(self.times.len()).unwrap_or(u32::MAX);
         let lost = self.requests.saturating_sub(answered);
         cx.emit(&LOSS, tags, percent(lost.into(), self.requests.into()));

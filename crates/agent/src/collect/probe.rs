@@ -1,29 +1,27 @@
 //! What `ping`, `tcp` and `dns` share: names that are resolved, and turns.
 //!
-//! Resolving a name may hang, so it is done on a thread that may be lost ([`Isolated`]). What is asked of addresses ends by
+//! Resolving a name may hang, so it is done on threads that may be lost ([`Resolver`]). What is asked of addresses ends by
 //! itself, at its own timeout; it is done on at most [`AT_ONCE`] threads, which are gone when the cycle is. A probe that was made
 //! and failed says so by its value; one that was not made says nothing.
 
+mod resolve;
+
 use std::collections::BTreeSet;
 use std::io;
-use std::net::{IpAddr, SocketAddr, ToSocketAddrs};
+use std::net::SocketAddr;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::thread::{Builder, scope};
 use std::time::{Duration, Instant};
 
-use super::Cx;
-use crate::isolate::{Isolated, LEFT_ALONE, Outcome};
-use crate::model::{Metric, Tags};
-use crate::stats::Stats;
+use falcon_sys::lacks_means;
 
-/// Probes at the same time.
-const AT_ONCE: usize = 16;
-/// A resolver slower than this no longer holds up the other names.
-const PATIENCE: Duration = Duration::from_millis(200);
-/// For all names of a cycle.
-const NAMES: Duration = Duration::from_secs(4);
+use super::Cx;
+use crate::model::{Metric, Tags};
+pub(super) use resolve::Resolver;
+
+/// Probes at the same time, and names of one resolver.
+pub(super) const AT_ONCE: usize = 16;
 /// For all that one collector does in a cycle: names, and after them the longest probe that a configuration may ask for.
 const CYCLE: Duration = Duration::from_secs(17);
 /// One of the three collectors is through within it.
@@ -43,21 +41,46 @@ pub(super) enum Why {
 impl Why {
     /// Of an error of the system: whether it tells of the network, or of this host alone.
     pub(super) fn of(error: &io::Error) -> Why {
-        use io::ErrorKind::{
-            AddrNotAvailable, ConnectionAborted, ConnectionRefused, ConnectionReset, HostUnreachable, NetworkDown,
-            NetworkUnreachable, PermissionDenied, TimedOut,
-        };
-        match error.kind() {
-            // A firewall of this host denies.
-            AddrNotAvailable | ConnectionAborted | ConnectionRefused | ConnectionReset | HostUnreachable
-            | NetworkDown | NetworkUnreachable | PermissionDenied | TimedOut => Why::Failed(error.to_string()),
-            _ => Why::NotMade(error.to_string()),
+        use io::ErrorKind::{AddrInUse, AddrNotAvailable, OutOfMemory, WouldBlock};
+        // What a firewall of this host denies is an answer too.
+        if matches!(error.kind(), AddrInUse | AddrNotAvailable | OutOfMemory | WouldBlock) || lacks_means(error) {
+            Why::NotMade(error.to_string())
+        } else {
+            Why::Failed(error.to_string())
         }
     }
 
     pub(super) fn text(&self) -> &str {
         match self {
             Why::Failed(why) | Why::NotMade(why) => why,
+        }
+    }
+}
+
+/// Why each of several addresses has no answer, in words that stay the same where their order changes.
+#[derive(Default)]
+pub(super) struct Whys {
+    failed: BTreeSet<String>,
+    not_made: BTreeSet<String>,
+}
+
+impl Whys {
+    pub(super) fn add(&mut self, why: Why) {
+        match why {
+            Why::Failed(why) => self.failed.insert(why),
+            Why::NotMade(why) => self.not_made.insert(why),
+        };
+    }
+
+    /// What the network said counts more than what this host could not do. `nothing` was said by any: then it is that.
+    pub(super) fn all(self, nothing: &str) -> Why {
+        let joined = |whys: BTreeSet<String>| whys.into_iter().collect::<Vec<_>>().join("; ");
+        if !self.failed.is_empty() {
+            Why::Failed(joined(self.failed))
+        } else if !self.not_made.is_empty() {
+            Why::NotMade(joined(self.not_made))
+        } else {
+            Why::Failed(nothing.to_owned())
         }
     }
 }
@@ -96,52 +119,6 @@ pub(super) fn split(address: &str) -> (&str, u16) {
     (bare.unwrap_or(host), port.parse().unwrap_or(0))
 }
 
-type Addresses = Vec<SocketAddr>;
-
-pub(super) struct Names {
-    asks: Isolated<io::Result<Addresses>>,
-    stats: Arc<Stats>,
-}
-
-impl Names {
-    pub(super) fn new(name: &'static str, stats: Arc<Stats>) -> Names {
-        Names { asks: Isolated::new(name), stats }
-    }
-
-    /// The addresses of each host, without a port, in the order in which the system would try them (RFC 6724).
-    pub(super) fn find<'a>(&mut self, hosts: impl Iterator<Item = &'a str> + Clone) -> Vec<Result<Addresses, Why>> {
-        let is_name = |host: &&str| host.parse::<IpAddr>().is_err();
-        let names: BTreeSet<&str> = hosts.clone().filter(is_name).collect();
-        let jobs = names.iter().map(|name| {
-            let host = (*name).to_owned();
-            (host.clone(), move || (host.as_str(), 0).to_socket_addrs().map(Iterator::collect))
-        });
-        let answers = self.asks.run_all(jobs.collect(), PATIENCE, NAMES);
-        let found: Vec<(String, Result<Addresses, Why>)> =
-            answers.into_iter().map(|(name, outcome)| (name, self.found(outcome))).collect();
-        let of = |host: &str| match host.parse::<IpAddr>() {
-            Ok(address) => Ok(vec![SocketAddr::new(address, 0)]),
-            Err(_) => found.iter().find(|(name, _)| name == host).map_or(Ok(Vec::new()), |(_, found)| found.clone()),
-        };
-        hosts.map(of).collect()
-    }
-
-    fn found(&self, outcome: Outcome<io::Result<Addresses>>) -> Result<Addresses, Why> {
-        let unresolved = |why: &dyn std::fmt::Display| Why::Failed(format!("its name is not resolved: {why}"));
-        match outcome {
-            Outcome::Done(Ok(addresses)) if addresses.is_empty() => Err(unresolved(&"it has no address")),
-            Outcome::Done(Ok(addresses)) => Ok(addresses),
-            Outcome::Done(Err(error)) => Err(unresolved(&error)),
-            late @ Outcome::Late { .. } => {
-                late.answer(LEFT_ALONE, &self.stats.collect_hung).map_err(|error| unresolved(&error))
-            }
-            other => {
-                other.answer(LEFT_ALONE, &self.stats.collect_hung).map_err(|error| Why::NotMade(error.to_string()))
-            }
-        }
-    }
-}
-
 /// When a cycle that begins now has to be through.
 pub(super) fn end() -> Instant {
     Instant::now() + CYCLE
@@ -164,7 +141,7 @@ pub(super) fn each<P: Sync, T: Send>(
             let answer = if in_time {
                 catch_unwind(AssertUnwindSafe(|| make(probe))).unwrap_or_else(|_| Err(not_made(DEFECT)))
             } else {
-                Err(not_made("others took all the time"))
+                Err(not_made(TOO_LATE))
             };
             answers.push((place, answer));
         }
@@ -172,8 +149,9 @@ pub(super) fn each<P: Sync, T: Send>(
     let mut all: Vec<Result<T, Why>> = probes.iter().map(|_| Err(not_made(DEFECT))).collect();
     scope(|scope| {
         // This thread takes turns too: where the system gives no more of them, it does it alone.
-        let more = (1..AT_ONCE.min(probes.len()))
-            .map_while(|_| Builder::new().stack_size(STACK).spawn_scoped(scope, take_turns).ok());
+        let more = (1..AT_ONCE.min(probes.len())).map_while(|_| {
+            Builder::new().name("probe".to_owned()).stack_size(STACK).spawn_scoped(scope, take_turns).ok()
+        });
         let more: Vec<_> = more.collect();
         let mut answers = take_turns();
         for thread in more {
@@ -196,7 +174,7 @@ pub(super) fn first_of<T>(
     ask: impl Fn(SocketAddr, Duration) -> Result<T, Why>,
 ) -> Result<T, Why> {
     let started = Instant::now();
-    let mut failed = None;
+    let mut whys = Whys::default();
     for (n, address) in addresses.iter().enumerate() {
         let others = u32::try_from(addresses.len() - n).unwrap_or(u32::MAX);
         let share = wait.saturating_sub(started.elapsed()) / others;
@@ -205,18 +183,12 @@ pub(super) fn first_of<T>(
         }
         let mut address = *address;
         address.set_port(port);
-        let why = match ask(address, share) {
+        match ask(address, share) {
             Ok(answer) => return Ok(answer),
-            Err(why) if addresses.len() == 1 => why,
-            Err(Why::Failed(why)) => Why::Failed(format!("{address}: {why}")),
-            Err(Why::NotMade(why)) => Why::NotMade(format!("{address}: {why}")),
-        };
-        // What the network said counts more than what this host could not do.
-        if !matches!((&failed, &why), (Some(Why::Failed(_)), Why::NotMade(_))) {
-            failed = Some(why);
+            Err(why) => whys.add(why),
         }
     }
-    Err(failed.unwrap_or_else(|| Why::Failed("no answer in time".to_owned())))
+    Err(whys.all("no answer in time"))
 }
 
 /// Says of one probe whether it was answered and how soon, and why not.
@@ -242,6 +214,7 @@ pub(super) fn report(
 }
 
 const DEFECT: &str = "failed by a defect";
+const TOO_LATE: &str = "others took all the time";
 
 fn not_made(why: &str) -> Why {
     Why::NotMade(why.to_owned())

@@ -1,12 +1,12 @@
 //! `tcp.connect.*`: whether the addresses of `checks.tcp` take a connection, and how soon. Says nothing without them.
 //!
-//! Of a name's addresses one after the other is tried, in the order of the system (RFC 6724), each for an equal share of what is left
-//! of the timeout, until one takes the connection; the time is that of this one. It is closed at once, with nothing said.
+//! Of a name's addresses one after the other is tried, in the order of the system (RFC 6724), each for an equal share of what is
+//! left of the timeout, until one takes the connection; the time is that of this one. It is closed at once, with nothing said.
 
 use std::net::{SocketAddr, TcpStream};
 use std::time::{Duration, Instant};
 
-use super::probe::{Names, Probes, Why, each, end, first_of, report, split};
+use super::probe::{Probes, Resolver, Why, each, end, first_of, report, split};
 use super::{Collector, Context, Cx, Lane, Spec};
 use crate::config::checks::Tcp;
 use crate::model::{Metric, Sets, Tags};
@@ -18,6 +18,8 @@ const TIME: Metric = Metric::gauge("tcp.connect.time", "ms", Sets::EXTENDED, "co
     .tags(&["address"])
     .help("until it was taken, without resolving the name; absent where it was not");
 
+const REFUSED: &str = "connection refused: nobody listens";
+
 pub(super) const SPEC: Spec = Spec {
     name: "tcp",
     check: "",
@@ -28,14 +30,14 @@ pub(super) const SPEC: Spec = Spec {
     open: |cx: &Context| {
         let checks = cx.config.checks.tcp.iter();
         let probes = Probes::new(checks.map(|check| (check.clone(), Tags::of(&[("address", &check.address)]))));
-        let names = Names::new("tcp", cx.stats.clone());
+        let names = Resolver::new("tcp", cx.stats.clone());
         Ok((!probes.list.is_empty()).then(|| -> Box<dyn Collector> { Box::new(Connections { probes, names }) }))
     },
 };
 
 struct Connections {
     probes: Probes<Tcp>,
-    names: Names,
+    names: Resolver,
 }
 
 impl Collector for Connections {
@@ -68,8 +70,14 @@ fn connect(addresses: &[SocketAddr], port: u16, wait: Duration) -> Result<Durati
         // Closed when it is dropped.
         let taken = TcpStream::connect_timeout(&address, wait);
         let time = started.elapsed();
-        taken.map(|_| time).map_err(|error| Why::of(&error))
+        let stream = taken.map_err(|error| Why::of(&error))?;
+        if is_to_itself(&stream) { Err(Why::Failed(REFUSED.to_owned())) } else { Ok(time) }
     })
+}
+
+/// Where nobody listens on a port of this host that the system chose for the connection too, it connects to itself.
+fn is_to_itself(stream: &TcpStream) -> bool {
+    matches!((stream.local_addr(), stream.peer_addr()), (Ok(local), Ok(peer)) if local == peer)
 }
 
 #[cfg(test)]
@@ -125,6 +133,17 @@ mod tests {
         let ups: Vec<f64> = collected.samples.iter().map(|sample| sample.value.get()).collect();
         assert_eq!((ups.len(), ups[0], ups[2]), (3, 1.0, 0.0), "{:?}", collected.problems);
         assert!(collected.problems[0].1.starts_with("its name is not resolved"), "{:?}", collected.problems);
+    }
+
+    // A port of this host without a server was told as up, once in a while.
+    #[test]
+    fn a_connection_to_itself_is_none() {
+        let socket = socket2::Socket::new(socket2::Domain::IPV4, socket2::Type::STREAM, None).unwrap();
+        socket.bind(&std::net::SocketAddr::from(([127, 0, 0, 1], 0)).into()).unwrap();
+        socket.connect(&socket.local_addr().unwrap()).unwrap();
+        assert!(is_to_itself(&socket.into()));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        assert!(!is_to_itself(&TcpStream::connect(listener.local_addr().unwrap()).unwrap()));
     }
 
     #[test]

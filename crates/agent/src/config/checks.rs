@@ -10,7 +10,7 @@ use super::reader::Spot;
 use super::report::{Report, shortened};
 use super::url::WebAddress;
 use super::validate::bounded;
-use super::{RepoUrl, address};
+use super::{NameSet, RepoUrl, address};
 
 /// Entries of a list.
 const MOST: usize = 256;
@@ -181,9 +181,25 @@ impl Serialize for Statuses {
     }
 }
 
-pub(super) fn checks(raw: RawChecks, report: &mut Report<'_>) -> Checks {
+pub(super) fn checks(raw: RawChecks, names: &[NameSet], report: &mut Report<'_>) -> Checks {
+    const LACKING: &str = "its metrics are of the set `extended`, which collector.names lacks: nothing is checked";
+    let is_said = names.contains(&NameSet::Extended);
+    if !is_said {
+        for (list, path) in [(&raw.ping, "checks.ping"), (&raw.tcp, "checks.tcp"), (&raw.dns, "checks.dns")] {
+            if let Some(Spot { at, .. }) = list.first() {
+                report.warn(*at, path, LACKING);
+            }
+        }
+    }
+    let ports_at = raw.ports.first().map(|entry| entry.at);
+    let ports = entries(raw.ports, "checks.ports", port, report);
+    // Of what is found on either, other sets tell too.
+    let is_one = |port: &Port| port.protocol != Protocol::Any;
+    if let Some(at) = ports_at.filter(|_| !is_said && ports.iter().any(is_one)) {
+        report.warn(at, "checks.ports", format!("of an entry with `tcp` or `udp` {LACKING}"));
+    }
     Checks {
-        ports: entries(raw.ports, "checks.ports", port, report),
+        ports,
         processes: entries(raw.processes, "checks.processes", process, report),
         directories: entries(raw.directories, "checks.directories", directory, report),
         urls: entries(raw.urls, "checks.urls", url, report),

@@ -25,7 +25,9 @@ pub(super) fn validate(
     let default = defaults::file();
     let transfer = transfer(raw.transfer, default.transfer, report);
     let steps = if transfer.enabled && !transfer.addrs.is_empty() { defaults::TRANSFER_MIN_STEP_S } else { 0 };
+    let collector = collector(raw.collector, dialect, known, steps, report)?;
     Ok(Config {
+        checks: checks::checks(raw.checks, &collector.names, report),
         debug: or(raw.debug, default.debug),
         hostname: hostname(raw.hostname, default.hostname, report),
         ip: ip(raw.ip, default.ip, report),
@@ -33,9 +35,8 @@ pub(super) fn validate(
         heartbeat: heartbeat(raw.heartbeat, default.heartbeat, report),
         queue: queue(raw.queue, default.queue, report),
         http: http(raw.http, default.http, report),
-        collector: collector(raw.collector, dialect, known, steps, report)?,
+        collector,
         service: service(raw.service, dialect, report),
-        checks: checks::checks(raw.checks, report),
         default_tags: tags(raw.default_tags, known, report),
         ignore: ignored(raw.ignore),
         state_dir: or(raw.state_dir, default.state_dir),

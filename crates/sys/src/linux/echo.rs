@@ -47,7 +47,7 @@ impl Echo {
     ///
     /// # Errors
     /// [`io::ErrorKind::PermissionDenied`], with what would help, where this process may not send echo requests;
-    /// [`io::ErrorKind::NetworkUnreachable`] where there is no way to that address; the calls' own.
+    /// [`io::ErrorKind::NetworkUnreachable`] where there is no way to that address, or none that is allowed; the calls' own.
     pub fn open(mut to: SocketAddr) -> io::Result<Echo> {
         to.set_port(0);
         let v6 = to.is_ipv6();
@@ -55,8 +55,7 @@ impl Echo {
             if v6 { (AddressFamily::INET6, ipproto::ICMPV6) } else { (AddressFamily::INET, ipproto::ICMP) };
         let (socket, is_raw) = socket(family, protocol)?;
         tell_errors(&socket, v6)?;
-        net::connect(&socket, &to)
-            .map_err(|error| io::Error::new(io::ErrorKind::NetworkUnreachable, io::Error::from(error)))?;
+        net::connect(&socket, &to).map_err(no_way)?;
         let nonce = RandomState::new().hash_one(to);
         Ok(Echo { socket, form: Form { v6, header: is_raw && !v6 }, nonce, sequence: 0, waiting: Vec::new() })
     }
@@ -118,6 +117,16 @@ fn socket(family: AddressFamily, protocol: Protocol) -> io::Result<(OwnedFd, boo
             Err(error) => Err(error.into()),
         },
         Err(error) => Err(error.into()),
+    }
+}
+
+/// Of connecting: the table of routes has none, or one that prohibits, or no address of this host to send from.
+fn no_way(error: Errno) -> io::Error {
+    match error {
+        Errno::NETUNREACH | Errno::HOSTUNREACH | Errno::ADDRNOTAVAIL | Errno::ACCESS | Errno::PERM => {
+            io::Error::new(io::ErrorKind::NetworkUnreachable, io::Error::from(error))
+        }
+        other => other.into(),
     }
 }
 
@@ -194,6 +203,17 @@ mod tests {
         assert_eq!(checksum(&message), 0, "with its own checksum in it");
         assert_eq!(request(V6, 1, NONCE)[..4], [128, 0, 0, 0]);
         assert_eq!(checksum(&[0x00, 0x01, 0xf2, 0x03, 0xf4, 0xf5, 0xf6, 0xf7]), !0xddf2, "the RFC's own example");
+    }
+
+    // A host without buffers told each of its targets as lost; a prohibited one was told as a lack of rights, for all of them.
+    #[test]
+    fn only_a_lack_of_routes_is_no_way() {
+        for error in [Errno::NETUNREACH, Errno::HOSTUNREACH, Errno::ACCESS, Errno::ADDRNOTAVAIL] {
+            assert_eq!(no_way(error).kind(), io::ErrorKind::NetworkUnreachable);
+        }
+        for error in [Errno::NOBUFS, Errno::AGAIN, Errno::NOMEM, Errno::INVAL] {
+            assert_eq!(no_way(error).raw_os_error(), Some(error.raw_os_error()));
+        }
     }
 
     #[test]

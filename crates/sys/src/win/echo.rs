@@ -2,10 +2,13 @@
 //!
 //! The calls wait for their answer, so each request has a thread, which ends at the request's timeout at the latest; the time is
 //! taken there, finer than the whole milliseconds that the calls tell. Which answer belongs to which request the system knows.
+//! At most [`MOST_OUT`] of these threads are out in the process, of [`STACK`] bytes of addresses each; one request more is refused.
 //! With an event in place of the thread (IcmpSendEcho2) variables of a later call were overwritten under Wine 8.
 
 use super::ffi::last_error;
+use std::mem::offset_of;
 use std::net::{IpAddr, Ipv6Addr, SocketAddr, SocketAddrV6, UdpSocket};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 use std::sync::mpsc::{Receiver, RecvTimeoutError, Sender, channel};
 use std::time::{Duration, Instant};
 use std::{io, ptr, thread};
@@ -22,6 +25,14 @@ const DATA: &[u8; 32] = b"abcdefghijklmnopqrstuvwabcdefghi";
 const REPLY_WORDS: usize = 32;
 const _: () = assert!(size_of::<ICMP_ECHO_REPLY>() + DATA.len() + 8 + 16 <= 8 * REPLY_WORDS);
 const _: () = assert!(size_of::<ICMPV6_ECHO_REPLY_LH>() + DATA.len() + 8 + 16 <= 8 * REPLY_WORDS);
+
+// What is read lies where the SDK's headers have it: behind an IPAddr, and behind an IPV6_ADDRESS_EX, packed to 26 bytes.
+const _: () = assert!(offset_of!(ICMP_ECHO_REPLY, Status) == 4);
+const _: () = assert!(offset_of!(ICMPV6_ECHO_REPLY_LH, Status) == 28);
+
+/// Threads that wait for an answer: 16 hosts, each with 8 requests that nothing comes back of.
+const MOST_OUT: usize = 128;
+static OUT: AtomicUsize = AtomicUsize::new(0);
 
 /// Enough for one call.
 const STACK: usize = 256 * 1024;
@@ -45,9 +56,9 @@ impl Echo {
     /// Nothing is sent yet; the port of `to` is of no meaning.
     ///
     /// # Errors
-    /// [`io::ErrorKind::NetworkUnreachable`] where there is no way to that address; the calls' own.
+    /// [`io::ErrorKind::NetworkUnreachable`] where there is no way to that address, or none that is allowed; the calls' own.
     pub fn open(to: SocketAddr) -> io::Result<Echo> {
-        has_way(to).map_err(|error| io::Error::new(io::ErrorKind::NetworkUnreachable, error))?;
+        has_way(to)?;
         // Whether the system can at all: each request opens its own.
         Icmp::open(to)?;
         let (end, ended) = channel();
@@ -57,13 +68,16 @@ impl Echo {
     /// Sends one request more. `wait`: how long its answer is of use.
     ///
     /// # Errors
-    /// Where the system gives no thread: then nothing was sent.
+    /// [`io::ErrorKind::WouldBlock`] where too many are out; where the system gives no handle or no thread. Then nothing was sent.
     pub fn send(&mut self, wait: Duration) -> io::Result<()> {
-        let (to, end) = (self.to, self.end.clone());
+        let turn = Turn::take(&OUT)?;
+        let (to, end, icmp) = (self.to, self.end.clone(), Icmp::open(self.to)?);
         let wait_ms = u32::try_from(wait.as_millis()).unwrap_or(u32::MAX - 1);
         let request = move || {
+            let ended = icmp.ask(to, wait_ms);
+            drop((icmp, turn));
             // A send fails only when nobody waits any more: then the answer is of no use.
-            let _ = end.send(Icmp::open(to).and_then(|icmp| icmp.ask(to, wait_ms)));
+            let _ = end.send(ended);
         };
         thread::Builder::new().name("echo".into()).stack_size(STACK).spawn(request).map(drop)
     }
@@ -84,8 +98,31 @@ impl Echo {
     }
 }
 
+/// One of [`MOST_OUT`], until it is dropped.
+struct Turn(&'static AtomicUsize);
+
+impl Turn {
+    fn take(out: &'static AtomicUsize) -> io::Result<Turn> {
+        let turn = Turn(out);
+        if out.fetch_add(1, Relaxed) < MOST_OUT {
+            return Ok(turn);
+        }
+        let why = format!("{MOST_OUT} echo requests have not come back");
+        Err(io::Error::new(io::ErrorKind::WouldBlock, why))
+    }
+}
+
+impl Drop for Turn {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Relaxed);
+    }
+}
+
 /// Closed when it is dropped.
 struct Icmp(HANDLE);
+
+// SAFETY: the handle is a number that means the same on every thread, and one at a time has it.
+unsafe impl Send for Icmp {}
 
 impl Icmp {
     fn open(to: SocketAddr) -> io::Result<Icmp> {
@@ -132,7 +169,7 @@ impl Icmp {
         let took = sent.elapsed();
         if replies == 0 {
             let error = last_error();
-            return if error.raw_os_error() == Some(TIMED_OUT) { Ok(None) } else { Err(told(error)) };
+            return if error.raw_os_error() == Some(TIMED_OUT) { Ok(None) } else { Err(told(error, to.is_ipv6())) };
         }
         // SAFETY: both structures fit the reply, which is aligned to 8 and initialised; any bits are a valid number.
         let status = unsafe {
@@ -145,7 +182,7 @@ impl Icmp {
         match status.cast_signed() {
             TIMED_OUT => Ok(None),
             _ if status == SUCCESS => Ok(Some(took)),
-            other => Err(told(io::Error::from_raw_os_error(other))),
+            other => Err(told(io::Error::from_raw_os_error(other), to.is_ipv6())),
         }
     }
 }
@@ -162,7 +199,18 @@ fn has_way(mut to: SocketAddr) -> io::Result<()> {
     const DISCARD: u16 = 9;
     to.set_port(DISCARD);
     let any: IpAddr = if to.is_ipv6() { Ipv6Addr::UNSPECIFIED.into() } else { [0, 0, 0, 0].into() };
-    UdpSocket::bind((any, 0))?.connect(to)
+    UdpSocket::bind((any, 0))?.connect(to).map_err(no_way)
+}
+
+/// Of connecting: the table of routes has none, or one that prohibits, or no address of this host to send from.
+fn no_way(error: io::Error) -> io::Error {
+    use io::ErrorKind::{AddrNotAvailable, HostUnreachable, NetworkUnreachable, PermissionDenied};
+    match error.kind() {
+        AddrNotAvailable | HostUnreachable | NetworkUnreachable | PermissionDenied => {
+            io::Error::new(NetworkUnreachable, error)
+        }
+        _ => error,
+    }
 }
 
 fn sockaddr(address: SocketAddrV6) -> SOCKADDR_IN6 {
@@ -173,16 +221,60 @@ fn sockaddr(address: SocketAddrV6) -> SOCKADDR_IN6 {
 }
 
 /// In words: the numbers are IP_STATUS of the reference of ICMP_ECHO_REPLY, of which some are other things' elsewhere.
-fn told(error: io::Error) -> io::Error {
+fn told(error: io::Error, v6: bool) -> io::Error {
     let what = match error.raw_os_error() {
         Some(11002) => "destination network unreachable",
         Some(11003) => "destination host unreachable",
+        Some(11004) if v6 => "communication with destination prohibited",
         Some(11004) => "destination protocol unreachable",
         Some(11005) => "destination port unreachable",
         Some(11009) => "packet too big",
+        Some(TIMED_OUT) => "no answer in time",
         Some(11013) => "time to live exceeded",
+        Some(11018) => "bad destination",
+        Some(11050) => "general failure: an interface that is down, or a firewall of this host",
         Some(status @ 11001..=11099) => return io::Error::other(format!("IP status {status}")),
         _ => return error,
     };
     io::Error::new(io::ErrorKind::HostUnreachable, what)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    // Each cycle began new ones, however many had not come back.
+    #[test]
+    fn the_threads_that_are_out_are_bounded() {
+        static SOME: AtomicUsize = AtomicUsize::new(0);
+        let mut taken: Vec<Turn> = (0..MOST_OUT).map(|_| Turn::take(&SOME).unwrap()).collect();
+        assert_eq!(Turn::take(&SOME).err().map(|error| error.kind()), Some(io::ErrorKind::WouldBlock));
+        taken.pop();
+        taken.push(Turn::take(&SOME).unwrap());
+        drop(taken);
+        assert_eq!(SOME.load(Relaxed), 0);
+    }
+
+    #[test]
+    fn a_status_is_told_in_words_by_its_family() {
+        let words = |status, v6| told(io::Error::from_raw_os_error(status), v6).to_string();
+        assert_eq!(words(11004, false), "destination protocol unreachable");
+        assert_eq!(words(11004, true), "communication with destination prohibited");
+        assert_eq!(words(11010, false), "no answer in time");
+        assert_eq!(words(11018, false), "bad destination");
+        assert!(words(11050, true).starts_with("general failure"));
+        assert_eq!(words(11032, true), "IP status 11032");
+    }
+
+    #[test]
+    fn only_a_lack_of_routes_is_no_way() {
+        // WSAENETUNREACH, WSAEHOSTUNREACH, WSAEACCES, WSAEADDRNOTAVAIL.
+        for code in [10051, 10065, 10013, 10049] {
+            assert_eq!(no_way(io::Error::from_raw_os_error(code)).kind(), io::ErrorKind::NetworkUnreachable);
+        }
+        // WSAENOBUFS, WSAEINVAL.
+        for code in [10055, 10022] {
+            assert_eq!(no_way(io::Error::from_raw_os_error(code)).raw_os_error(), Some(code));
+        }
+    }
 }

@@ -143,14 +143,39 @@ fn the_system_is_asked_without_a_server() {
 }
 
 #[test]
-fn a_system_that_is_late_or_hangs_is_down_and_one_that_was_not_asked_is_absent() {
-    let (stats, second) = (Stats::default(), Duration::from_secs(1));
-    let told = |outcome| of_system(outcome, second, &stats);
-    assert_eq!(told(Outcome::Done((Ok(1), second))), Ok(second));
-    assert_eq!(told(Outcome::Done((Ok(1), 2 * second))), Err(Why::Failed(SILENT.to_owned())));
-    assert_eq!(told(Outcome::Late { newly: true }), Err(Why::Failed(LEFT_ALONE.to_owned())));
-    assert!(matches!(told(Outcome::NoThread("none".to_owned())), Err(Why::NotMade(_))));
-    assert_eq!(stats.collect_hung.get(), 1);
+fn a_system_that_is_late_or_has_nothing_is_down_and_one_that_was_not_asked_is_absent() {
+    let second = Duration::from_secs(1);
+    let one = || vec![SocketAddr::from(([127, 0, 0, 1], 0))];
+    assert_eq!(of_system(Ok((one(), second)), second), Ok(second));
+    assert_eq!(of_system(Ok((one(), 2 * second)), second), Err(Why::Failed(SILENT.to_owned())));
+    assert!(matches!(of_system(Ok((Vec::new(), second)), second), Err(Why::Failed(_))));
+    let not_made = Err(Why::NotMade("none".to_owned()));
+    assert_eq!(of_system(not_made.clone().map(|()| (one(), second)), second), not_made.map(|()| second));
+}
+
+// The system's own timeouts were taken from the time of the servers.
+#[test]
+fn a_system_that_hangs_takes_no_time_from_the_servers() {
+    let server = Fake::new();
+    let (asked, wait_for_server) = std::sync::mpsc::channel::<()>();
+    let thread = server.answers(move |question| {
+        asked.send(()).unwrap();
+        vec![answer(question, GOOD, &[Record::A])]
+    });
+    let waiting = std::sync::Mutex::new(wait_for_server);
+    let hangs = move |_: &str| {
+        // Back as soon as the server was asked, which is told as an error where it is not.
+        let asked = waiting.lock().unwrap().recv_timeout(Duration::from_secs(60));
+        asked.map(|()| Vec::new()).map_err(io::Error::other)
+    };
+    let dns = [of("a.example", &server.address(), LONG_MS), of("b.example", "", LONG_MS)].to_vec();
+    let config = Config { checks: Checks { dns, ..Checks::default() }, ..Config::standalone() };
+    let mut queries = queries(&context(config)).unwrap();
+    queries.system = Resolver::asking("test", std::sync::Arc::default(), std::sync::Arc::new(hangs));
+    let ((), collected) = with_cx(Sets::EXTENDED, Platform::CURRENT, |cx| queries.collect(cx).unwrap());
+    thread.join().unwrap();
+    assert_eq!(collected.problems, [("b.example".to_owned(), "it has no address".to_owned())]);
+    assert_eq!(collected.samples.len(), 3, "down, and up with its time");
 }
 
 #[test]

@@ -1,6 +1,5 @@
 use super::*;
-use crate::stats::Stats;
-use std::sync::{Barrier, mpsc};
+use std::sync::{Condvar, Mutex, mpsc};
 
 const LONG: Duration = Duration::from_secs(600);
 
@@ -11,24 +10,26 @@ fn an_address_is_split_at_its_port() {
     assert_eq!(split("[fe80::1%eth0]:80"), ("fe80::1%eth0", 80));
 }
 
+// What was not on a list of errors was told as not made: a network that says something else had no value.
 #[test]
-fn addresses_need_no_resolver_and_a_name_that_is_none_fails_alone() {
-    let mut names = Names::new("test", Arc::<Stats>::default());
-    let found = names.find(["127.0.0.1", "no..name", "::1", "127.0.0.1"].into_iter());
-    let address = |ip: &str| Ok(vec![SocketAddr::new(ip.parse().unwrap(), 0)]);
-    assert_eq!((&found[0], &found[2], &found[3]), (&address("127.0.0.1"), &address("::1"), &address("127.0.0.1")));
-    assert!(matches!(&found[1], Err(Why::Failed(why)) if why.starts_with("its name is not resolved: ")), "{found:?}");
-    // What hangs has no answer either; what was not asked is another thing.
-    let outcome = names.found(Outcome::Late { newly: true });
-    assert!(matches!(outcome, Err(Why::Failed(_))) && names.stats.collect_hung.get() == 1);
-    assert!(matches!(names.found(Outcome::NoThread("none".to_owned())), Err(Why::NotMade(_))));
+fn what_this_host_lacks_was_not_made_and_all_else_is_of_the_network() {
+    use io::ErrorKind::{
+        AddrInUse, AddrNotAvailable, BrokenPipe, ConnectionRefused, HostUnreachable, InvalidInput, Other, OutOfMemory,
+        PermissionDenied, TimedOut, WouldBlock,
+    };
+    for kind in [AddrInUse, AddrNotAvailable, OutOfMemory, WouldBlock] {
+        assert!(matches!(Why::of(&kind.into()), Why::NotMade(_)), "{kind:?}");
+    }
+    for kind in [BrokenPipe, ConnectionRefused, HostUnreachable, InvalidInput, Other, PermissionDenied, TimedOut] {
+        assert!(matches!(Why::of(&kind.into()), Why::Failed(_)), "{kind:?}");
+    }
 }
 
 #[test]
 fn so_many_are_made_at_once_and_no_more() {
     let (inside, most) = (AtomicUsize::new(0), AtomicUsize::new(0));
     // None goes on before all that are at once have come.
-    let together = Barrier::new(AT_ONCE);
+    let (here, came) = (Mutex::new(0), Condvar::new());
     let numbers: Vec<usize> = (0..2 * AT_ONCE).collect();
     let answers = each(
         Instant::now() + LONG,
@@ -36,7 +37,12 @@ fn so_many_are_made_at_once_and_no_more() {
         |_| Duration::ZERO,
         |number| {
             most.fetch_max(1 + inside.fetch_add(1, Relaxed), Relaxed);
-            together.wait();
+            let mut all = here.lock().unwrap();
+            *all += 1;
+            came.notify_all();
+            let (all, waited) = came.wait_timeout_while(all, LONG, |all| *all < AT_ONCE).unwrap();
+            assert!(!waited.timed_out());
+            drop(all);
             inside.fetch_sub(1, Relaxed);
             Ok(*number)
         },
@@ -84,7 +90,23 @@ fn addresses_share_the_time_and_the_first_that_answers_counts() {
     };
     assert!(answer(1).is_ok_and(|share| share <= LONG / 3), "a third");
     assert!(answer(3).is_ok_and(|share| share > LONG / 2), "all that is left");
-    assert_eq!(answer(9), Err(Why::Failed("127.0.0.1:80: refused".to_owned())));
+    assert_eq!(answer(9), Err(Why::Failed("refused".to_owned())));
+}
+
+// A name whose addresses change places was told in the log with each cycle.
+#[test]
+fn a_reason_is_the_same_in_whatever_order_the_addresses_come() {
+    let told = |order: [u8; 3]| {
+        let addresses = order.map(|n| SocketAddr::from(([127, 0, 0, n], 0)));
+        first_of(&addresses, 80, LONG, |address, _| match address {
+            SocketAddr::V4(v4) if v4.ip().octets()[3] == 1 => Err::<(), _>(Why::Failed("refused".to_owned())),
+            SocketAddr::V4(v4) if v4.ip().octets()[3] == 2 => Err(Why::Failed("no route".to_owned())),
+            _ => Err(not_made("no descriptor")),
+        })
+    };
+    let all = Err(Why::Failed("no route; refused".to_owned()));
+    assert_eq!([told([1, 2, 3]), told([3, 2, 1]), told([2, 3, 1])], [all.clone(), all.clone(), all]);
+    assert_eq!(first_of(&[], 80, LONG, |_, _| Ok(())), Err(Why::Failed("no answer in time".to_owned())));
 }
 
 #[test]

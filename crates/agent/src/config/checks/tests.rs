@@ -77,6 +77,23 @@ fn an_entry_that_cannot_be_used_costs_itself_alone() {
     }
 }
 
+// Hosts were configured to be asked, and never were.
+#[test]
+fn what_no_set_has_a_name_for_is_told() {
+    let text = |names: &str| {
+        format!(
+            r#"{{"collector": {{"names": ["{names}"]}}, "checks": {{"ports": [80, "53/udp"], "ping": ["h"], "tcp": ["h:1"],
+                "dns": ["n"]}}}}"#
+        )
+    };
+    let told = |names| {
+        let (_, warnings) = parse(text(names).as_bytes(), "cfg.json", &Known::default()).unwrap();
+        warnings.into_iter().filter(|warning| warning.text.contains("`extended`")).map(|w| w.path).collect::<Vec<_>>()
+    };
+    assert_eq!(told("falcon"), ["checks.ports", "checks.ping", "checks.tcp", "checks.dns"]);
+    assert!(told("extended").is_empty());
+}
+
 #[test]
 fn a_list_that_is_none_is_an_error_and_a_long_one_is_cut() {
     for bad in [r#"{"ports": [[80]]}"#, r#"{"ports": true}"#, r#"{"ping": [{"count": "x", "host": "h"}]}"#] {
