@@ -28,7 +28,7 @@ use crate::falcon::connection::Names;
 use crate::model::{Metric, Sets, Tags};
 use client::{Ask, Asked, Client};
 use proxy::Proxies;
-use tls::Tls;
+use tls::{Tls, Verdict};
 use turns::{Turn, take_turns};
 
 /// The longest time limit of a check, in seconds.
@@ -58,7 +58,7 @@ const DAYS: Metric = Metric::gauge("url.check.cert.days", "days", Sets::EXTENDED
 );
 const VERIFIED: Metric = Metric::gauge("url.check.cert.ok", "1", Sets::EXTENDED, CERTIFICATE)
     .tags(&["url"])
-    .help("of `checks.urls`: 1 where what this host trusts verifies the server's certificate for this name and time");
+    .help("of `checks.urls`: 1 where what this host trusts verifies the server's certificate for this name and time; none where that cannot be found out");
 
 const CONFIGURED: [Metric; 5] = [UP, STATUS, TIME, DAYS, VERIFIED];
 
@@ -177,15 +177,17 @@ impl Configured {
             cx.emit(&TIME, &self.tags, took.as_secs_f64() * 1000.0);
         }
         if let Some(seen) = certificate {
-            cx.emit(&VERIFIED, &self.tags, bool(seen.verdict.is_ok()));
+            match seen.verdict {
+                Verdict::Good => cx.emit(&VERIFIED, &self.tags, 1.0),
+                Verdict::Bad(_) => cx.emit(&VERIFIED, &self.tags, 0.0),
+                Verdict::Unknown(_) => {}
+            }
             match seen.days {
                 Ok(days) => cx.emit(&DAYS, &self.tags, days),
                 Err(why) => cx.remark(format!("{} certificate", self.what), why),
             }
-            if let Err(why) = seen.verdict.map_err(|why| format!("certificate: {why}"))
-                && failure.is_none()
-            {
-                cx.remark(self.what.as_str(), why);
+            if let Some(why) = seen.verdict.why().filter(|_| failure.is_none()) {
+                cx.remark(self.what.as_str(), format!("certificate: {why}"));
             }
         }
         cx.emit(&UP, &self.tags, bool(failure.is_none()));

@@ -179,6 +179,25 @@ fn an_entry_of_the_configuration_is_told_with_all_that_is_known_of_it() {
     assert_eq!(bed.cycle_of(Sets::FALCON).samples, [], "not where none of its names is sent");
 }
 
+/// It was 0, as of a certificate that somebody had looked at and refused.
+#[test]
+fn a_verdict_that_nobody_gave_is_no_value() {
+    let authority = Authority::new();
+    let server = Server::showing(&authority, GOOD);
+    let url = format!(r#"{{"url": "https://good.test:{}/", "name": "#, server.port());
+    let urls = format!(r#"[{url}"strict"}}, {url}"lax", "verify": false}}]"#);
+    let mut bed = Bed::new(&authority, &urls);
+    let nothing = Tls::by(Box::new(|_| Err(tokio_rustls::rustls::Error::General("none".to_owned()))));
+    bed.urls.client = Arc::new(Client { tls: nothing, ..client(&authority) });
+    let collected = bed.cycle();
+    assert!(said(&collected).iter().all(|(name, ..)| *name != VERIFIED.name), "{collected:?}");
+    let up: Vec<f64> = said(&collected).iter().filter(|(name, ..)| *name == UP.name).map(|(.., up)| *up).collect();
+    assert_eq!(up, [0.0, 1.0]);
+    let told =
+        |told: &[(String, String)]| told.iter().any(|(_, why)| why.contains("what this host trusts is not known"));
+    assert!(told(&collected.problems) && told(&collected.remarks), "{collected:?}");
+}
+
 #[test]
 fn names_that_are_not_sent_are_remarked() {
     let mut bed = Bed::sending(&[NameSet::Falcon], &Authority::new(), r#"["h"]"#);
