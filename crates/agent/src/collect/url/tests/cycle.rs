@@ -221,7 +221,9 @@ fn four_are_asked_at_once_and_no_connection_outlives_the_cycle() {
     });
     assert!(said(&collected).iter().all(|(_, _, value)| *value == 1.0), "{collected:?}");
     assert_eq!((said(&collected).len(), server.heads().len(), server.most()), (9, 9, TURNS));
+    let end = std::time::Instant::now() + LIMIT;
     while server.open() > 0 {
+        assert!(std::time::Instant::now() < end, "{} connections are open", server.open());
         std::thread::yield_now();
     }
 }
