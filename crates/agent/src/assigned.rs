@@ -18,6 +18,8 @@ use serde::{Deserialize, Serialize};
 use check::{Checks, Refusal};
 use keep::Keeper;
 
+use crate::config::tags_without_credentials;
+
 /// Checks of one answer that are looked at; a host has some dozens.
 pub const MOST_CHECKS: usize = 4096;
 
@@ -209,7 +211,7 @@ impl Inner {
                 Refusal::Unknown => {}
                 Refusal::Malformed(why) => {
                     if !self.told.contains(&check) {
-                        let shown: String = check.chars().take(200).collect();
+                        let shown: String = shown(&check).chars().take(200).collect();
                         tracing::warn!(code = "R006", "hbs: the check {shown} is left out: {why}");
                     }
                     told.insert(check);
@@ -259,6 +261,14 @@ impl Inner {
             self.plugins = Arc::new(plugins.clone());
         }
         self.answers.plugins = plugins;
+    }
+}
+
+/// A check that cannot be read, as the log may have it.
+fn shown(check: &str) -> String {
+    match check.split_once('/') {
+        Some((metric @ "url.check.health", tags)) => format!("{metric}/{}", tags_without_credentials(tags)),
+        _ => check.to_owned(),
     }
 }
 

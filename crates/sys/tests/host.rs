@@ -178,10 +178,10 @@ fn the_agent_sees_what_it_uses() {
         last.cpu_us > first.cpu_us
     });
     assert!(worked, "{first:?} {last:?}");
-    // Written to, for untouched memory is not resident.
-    let block = vec![1_u8; 32 << 20];
+    // Written to, for untouched memory is not resident; and much, for the tests beside this one give theirs back meanwhile.
+    let block = vec![1_u8; 256 << 20];
     let grown = self_usage().unwrap();
-    assert!(grown.rss_bytes >= last.rss_bytes + (16 << 20), "{last:?} {grown:?}");
+    assert!(grown.rss_bytes >= last.rss_bytes + (128 << 20), "{last:?} {grown:?}");
     drop(block);
 }
 

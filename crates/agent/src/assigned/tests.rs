@@ -108,3 +108,18 @@ fn a_check_that_cannot_be_read_costs_no_other_and_too_many_are_cut() {
     assert_eq!(assigned.checks().ports.len(), MOST_CHECKS);
     assert!(assigned.lock().told.is_empty());
 }
+
+/// The password of a URL that cannot be read stood in the log.
+#[test]
+fn a_check_is_told_without_its_login() {
+    for (check, said) in [
+        (
+            "url.check.health/url=http://mon:secret@h/x?a=b,timeout=3",
+            "url.check.health/url=http://******@h/x?a=b,timeout=3",
+        ),
+        ("url.check.health/mon:secret@h/x", "url.check.health/******@h/x"),
+        ("du.bs/path=/a=@b", "du.bs/path=/a=@b"),
+    ] {
+        assert_eq!(shown(check), said);
+    }
+}

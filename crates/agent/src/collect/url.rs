@@ -23,20 +23,20 @@ use crate::app;
 use crate::assigned::Assigned;
 use crate::assigned::check::UrlCheck;
 use crate::config::checks::{self, Statuses};
-use crate::config::{NameSet, RepoUrl, WebAddress};
+use crate::config::{NameSet, WebAddress, without_login};
 use crate::falcon::connection::Names;
 use crate::model::{Metric, Sets, Tags};
 use client::{Ask, Asked, Client};
 use proxy::Proxies;
-use tls::Tls;
+use tls::{Tls, Verdict};
 use turns::{Turn, take_turns};
 
-/// The longest time limit of a check.
-const LONGEST: Duration = Duration::from_secs(60);
-/// The least that a cycle has: the longest check, and a bit.
-const LEAST: Duration = Duration::from_secs(61);
-/// What a longer cycle leaves of its step.
-const SPARE: Duration = Duration::from_secs(10);
+/// The longest time limit of a check, in seconds.
+const LONGEST_S: u32 = 60;
+/// A cycle of a shorter step may take as long as one of this: its checks have their time, and the buckets it spans no value.
+const LEAST_STEP_S: u32 = 60;
+/// What a cycle leaves of its step, so that the next one begins in its own bucket.
+const SPARE_S: u32 = 5;
 
 const HTTP: &str = "a request by HTTP(S)";
 const CERTIFICATE: &str = "the certificate that the server shows";
@@ -58,7 +58,7 @@ const DAYS: Metric = Metric::gauge("url.check.cert.days", "days", Sets::EXTENDED
 );
 const VERIFIED: Metric = Metric::gauge("url.check.cert.ok", "1", Sets::EXTENDED, CERTIFICATE)
     .tags(&["url"])
-    .help("of `checks.urls`: 1 where what this host trusts verifies the server's certificate for this name and time");
+    .help("of `checks.urls`: 1 where what this host trusts verifies the server's certificate for this name and time; none where that cannot be found out");
 
 const CONFIGURED: [Metric; 5] = [UP, STATUS, TIME, DAYS, VERIFIED];
 
@@ -77,7 +77,16 @@ pub(super) const SPEC: Spec = Spec {
 
 /// How long a cycle may take.
 pub(crate) fn deadline(step: u32) -> Duration {
-    Duration::from_secs(step.into()).saturating_sub(SPARE).max(LEAST)
+    Duration::from_secs(deadline_s(step).into())
+}
+
+fn deadline_s(step: u32) -> u32 {
+    step.max(LEAST_STEP_S) - SPARE_S
+}
+
+/// What a check may take of a cycle: a bit less than all of it, so that the first are late rather than cut off.
+fn longest_s(step: u32) -> u32 {
+    LONGEST_S.min(deadline_s(step) - 1)
 }
 
 struct Urls {
@@ -97,7 +106,7 @@ struct Configured {
     what: String,
     tags: Tags,
     status: Vec<Statuses>,
-    limit: Duration,
+    limit_s: u32,
     ask: Ask,
 }
 
@@ -151,7 +160,7 @@ impl Configured {
             tags: Tags::of(&[("url", &shown)]),
             what: format!("checks.urls {shown}"),
             status: url.status.clone(),
-            limit: Duration::from_secs(url.timeout.into()),
+            limit_s: url.timeout,
             ask,
         })
     }
@@ -168,15 +177,17 @@ impl Configured {
             cx.emit(&TIME, &self.tags, took.as_secs_f64() * 1000.0);
         }
         if let Some(seen) = certificate {
-            cx.emit(&VERIFIED, &self.tags, bool(seen.verdict.is_ok()));
+            match seen.verdict {
+                Verdict::Good => cx.emit(&VERIFIED, &self.tags, 1.0),
+                Verdict::Bad(_) => cx.emit(&VERIFIED, &self.tags, 0.0),
+                Verdict::Unknown(_) => {}
+            }
             match seen.days {
                 Ok(days) => cx.emit(&DAYS, &self.tags, days),
                 Err(why) => cx.remark(format!("{} certificate", self.what), why),
             }
-            if let Err(why) = seen.verdict.map_err(|why| format!("certificate: {why}"))
-                && failure.is_none()
-            {
-                cx.remark(self.what.as_str(), why);
+            if let Some(why) = seen.verdict.why().filter(|_| failure.is_none()) {
+                cx.remark(self.what.as_str(), format!("certificate: {why}"));
             }
         }
         cx.emit(&UP, &self.tags, bool(failure.is_none()));
@@ -196,20 +207,22 @@ impl Check<'_> {
 
     /// What to ask, and within which time.
     fn ask(&self, cx: &mut Cx<'_>) -> Result<(Ask, Duration), String> {
-        let check = match self {
-            Check::Configured(check) => return Ok((check.ask.clone(), check.limit)),
-            Check::Assigned(check) => check,
+        let (ask, limit_s) = match self {
+            Check::Configured(check) => (check.ask.clone(), check.limit_s.into()),
+            Check::Assigned(check) => {
+                let address = WebAddress::parse(&check.url).map_err(|why| format!("cannot be asked for: {why}"))?;
+                (Ask { address, method: Method::HEAD, body: String::new(), verify: true }, check.timeout_s)
+            }
         };
-        let address = WebAddress::parse(&check.url).map_err(|why| format!("cannot be asked for: {why}"))?;
-        let limit = Duration::from_secs(u64::try_from(check.timeout_s).unwrap_or(0));
-        if limit.is_zero() {
+        if limit_s <= 0 {
             return Err("its time limit leaves no time".to_owned());
         }
-        if limit > LONGEST {
-            let why = format!("its time limit is more than {0} s; {0} s are used", LONGEST.as_secs());
+        let longest = longest_s(cx.tick.step);
+        if limit_s > longest.into() {
+            let why = format!("its time limit is more than a cycle has for one; {longest} s are used");
             cx.remark(format!("{} timeout", self.what()), why);
         }
-        Ok((Ask { address, method: Method::HEAD, body: String::new(), verify: true }, limit.min(LONGEST)))
+        Ok((ask, Duration::from_secs(u32::try_from(limit_s).unwrap_or(longest).min(longest).into())))
     }
 
     fn report(&self, cx: &mut Cx<'_>, asked: Asked) {
@@ -281,19 +294,6 @@ impl Collector for Urls {
         self.first = missed.unwrap_or(0);
         Ok(())
     }
-}
-
-/// As tags and the log may show it.
-fn without_login(url: &str) -> String {
-    if WebAddress::parse(url).is_err() {
-        // Wherever a password may stand in it.
-        return RepoUrl::new(url.to_owned()).shown();
-    }
-    let (scheme, rest) = url.split_once("://").map_or(("", url), |(scheme, rest)| (scheme, rest));
-    let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
-    let host = rest.get(..end).and_then(|authority| authority.rfind('@')).map_or(0, |at| at + 1);
-    let slashes = if scheme.is_empty() { "" } else { "://" };
-    format!("{scheme}{slashes}{}", rest.get(host..).unwrap_or_default())
 }
 
 fn bool(is: bool) -> f64 {

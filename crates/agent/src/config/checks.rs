@@ -8,9 +8,9 @@ use serde::Serialize;
 use super::raw::{RawCheck, RawChecks};
 use super::reader::Spot;
 use super::report::{Report, shortened};
-use super::url::WebAddress;
+use super::url::{WebAddress, without_credentials};
 use super::validate::bounded;
-use super::{NameSet, RepoUrl, address};
+use super::{NameSet, PageUrl, address};
 
 /// Entries of a list.
 const MOST: usize = 256;
@@ -66,7 +66,7 @@ pub struct Process {
 
 #[derive(Clone, Debug, PartialEq, Serialize)]
 pub struct Url {
-    pub url: RepoUrl,
+    pub url: PageUrl,
     /// The value of the tag; empty: the URL without user and password.
     pub name: String,
     pub method: String,
@@ -314,7 +314,7 @@ fn url(entry: &mut Entry<'_, '_>) -> Option<Url> {
     let url = entry.raw.url.take();
     let url = entry.needed(url, "a URL")?;
     if let Err(why) = WebAddress::parse(&url) {
-        let shown = RepoUrl::new(url).shown();
+        let shown = without_credentials(&url);
         return entry.refuse(&format!("{:?} cannot be asked for: {why}", shortened(&shown)));
     }
     let (name, body) = (entry.raw.name.take(), entry.raw.body.take());
@@ -327,7 +327,7 @@ fn url(entry: &mut Entry<'_, '_>) -> Option<Url> {
     }
     let timeout = entry.raw.timeout.take();
     Some(Url {
-        url: RepoUrl::new(url),
+        url: PageUrl::new(url),
         name,
         method: method.to_owned(),
         status: statuses(entry),

@@ -39,8 +39,8 @@ pub use names::NameSet;
 pub use network::Network;
 pub use overlay::{OVERLAY_DIR, Overlay, Parsed, Seen, parse_over};
 pub use report::{ConfigError, Warning};
-pub use secret::{RepoUrl, Secret};
-pub(crate) use url::WebAddress;
+pub use secret::{PageUrl, RepoUrl, Secret};
+pub(crate) use url::{WebAddress, split_scheme, tags_without_credentials, without_credentials, without_login};
 
 /// What the configuration is told of the collectors, so that it can name what is misspelt.
 #[derive(Clone, Debug, Default)]

@@ -4,8 +4,10 @@ use std::fmt;
 
 use serde::{Serialize, Serializer};
 
+use super::url::{split_scheme, without_credentials};
+
 /// What is shown instead.
-const HIDDEN: &str = "******";
+pub(super) const HIDDEN: &str = "******";
 
 /// A text that neither `Debug` nor the effective configuration shows.
 #[derive(Clone, Default, PartialEq, Eq)]
@@ -59,13 +61,10 @@ impl RepoUrl {
     /// The address without what stands before the last `@`, unless that is a bare user of ssh: rather a path too short
     /// than half a password that had an unescaped `/` or `@` in it.
     pub fn shown(&self) -> String {
-        let (scheme, rest) = self.0.split_once("://").map_or(("ssh", self.0.as_str()), |(scheme, rest)| (scheme, rest));
-        let prefix = if self.0.contains("://") { format!("{scheme}://") } else { String::new() };
+        let (scheme, rest) = split_scheme(&self.0);
         match rest.rsplit_once('@') {
-            Some((user, host)) if scheme != "ssh" || user.contains([':', '@', '/']) => {
-                format!("{prefix}{HIDDEN}@{host}")
-            }
-            _ => self.0.clone(),
+            Some((user, _)) if matches!(scheme, "" | "ssh://") && !user.contains([':', '@', '/']) => self.0.clone(),
+            _ => without_credentials(&self.0),
         }
     }
 }
@@ -79,6 +78,33 @@ impl fmt::Debug for RepoUrl {
 impl Serialize for RepoUrl {
     fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
         serializer.serialize_str(&self.shown())
+    }
+}
+
+/// An address of a web page that may carry a user name, password or token; here a bare user is one.
+#[derive(Clone, PartialEq, Eq)]
+pub struct PageUrl(String);
+
+impl PageUrl {
+    pub fn new(url: String) -> Self {
+        Self(url)
+    }
+
+    /// The address as written, credentials included: for whoever asks, never for a log.
+    pub fn expose(&self) -> &str {
+        &self.0
+    }
+}
+
+impl fmt::Debug for PageUrl {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{:?}", without_credentials(&self.0))
+    }
+}
+
+impl Serialize for PageUrl {
+    fn serialize<S: Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.serialize_str(&without_credentials(&self.0))
     }
 }
 
@@ -96,6 +122,7 @@ mod tests {
             ("ssh://git@git.example/p.git", "ssh://git@git.example/p.git"),
             ("ssh://git:pw@git.example/p.git", "ssh://******@git.example/p.git"),
             ("user:pw@git.example:p.git", "******@git.example:p.git"),
+            ("user:pw@git.example:p?from=https://x", "******@git.example:p?from=https://x"),
             ("", ""),
         ] {
             let url = RepoUrl::new(url.to_owned());

@@ -2,8 +2,12 @@
 //!
 //! As curl reads them: without a scheme it is `http`; what is no ASCII in path and query is sent percent-encoded in UTF-8; a
 //! fragment stays here. A host with other letters must be written in its ASCII form, as resolvers have it.
+//!
+//! What is asked for and what is shown are split in one place: a login that one of them took for a path would be shown.
 
 use axum::http::Uri;
+
+use super::secret::HIDDEN;
 
 /// What is asked, of whom, and how.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -23,19 +27,14 @@ impl WebAddress {
     /// What keeps it from being one, in words that follow a colon.
     pub fn parse(text: &str) -> Result<WebAddress, &'static str> {
         let text = text.trim();
-        let text = text.split_once('#').map_or(text, |(before, _)| before);
-        // One within the path, the query or a password is none.
-        let whole = text.split_once("://").filter(|(scheme, _)| !scheme.contains(['/', '?', '@']));
-        let (scheme, rest) = whole.unwrap_or(("http", text));
+        let Parts { scheme, login, host: authority, rest } = Parts::of(text);
         let is_https = match scheme {
-            _ if scheme.eq_ignore_ascii_case("http") => false,
-            _ if scheme.eq_ignore_ascii_case("https") => true,
+            "" => false,
+            _ if scheme.eq_ignore_ascii_case("http://") => false,
+            _ if scheme.eq_ignore_ascii_case("https://") => true,
             _ => return Err("only http and https are known"),
         };
-        let end = rest.find(['/', '?']).unwrap_or(rest.len());
-        let (authority, target) = rest.split_at_checked(end).ok_or("it cannot be read")?;
-        let (login, authority) =
-            authority.rsplit_once('@').map_or((None, authority), |(login, host)| (Some(login), host));
+        let target = rest.split_once('#').map_or(rest, |(before, _)| before);
         if authority.is_empty() {
             return Err("it has no host");
         }
@@ -79,6 +78,57 @@ impl WebAddress {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
         let usual = if self.is_https { 443 } else { 80 };
         if self.port == usual { host } else { format!("{host}:{}", self.port) }
+    }
+}
+
+/// An address as it is written.
+struct Parts<'a> {
+    /// With its `://`; empty where there is none.
+    scheme: &'a str,
+    login: Option<&'a str>,
+    /// And port.
+    host: &'a str,
+    /// Path, query and fragment.
+    rest: &'a str,
+}
+
+impl Parts<'_> {
+    fn of(text: &str) -> Parts<'_> {
+        let (scheme, rest) = split_scheme(text);
+        let end = rest.find(['/', '?', '#']).unwrap_or(rest.len());
+        let (authority, rest) = rest.split_at_checked(end).unwrap_or((rest, ""));
+        let (login, host) = authority.rsplit_once('@').map_or((None, authority), |(login, host)| (Some(login), host));
+        Parts { scheme, login, host, rest }
+    }
+}
+
+/// The scheme with its `://`, empty where there is none, and what follows. One within the path, the query or a password is none.
+pub(crate) fn split_scheme(text: &str) -> (&str, &str) {
+    let of_scheme = |byte: u8| byte.is_ascii_alphanumeric() || b"+-.".contains(&byte);
+    let end = text.find("://").filter(|end| text.bytes().take(*end).all(of_scheme));
+    end.and_then(|end| text.split_at_checked(end + 3)).unwrap_or(("", text))
+}
+
+/// Without what stands before the last `@`, wherever that is: rather a path too short than half a password that had an
+/// unescaped `/`, `?`, `#` or `@` in it.
+pub(crate) fn without_credentials(text: &str) -> String {
+    let (scheme, rest) = split_scheme(text);
+    rest.rsplit_once('@').map_or_else(|| text.to_owned(), |(_, rest)| format!("{scheme}{HIDDEN}@{rest}"))
+}
+
+/// As a tag and the log have it: a login leaves no mark where it cannot be anything else.
+pub(crate) fn without_login(text: &str) -> String {
+    match Parts::of(text) {
+        Parts { scheme, login: Some(_), host, rest } if !rest.contains('@') => format!("{scheme}{host}{rest}"),
+        _ => without_credentials(text),
+    }
+}
+
+/// Tags of which the first has an address for its value, whether or not they can be read as tags.
+pub(crate) fn tags_without_credentials(tags: &str) -> String {
+    match tags.split_once('=') {
+        Some((key, rest)) if !key.contains([':', '/', '@']) => format!("{key}={}", without_credentials(rest)),
+        _ => without_credentials(tags),
     }
 }
 
@@ -132,6 +182,7 @@ mod tests {
             ("HTTPS://example.com:8443?q", true, "example.com", 8443, "/?q"),
             ("example.com/x", false, "example.com", 80, "/x"),
             ("h/redirect?to=http://x", false, "h", 80, "/redirect?to=http://x"),
+            ("h#to=http://x", false, "h", 80, "/"),
             ("http://[::1]:8080/", false, "::1", 8080, "/"),
             ("http://[fe80::1]", false, "fe80::1", 80, "/"),
             ("http://10.0.0.1:1/健康 状态", false, "10.0.0.1", 1, "/%E5%81%A5%E5%BA%B7%20%E7%8A%B6%E6%80%81"),
@@ -162,5 +213,34 @@ mod tests {
         assert_eq!(at.login.as_deref(), Some(b"user:p@ss@w%zz".as_slice()));
         assert_eq!((at.host.as_str(), at.authority().as_str()), ("h", "h:444"));
         assert_eq!(WebAddress::parse("http://[::1]").unwrap().authority(), "[::1]");
+    }
+
+    /// Who asked found a login where who showed the text saw a scheme, and the password stood in tags and in the log.
+    #[test]
+    fn what_may_be_a_login_is_never_shown() {
+        for (text, tag, hidden) in [
+            ("http://h/x?y#z", "http://h/x?y#z", "http://h/x?y#z"),
+            ("http://u:secret@h/x", "http://h/x", "http://******@h/x"),
+            ("u:secret@h/r?to=http://x", "h/r?to=http://x", "******@h/r?to=http://x"),
+            ("u:secret://@h/r", "******@h/r", "******@h/r"),
+            ("secret@h/x", "h/x", "******@h/x"),
+            ("http://u:12/secret@h/", "http://******@h/", "http://******@h/"),
+            ("http://u:12#secret@h/", "http://******@h/", "http://******@h/"),
+            ("http://u:12?secret@h/", "http://******@h/", "http://******@h/"),
+            ("http://u:secret@h/p@q", "http://******@q", "http://******@q"),
+            ("ftp://u:sec@ret@h/", "ftp://h/", "ftp://******@h/"),
+        ] {
+            assert_eq!((&*without_login(text), &*without_credentials(text)), (tag, hidden), "{text}");
+            assert_eq!(without_credentials(hidden), hidden, "hiding twice changes nothing");
+        }
+        for (tags, shown) in [
+            ("url=http://h/x,timeout=5", "url=http://h/x,timeout=5"),
+            ("url=http://u:secret@h/x?a=b,timeout=3", "url=http://******@h/x?a=b,timeout=3"),
+            ("http://u:s=secret@h,timeout=3", "http://******@h,timeout=3"),
+            ("u:s=secret@h", "******@h"),
+            ("url=u:secret@h/?to=http://x,timeout=3,src=e", "url=******@h/?to=http://x,timeout=3,src=e"),
+        ] {
+            assert_eq!(tags_without_credentials(tags), shown);
+        }
     }
 }

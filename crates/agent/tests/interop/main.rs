@@ -27,5 +27,6 @@ mod push;
 mod routes;
 mod shape;
 mod stop;
+mod urls;
 
 use harness::now;

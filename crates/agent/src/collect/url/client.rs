@@ -10,11 +10,11 @@ use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Empty};
 use hyper::body::{Bytes, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
-use hyper::{Method, Request, StatusCode, Uri};
+use hyper::{Method, Request, Uri};
 use tokio::time::{Instant, timeout, timeout_at};
 
 use super::proxy::Proxies;
-use super::tls::{Seen, Tls};
+use super::tls::{Pending, Seen, Tls, given};
 use crate::config::WebAddress;
 use crate::falcon::connection::{Names, Stream, tcp};
 use crate::http::client::{Connection, Sender, driven, open};
@@ -23,6 +23,8 @@ use crate::http::client::{Connection, Sender, driven, open};
 const MOST_ADDRESSES: usize = 8;
 /// Bytes of a body that are looked through.
 pub(super) const MOST_BODY: usize = 1 << 20;
+/// What a verdict that the check does without may take longer than the answer.
+const GRACE: Duration = Duration::from_secs(1);
 const AGENT: &str = concat!("falcon-agent/", env!("CARGO_PKG_VERSION"));
 
 pub(super) struct Client {
@@ -55,13 +57,24 @@ pub(super) struct Asked {
 
 impl Client {
     pub async fn ask(&self, ask: &Ask, end: Instant) -> Asked {
-        let mut asked = Asked::default();
-        let exchanged = timeout_at(end, self.exchange(ask, end, &mut asked)).await;
+        let (mut asked, mut pending) = (Asked::default(), None);
+        let exchanged = timeout_at(end, self.exchange(ask, end, &mut asked, &mut pending)).await;
         asked.failure = exchanged.unwrap_or_else(|_| Err("no answer in time".to_owned())).err();
+        if let (Some(seen), Some(verdict)) = (&mut asked.certificate, pending)
+            && let Ok(verdict) = timeout_at(end.min(Instant::now() + GRACE), verdict).await
+        {
+            seen.verdict = given(verdict);
+        }
         asked
     }
 
-    async fn exchange(&self, ask: &Ask, end: Instant, asked: &mut Asked) -> Result<(), String> {
+    async fn exchange(
+        &self,
+        ask: &Ask,
+        end: Instant,
+        asked: &mut Asked,
+        pending: &mut Option<Pending>,
+    ) -> Result<(), String> {
         let started = Instant::now();
         let Ask { address, .. } = ask;
         let proxy = self.proxies.of_address(address).map(Result::as_ref).transpose()?;
@@ -78,7 +91,7 @@ impl Client {
             None => {}
         }
         if address.is_https {
-            stream = self.tls.secure(stream, &address.host, ask.verify, &mut asked.certificate).await?;
+            stream = self.tls.secure(stream, &address.host, ask.verify, &mut asked.certificate, pending).await?;
         }
         let request = request(
             ask.method.clone(),
@@ -173,7 +186,7 @@ async fn tunnel(stream: Stream, proxy: &WebAddress, address: &WebAddress) -> Res
     let (mut sender, mut connection) = shake(stream).await?;
     let answer = driven(&mut connection, sender.send_request(request)).await;
     let status = answer.map_err(|error| of_proxy(true, no_answer(error)))?.status();
-    if status != StatusCode::OK {
+    if !status.is_success() {
         return Err(format!("the proxy answers {}", status.as_u16()));
     }
     let parts = connection.into_parts();

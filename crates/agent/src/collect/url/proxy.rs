@@ -6,7 +6,7 @@
 
 use std::net::IpAddr;
 
-use crate::config::{Network, RepoUrl, WebAddress};
+use crate::config::{Network, WebAddress, split_scheme, without_credentials};
 
 /// curl's own.
 const PORT: u16 = 1080;
@@ -40,7 +40,9 @@ impl Proxies {
         };
         let of = |names: &[&'static str]| {
             let set = first(names).or_else(|| first(&["all_proxy", "ALL_PROXY"]));
-            set.map(|(name, value)| proxy(&value).map_err(|why| format!("{name} is {}: {why}", shown(&value))))
+            set.map(|(name, value)| {
+                proxy(&value).map_err(|why| format!("{name} is {}: {why}", without_credentials(&value)))
+            })
         };
         let without = first(&["no_proxy", "NO_PROXY"]).map(|(_, list)| list).unwrap_or_default();
         let without = without.split([',', ' ']).filter(|entry| !entry.is_empty()).map(Without::read).collect();
@@ -82,8 +84,8 @@ impl Without {
 }
 
 fn proxy(value: &str) -> Result<WebAddress, &'static str> {
-    let (scheme, rest) = value.trim().split_once("://").unwrap_or(("http", value.trim()));
-    if !scheme.eq_ignore_ascii_case("http") {
+    let (scheme, rest) = split_scheme(value.trim());
+    if !(scheme.is_empty() || scheme.eq_ignore_ascii_case("http://")) {
         return Err("only a proxy of http:// can be used");
     }
     let mut proxy = WebAddress::parse(&format!("http://{rest}"))?;
@@ -92,9 +94,4 @@ fn proxy(value: &str) -> Result<WebAddress, &'static str> {
         proxy.port = PORT;
     }
     Ok(proxy)
-}
-
-fn shown(value: &str) -> String {
-    let value = if value.contains("://") { value.to_owned() } else { format!("http://{value}") };
-    RepoUrl::new(value).shown()
 }

@@ -3,7 +3,7 @@
 //! The handshake takes any certificate of which the server has the key, and remembers it: so its end is told also where it fails
 //! verification. What this host trusts says the system's own store, opened anew every hour. Verification has a thread that may
 //! be lost, as it may ask others (Windows, for revocations) and would hold up all checks. Nothing that is asked goes out before
-//! the verdict, but where the check does without one.
+//! the verdict, but where the check does without one: there it is found beside the request.
 
 use std::fmt;
 use std::sync::{Arc, Mutex, PoisonError};
@@ -16,7 +16,7 @@ use tokio_rustls::rustls::client::Resumption;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::crypto::{CryptoProvider, verify_tls12_signature, verify_tls13_signature};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
-use tokio_rustls::rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, SignatureScheme};
+use tokio_rustls::rustls::{CertificateError, ClientConfig, DigitallySignedStruct, Error, OtherError, SignatureScheme};
 
 use super::certificate;
 use crate::falcon::connection::{Io, Stream};
@@ -35,7 +35,29 @@ pub(super) type OpenStore = Box<dyn Fn(Arc<CryptoProvider>) -> Result<Verifier, 
 #[derive(Debug, PartialEq)]
 pub(super) struct Seen {
     pub days: Result<f64, String>,
-    pub verdict: Result<(), String>,
+    pub verdict: Verdict,
+}
+
+/// Whether what this host trusts verifies it.
+#[derive(Debug, PartialEq)]
+pub(super) enum Verdict {
+    Good,
+    Bad(String),
+    /// Why there is none.
+    Unknown(String),
+}
+
+/// A verdict that is being found.
+pub(super) type Pending = oneshot::Receiver<Verdict>;
+
+impl Verdict {
+    /// Why it is not good.
+    pub fn why(&self) -> Option<&str> {
+        match self {
+            Verdict::Good => None,
+            Verdict::Bad(why) | Verdict::Unknown(why) => Some(why),
+        }
+    }
 }
 
 pub(super) struct Tls {
@@ -58,7 +80,8 @@ impl Tls {
         }
     }
 
-    /// TLS over a connection to `host`; what is learnt of its certificate is left in `seen`, whatever comes of it.
+    /// TLS over a connection to `host`; what is learnt of its certificate is left in `seen`, whatever comes of it, and the verdict
+    /// that nobody waited for in `pending`.
     ///
     /// # Errors
     /// There is no TLS, or the certificate fails where it is to be verified.
@@ -68,6 +91,7 @@ impl Tls {
         host: &str,
         verify: bool,
         seen: &mut Option<Seen>,
+        pending: &mut Option<Pending>,
     ) -> Result<Stream, String> {
         let name = ServerName::try_from(host.to_owned()).map_err(|_| format!("no certificate can be for {host:?}"))?;
         let recorder = Arc::new(Recorder { provider: self.provider.clone(), presented: Mutex::default() });
@@ -76,10 +100,14 @@ impl Tls {
         let presented = recorder.presented.lock().unwrap_or_else(PoisonError::into_inner).take();
         let mut refused = None;
         if let Some(presented) = presented {
-            let verdict = Err("it was not verified in time".to_owned());
+            let verdict = Verdict::Unknown("it was not verified in time".to_owned());
             let seen = seen.insert(Seen { days: presented.days_left(), verdict });
-            seen.verdict = self.verify(presented).await;
-            refused = seen.verdict.as_ref().err().filter(|_| verify).map(|why| format!("certificate: {why}"));
+            match self.verify(presented) {
+                Ok(verdict) if verify => seen.verdict = given(verdict.await),
+                Ok(verdict) => *pending = Some(verdict),
+                Err(why) => seen.verdict = Verdict::Unknown(why),
+            }
+            refused = seen.verdict.why().filter(|_| verify).map(|why| format!("certificate: {why}"));
         }
         let stream = shaken.map_err(|error| format!("TLS: {error}"))?;
         refused.map_or_else(|| Ok(Box::new(stream) as Stream), Err)
@@ -95,7 +123,7 @@ impl Tls {
         Ok(config)
     }
 
-    async fn verify(&self, presented: Presented) -> Result<(), String> {
+    fn verify(&self, presented: Presented) -> Result<Pending, String> {
         let turn = self.turns.clone().try_acquire_owned();
         let turn = turn.map_err(|_| format!("{MOST_OUT} others are still being verified"))?;
         let thread = Worker::spawn("verify").map_err(|error| format!("it cannot be verified: {error}"))?;
@@ -103,13 +131,18 @@ impl Tls {
         let (back, verdict) = oneshot::channel();
         thread.run(move || {
             let verifier = store.lock().unwrap_or_else(PoisonError::into_inner).verifier(provider);
-            let verdict = verifier.and_then(|verifier| presented.verdict(&*verifier));
+            let verdict = verifier.map_or_else(Verdict::Unknown, |verifier| presented.verdict(&*verifier));
             drop(turn);
             // Nobody waits any more for one that is late.
             let _ = back.send(verdict);
         });
-        verdict.await.unwrap_or_else(|_| Err("the verifier failed by a defect".to_owned()))
+        Ok(verdict)
     }
+}
+
+/// As its thread left it.
+pub(super) fn given(verdict: Result<Verdict, oneshot::error::RecvError>) -> Verdict {
+    verdict.unwrap_or_else(|_| Verdict::Unknown("the verifier failed by a defect".to_owned()))
 }
 
 impl Io for TlsStream<Stream> {}
@@ -158,24 +191,33 @@ impl Presented {
         certificate::days_left(&self.certificate, now).map_err(|error| format!("its end cannot be read: {error}"))
     }
 
-    fn verdict(&self, verifier: &dyn ServerCertVerifier) -> Result<(), String> {
-        let verified = verifier.verify_server_cert(&self.certificate, &self.others, &self.name, &self.ocsp, self.now);
-        verified.map(drop).map_err(|error| why(&error))
+    fn verdict(&self, verifier: &dyn ServerCertVerifier) -> Verdict {
+        match verifier.verify_server_cert(&self.certificate, &self.others, &self.name, &self.ocsp, self.now) {
+            Ok(_) => Verdict::Good,
+            Err(Error::InvalidCertificate(error)) => Verdict::Bad(why(&error)),
+            // Of the verifier rather than of the certificate.
+            Err(error) => Verdict::Unknown(error.to_string()),
+        }
     }
 }
 
 /// In words that stay the same from cycle to cycle, as those of the library, which have the time in them, do not.
-fn why(error: &Error) -> String {
-    let Error::InvalidCertificate(error) = error else { return error.to_string() };
+fn why(error: &CertificateError) -> String {
     let known = match error {
         CertificateError::Expired | CertificateError::ExpiredContext { .. } => "it has expired",
         CertificateError::NotValidYet | CertificateError::NotValidYetContext { .. } => "it is not valid yet",
         CertificateError::NotValidForName | CertificateError::NotValidForNameContext { .. } => "it is for other names",
         CertificateError::UnknownIssuer => "nobody whom this host trusts has signed it",
         CertificateError::Revoked => "it was revoked",
-        _ => return error.to_string(),
+        // As `openssl req -x509` makes it.
+        CertificateError::Other(other) if is_authority(other) => "it is an authority's own, and no server's",
+        _ => return format!("invalid peer certificate: {error}"),
     };
     known.to_owned()
+}
+
+fn is_authority(error: &OtherError) -> bool {
+    matches!(error.0.downcast_ref(), Some(webpki::Error::CaUsedAsEndEntity))
 }
 
 impl ServerCertVerifier for Recorder {

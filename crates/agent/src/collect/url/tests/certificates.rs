@@ -4,6 +4,7 @@ use super::*;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::sync::mpsc;
 
+use tokio::sync::watch;
 use tokio_rustls::rustls::client::danger::{HandshakeSignatureValid, ServerCertVerified, ServerCertVerifier};
 use tokio_rustls::rustls::pki_types::{CertificateDer, ServerName, UnixTime};
 use tokio_rustls::rustls::{DigitallySignedStruct, Error, SignatureScheme, version};
@@ -13,6 +14,7 @@ use super::super::certificate::days_left;
 const EXPIRED: Shown = Shown { to: -1, from: -30, ..GOOD };
 const FUTURE: Shown = Shown { from: 2, ..GOOD };
 const SELF_SIGNED: Shown = Shown { is_signed: false, ..GOOD };
+const AUTHORITY: Shown = Shown { is_authority: true, ..GOOD };
 const OTHER_NAME: Shown = Shown { name: "other.test", ..GOOD };
 
 fn days(asked: &Asked) -> f64 {
@@ -20,7 +22,7 @@ fn days(asked: &Asked) -> f64 {
 }
 
 fn verdict(asked: &Asked) -> &str {
-    asked.certificate.as_ref().unwrap().verdict.as_ref().err().map_or("good", String::as_str)
+    asked.certificate.as_ref().unwrap().verdict.why().unwrap_or("good")
 }
 
 fn url(server: &Server) -> String {
@@ -46,6 +48,7 @@ async fn a_bad_certificate_is_told_with_its_days_and_the_server_is_asked_for_not
         (EXPIRED, "it has expired", -1.0),
         (FUTURE, "it is not valid yet", 30.0),
         (SELF_SIGNED, "nobody whom this host trusts has signed it", 30.0),
+        (AUTHORITY, "it is an authority's own, and no server's", 30.0),
         (OTHER_NAME, "it is for other names", 30.0),
     ] {
         let server = Server::showing(&authority, shown);
@@ -84,7 +87,9 @@ async fn a_store_that_cannot_be_opened_is_tried_again() {
         ..client(&authority)
     };
     let first = asked(&client, &ask(&url(&server))).await;
-    assert_eq!(verdict(&first), "what this host trusts is not known: unexpected error: it is empty");
+    let unknown = "what this host trusts is not known: unexpected error: it is empty";
+    assert_eq!(first.certificate.unwrap().verdict, Verdict::Unknown(unknown.to_owned()));
+    assert_eq!(first.failure, Some(format!("certificate: {unknown}")));
     for _ in 0..2 {
         assert_eq!(verdict(&asked(&client, &ask(&url(&server))).await), "good");
     }
@@ -99,9 +104,21 @@ async fn a_server_without_tls_is_told() {
     assert!(failure(&asked).starts_with("TLS: "), "{asked:?}");
 }
 
-/// Takes as long as it is held.
+/// Tells that it has begun, and takes as long as it is held.
 #[derive(Debug)]
-struct Slow(Mutex<mpsc::Receiver<()>>);
+struct Slow {
+    begun: watch::Sender<bool>,
+    held: Mutex<mpsc::Receiver<()>>,
+}
+
+impl Slow {
+    /// With what it tells of its begin, and what lets it go.
+    fn new() -> (Arc<Slow>, watch::Receiver<bool>, mpsc::Sender<()>) {
+        let (begun, has_begun) = watch::channel(false);
+        let (release, held) = mpsc::channel();
+        (Arc::new(Slow { begun, held: Mutex::new(held) }), has_begun, release)
+    }
+}
 
 impl ServerCertVerifier for Slow {
     fn verify_server_cert(
@@ -112,7 +129,9 @@ impl ServerCertVerifier for Slow {
         _: &[u8],
         _: UnixTime,
     ) -> Result<ServerCertVerified, Error> {
-        let _ = self.0.lock().unwrap().recv();
+        self.begun.send_replace(true);
+        // Also where it holds up whoever would let it go.
+        let _ = self.held.lock().unwrap().recv_timeout(LIMIT);
         Ok(ServerCertVerified::assertion())
     }
 
@@ -144,20 +163,37 @@ impl ServerCertVerifier for Slow {
 async fn a_verification_that_hangs_holds_up_nobody_else() {
     let authority = Authority::new();
     let (server, other) = (Server::showing(&authority, GOOD), Server::answering(server::OK));
-    let (release, held) = mpsc::channel();
-    let slow = Arc::new(Slow(Mutex::new(held)));
+    let (slow, mut begun, release) = Slow::new();
     let client = Client { tls: Tls::by(Box::new(move |_| Ok(slow.clone()))), ..client(&authority) };
     let hanging = ask(&url(&server));
     let hanging = asked(&client, &hanging);
     tokio::pin!(hanging);
     let plain = ask(&format!("http://good.test:{}/", other.port()));
+    let meanwhile = async {
+        begun.wait_for(|begun| *begun).await.unwrap();
+        asked(&client, &plain).await
+    };
     tokio::select! {
         biased;
         asked = &mut hanging => panic!("{asked:?}"),
-        asked = asked(&client, &plain) => assert_eq!(asked.status, Some(200)),
+        asked = meanwhile => assert_eq!(asked.status, Some(200)),
     }
     release.send(()).unwrap();
     assert_eq!(hanging.await.status, Some(200));
+}
+
+/// A check that does without verification waited for it: on Windows without Internet longer than its own time.
+#[tokio::test]
+async fn a_verdict_that_nobody_needs_is_not_waited_for() {
+    let authority = Authority::new();
+    let server = Server::showing(&authority, GOOD);
+    let (slow, _begun, release) = Slow::new();
+    let client = Client { tls: Tls::by(Box::new(move |_| Ok(slow.clone()))), ..client(&authority) };
+    let asked = asked(&client, &Ask { verify: false, ..ask(&url(&server)) }).await;
+    assert_eq!((asked.status, failure(&asked)), (Some(200), ""));
+    let unknown = Verdict::Unknown("it was not verified in time".to_owned());
+    assert_eq!(asked.certificate.unwrap().verdict, unknown);
+    drop(release);
 }
 
 #[test]

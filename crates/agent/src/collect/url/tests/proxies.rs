@@ -83,7 +83,7 @@ async fn https_goes_through_the_proxy_and_the_server_is_verified() {
     let client = Client { proxies: environment, ..client(&authority) };
     let asked = asked(&client, &ask("https://u:p@good.test/x")).await;
     assert_eq!((asked.status, failure(&asked)), (Some(200), ""));
-    assert_eq!(asked.certificate.unwrap().verdict, Ok(()));
+    assert_eq!(asked.certificate.unwrap().verdict, Verdict::Good);
     let heads = proxy.heads();
     assert!(heads[0].starts_with("CONNECT good.test:443 HTTP/1.1\r\nhost: good.test:443\r\n"), "{heads:?}");
     assert!(heads[0].contains("\r\nproxy-authorization: Basic bWU6c2VjcmV0\r\n"), "{heads:?}");
@@ -93,6 +93,20 @@ async fn https_goes_through_the_proxy_and_the_server_is_verified() {
         heads[0].starts_with("GET /x HTTP/1.1\r\nhost: good.test\r\n") && !heads[0].contains("proxy-"),
         "{heads:?}"
     );
+}
+
+/// RFC 9110, 9.3.6: any of them, and not 200 alone.
+#[tokio::test]
+async fn every_success_opens_the_way_through_the_proxy() {
+    let authority = Authority::new();
+    for head in ["HTTP/1.1 201 Created\r\n\r\n", "HTTP/1.0 204 No Content\r\n\r\n", "HTTP/1.1 299 Good\r\n\r\n"] {
+        let server = Server::showing(&authority, GOOD);
+        let proxy = Server::doing(Script::Tunnel(head, server.address));
+        let environment = proxies(&[("https_proxy", &proxy.address.to_string())]);
+        let client = Client { proxies: environment, ..client(&authority) };
+        let asked = asked(&client, &ask("https://good.test/")).await;
+        assert_eq!((asked.status, failure(&asked)), (Some(200), ""), "{head}");
+    }
 }
 
 #[tokio::test]

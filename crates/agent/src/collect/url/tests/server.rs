@@ -28,9 +28,11 @@ pub(super) struct Shown {
     pub from: i64,
     pub to: i64,
     pub is_signed: bool,
+    /// Whether it may sign others itself.
+    pub is_authority: bool,
 }
 
-pub(super) const GOOD: Shown = Shown { name: "good.test", from: -1, to: 30, is_signed: true };
+pub(super) const GOOD: Shown = Shown { name: "good.test", from: -1, to: 30, is_signed: true, is_authority: false };
 
 impl Authority {
     pub fn new() -> Authority {
@@ -59,6 +61,9 @@ impl Authority {
         };
         let mut params = CertificateParams::new([shown.name.to_owned()]).unwrap();
         (params.not_before, params.not_after) = (day(shown.from), day(shown.to));
+        if shown.is_authority {
+            params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
+        }
         let made = if shown.is_signed { params.signed_by(&key, &self.0) } else { params.self_signed(&key) };
         (made.unwrap().der().clone(), key)
     }
