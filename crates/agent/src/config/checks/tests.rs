@@ -1,3 +1,4 @@
+use super::read::MOST;
 use super::*;
 use crate::config::{Config, Known, Warning, parse};
 
