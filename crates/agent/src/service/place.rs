@@ -23,7 +23,8 @@ const USERS: &str = "S-1-5-32-545";
 /// What the agent makes in its state directory.
 pub(super) const DIRECTORIES: [&str; 3] = [LOGS_DIR, QUEUE_DIR, NOTES_DIR];
 /// What the agent leaves in [`NOTES_DIR`].
-pub(super) const NOTES: [&str; 6] = ["guard.json", "guard.new", "hbs.json", "hbs.new", "reload.json", "reload.new"];
+pub(super) const NOTES: [&str; 8] =
+    ["endpoint", "endpoint.new", "guard.json", "guard.new", "hbs.json", "hbs.new", "reload.json", "reload.new"];
 /// Of plugins, which the administrator puts there.
 pub(super) const PLUGIN: &str = "plugin";
 
