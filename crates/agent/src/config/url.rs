@@ -46,20 +46,9 @@ impl WebAddress {
             format!("http://{authority}{slash}{}", encoded(target)).parse().map_err(|_| "it cannot be read")?;
         let (Some(host), Some(target)) = (uri.host(), uri.path_and_query()) else { return Err("it has no host") };
         let port = match uri.port() {
-            // The library takes a port of no digits for none.
-            None if authority.ends_with(':')
-                || !authority.contains("]:")
-                    && authority.rsplit_once(':').is_some_and(|(host, _)| !host.contains('[')) =>
-            {
-                return Err("its port is no number");
-            }
-            None => {
-                if is_https {
-                    443
-                } else {
-                    80
-                }
-            }
+            // Something stands behind the host, which the library takes for none.
+            None if host != authority => return Err("its port is no number"),
+            None => usual_port(is_https),
             Some(port) if port.as_u16() == 0 => return Err("its port must be a number from 1 to 65535"),
             Some(port) => port.as_u16(),
         };
@@ -76,9 +65,12 @@ impl WebAddress {
     /// Of the header `Host`: with the port where that is not the scheme's own.
     pub fn authority(&self) -> String {
         let host = if self.host.contains(':') { format!("[{}]", self.host) } else { self.host.clone() };
-        let usual = if self.is_https { 443 } else { 80 };
-        if self.port == usual { host } else { format!("{host}:{}", self.port) }
+        if self.port == usual_port(self.is_https) { host } else { format!("{host}:{}", self.port) }
     }
+}
+
+fn usual_port(is_https: bool) -> u16 {
+    if is_https { 443 } else { 80 }
 }
 
 /// An address as it is written.
