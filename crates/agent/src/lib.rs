@@ -16,6 +16,7 @@ pub mod isolate;
 pub mod log;
 pub mod model;
 pub mod perf;
+pub mod plugin;
 pub mod push;
 pub mod queue;
 pub mod schedule;

@@ -2,7 +2,7 @@
 
 use super::{
     Alive, Checks, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Level, Log, Mssql, NameSet,
-    Perf, Plugin, Queue, Reload, RepoUrl, Secret, Service, Tls, Transfer,
+    PageUrl, Perf, Plugin, Queue, Reload, RepoUrl, Secret, Service, Tls, Transfer,
 };
 
 pub(super) const TRANSFER_PORT: u16 = 8433;
@@ -36,6 +36,10 @@ pub(super) const HTTP_RATE_MAX: u32 = 10_000;
 pub(super) const PERF_TIMEOUT_S: (u32, u32) = (1, 60);
 /// Libraries of .NET alone need the smallest; what is larger is another's defect.
 pub(super) const PERF_MEMORY_MB: (u32, u32) = (16, 1024);
+/// More at once would be felt by what the host is for.
+pub(super) const PLUGINS_AT_ONCE_MAX: u32 = 64;
+/// An interpreter alone needs the smallest; 0: any.
+pub(super) const PLUGIN_MEMORY_MB: (u32, u32) = (16, 65_536);
 /// A token that is shorter can be guessed over a network.
 pub(super) const TOKEN_MIN: usize = 16;
 
@@ -52,7 +56,12 @@ pub(super) fn file() -> Config {
             enabled: false,
             dir: "./plugin".to_owned(),
             git: RepoUrl::default(),
+            url: PageUrl::default(),
+            sha256: String::new(),
+            key: String::new(),
             logs: "./logs".to_owned(),
+            at_once: 8,
+            memory_mb: 512,
         },
         heartbeat: Heartbeat { enabled: true, addrs: Vec::new(), interval: 60, timeout: 1000 },
         transfer: Transfer {

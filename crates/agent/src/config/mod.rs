@@ -119,7 +119,17 @@ pub struct Plugin {
     pub enabled: bool,
     pub dir: String,
     pub git: RepoUrl,
+    /// Of an archive, .zip or .tar.gz, in whose place `git` is not asked; empty: none.
+    pub url: PageUrl,
+    /// Of that archive, in hexadecimal; empty: what is signed with `key` tells it.
+    pub sha256: String,
+    /// In which `URL.sha256` is signed; empty: none.
+    pub key: String,
     pub logs: String,
+    /// How many run at the same time, 1 to 64.
+    pub at_once: u32,
+    /// Of all the processes of one, in units of 1,000,000 bytes, 16 to 65,536; 0: any.
+    pub memory_mb: u32,
 }
 
 /// When the files are read again.

@@ -37,7 +37,7 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
             "mssql",
         ],
     ),
-    ("plugin", &["enabled", "dir", "git", "logs"]),
+    ("plugin", &["enabled", "dir", "git", "url", "sha256", "key", "logs", "at_once", "memory_mb"]),
     ("heartbeat", &["enabled", "addr", "addrs", "interval", "timeout"]),
     ("transfer", &["enabled", "addr", "addrs", "interval", "timeout", "replay_delay", "replay_speed", "replay_pause"]),
     ("queue", &["enabled", "max_mb", "max_age"]),
@@ -120,7 +120,12 @@ pub(super) struct RawPlugin {
     pub enabled: Maybe<bool>,
     pub dir: Maybe<String>,
     pub git: Maybe<String>,
+    pub url: Maybe<String>,
+    pub sha256: Maybe<String>,
+    pub key: Maybe<String>,
     pub logs: Maybe<String>,
+    pub at_once: Maybe<i64>,
+    pub memory_mb: Maybe<i64>,
 }
 
 /// `heartbeat` and `transfer` share most keys.
@@ -388,7 +393,12 @@ impl RawPlugin {
             "enabled" => set(&mut self.enabled, boolean(node, path, report)?),
             "dir" => set(&mut self.dir, text(node, path, report)?),
             "git" => set(&mut self.git, text(node, path, report)?),
+            "url" => set(&mut self.url, text(node, path, report)?),
+            "sha256" => set(&mut self.sha256, text(node, path, report)?),
+            "key" => set(&mut self.key, text(node, path, report)?),
             "logs" => set(&mut self.logs, text(node, path, report)?),
+            "at_once" => set(&mut self.at_once, integer(node, path, report)?),
+            "memory_mb" => set(&mut self.memory_mb, integer(node, path, report)?),
             _ => Ok(()),
         })
     }

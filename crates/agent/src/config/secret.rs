@@ -82,7 +82,7 @@ impl Serialize for RepoUrl {
 }
 
 /// An address of a web page that may carry a user name, password or token; here a bare user is one.
-#[derive(Clone, PartialEq, Eq)]
+#[derive(Clone, Default, PartialEq, Eq)]
 pub struct PageUrl(String);
 
 impl PageUrl {
@@ -93,6 +93,10 @@ impl PageUrl {
     /// The address as written, credentials included: for whoever asks, never for a log.
     pub fn expose(&self) -> &str {
         &self.0
+    }
+
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 

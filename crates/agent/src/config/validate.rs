@@ -11,8 +11,8 @@ use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
     Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Known, Level, Log, Mssql, NameSet,
-    Perf, Plugin, Queue, Reload, RepoUrl, Secret, Service, Switch, Tls, Transfer, address, checks, counters, defaults,
-    network,
+    PageUrl, Perf, Plugin, Queue, Reload, RepoUrl, Secret, Service, Switch, Tls, Transfer, WebAddress, address, checks,
+    counters, defaults, network,
 };
 
 /// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
@@ -125,13 +125,49 @@ fn timeout(spot: Option<Spot<i64>>, default: u64, path: &str, report: &mut Repor
 }
 
 fn plugin(raw: RawPlugin, default: Plugin, report: &mut Report<'_>) -> Plugin {
-    let why = "accepted, but this version does not run plugins";
+    let (min, max) = defaults::PLUGIN_MEMORY_MB;
     Plugin {
-        enabled: unsupported(raw.enabled, default.enabled, "plugin.enabled", why, report),
+        enabled: or(raw.enabled, default.enabled),
         dir: or(raw.dir, default.dir),
         git: raw.git.map_or(default.git, |git| RepoUrl::new(git.value)),
+        url: archive(raw.url, default.url, report),
+        sha256: sha256(raw.sha256, default.sha256, report),
+        key: or(raw.key, default.key),
         logs: or(raw.logs, default.logs),
+        at_once: bounded(
+            raw.at_once,
+            (1, defaults::PLUGINS_AT_ONCE_MAX, default.at_once),
+            "",
+            "plugin.at_once",
+            report,
+        ),
+        memory_mb: match raw.memory_mb {
+            Some(Spot { value: 0, .. }) => 0,
+            limit => bounded(limit, (min, max, default.memory_mb), " MB", "plugin.memory_mb", report),
+        },
     }
+}
+
+/// The address of an archive that can be fetched.
+fn archive(url: Option<Spot<String>>, default: PageUrl, report: &mut Report<'_>) -> PageUrl {
+    let Some(Spot { value, at }) = url else { return default };
+    if !value.is_empty()
+        && let Err(why) = WebAddress::parse(&value)
+    {
+        report.warn(at, "plugin.url", format!("{why}; no archive is fetched"));
+        return default;
+    }
+    PageUrl::new(value)
+}
+
+fn sha256(text: Option<Spot<String>>, default: String, report: &mut Report<'_>) -> String {
+    let Some(Spot { value, at }) = text else { return default };
+    let value = value.trim().to_ascii_lowercase();
+    if !value.is_empty() && (value.len() != 64 || !value.bytes().all(|b| b.is_ascii_hexdigit())) {
+        report.warn(at, "plugin.sha256", "is not 64 hexadecimal digits; no archive is taken without it");
+        return default;
+    }
+    value
 }
 
 fn heartbeat(raw: RawServer, default: Heartbeat, report: &mut Report<'_>) -> Heartbeat {
