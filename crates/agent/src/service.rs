@@ -39,6 +39,7 @@ use crate::model::Platform;
 use command::Command;
 pub(crate) use command::arguments;
 pub use control::{reload, restart, start, status, stop};
+pub(crate) use directory::writers;
 pub use install::{install, update};
 pub(crate) use old::expanded;
 pub use remove::uninstall;

@@ -7,7 +7,7 @@ mod registry;
 mod service;
 mod usage;
 
-pub use access::{Grant, Owner, Rights};
+pub use access::{Grant, ModeBits, Owner, Rights};
 pub use perf::{PerfNames, SqlInstance};
 pub use ports::Ports;
 pub use registry::{RegistryKey, RegistryValue};

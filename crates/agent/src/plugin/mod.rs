@@ -1,9 +1,12 @@
 //! Plugins: programs that an administrator puts into `plugin.dir` and hbs binds to this host. Each is run in its own period and
 //! prints points, which go the way of pushed ones.
 //!
-//! What hbs says is a foreign text ([`spec`]) and leads to no file outside the directory. Sources: falcon-plus,
+//! What hbs says is a foreign text ([`spec`]) and leads to no file outside the directory ([`files`]), nor to one that
+//! others could change ([`place`]). Sources: falcon-plus,
 //! modules/agent/plugins and modules/agent/cron/plugin.go.
 
+pub mod files;
+pub mod place;
 pub mod spec;
 
 use std::path::PathBuf;

@@ -108,7 +108,7 @@ pub(super) fn use_of(dir: &Path) -> anyhow::Result<Use> {
 }
 
 /// Accounts, other than the system, its administrators and whoever of them owns it, that can change a directory.
-pub(super) fn writers(dir: &Path, except: u32) -> anyhow::Result<Vec<String>> {
+pub(crate) fn writers(dir: &Path, except: u32) -> anyhow::Result<Vec<String>> {
     let access =
         falcon_sys::access_of(dir).with_context(|| format!("{}: its access list cannot be read", dir.display()))?;
     let owner = falcon_sys::owner_of(dir).ok().filter(|owner| owner.trusted);

@@ -1,5 +1,6 @@
 //! Directories for what the agent keeps.
 
+use crate::types::ModeBits;
 use rustix::process::geteuid;
 use std::fs::{self, DirBuilder, File};
 use std::io;
@@ -55,6 +56,16 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// Who owns a file or directory and who may do what with it; links are followed.
+///
+/// # Errors
+/// Those of stat(2).
+pub fn mode_bits(path: &Path) -> io::Result<ModeBits> {
+    let meta = fs::metadata(path)?;
+    let is_own = meta.uid() == geteuid().as_raw();
+    Ok(ModeBits { owner: meta.uid(), group: meta.gid(), mode: meta.mode(), is_own })
+}
+
 /// Whether an error of a file may be gone in a moment because another program has the file: never, Linux lets everybody at
 /// it.
 #[must_use]
@@ -77,6 +88,15 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
         create_private_dir(&path).unwrap();
         sync_dir(&path).unwrap();
+    }
+
+    #[test]
+    fn who_may_do_what_is_told() {
+        let dir = tempfile::tempdir().unwrap();
+        fs::set_permissions(dir.path(), Permissions::from_mode(0o1751)).unwrap();
+        let bits = mode_bits(dir.path()).unwrap();
+        assert!(bits.is_own && bits.mode & 0o7777 == 0o1751, "{bits:?}");
+        assert_eq!(mode_bits(&dir.path().join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

@@ -26,3 +26,16 @@ pub enum Rights {
     /// Read, execute, write, delete; not change who may.
     Modify,
 }
+
+/// The rights of a file or directory on Linux (inode(7)).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ModeBits {
+    /// User id.
+    pub owner: u32,
+    /// Group id.
+    pub group: u32,
+    /// With the kind of the file.
+    pub mode: u32,
+    /// Its owner is this process's user.
+    pub is_own: bool,
+}

@@ -1,6 +1,7 @@
 //! Directories for what the agent keeps.
 
 use super::acl::create_dir;
+use crate::types::ModeBits;
 use std::fs::{self, File};
 use std::io;
 use std::path::Path;
@@ -43,6 +44,14 @@ pub fn open_log(path: &Path) -> io::Result<File> {
 /// None.
 pub fn sync_dir(_path: &Path) -> io::Result<()> {
     Ok(())
+}
+
+/// Windows has access lists in their place ([`access_of`](super::acl::access_of)).
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn mode_bits(_path: &Path) -> io::Result<ModeBits> {
+    Err(io::ErrorKind::Unsupported.into())
 }
 
 /// Whether an error of a file may be gone in a moment: another program has the file open without sharing it, or it is being
