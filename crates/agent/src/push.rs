@@ -145,7 +145,21 @@ struct Item {
 /// # Errors
 /// It is not what Go decodes, or longer than [`Rules::items`].
 pub fn decode(body: &[u8], rules: &Rules) -> Result<Batch, Refusal> {
-    let mut parser = Parser::new(body);
+    read(&mut Parser::new(body), rules)
+}
+
+/// Decodes what a plugin has printed: as Go's Unmarshal, which takes nothing behind the array.
+///
+/// # Errors
+/// Those of [`decode`], and where something follows.
+pub fn decode_whole(printed: &[u8], rules: &Rules) -> Result<Batch, Refusal> {
+    let mut parser = Parser::new(printed);
+    let batch = read(&mut parser, rules)?;
+    parser.end()?;
+    Ok(batch)
+}
+
+fn read(parser: &mut Parser<'_>, rules: &Rules) -> Result<Batch, Refusal> {
     let mut batch = Batch::default();
     let mut index = 0;
     parser.array(|p| {

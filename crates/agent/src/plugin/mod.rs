@@ -6,7 +6,11 @@
 //! modules/agent/plugins and modules/agent/cron/plugin.go.
 
 pub mod files;
+pub mod launch;
+pub mod output;
+pub mod perform;
 pub mod place;
+pub mod run;
 pub mod spec;
 
 use std::path::PathBuf;

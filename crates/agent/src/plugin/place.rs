@@ -44,18 +44,38 @@ fn steps(dir: &Path, file: Option<&str>) -> Vec<PathBuf> {
     }
 }
 
-fn check_access(path: &Path) -> Result<(), String> {
-    let others = writers(path, 0).map_err(|error| format!("{error:#}"))?;
-    if others.is_empty() {
-        return Ok(());
+/// Whether only administrators can change an interpreter. Those of Windows lie where their installers put them, some of them
+/// below the root of the drive, where others may write: that is told, and they run.
+///
+/// # Errors
+/// Who else can.
+pub fn check_file(path: &Path) -> Result<(), String> {
+    match Platform::CURRENT {
+        // There they belong to the system.
+        Platform::Linux => Ok(()),
+        Platform::Windows => others(path).map_or(Ok(()), |others| {
+            Err(format!("{} can be changed by {others}, who would be this agent's user then", path.display()))
+        }),
     }
-    let (shown, others) = (path.display(), others.join(", "));
-    let shown = shown.to_string();
+}
+
+fn check_access(path: &Path) -> Result<(), String> {
+    let Some(others) = others(path) else { return Ok(()) };
+    let shown = path.display().to_string();
     let shown = shown.strip_prefix(r"\\?\").unwrap_or(&shown);
     Err(format!(
         "{shown}: can be changed by {others}, who would be this agent's user then; take that right away, as \
          `falcon-agent update` does for the directory `plugin` of the service"
     ))
+}
+
+/// Accounts that can change it, on Windows.
+fn others(path: &Path) -> Option<String> {
+    match writers(path, 0) {
+        Ok(others) if others.is_empty() => None,
+        Ok(others) => Some(others.join(", ")),
+        Err(error) => Some(format!("whoever it may be: {error:#}")),
+    }
 }
 
 fn check_modes(dir: &Path, file: Option<&str>) -> Result<(), String> {

@@ -2,9 +2,9 @@
 //!
 //! Source: Microsoft's reference of MultiByteToWideChar.
 
-use super::ffi::{check, last_error};
+use super::ffi::last_error;
 use crate::layout::text::decode_into;
-use std::{io, ptr};
+use std::io;
 use windows_sys::Win32::Globalization::{CP_OEMCP, MB_ERR_INVALID_CHARS, MultiByteToWideChar};
 
 /// What programs write that know of no UTF-8; `None` where the bytes are no text of that code page.

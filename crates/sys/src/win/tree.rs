@@ -144,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_tree_ends_with_its_job() {
-        let (child, tree) = grown(Some(Job::new(None).unwrap()));
+        let (child, tree) = grown(Some(Job::new(Some(1 << 30)).unwrap()));
         assert!(tree.is_in_job() && !below(&tree).is_empty());
         ended(child, &tree);
     }
