@@ -2,7 +2,8 @@
 
 use std::fmt::Write as _;
 use std::fs;
-use std::path::{Path, PathBuf};
+use std::path::Path;
+use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
@@ -16,7 +17,7 @@ use crate::config::Loaded;
 use crate::hub::{self, Origin};
 use crate::log;
 use crate::model::Sample;
-use crate::plugin::perform::{End, Performed, Stop, perform};
+use crate::plugin::perform::{End, Performed, Stop, Terms, most_time, perform};
 use crate::plugin::spec::{self, Binding, Cycle};
 use crate::plugin::{Plugin, Settings, files, launch};
 use crate::push::Batch;
@@ -60,13 +61,18 @@ pub fn run(loaded: Loaded, format: Format, path: &str, args: Vec<String>, signal
     let runtime = app::runtime()?;
     let collecting = Collecting::new(loaded.config, None);
     let endpoint = collecting.identity.endpoint()?;
-    eprintln!("{}", begin(&plugin, &settings));
-    let performed = runtime.block_on(performed(plugin.clone(), settings, endpoint.clone(), signals))?;
+    eprint!("{}", begun(&plugin, &settings));
+    let default_tags = collecting.config.default_tags.iter().map(|(key, value)| key.len() + value.len() + 2).sum();
+    let terms = Terms { endpoint: Arc::from(endpoint.as_str()), default_tags };
+    let performed = runtime.block_on(performed(plugin.clone(), settings, terms, signals))?;
     runtime.shutdown_background();
     eprint!("{}", told(&performed));
     let batch = performed.batch.map_err(|why| anyhow!("plugin {}: {why}", plugin.path))?;
     let Some(batch) = batch else {
-        bail!("plugin {}: it printed nothing, so that nothing would be sent; it is to print an array of items", plugin.path)
+        bail!(
+            "plugin {}: it printed nothing, so that nothing would be sent; it is to print an array of items",
+            plugin.path
+        )
     };
     eprint!("{}", remarks(&batch, &endpoint));
     let samples = collecting.hub.prepare(batch.samples, Origin::Pushed);
@@ -127,17 +133,12 @@ fn below(dir: &Path, path: &Path) -> Option<Vec<String>> {
 }
 
 /// A signal ends the run with its whole tree.
-async fn performed(
-    plugin: Plugin,
-    settings: Settings,
-    endpoint: String,
-    signals: Signals,
-) -> anyhow::Result<Performed> {
+async fn performed(plugin: Plugin, settings: Settings, terms: Terms, signals: Signals) -> anyhow::Result<Performed> {
     let mut signals = signals().context("signals")?;
     let stop = Stop::default();
     let (to, mut over) = oneshot::channel();
     let end = stop.clone();
-    let work = move || _ = to.send(perform(&plugin, &settings, &endpoint, &end));
+    let work = move || _ = to.send(perform(&plugin, &settings, &terms, &end));
     thread::Builder::new().name("plugin".to_owned()).spawn(work).context("no thread for it")?;
     let began = Instant::now();
     let mut words = time::interval_at(began + PATIENCE, PATIENCE);
@@ -151,6 +152,16 @@ async fn performed(
             _ = words.tick() => eprintln!("still runs after {} s", began.elapsed().as_secs()),
         }
     }
+}
+
+/// What is run, a line each. Where it cannot be, that is told of the run.
+fn begun(plugin: &Plugin, settings: &Settings) -> String {
+    let parts = plugin.path.split('/').map(str::to_owned).collect();
+    let binding = Binding { parts, args: Vec::new(), written_args: String::new() };
+    let launch = files::find(&settings.dir, &binding).and_then(|file| launch::launch(&file, &plugin.args));
+    let command = launch.map_or_else(|_| String::new(), |launch| format!("runs {:?}\n", launch.command()));
+    let ms = most_time(plugin.cycle_s).as_millis();
+    format!("{command}as a plugin with a cycle of {} s, which may run for {ms} ms\n", plugin.cycle_s)
 }
 
 /// How a run went, a line each.
@@ -192,7 +203,11 @@ fn remarks(batch: &Batch, endpoint: &str) -> String {
         let _ = writeln!(text, "items of another endpoint than {endpoint}: {count}, the first of {of}");
     }
     if batch.small_steps > 0 {
-        let _ = writeln!(text, "items of a step below 30 s, which transfers raise to 30 s, losing points: {}", batch.small_steps);
+        let _ = writeln!(
+            text,
+            "items of a step below 30 s, which transfers raise to 30 s, losing points: {}",
+            batch.small_steps
+        );
     }
     if batch.future > 0 {
         let _ = writeln!(text, "items with a timestamp more than a minute ahead: {}", batch.future);

@@ -121,20 +121,20 @@ impl Bed {
         agent.wait(metric, || (!self.items(metric).is_empty()).then_some(()));
     }
 
-    /// The arguments that a plugin was given at its last whole run, which the end of its name tells from others.
-    pub fn arguments(&self, name: &str) -> Option<Vec<String>> {
-        let mut last: Option<Vec<String>> = None;
-        for item in self.items("argument") {
-            match item.tags.strip_prefix(&format!("by={name}")) {
-                Some("") => last = Some(Vec::new()),
-                Some(rest) if rest.starts_with(",text=") => {
-                    let text = rest.trim_start_matches(",text=");
-                    last.as_mut()?.push(decoded(text));
+    /// The arguments that a plugin, or what runs it, was given at a run of which all has arrived: the one before the last.
+    pub fn arguments(&self, agent: &Agent, by: &str) -> Vec<String> {
+        agent.wait(&format!("two runs of {by}"), || {
+            let mut runs: Vec<Vec<String>> = Vec::new();
+            for item in self.items("argument") {
+                let Some(rest) = item.tags.strip_prefix(&format!("by={by}")) else { continue };
+                match rest {
+                    "" => runs.push(Vec::new()),
+                    rest => runs.last_mut()?.push(decoded(rest.strip_prefix(",text=")?)),
                 }
-                _ => {}
             }
-        }
-        last
+            runs.pop()?;
+            runs.pop()
+        })
     }
 
     /// What became of processes that plugins of this bed have started; none of the agent's own.
@@ -164,7 +164,8 @@ impl Bed {
 }
 
 fn decoded(hex: &str) -> String {
-    let digits: Vec<u8> = hex.bytes().map(|b| u8::try_from(char::from(b).to_digit(16).expect("hex")).unwrap()).collect();
+    let digits: Vec<u8> =
+        hex.bytes().map(|b| u8::try_from(char::from(b).to_digit(16).expect("hex")).unwrap()).collect();
     let bytes: Vec<u8> = digits.chunks(2).map(|pair| pair[0] << 4 | pair[1]).collect();
     String::from_utf8(bytes).expect("UTF-8")
 }
