@@ -5,7 +5,9 @@
 //! others could change ([`place`]). Sources: falcon-plus,
 //! modules/agent/plugins and modules/agent/cron/plugin.go.
 
+pub mod engine;
 pub mod files;
+pub mod perform;
 pub mod place;
 pub mod spec;
 
