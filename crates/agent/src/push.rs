@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::config::Config;
 use crate::gojson::{self, Parser, Scalar, Token, key_is};
 use crate::model::MAX_NAME;
 use crate::model::{Finite, Kind, Sample, Tags};
@@ -69,6 +70,11 @@ pub struct Rules {
     pub items: usize,
     /// Bytes that `default_tags` add to the tags of an item that has some.
     pub default_tags: usize,
+}
+
+/// See [`Rules::default_tags`].
+pub fn default_tags(config: &Config) -> usize {
+    config.default_tags.iter().map(|(key, value)| key.len() + value.len() + 2).sum()
 }
 
 /// Why nothing of a body is taken.
@@ -145,7 +151,21 @@ struct Item {
 /// # Errors
 /// It is not what Go decodes, or longer than [`Rules::items`].
 pub fn decode(body: &[u8], rules: &Rules) -> Result<Batch, Refusal> {
-    let mut parser = Parser::new(body);
+    read(&mut Parser::new(body), rules)
+}
+
+/// Decodes what a plugin has printed: as Go's Unmarshal, which takes nothing behind the array.
+///
+/// # Errors
+/// Those of [`decode`], and where something follows.
+pub fn decode_whole(printed: &[u8], rules: &Rules) -> Result<Batch, Refusal> {
+    let mut parser = Parser::new(printed);
+    let batch = read(&mut parser, rules)?;
+    parser.end()?;
+    Ok(batch)
+}
+
+fn read(parser: &mut Parser<'_>, rules: &Rules) -> Result<Batch, Refusal> {
     let mut batch = Batch::default();
     let mut index = 0;
     parser.array(|p| {

@@ -1,15 +1,27 @@
 //! A child process that does not outlive this one: it is ended with all that it started.
 //!
 //! What holds the tree together is the platform's: a job object of Windows, a process group of Linux. A process that leaves its
-//! group on Linux, or loses its parent on a Windows without the job, is not found again.
+//! group on Linux is found by the mark in its environment, where it was given one ([`Hold::mark`]) and did not take it away; one
+//! that loses its parent on a Windows without the job is not found again.
 
 use crate::imp::Tree;
 use std::io;
-use std::process::{Child, ChildStdin, ChildStdout, Command, ExitStatus};
+use std::process::{Child, ChildStderr, ChildStdin, ChildStdout, Command, ExitStatus};
 use std::time::Duration;
 
 /// What was killed ends at once, unless it is held in a driver.
 const PATIENCE: Duration = Duration::from_secs(2);
+
+/// What holds a tree beside its end.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hold<'a> {
+    /// Of all its processes together on Windows, where a job holds them; of each of them on Linux (RLIMIT_DATA), and there
+    /// before Linux 4.7 of no more than what malloc(3) takes in small pieces.
+    pub memory_bytes: Option<u64>,
+    /// Name and value of a variable of the environment that no other process of the host has. Linux finds by it, when the
+    /// tree is ended by [`Bound::end`], who has left the group.
+    pub mark: Option<(&'a str, &'a str)>,
+}
 
 /// A child process with its whole tree, which ends when this is dropped.
 #[derive(Debug)]
@@ -26,14 +38,35 @@ pub struct Bound {
 /// # Errors
 /// Those of starting it.
 pub fn spawn_bound(command: &mut Command) -> io::Result<Bound> {
-    let (child, tree) = Tree::grow(command)?;
+    spawn_held(command, &Hold::default())
+}
+
+/// The same, held.
+///
+/// # Errors
+/// Those of starting it, and of limiting its memory.
+pub fn spawn_held(command: &mut Command, hold: &Hold<'_>) -> io::Result<Bound> {
+    if let Some((name, value)) = hold.mark {
+        command.env(name, value);
+    }
+    let (child, tree) = Tree::grow(command, hold)?;
     Ok(Bound { child, tree, is_over: false })
+}
+
+/// The signal that ended a process. On Windows there is none: who is ended has an exit code all the same.
+pub fn signal_of(status: ExitStatus) -> Option<i32> {
+    Tree::signal_of(status)
 }
 
 impl Bound {
     /// Standard input and output, where they are pipes; once.
     pub fn pipes(&mut self) -> Option<(ChildStdin, ChildStdout)> {
         self.child.stdin.take().zip(self.child.stdout.take())
+    }
+
+    /// Standard output and error, where they are pipes; once.
+    pub fn outputs(&mut self) -> Option<(ChildStdout, ChildStderr)> {
+        self.child.stdout.take().zip(self.child.stderr.take())
     }
 
     /// Of the child itself.
@@ -45,6 +78,14 @@ impl Bound {
     /// this process in a job already: there the child is to ask for it ([`end_with_parent`](crate::end_with_parent)).
     pub fn is_in_job(&self) -> bool {
         self.tree.is_in_job()
+    }
+
+    /// Whether the child has ended. What it left behind goes on.
+    ///
+    /// # Errors
+    /// Those of asking.
+    pub fn has_ended(&mut self) -> io::Result<bool> {
+        if self.is_over { Ok(true) } else { Tree::has_ended(&mut self.child) }
     }
 
     /// How the child ended, if it has; what it left behind is ended by then.
@@ -69,6 +110,7 @@ impl Bound {
             return;
         }
         self.tree.end(&mut self.child);
+        self.tree.end_strays();
         if Tree::wait(&mut self.child, PATIENCE) {
             self.is_over = matches!(self.child.try_wait(), Ok(Some(_)));
         }

@@ -39,6 +39,12 @@ impl<'a> Parser<'a> {
         self.at
     }
 
+    /// Skips white space, behind which nothing may stand.
+    pub fn end(&mut self) -> Result<(), Error> {
+        self.blank()?;
+        if self.byte().is_none() { Ok(()) } else { Err(self.unexpected("the end")) }
+    }
+
     /// Skips white space and tells the kind of the next value. At the end of the input this is an error.
     pub fn peek(&mut self) -> Result<Token, Error> {
         self.blank()?;

@@ -42,8 +42,9 @@ use crate::stats::{Lost, Stats};
 const LOOK: Duration = Duration::from_secs(10);
 /// Where nothing is bound.
 const IDLE: Duration = Duration::from_secs(3600);
-/// For a thread that waits for a child and decodes what it has printed.
+/// For a thread that waits for a child and decodes what it has printed; and for one that fetches and unpacks.
 const STACK: usize = 512 * 1024;
+const FETCH_STACK: usize = 2 * 1024 * 1024;
 /// Points that are put in the queue at once: more might find no room for ever.
 const PORTION: usize = 5000;
 /// Names of threads.
@@ -125,7 +126,8 @@ enum Event {
 /// # Errors
 /// It gives no more.
 pub fn thread(name: &str, job: Job) -> io::Result<()> {
-    std::thread::Builder::new().name(name.to_owned()).stack_size(STACK).spawn(job).map(drop)
+    let stack = if name == FETCHES { FETCH_STACK } else { STACK };
+    std::thread::Builder::new().name(name.to_owned()).stack_size(stack).spawn(job).map(drop)
 }
 
 impl Engine {
@@ -278,6 +280,7 @@ impl Engine {
     async fn deliver(self: Arc<Self>, number: u64, mut samples: Vec<Sample>, stop: Stop) {
         // As the hub does it with a push, of which these may be several.
         samples.sort_by_key(|sample| sample.at);
+        let points = samples.len();
         let mut left = samples.as_slice();
         while !left.is_empty() && !stop.is_stopped() {
             let (portion, rest) = left.split_at(left.len().min(PORTION));
@@ -289,6 +292,10 @@ impl Engine {
                 }
                 Err(full) => tokio::time::sleep(full.retry_after).await,
             }
+        }
+        drop(samples);
+        if points > PORTION {
+            falcon_sys::trim_heap();
         }
         self.tell(Event::Sent(number));
     }

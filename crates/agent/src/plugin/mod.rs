@@ -6,9 +6,13 @@
 //! modules/agent/plugins and modules/agent/cron/plugin.go.
 
 pub mod engine;
+pub mod fetch;
 pub mod files;
+pub mod launch;
+pub mod output;
 pub mod perform;
 pub mod place;
+pub mod run;
 pub mod spec;
 
 use std::path::PathBuf;

@@ -46,6 +46,11 @@ pub fn disk_io(_name: &str) -> io::Result<DiskIo> {
     Err(io::ErrorKind::Unsupported.into())
 }
 
+/// Linux has no code page: what a program writes is UTF-8, or bytes that nobody names the encoding of.
+pub fn oem_text(_bytes: &[u8]) -> Option<String> {
+    None
+}
+
 /// Linux has no drive letters.
 ///
 /// # Errors

@@ -33,12 +33,13 @@ mod sock;
 mod stderr;
 mod stdio;
 mod store;
+mod stray;
 mod text;
 mod tree;
 mod usage;
 
 pub use absent::{
-    PerfData, commit_info, disk_io, iis_version, letter_disks, memory_lists, ntp_servers, perf_disabled,
+    PerfData, commit_info, disk_io, iis_version, letter_disks, memory_lists, ntp_servers, oem_text, perf_disabled,
     perf_last_counter, perf_names, services, sql_instances,
 };
 pub use account::{

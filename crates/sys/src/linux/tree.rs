@@ -1,23 +1,42 @@
-//! A child process with all that it starts: a process group of its own.
+//! A child process with all that it starts: a process group of its own, and who has left it by a mark.
 
-use rustix::process::{Pid, Signal, WaitId, WaitIdOptions, kill_process_group, waitid};
+use super::stray;
+use crate::Hold;
+use rustix::process::{
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, kill_process_group, prlimit, waitid,
+};
 use std::io;
-use std::os::unix::process::CommandExt;
-use std::process::{Child, Command};
+use std::os::unix::process::{CommandExt, ExitStatusExt};
+use std::process::{Child, Command, ExitStatus};
 use std::thread;
 use std::time::{Duration, Instant};
 
 #[derive(Debug)]
 pub(crate) struct Tree {
     group: Pid,
+    /// As it stands in the environment of a process.
+    mark: Option<Vec<u8>>,
 }
 
 impl Tree {
     /// Starts a process that leads a group.
-    pub(crate) fn grow(command: &mut Command) -> io::Result<(Child, Tree)> {
-        let child = command.process_group(0).spawn()?;
+    pub(crate) fn grow(command: &mut Command, hold: &Hold<'_>) -> io::Result<(Child, Tree)> {
+        let mut child = command.process_group(0).spawn()?;
         let group = pid(&child)?;
-        Ok((child, Tree { group }))
+        let mark = hold.mark.map(|(name, value)| format!("{name}={value}").into_bytes());
+        let tree = Tree { group, mark };
+        if let Some(bytes) = hold.memory_bytes
+            && let Err(e) = limit_memory(group, bytes)
+        {
+            tree.end(&mut child);
+            let _ = child.wait();
+            return Err(io::Error::new(e.kind(), format!("its memory cannot be limited: {e}")));
+        }
+        Ok((child, tree))
+    }
+
+    pub(crate) fn signal_of(status: ExitStatus) -> Option<i32> {
+        status.signal()
     }
 
     /// Nothing of Linux ends a group with another process.
@@ -40,6 +59,13 @@ impl Tree {
         }
     }
 
+    /// Ends who has left the group.
+    pub(crate) fn end_strays(&self) {
+        if let Some(mark) = &self.mark {
+            stray::end(mark);
+        }
+    }
+
     /// Waits for the end of the child, and tells whether it came.
     pub(crate) fn wait(child: &mut Child, most: Duration) -> bool {
         // There is a call for it since Linux 5.3 only.
@@ -51,6 +77,18 @@ impl Tree {
                 ended => return ended.unwrap_or(false),
             }
         }
+    }
+}
+
+/// Of a process and all that it starts from now on. Not before its start: then the agent would be copied for it.
+fn limit_memory(process: Pid, bytes: u64) -> io::Result<()> {
+    // Only root may raise what this process itself is held to.
+    let most = getrlimit(Resource::Data).maximum;
+    let bytes = Some(most.map_or(bytes, |most| bytes.min(most)));
+    match prlimit(Some(process), Resource::Data, Rlimit { current: bytes, maximum: bytes }) {
+        // It has ended already.
+        Err(rustix::io::Errno::SRCH) => Ok(()),
+        limited => Ok(limited.map(drop)?),
     }
 }
 

@@ -7,8 +7,8 @@ use std::os::windows::io::{AsRawHandle, BorrowedHandle, FromRawHandle, OwnedHand
 use std::{io, ptr};
 use windows_sys::Win32::System::JobObjects::{
     AssignProcessToJobObject, CreateJobObjectW, JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION,
-    JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_EXTENDED_LIMIT_INFORMATION, JobObjectExtendedLimitInformation,
-    SetInformationJobObject, TerminateJobObject,
+    JOB_OBJECT_LIMIT_JOB_MEMORY, JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE, JOBOBJECT_EXTENDED_LIMIT_INFORMATION,
+    JobObjectExtendedLimitInformation, SetInformationJobObject, TerminateJobObject,
 };
 
 /// Nobody inherits the handle: it is the last one.
@@ -16,8 +16,9 @@ use windows_sys::Win32::System::JobObjects::{
 pub(super) struct Job(OwnedHandle);
 
 impl Job {
-    /// Without a process, and with no dialog where one of its processes falls.
-    pub(super) fn new() -> io::Result<Job> {
+    /// Without a process, and with no dialog where one of its processes falls. `memory_bytes`: what all of them together may
+    /// commit.
+    pub(super) fn new(memory_bytes: Option<u64>) -> io::Result<Job> {
         // SAFETY: null means that nobody inherits the handle, and no name.
         let handle = unsafe { CreateJobObjectW(ptr::null(), ptr::null()) };
         if handle.is_null() {
@@ -28,6 +29,10 @@ impl Job {
         let mut limits = JOBOBJECT_EXTENDED_LIMIT_INFORMATION::default();
         limits.BasicLimitInformation.LimitFlags =
             JOB_OBJECT_LIMIT_KILL_ON_JOB_CLOSE | JOB_OBJECT_LIMIT_DIE_ON_UNHANDLED_EXCEPTION;
+        if let Some(bytes) = memory_bytes {
+            limits.BasicLimitInformation.LimitFlags |= JOB_OBJECT_LIMIT_JOB_MEMORY;
+            limits.JobMemoryLimit = usize::try_from(bytes).unwrap_or(usize::MAX);
+        }
         let (class, size) = (JobObjectExtendedLimitInformation, size_u32::<JOBOBJECT_EXTENDED_LIMIT_INFORMATION>());
         // SAFETY: the job is open; a live structure of the class and size that are told.
         check(unsafe { SetInformationJobObject(job.0.as_raw_handle(), class, (&raw const limits).cast(), size) })?;

@@ -3,10 +3,11 @@
 use super::ffi::Buffer;
 use super::job::Job;
 use super::{ntdll, pid, process};
+use crate::Hold;
 use crate::layout::tree::{Node, descendants};
 use std::os::windows::io::{AsHandle, AsRawHandle, OwnedHandle};
 use std::os::windows::process::CommandExt;
-use std::process::{Child, Command};
+use std::process::{Child, Command, ExitStatus};
 use std::time::Duration;
 use std::{io, process::id as own_pid};
 use windows_sys::Win32::Foundation::WAIT_OBJECT_0;
@@ -23,8 +24,12 @@ pub(crate) struct Tree {
 
 impl Tree {
     /// Starts a process that cannot start another before it is in the job.
-    pub(crate) fn grow(command: &mut Command) -> io::Result<(Child, Tree)> {
-        grow(command, Job::new().ok())
+    pub(crate) fn grow(command: &mut Command, hold: &Hold<'_>) -> io::Result<(Child, Tree)> {
+        grow(command, Job::new(hold.memory_bytes).ok())
+    }
+
+    pub(crate) fn signal_of(_status: ExitStatus) -> Option<i32> {
+        None
     }
 
     pub(crate) fn is_in_job(&self) -> bool {
@@ -45,6 +50,10 @@ impl Tree {
         let _ = child.kill();
         end_descendants(self.root);
     }
+
+    /// None leaves a job, and without one there is nothing more to find.
+    #[expect(clippy::unused_self, reason = "Linux asks it")]
+    pub(crate) fn end_strays(&self) {}
 
     /// Waits for the end of the child, and tells whether it came.
     pub(crate) fn wait(child: &mut Child, most: Duration) -> bool {
@@ -135,7 +144,7 @@ mod tests {
 
     #[test]
     fn a_tree_ends_with_its_job() {
-        let (child, tree) = grown(Some(Job::new().unwrap()));
+        let (child, tree) = grown(Some(Job::new(None).unwrap()));
         assert!(tree.is_in_job() && !below(&tree).is_empty());
         ended(child, &tree);
     }
@@ -167,6 +176,9 @@ mod tests {
 
     #[test]
     fn what_cannot_be_started_is_an_error() {
-        assert_eq!(Tree::grow(&mut Command::new("no such program")).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(
+            Tree::grow(&mut Command::new("no such program"), &Hold::default()).unwrap_err().kind(),
+            io::ErrorKind::NotFound
+        );
     }
 }

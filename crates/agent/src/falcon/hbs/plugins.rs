@@ -57,8 +57,10 @@ mod tests {
     #[tokio::test(start_paused = true)]
     async fn a_directory_that_hangs_keeps_no_report_and_what_was_known_is_told() {
         let dir = tempfile::tempdir().unwrap();
-        let mut plugins = Plugins::new(dir.path().to_owned(), |_| loop {
-            std::thread::park();
+        let mut plugins = Plugins::new(dir.path().to_owned(), |_| {
+            loop {
+                std::thread::park();
+            }
         });
         plugins.last = "0123abcd".to_owned();
         for _ in 0..3 {

@@ -20,7 +20,8 @@ fn the_version_fits_the_column_of_hbs() {
 
 #[test]
 fn the_report_has_the_members_of_the_go_agent() {
-    let report: serde_json::Value = serde_json::from_slice(&report_status("主机", "10.0.0.9", "1@2", "0123abcd")).expect("JSON");
+    let report: serde_json::Value =
+        serde_json::from_slice(&report_status("主机", "10.0.0.9", "1@2", "0123abcd")).expect("JSON");
     let expected = serde_json::json!({
         "Hostname": "主机", "IP": "10.0.0.9", "AgentVersion": "1@2", "PluginVersion": "0123abcd"
     });

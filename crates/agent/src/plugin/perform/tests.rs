@@ -1,0 +1,393 @@
+//! Plugins are files of a shell on Linux and batch files on Windows.
+
+use super::*;
+use crate::model::Platform;
+use std::thread;
+use tempfile::TempDir;
+
+/// Far more than anything here takes on a busy machine.
+const PATIENCE: Duration = Duration::from_secs(60);
+/// For what ends at its deadline.
+const SHORT: Duration = Duration::from_millis(1500);
+
+const POINT: &str =
+    r#"{"endpoint":"h","metric":"m","value":1,"step":60,"counterType":"GAUGE","tags":"","timestamp":5}"#;
+
+fn is_linux() -> bool {
+    Platform::CURRENT == Platform::Linux
+}
+
+struct Bed {
+    dir: TempDir,
+    settings: Settings,
+    plugin: Plugin,
+    stop: Stop,
+}
+
+impl Bed {
+    /// One plugin with this text.
+    fn new(linux: &str, windows: &str) -> Bed {
+        let (name, text) = if is_linux() {
+            ("sys/60_x.sh", format!("#!/bin/sh\n{linux}\n"))
+        } else {
+            ("sys/60_x.bat", format!("@echo off\r\n{}\r\n", windows.replace('\n', "\r\n")))
+        };
+        let dir = tempfile::tempdir().unwrap();
+        let plugins = dir.path().join("plugin");
+        fs::create_dir_all(plugins.join("sys")).unwrap();
+        let file = plugins.join(name);
+        if is_linux() {
+            // It is written with the rights of the file that was there.
+            fs::copy("/bin/sh", &file).unwrap();
+        }
+        fs::write(&file, text).unwrap();
+        let settings = Settings {
+            dir: plugins,
+            logs: dir.path().join("logs"),
+            cwd: dir.path().to_owned(),
+            at_once: 1,
+            memory_bytes: None,
+        };
+        let plugin = Plugin {
+            key: format!("{name}()"),
+            path: name.to_owned(),
+            args: Vec::new(),
+            written_args: String::new(),
+            cycle_s: 60,
+            mtime_s: 0,
+        };
+        Bed { dir, settings, plugin, stop: Stop::default() }
+    }
+
+    fn run(&self) -> Performed {
+        self.run_for(PATIENCE)
+    }
+
+    fn run_for(&self, time: Duration) -> Performed {
+        let terms = Terms { endpoint: "host-1".into(), default_tags: 0 };
+        perform_within(&self.plugin, &self.settings, &terms, &self.stop, time)
+    }
+
+    fn file(&self) -> PathBuf {
+        self.settings.dir.join(&self.plugin.path)
+    }
+
+    /// What the plugin wrote where it runs.
+    fn read(&self, name: &str) -> Option<String> {
+        fs::read_to_string(self.dir.path().join(name)).ok().filter(|text| text.ends_with('\n'))
+    }
+
+    fn pid(&self, name: &str) -> u32 {
+        self.read(name).unwrap().trim().parse().unwrap()
+    }
+}
+
+fn until(what: &str, mut ask: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !ask() {
+        assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
+        thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn is_gone(pid: u32) -> bool {
+    falcon_sys::image_path(pid).is_err()
+}
+
+fn samples(performed: &Performed) -> usize {
+    performed.batch.as_ref().unwrap().as_ref().map_or(0, |batch| batch.samples.len())
+}
+
+fn why(performed: Performed) -> String {
+    performed.batch.unwrap_err()
+}
+
+#[test]
+fn what_a_plugin_prints_is_what_is_sent_and_it_is_told_of_the_host() {
+    let bed = Bed::new(
+        r#"printf '[{"endpoint":"%s","metric":"m","value":1,"step":%s,"counterType":"GAUGE","tags":"","timestamp":5}]\n' "$FALCON_ENDPOINT" "$FALCON_STEP"; pwd > here"#,
+        r#"echo [{"endpoint":"%FALCON_ENDPOINT%","metric":"m","value":1,"step":%FALCON_STEP%,"counterType":"GAUGE","tags":"","timestamp":5}]
+echo x > here"#,
+    );
+    let performed = bed.run();
+    assert_eq!((&performed.end, &performed.stderr, &performed.remark), (&End::Exited(0), &String::new(), &None));
+    assert!(performed.began_s > 1_600_000_000);
+    let batch = performed.batch.unwrap().unwrap();
+    assert_eq!((batch.samples[0].endpoint.as_deref(), batch.samples[0].step), (Some("host-1"), 60));
+    assert!(bed.read("here").is_some());
+    assert!(!bed.settings.logs.exists());
+}
+
+#[test]
+fn who_prints_nothing_sends_nothing_and_has_not_failed() {
+    let performed = Bed::new(":", "rem").run();
+    assert!(performed.end == End::Exited(0) && performed.batch.unwrap().is_none());
+}
+
+#[test]
+fn a_failure_with_nothing_on_standard_error_sends_nothing() {
+    let performed = Bed::new(&format!("echo '[{POINT}]'; exit 3"), &format!("echo [{POINT}]\nexit /b 3")).run();
+    assert_eq!(performed.end, End::Exited(3));
+    assert!(why(performed).starts_with("exited with code 3 and said nothing on standard error"));
+}
+
+/// The Go agent forgets the exit code where there is something on standard error, and plugins in the field rely on it.
+#[test]
+fn a_failure_that_says_what_is_wrong_sends_what_it_printed_and_is_kept() {
+    let bed = Bed::new(
+        &format!("echo '[{POINT}]'; echo disk >&2; exit 1"),
+        &format!("echo [{POINT}]\necho disk>&2\nexit /b 1"),
+    );
+    let performed = bed.run();
+    assert_eq!((&performed.end, samples(&performed)), (&End::Exited(1), 1));
+    assert_eq!(performed.stderr.trim_end(), "disk");
+    let log = bed.settings.logs.join(format!("{}().stderr.log", bed.plugin.path));
+    assert_eq!(fs::read_to_string(&log).unwrap().trim_end(), "disk");
+    // Written anew each time.
+    bed.run();
+    assert_eq!(fs::read_to_string(&log).unwrap().trim_end(), "disk");
+    assert_eq!(fs::read_dir(log.parent().unwrap()).unwrap().count(), 1);
+}
+
+#[test]
+fn who_does_not_end_is_ended_with_all_that_it_started() {
+    let bed = Bed::new(
+        "sleep 600 & echo $! > child; (sleep 600 & echo $! > grandchild; wait) & echo; sleep 600",
+        ":again\ngoto again",
+    );
+    let performed = bed.run_for(SHORT);
+    assert_eq!(performed.end, End::Late);
+    assert!(performed.took >= SHORT && performed.took < PATIENCE);
+    assert_eq!(
+        why(performed),
+        "still ran after 1.5 s and was ended with all that it started: make it quicker, or its cycle longer (the number in \
+         front of its name)"
+    );
+    if is_linux() {
+        until("its children's end", || is_gone(bed.pid("child")) && is_gone(bed.pid("grandchild")));
+    }
+}
+
+/// As the Go agent waits for the end of the output.
+#[test]
+fn what_holds_the_output_of_a_plugin_that_has_ended_is_ended_at_the_deadline() {
+    let bed =
+        Bed::new("sleep 600 & echo $! > child; echo '[]'", "start /b cmd /c \":again & for /l %%i in () do rem\"");
+    let performed = bed.run_for(SHORT);
+    assert_eq!(performed.end, End::Late);
+    assert!(why(performed).starts_with("has ended, but what it started held its output open for 1.5 s"));
+    if is_linux() {
+        until("its child's end", || is_gone(bed.pid("child")));
+    }
+}
+
+#[test]
+fn what_a_plugin_leaves_behind_is_ended_when_it_has_ended() {
+    if !is_linux() {
+        return;
+    }
+    let bed = Bed::new(&format!("sleep 600 >&- 2>&- & echo $! > child; echo '[{POINT}]'"), "");
+    let performed = bed.run();
+    assert_eq!((&performed.end, samples(&performed)), (&End::Exited(0), 1));
+    until("its child's end", || is_gone(bed.pid("child")));
+}
+
+/// A daemon leaves the process group, and the Go agent never found it again.
+#[test]
+fn who_has_left_the_group_is_ended_too() {
+    if !is_linux() {
+        return;
+    }
+    let bed = Bed::new("setsid sh -c 'echo $$ > daemon; exec sleep 600' & echo '[]'", "");
+    assert_eq!(bed.run_for(SHORT).end, End::Late);
+    until("the daemon's end", || is_gone(bed.pid("daemon")));
+}
+
+#[test]
+fn who_prints_without_end_is_ended_at_four_megabytes() {
+    let line = "x".repeat(1000);
+    let bed = Bed::new("yes | head -c 100000000; sleep 600", &format!("for /l %%i in (1,1,100000) do echo {line}"));
+    let performed = bed.run();
+    assert_eq!(performed.end, End::TooMuch);
+    assert!(why(performed).starts_with("printed more than 4 MB and was ended"));
+}
+
+#[test]
+fn of_an_endless_standard_error_the_beginning_is_kept() {
+    let line = "x".repeat(1000);
+    let bed = Bed::new(
+        &format!("yes | head -c 1000000 >&2; echo '[{POINT}]'"),
+        &format!("for /l %%i in (1,1,1000) do echo {line}>&2\necho [{POINT}]"),
+    );
+    let performed = bed.run();
+    assert_eq!((&performed.end, samples(&performed)), (&End::Exited(0), 1));
+    assert_eq!(performed.stderr.len(), MOST_TOLD);
+    let log = fs::read_to_string(log_file(&bed.settings.logs, &bed.plugin)).unwrap();
+    assert!(log.len() < MOST_STDERR + 100 && log.ends_with(" bytes more\n"), "{}", log.len());
+}
+
+#[test]
+fn the_agents_end_is_the_end_of_its_plugins() {
+    let bed = Bed::new("sleep 600 & echo $! > child; wait", "echo x > child\n:again\ngoto again");
+    let stop = bed.stop.clone();
+    thread::scope(|scope| {
+        let run = scope.spawn(|| bed.run_for(PATIENCE * 2));
+        until("the plugin to run", || bed.read("child").is_some());
+        stop.stop();
+        assert_eq!(run.join().unwrap().end, End::Stopped);
+    });
+    if is_linux() {
+        until("its child's end", || is_gone(bed.pid("child")));
+    }
+    // Nothing is started afterwards.
+    let performed = bed.run();
+    assert_eq!(performed.end, End::Stopped);
+    assert_eq!(why(performed), "was ended because the agent stops");
+}
+
+#[test]
+fn arguments_arrive_as_they_are() {
+    let args = ["a b", "", "$(id)", "`id`;x", "%PATH%", "x&y", "'q'", "*", "-n", "中文", "^|<>"];
+    let mut bed = Bed::new(
+        "for arg in \"$@\"; do printf '%s\\n' \"$arg\"; done > args",
+        "setlocal disabledelayedexpansion\n:next\nif \"%~1\"==\"end\" goto :eof\n>>args echo(%1\nshift\ngoto next",
+    );
+    if is_linux() {
+        bed.plugin.args =
+            args.iter().map(|arg| (*arg).to_owned()).chain(["a\"b".to_owned(), "a\nb".to_owned()]).collect();
+        let performed = bed.run();
+        assert!(performed.batch.unwrap().is_none());
+        assert_eq!(bed.read("args").unwrap(), format!("{}\na\"b\na\nb\n", args.join("\n")));
+        return;
+    }
+    // A batch file sees the quotes that keep an argument together.
+    bed.plugin.args = ["a b", "x&y", "c,d", "end"].map(str::to_owned).to_vec();
+    bed.run().batch.unwrap();
+    assert_eq!(bed.read("args").unwrap(), "\"a b\"\r\n\"x&y\"\r\n\"c,d\"\r\n");
+}
+
+#[test]
+fn no_batch_file_gets_what_a_shell_would_read() {
+    if is_linux() {
+        return;
+    }
+    let mut bed = Bed::new("", "echo []");
+    bed.plugin.args = vec!["a\nb".to_owned()];
+    let performed = bed.run();
+    assert!(matches!(performed.end, End::NotStarted(_)));
+    assert!(why(performed).starts_with("has an argument that no batch file can be given"));
+}
+
+#[test]
+fn a_plugin_may_write_beside_itself_and_remove_itself() {
+    let bed = Bed::new(
+        &format!("echo x > \"$(dirname \"$0\")/state\"; rm \"$0\"; echo '[{POINT}]'"),
+        &format!("echo x > \"%~dp0state\"\necho [{POINT}]"),
+    );
+    assert_eq!(samples(&bed.run()), 1);
+    assert!(bed.file().with_file_name("state").exists());
+    if is_linux() {
+        let performed = bed.run();
+        assert_eq!(performed.end, End::NotStarted("is not there".to_owned()));
+        assert_eq!(why(performed), "is not there");
+    }
+}
+
+/// A file without the right to be executed ended the Go agent.
+#[test]
+fn what_cannot_be_started_says_why() {
+    let bed = Bed::new("", "");
+    let text = fs::read(bed.file()).unwrap();
+    fs::remove_file(bed.file()).unwrap();
+    fs::write(bed.file(), text).unwrap();
+    if is_linux() {
+        assert_eq!(why(bed.run()), "is not executable: chmod +x it");
+    }
+    fs::remove_file(bed.file()).unwrap();
+    assert_eq!(bed.run().end, End::NotStarted("is not there".to_owned()));
+}
+
+#[test]
+fn a_plugin_is_killed_by_others_too() {
+    if !is_linux() {
+        return;
+    }
+    let performed = Bed::new("kill -9 $$", "").run();
+    assert_eq!(performed.end, End::Killed(9));
+    assert!(why(performed).starts_with("was ended by signal 9"));
+}
+
+#[test]
+fn memory_is_limited_where_it_is_asked_for() {
+    if !is_linux() {
+        return;
+    }
+    let mut bed = Bed::new("dd if=/dev/zero of=/dev/null bs=200000000 count=1 2>&1 | tail -1 >&2; echo '[]'", "");
+    bed.settings.memory_bytes = Some(100_000_000);
+    assert!(bed.run().stderr.contains("memory"));
+    bed.settings.memory_bytes = Some(1_000_000_000);
+    assert!(bed.run().stderr.contains("copied"));
+}
+
+#[test]
+fn a_file_that_is_still_being_written_is_waited_for_a_moment() {
+    let bed = Bed::new("echo '[]'", "echo []");
+    thread::scope(|scope| {
+        if is_linux() {
+            let file = fs::File::options().append(true).open(bed.file()).unwrap();
+            scope.spawn(move || {
+                thread::sleep(Duration::from_millis(20));
+                drop(file);
+            });
+        }
+        assert_eq!(samples(&bed.run()), 0);
+    });
+}
+
+#[test]
+fn what_hbs_writes_leads_nowhere_among_the_logs() {
+    let plugin = |args: &str| Plugin {
+        key: String::new(),
+        path: "sys/60_x".to_owned(),
+        args: Vec::new(),
+        written_args: args.to_owned(),
+        cycle_s: 60,
+        mtime_s: 0,
+    };
+    let name = |args: &str| {
+        let file = log_file(Path::new("logs"), &plugin(args));
+        assert_eq!(file.parent(), Some(Path::new("logs").join("sys").as_path()));
+        file.file_name().unwrap().to_str().unwrap().to_owned()
+    };
+    assert_eq!(name("a, b"), "60_x(a, b).stderr.log");
+    for hostile in ["/../../etc/x", r"..\..\x", "C:x", "a:b", "\u{7}", "a\"b<c>|?*"] {
+        let name = name(hostile);
+        assert!(name.starts_with("60_x(") && !name.contains(['/', '\\', ':', '"', '*', '\u{7}']), "{name}");
+    }
+    assert_ne!(name("a/b"), name("a_b"));
+    assert_ne!(name("a/b"), name("a:b"));
+    let long = "长".repeat(200);
+    assert!(name(&long).len() < 240 && name(&long) != name(&format!("{long}x")));
+}
+
+#[test]
+fn a_link_among_the_logs_is_replaced_and_not_followed() {
+    if !is_linux() {
+        return;
+    }
+    let bed = Bed::new("ln -sf \"$PWD/victim\" logs/sys/60_x.sh\\(\\).stderr.log; echo disk >&2", "");
+    fs::create_dir_all(bed.settings.logs.join("sys")).unwrap();
+    fs::write(bed.dir.path().join("victim"), "mine\n").unwrap();
+    bed.run();
+    assert_eq!(bed.read("victim").unwrap(), "mine\n");
+    assert_eq!(fs::read_to_string(log_file(&bed.settings.logs, &bed.plugin)).unwrap(), "disk\n");
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_a_remark() {
+    let bed = Bed::new("echo disk >&2; echo '[]'", "echo disk>&2\necho []");
+    fs::write(&bed.settings.logs, "a file").unwrap();
+    let performed = bed.run();
+    assert_eq!(samples(&performed), 0);
+    assert!(performed.remark.unwrap().starts_with("what it said on standard error is not kept: "));
+}
