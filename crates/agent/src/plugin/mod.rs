@@ -5,6 +5,7 @@
 //! others could change ([`place`]). Sources: falcon-plus,
 //! modules/agent/plugins and modules/agent/cron/plugin.go.
 
+pub mod fetch;
 pub mod files;
 pub mod place;
 pub mod spec;
