@@ -7,7 +7,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
@@ -81,7 +80,7 @@ struct Lasting {
 /// The HTTP server, and what it answers with.
 struct Server {
     task: JoinHandle<()>,
-    router: watch::Sender<Router>,
+    site: watch::Sender<Arc<Site>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -89,10 +88,10 @@ impl Server {
     fn start(site: Site, port: Arc<Port>) -> Server {
         let (stopping, stopped) = watch::channel(false);
         let site = Arc::new(site);
-        let (entrance, (router, routed)) = (site.entrance(), watch::channel(http::router(site)));
+        let (entrance, (site, asked)) = (site.entrance(), watch::channel(site));
         let task =
-            supervise("http", move || http::serve(entrance.clone(), port.clone(), routed.clone(), stopped.clone()));
-        Server { task, router, stopping }
+            supervise("http", move || http::serve(entrance.clone(), port.clone(), asked.clone(), stopped.clone()));
+        Server { task, site, stopping }
     }
 
     /// Takes no more requests; those in progress have a moment, of which `limit` is waited for.
@@ -244,7 +243,7 @@ impl Agent {
             let site = Site::new(config, loaded.base(), behind, lasting.started);
             match server {
                 Some(server) => {
-                    drop(server.router.send_replace(http::router(Arc::new(site))));
+                    drop(server.site.send_replace(Arc::new(site)));
                     server
                 }
                 None => Server::start(site, lasting.port.clone()),
