@@ -47,7 +47,7 @@ impl Pushes {
             rates: Rates::new(config.http.limits.rate),
             long: Arc::new(Semaphore::new(1)),
             told: Mutex::default(),
-            default_tags: config.default_tags.iter().map(|(key, value)| key.len() + value.len() + 2).sum(),
+            default_tags: push::default_tags(config),
         }
     }
 }
