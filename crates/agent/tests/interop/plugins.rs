@@ -7,12 +7,10 @@ mod interpreters;
 mod update;
 
 use std::fs;
-use std::time::Duration;
 
 use serde_json::json;
 
-use crate::harness::agent::{Agent, Home};
-use crate::harness::is_windows;
+use crate::harness::agent::Agent;
 use crate::harness::peer::Peer;
 use bed::{Bed, has_run, shown, wait_until};
 
