@@ -149,8 +149,7 @@ fn with_plugin(base: &std::path::Path) -> Loaded {
     (loaded.config.heartbeat.enabled, loaded.config.heartbeat.addrs) = (true, vec!["127.0.0.1:1".to_owned()]);
     loaded.config.hostname = "h".to_owned();
     loaded.config.plugin.enabled = true;
-    loaded.source = Source::File(base.join("cfg.json"));
-    loaded
+    Loaded::new(loaded.config, Source::File(base.join("cfg.json")), Vec::new())
 }
 
 async fn until(is_so: impl Fn() -> bool) {
