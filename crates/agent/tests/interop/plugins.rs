@@ -96,7 +96,7 @@ fn what_is_no_longer_bound_is_ended() {
     for key in [&tree, &short] {
         wait_until(&agent, key, |shown| shown["state"] == "running");
     }
-    assert!(!bed.processes().is_empty());
+    agent.wait("their processes", || (!bed.processes().is_empty()).then_some(()));
     bed.hbs.runs(&[&file]);
     bed.wait_for_no_process();
     wait_until(&agent, &format!("{file}()"), |shown| shown["state"] == "waiting");
