@@ -4,6 +4,7 @@
 mod agent;
 pub(crate) mod aside;
 mod named;
+mod plugins;
 pub mod reload;
 mod run;
 pub(crate) mod task;

@@ -44,6 +44,8 @@ pub(crate) struct Answers {
 
 /// What is told of each new list of trusted addresses.
 type Listener = Box<dyn Fn(Vec<IpAddr>) + Send>;
+/// What is told that plugins are others.
+type Waker = Box<dyn Fn() + Send>;
 
 #[derive(Default)]
 struct Inner {
@@ -57,6 +59,7 @@ struct Inner {
     checks: Arc<Checks>,
     plugins: Arc<Vec<String>>,
     listener: Option<Listener>,
+    runs_plugins: Option<Waker>,
     /// Checks that cannot be read, as they were told.
     told: BTreeSet<String>,
 }
@@ -119,6 +122,11 @@ impl Assigned {
         let mut inner = self.lock();
         listener(addresses(&inner.answers.trustable).0);
         inner.listener = Some(Box::new(listener));
+    }
+
+    /// Tells `listener` whenever the plugins to run are others, from now on.
+    pub fn tell_plugins(&self, listener: impl Fn() + Send + 'static) {
+        self.lock().runs_plugins = Some(Box::new(listener));
     }
 
     /// What was answered to another endpoint is not this host's.
@@ -259,6 +267,9 @@ impl Inner {
     fn set_plugins(&mut self, plugins: Vec<String>) {
         if *self.plugins != plugins {
             self.plugins = Arc::new(plugins.clone());
+            if let Some(tell) = &self.runs_plugins {
+                tell();
+            }
         }
         self.answers.plugins = plugins;
     }

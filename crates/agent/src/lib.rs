@@ -24,3 +24,4 @@ pub mod service;
 pub mod stats;
 pub mod tick;
 pub mod trusted;
+mod web;

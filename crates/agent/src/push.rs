@@ -10,6 +10,7 @@
 use std::collections::BTreeMap;
 use std::sync::Arc;
 
+use crate::config::Config;
 use crate::gojson::{self, Parser, Scalar, Token, key_is};
 use crate::model::MAX_NAME;
 use crate::model::{Finite, Kind, Sample, Tags};
@@ -69,6 +70,11 @@ pub struct Rules {
     pub items: usize,
     /// Bytes that `default_tags` add to the tags of an item that has some.
     pub default_tags: usize,
+}
+
+/// See [`Rules::default_tags`].
+pub fn default_tags(config: &Config) -> usize {
+    config.default_tags.iter().map(|(key, value)| key.len() + value.len() + 2).sum()
 }
 
 /// Why nothing of a body is taken.

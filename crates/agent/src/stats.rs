@@ -205,6 +205,25 @@ pub struct Stats {
     /// Resident memory of the one that runs, in bytes.
     pub perf_mem: Level,
 
+    /// Plugins that run in their periods.
+    pub plugin_bound: Count,
+    /// What is bound, or lies in a directory that is, and does not run.
+    pub plugin_left: Count,
+    /// Runs of plugins that are in progress.
+    pub plugin_running: Count,
+    /// Runs that are over.
+    pub plugin_runs: Count,
+    /// Of these, those that sent nothing for something was wrong, or were wrong in another way.
+    pub plugin_failed: Count,
+    /// Of these, those that were ended at their deadline.
+    pub plugin_late: Count,
+    /// Runs that were due while the one before waited, ran, or had points to deliver.
+    pub plugin_skipped: Count,
+    /// Points of plugins that are in the queue.
+    pub plugin_items: Count,
+    /// Points of plugins that no transfer would take.
+    pub plugin_invalid: Count,
+
     /// How much the agent's clock is ahead of hbs's, in seconds, by its last answer; unknown where it did not tell.
     pub clock_skew_s: Level,
     /// Times that the guard found the agent over a limit.

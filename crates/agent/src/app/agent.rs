@@ -7,11 +7,11 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
 use tokio::sync::{Mutex, watch};
 use tokio::task::JoinHandle;
 
 use super::named::Named;
+use super::plugins::{self, Plugins};
 use super::task::{self, Task};
 use super::{Collecting, Identity, announce, queue};
 use crate::assigned::Assigned;
@@ -24,6 +24,7 @@ use crate::http::{self, Behind, Commands, Facts, Port, Site};
 use crate::hub::Hub;
 use crate::perf::client::Perf;
 use crate::perf::link;
+use crate::plugin::fetch;
 use crate::queue::Queue;
 use crate::schedule::{self, LaneTask, Mark, Places};
 use crate::stats::Stats;
@@ -70,6 +71,8 @@ struct Lasting {
     commands: Commands,
     assigned: Arc<Assigned>,
     named: Arc<Named>,
+    /// `None`: they are off.
+    plugins: Option<Plugins>,
     /// `None`: no transfer is configured.
     store: Option<Store>,
 }
@@ -77,7 +80,7 @@ struct Lasting {
 /// The HTTP server, and what it answers with.
 struct Server {
     task: JoinHandle<()>,
-    router: watch::Sender<Router>,
+    site: watch::Sender<Arc<Site>>,
     stopping: watch::Sender<bool>,
 }
 
@@ -85,10 +88,10 @@ impl Server {
     fn start(site: Site, port: Arc<Port>) -> Server {
         let (stopping, stopped) = watch::channel(false);
         let site = Arc::new(site);
-        let (entrance, (router, routed)) = (site.entrance(), watch::channel(http::router(site)));
+        let (entrance, (site, asked)) = (site.entrance(), watch::channel(site));
         let task =
-            supervise("http", move || http::serve(entrance.clone(), port.clone(), routed.clone(), stopped.clone()));
-        Server { task, router, stopping }
+            supervise("http", move || http::serve(entrance.clone(), port.clone(), asked.clone(), stopped.clone()));
+        Server { task, site, stopping }
     }
 
     /// Takes no more requests; those in progress have a moment, of which `limit` is waited for.
@@ -165,8 +168,8 @@ impl Agent {
         let (port, trusted) = Default::default();
         let assigned = assigned(loaded, &trusted);
         let started = Instant::now();
-        let named = Named::new();
-        let lasting = Lasting { stats, started, port, perf, facts: None, trusted, commands, assigned, named, store };
+        let (named, facts, plugins) = (Named::new(), None, None);
+        let lasting = Lasting { stats, started, port, perf, facts, trusted, commands, assigned, named, plugins, store };
         let agent = Agent::go_on(loaded, lasting, &mut [], None);
         announce(&agent.config, &agent.identity, &loaded.source, how);
         agent
@@ -208,14 +211,16 @@ impl Agent {
                 lasting.assigned.belongs_to(&endpoint);
             }
             let (config, identity, stats) = (config.clone(), identity.clone(), stats.clone());
-            let (clock, assigned) = (shared.clock.clone(), lasting.assigned.clone());
+            let (clock, assigned, dir) = (shared.clock.clone(), lasting.assigned.clone(), plugins::reported(loaded));
             tasks.push(supervise("hbs", move || {
                 let (identity, clock, stats) = (identity.clone(), clock.clone(), stats.clone());
-                hbs::Reporter::new(&config, identity, clock, stats, assigned.clone()).run()
+                let plugins = dir.clone().map(|dir| hbs::Plugins::new(dir, fetch::version));
+                hbs::Reporter::new(&config, identity, clock, stats, assigned.clone(), plugins).run()
             }));
         } else {
             lasting.assigned.forget();
         }
+        lasting.plugins = Plugins::follow(lasting.plugins.take(), loaded, &collecting);
         let transfers = Arc::<transfer::Transfers>::default();
         let sender = queue.clone().map(|queue| {
             let (config, stats, seen) = (config.clone(), stats.clone(), transfers.clone());
@@ -238,7 +243,7 @@ impl Agent {
             let site = Site::new(config, loaded.base(), behind, lasting.started);
             match server {
                 Some(server) => {
-                    drop(server.router.send_replace(http::router(Arc::new(site))));
+                    drop(server.site.send_replace(Arc::new(site)));
                     server
                 }
                 None => Server::start(site, lasting.port.clone()),
@@ -267,6 +272,9 @@ impl Agent {
         let Agent { mut lasting, config, hub, .. } = self;
         if held.is_none() {
             lasting.perf = link::perf(&loaded.config.perf, &lasting.stats);
+        }
+        if let Some(plugins) = lasting.plugins.take_if(|plugins| !plugins.fits(loaded)) {
+            plugins.stop().await;
         }
         if lasting.assigned.dir() != loaded.notes_dir().as_deref() {
             lasting.assigned = assigned(loaded, &lasting.trusted);
@@ -323,9 +331,19 @@ impl Agent {
     pub async fn stop(mut self) {
         self.lasting.port.follows(None);
         self.tasks.iter().for_each(JoinHandle::abort);
-        if let Some(server) = self.http.take() {
-            server.stop(CLIENTS).await;
-        }
+        let (server, plugins) = (self.http.take(), self.lasting.plugins.take());
+        tokio::join!(
+            async {
+                if let Some(server) = server {
+                    server.stop(CLIENTS).await;
+                }
+            },
+            async {
+                if let Some(plugins) = plugins {
+                    plugins.stop().await;
+                }
+            }
+        );
         self.let_go(&Places::new()).await;
         let (_, no_hurry) = watch::channel(false);
         self.end_sender(Leave::SendAll, FLUSH, &no_hurry).await;
@@ -381,7 +399,7 @@ pub(super) fn serves(config: &Config) -> bool {
 }
 
 /// Runs a task for as long as the agent lives: one that fails by a defect is started again.
-fn supervise<F>(name: &'static str, mut start: impl FnMut() -> F + Send + 'static) -> JoinHandle<()>
+pub(super) fn supervise<F>(name: &'static str, mut start: impl FnMut() -> F + Send + 'static) -> JoinHandle<()>
 where
     F: Future<Output = ()> + Send + 'static,
 {

@@ -1,7 +1,7 @@
 //! `agent.*`: that the agent lives, what it costs, and what it could not deliver.
 //!
-//! What only a queue has is said where a transfer is configured: without one it would be twenty zeros on every host. What
-//! is not known (whether a transfer answers, before the first call) is absent.
+//! What only a queue has is said where a transfer is configured, and what only plugins have where they are run: without
+//! that it would be thirty zeros on every host. What is not known (whether a transfer answers, before the first call) is absent.
 
 mod metrics;
 
@@ -31,6 +31,7 @@ struct Agent {
     config_crc: u32,
     /// A transfer is configured.
     has_queue: bool,
+    runs_plugins: bool,
     /// Tags of the lanes, of the guarded kinds and of the reasons, in their order.
     lanes: Vec<Tags>,
     kinds: Vec<Tags>,
@@ -46,6 +47,7 @@ impl Agent {
             cpu_us: None,
             config_crc: cx.config.crc(),
             has_queue: !cx.config.transfer.addrs.is_empty(),
+            runs_plugins: cx.config.plugin.enabled,
             lanes: Lane::ALL.iter().map(|lane| group(lane.name())).collect(),
             kinds: Guarded::ALL.iter().map(|kind| group(kind.name())).collect(),
             reasons: Lost::ALL.iter().map(|why| Tags::of(&[("reason", why.as_str())])).collect(),
@@ -63,6 +65,9 @@ impl Collector for Agent {
         self.perf(cx);
         if self.has_queue {
             self.queue(cx);
+        }
+        if self.runs_plugins {
+            self.plugins(cx);
         }
         Ok(())
     }
@@ -159,6 +164,24 @@ impl Agent {
         }
         if let Some(bytes) = known(&stats.perf_mem) {
             cx.emit(&m::PERF_MEM, &Tags::NONE, bytes);
+        }
+    }
+
+    fn plugins(&self, cx: &mut Cx<'_>) {
+        let stats = &self.stats;
+        let counts = [
+            (&m::PLUGIN_BOUND, &stats.plugin_bound),
+            (&m::PLUGIN_LEFT, &stats.plugin_left),
+            (&m::PLUGIN_RUNNING, &stats.plugin_running),
+            (&m::PLUGIN_RUNS, &stats.plugin_runs),
+            (&m::PLUGIN_FAILED, &stats.plugin_failed),
+            (&m::PLUGIN_LATE, &stats.plugin_late),
+            (&m::PLUGIN_SKIPPED, &stats.plugin_skipped),
+            (&m::PLUGIN_ITEMS, &stats.plugin_items),
+            (&m::PLUGIN_INVALID, &stats.plugin_invalid),
+        ];
+        for (metric, count) in counts {
+            cx.emit(metric, &Tags::NONE, float(count.get()));
         }
     }
 

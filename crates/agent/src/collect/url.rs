@@ -1,15 +1,11 @@
 //! `url.check.*`: whether web servers answer as they should: those that hbs assigned (`url.check.health`), and those of
 //! `checks.urls`. Says nothing without them.
 //!
-//! A few at a time ([`turns`]), each with its own time limit, on a runtime of this collector ([`client`], [`tls`], [`proxy`]). A
+//! A few at a time ([`turns`]), each with its own time limit, on a runtime of this collector ([`crate::web`]). A
 //! cycle has an end of its own ([`deadline`]): what gets no turn before it, or was cut off by it, has no value, for nothing is
 //! known of it, and the next cycle begins there. Kept between two cycles are the runtime and what this host trusts; no
 //! connection is.
 
-mod certificate;
-mod client;
-mod proxy;
-mod tls;
 mod turns;
 
 use std::sync::Arc;
@@ -24,11 +20,9 @@ use crate::assigned::Assigned;
 use crate::assigned::check::UrlCheck;
 use crate::config::checks::{self, Statuses};
 use crate::config::{NameSet, WebAddress, without_login};
-use crate::falcon::connection::Names;
 use crate::model::{Metric, Sets, Tags};
-use client::{Ask, Asked, Client};
-use proxy::Proxies;
-use tls::{Tls, Verdict};
+use crate::web::client::{Ask, Asked, Client};
+use crate::web::tls::Verdict;
 use turns::{Turn, take_turns};
 
 /// The longest time limit of a check, in seconds.
@@ -69,10 +63,7 @@ pub(super) const SPEC: Spec = Spec {
     rates: false,
     metrics: &[HEALTH, UP, STATUS, TIME, DAYS, VERIFIED],
     options: &[],
-    open: |cx: &Context| {
-        let client = Client { names: Names::of_system(), proxies: Proxies::of_environment(), tls: Tls::of_system() };
-        Ok(Some(Box::new(Urls::new(cx, client))))
-    },
+    open: |cx: &Context| Ok(Some(Box::new(Urls::new(cx, Client::of_system())))),
 };
 
 /// How long a cycle may take.

@@ -5,7 +5,7 @@
 //!
 //! What is asked for and what is shown are split in one place: a login that one of them took for a path would be shown.
 
-use axum::http::Uri;
+use hyper::Uri;
 
 use super::secret::HIDDEN;
 

@@ -6,6 +6,7 @@
 //! answers count is said by [`order`]. Reports go on without answers: what is wrong with hbs is told of them alone.
 
 mod order;
+mod plugins;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
@@ -21,6 +22,7 @@ use crate::config::{Config, Heartbeat};
 use crate::gojson::{self, Parser};
 use crate::stats::Stats;
 use order::{Builtin, Newest};
+pub use plugins::Plugins;
 
 /// hbs keeps versions in 16 bytes; a longer one makes its INSERT fail, and the host never registers.
 const MAX_VERSION: usize = 16;
@@ -38,8 +40,8 @@ pub struct Reporter {
     clock: Arc<AgentClock>,
     stats: Arc<Stats>,
     assigned: Arc<Assigned>,
-    /// Whether plugins are run.
-    plugins: bool,
+    /// `None`: plugins are not run.
+    plugins: Option<Plugins>,
     builtin: Builtin,
     mined: Newest,
     /// Calls that hbs does not know.
@@ -53,8 +55,8 @@ impl Reporter {
         clock: Arc<AgentClock>,
         stats: Arc<Stats>,
         assigned: Arc<Assigned>,
+        plugins: Option<Plugins>,
     ) -> Reporter {
-        let plugins = config.plugin.enabled;
         let config: &Heartbeat = &config.heartbeat;
         Reporter {
             identity,
@@ -87,7 +89,7 @@ impl Reporter {
             } else if self.report().await {
                 self.ask_checks().await;
                 self.ask_trustable().await;
-                if self.plugins {
+                if self.plugins.is_some() {
                     self.ask_plugins().await;
                 }
             }
@@ -119,13 +121,17 @@ impl Reporter {
             }
         };
         self.told = None;
+        let plugins = match &mut self.plugins {
+            Some(plugins) => plugins.version().await,
+            None => "plugin not enabled".to_owned(),
+        };
         let identity = self.identity.clone();
         let result = self
             .servers
             .call(|mut client| {
                 // The address is that of the connection in use, so that a host that moved is seen to have moved.
                 let local = client.stream().ends().ok().map(|(local, _)| local.ip().to_canonical());
-                let report = report_status(&hostname, &identity.ip(local), &identity.version);
+                let report = report_status(&hostname, &identity.ip(local), &identity.version, &plugins);
                 async move {
                     let result = client.call("Agent.ReportStatus", &[&report], simple_response).await;
                     (client, result)
@@ -244,12 +250,12 @@ impl Reporter {
     }
 }
 
-fn report_status(hostname: &str, ip: &str, version: &str) -> Vec<u8> {
+fn report_status(hostname: &str, ip: &str, version: &str, plugins: &str) -> Vec<u8> {
     serde_json::json!({
         "Hostname": hostname,
         "IP": ip,
         "AgentVersion": short(version),
-        "PluginVersion": "plugin not enabled",
+        "PluginVersion": plugins,
     })
     .to_string()
     .into_bytes()

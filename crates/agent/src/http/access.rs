@@ -11,66 +11,58 @@
 //! Addresses (`http.allow`) are looked at when a client connects. What a proxy says of its client (`X-Forwarded-*`) is
 //! believed nowhere: anybody can write it. Sources: the Fetch standard (Origin, Sec-Fetch-*), RFC 6750, RFC 7617.
 
-use std::sync::Arc;
-
-use axum::Extension;
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
-use axum::middleware::Next;
-use axum::response::Response;
 use base64::Engine;
 use base64::prelude::BASE64_STANDARD;
+use hyper::body::Incoming;
+use hyper::{HeaderMap, Method, Request, StatusCode, Uri, header};
 use subtle::ConstantTimeEq;
 
 use super::admin::{self, is_for_few, no_privilege};
-use super::answer::{Refused, wants_json};
-use super::serve::Client;
+use super::answer::{Refused, Response, wants_json};
+use super::routes::Asked;
 use super::{HEALTH, Site};
 use crate::config::Secret;
 
-/// The request may see what is not for everybody: it bears the token, or there is none.
-#[derive(Clone, Copy, Debug)]
-pub(super) struct Trusted(pub bool);
-
-/// Before every handler.
-pub(super) async fn check(State(site): State<Arc<Site>>, mut request: Request, next: Next) -> Response {
+/// Before everything. Whether the request may see what is not for everybody: it bears the token, or there is none.
+///
+/// # Errors
+/// What is answered instead.
+pub(super) fn check(site: &Site, request: &Request<Incoming>) -> Result<bool, Box<Response>> {
     let headers = request.headers();
     let as_json = wants_json(headers);
     if let Err(why) = browser(request.method(), request.uri(), headers, |host| site.is_named(host)) {
         site.stats.http_denied.add(1);
         if is_for_few(request.uri().path()) {
-            return no_privilege(StatusCode::FORBIDDEN);
+            return Err(Box::new(no_privilege(StatusCode::FORBIDDEN)));
         }
-        return Refused::new(StatusCode::FORBIDDEN, why).answer(as_json);
+        return Err(Box::new(Refused::new(StatusCode::FORBIDDEN, why).answer(as_json)));
     }
     let trusted = site.http.token.is_empty() || bears(headers, &site.http.token);
     if !trusted && request.uri().path() != HEALTH {
         site.stats.http_denied.add(1);
         let refused = Refused::new(StatusCode::UNAUTHORIZED, "this needs the token of http.token in cfg.json");
-        return refused.challenge("Basic realm=\"falcon-agent\"").answer(as_json);
+        return Err(Box::new(refused.challenge("Basic realm=\"falcon-agent\"").answer(as_json)));
     }
-    request.extensions_mut().insert(Trusted(trusted));
-    next.run(request).await
+    Ok(trusted)
 }
 
 /// Before what shows or changes the agent itself. The status is the Go agent's where it refused too.
-pub(super) async fn few(
-    State(site): State<Arc<Site>>,
-    Extension(client): Extension<Client>,
-    request: Request,
-    next: Next,
-) -> Response {
+///
+/// # Errors
+/// What is answered instead.
+pub(super) fn few(site: &Site, asked: &Asked) -> Result<(), Box<Response>> {
+    let Asked { request, client, .. } = asked;
     let (address, path) = (client.address, request.uri().path());
     if !site.trusts(address) || is_forwarded(request.headers()) {
         site.stats.http_denied.add(1);
-        return no_privilege(StatusCode::OK);
+        return Err(Box::new(no_privilege(StatusCode::OK)));
     }
     if !is_own(request.uri(), request.headers(), admin::changes(path), |host| site.is_named(host)) {
         site.stats.http_denied.add(1);
-        return no_privilege(StatusCode::FORBIDDEN);
+        return Err(Box::new(no_privilege(StatusCode::FORBIDDEN)));
     }
     tracing::info!(code = "H014", "http: {address} asks for {path}");
-    next.run(request).await
+    Ok(())
 }
 
 /// Whose request it is, is not known: a proxy passes it on. Behind one on this host every client would be this host.

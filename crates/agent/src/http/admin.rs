@@ -5,15 +5,14 @@
 
 use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::http::header::{self, HeaderValue};
-use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
 use super::Site;
-use super::answer::plain;
+use super::answer::{Response, answer, plain};
 use super::api::{data, message};
 use crate::config::Config;
 
@@ -50,13 +49,11 @@ pub(super) fn changes(path: &str) -> bool {
 
 /// What the others get.
 pub(super) fn no_privilege(status: StatusCode) -> Response {
-    let mut response = plain("no privilege");
-    *response.status_mut() = status;
-    response.headers_mut().insert(header::X_CONTENT_TYPE_OPTIONS, HeaderValue::from_static("nosniff"));
-    response
+    let headers = [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
+    answer(status, &headers, Bytes::from_static(b"no privilege"))
 }
 
-pub(super) async fn exit(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn exit(site: Arc<Site>) -> Response {
     match site.commands.send(Command::Exit).await {
         // The server ends after the answers that it owes.
         Ok(()) => plain("exiting..."),
@@ -64,11 +61,11 @@ pub(super) async fn exit(State(site): State<Arc<Site>>) -> Response {
     }
 }
 
-pub(super) async fn config(State(site): State<Arc<Site>>) -> Response {
+pub(super) fn config(site: &Site) -> Response {
     data(&site.config)
 }
 
-pub(super) async fn reload(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn reload(site: Arc<Site>) -> Response {
     let (reply, outcome) = oneshot::channel();
     // Nothing of this server may be needed for its successor to begin.
     let commands = site.commands.clone();
@@ -83,12 +80,8 @@ pub(super) async fn reload(State(site): State<Arc<Site>>) -> Response {
     }
 }
 
-pub(super) async fn run(_: Request) -> Response {
-    plain("/run disabled")
-}
-
 /// `null` until hbs has told; an empty list is that of an empty text, as the Go agent splits it.
-pub(super) async fn ips(State(site): State<Arc<Site>>) -> Response {
+pub(super) fn ips(site: &Site) -> Response {
     let shown = site.trusted.list().map(|listed| match listed.as_slice() {
         [] => vec![String::new()],
         listed => listed.iter().map(ToString::to_string).collect(),
@@ -96,15 +89,15 @@ pub(super) async fn ips(State(site): State<Arc<Site>>) -> Response {
     data(shown.map_or(Value::Null, Value::from))
 }
 
-pub(super) async fn workdir() -> Response {
+pub(super) fn workdir() -> Response {
     match std::env::current_exe() {
         Ok(exe) => data(exe.parent().unwrap_or(&exe).to_string_lossy()),
         Err(error) => message(&error.to_string()),
     }
 }
 
-pub(super) async fn index() -> Response {
-    (StatusCode::MOVED_PERMANENTLY, [(header::LOCATION, "./")]).into_response()
+pub(super) fn index() -> Response {
+    answer(StatusCode::MOVED_PERMANENTLY, &[(header::LOCATION, "./")], Bytes::new())
 }
 
 /// The configuration as it may be seen, with `heartbeat.addr` as scripts for the Go agent look for it.

@@ -2,19 +2,33 @@
 
 use std::time::Duration;
 
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
-use axum::response::{IntoResponse, Response};
+use bytes::Bytes;
+use http_body_util::Full;
+use hyper::StatusCode;
+use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
+
+/// All of one is in memory: none is longer than the page.
+pub(super) type Response = hyper::Response<Full<Bytes>>;
+
+pub(super) fn answer(status: StatusCode, headers: &[(HeaderName, &'static str)], body: Bytes) -> Response {
+    let mut response = Response::new(Full::new(body));
+    *response.status_mut() = status;
+    for (name, value) in headers {
+        response.headers_mut().insert(name, HeaderValue::from_static(value));
+    }
+    response
+}
 
 /// A raw answer, as the Go agent gives it: no newline, status 200.
 pub(super) fn plain(text: &str) -> Response {
-    ([(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text.to_owned()).into_response()
+    answer(StatusCode::OK, &[(header::CONTENT_TYPE, "text/plain; charset=utf-8")], text.to_owned().into())
 }
 
 pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
     let headers = [(header::CONTENT_TYPE, "application/json"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     // Plain data with text keys: there is nothing in it that serde_json can refuse.
-    (status, headers, serde_json::to_vec(body).unwrap_or_default()).into_response()
+    answer(status, &headers, serde_json::to_vec(body).unwrap_or_default().into())
 }
 
 /// Whether `Accept` names `application/json`; `*/*`, which every tool sends, does not ask for it.
@@ -79,7 +93,7 @@ impl Refused {
         } else {
             let headers =
                 [(header::CONTENT_TYPE, "text/plain; charset=utf-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
-            (self.status, headers, format!("{}\n", self.msg)).into_response()
+            answer(self.status, &headers, format!("{}\n", self.msg).into())
         };
         if let Some(pause) = self.retry_after {
             response.headers_mut().insert(header::RETRY_AFTER, HeaderValue::from(pause));

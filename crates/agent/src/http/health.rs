@@ -3,17 +3,13 @@
 //! The status is 200 as long as the agent answers: what is wrong behind it stands in the object.
 
 use std::collections::BTreeMap;
-use std::sync::Arc;
 
-use axum::Extension;
-use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
-use axum::response::Response;
+use hyper::StatusCode;
 use serde::Serialize;
 
 use super::Site;
-use super::access::Trusted;
-use super::answer::{json, plain, wants_json};
+use super::answer::{Response, json, plain, wants_json};
+use super::routes::Asked;
 use crate::clock;
 use crate::falcon::connection::AddrState;
 use crate::stats::{Configuration, Lost};
@@ -143,10 +139,7 @@ impl From<AddrState> for Address {
     }
 }
 
-pub(super) async fn handle(
-    State(site): State<Arc<Site>>,
-    Extension(Trusted(trusted)): Extension<Trusted>,
-    headers: HeaderMap,
-) -> Response {
-    if wants_json(&headers) { json(StatusCode::OK, &Health::of(&site, trusted)) } else { plain("ok") }
+pub(super) fn handle(site: &Site, asked: &Asked) -> Response {
+    let as_json = wants_json(asked.request.headers());
+    if as_json { json(StatusCode::OK, &Health::of(site, asked.trusted)) } else { plain("ok") }
 }

@@ -1,9 +1,9 @@
-//! The HTTP server on :1988: an accept loop of our own around hyper's http1, with axum as the router.
+//! The HTTP server on :1988: an accept loop and a table of paths around hyper's http1.
 //!
 //! Every request costs what `http.limits` allows and no more: so many connections (`slots`), so long for a request's head and
 //! body and for taking the answer (`impatient`), so many bytes of bodies (`budget`) and items of a push, so many pushes of a
-//! client (`rate`). Who may ask is `access`; what is said is `status`, `push`, `health`, `queue`, `api` and `admin`.
-//! A port that is taken is tried again; it never ends the agent.
+//! client (`rate`). Who may ask is `access`; what is answered under which path is `routes`, what is said `status`, `push`, `health`,
+//! `queue`, `api` and `admin`. A port that is taken is tried again; it never ends the agent.
 
 mod access;
 mod admin;
@@ -17,6 +17,7 @@ mod listen;
 pub mod push;
 pub mod queue;
 mod rate;
+mod routes;
 mod serve;
 mod slots;
 pub mod status;
@@ -29,16 +30,10 @@ use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
-use axum::Router;
-use axum::extract::{Request, State};
-use axum::http::StatusCode;
-use axum::middleware;
-use axum::routing::{MethodRouter, any};
 use serde_json::Value;
 use tokio::sync::Semaphore;
 
 pub use self::admin::{COMMANDS, Command, Commands, Reloaded};
-use self::answer::{Refused, plain, wants_json};
 pub use self::api::Facts;
 pub use self::listen::{Port, try_bind};
 pub use self::serve::{Entrance, serve};
@@ -160,41 +155,4 @@ impl Http {
     fn lets_in(&self, client: IpAddr) -> bool {
         self.allow.is_empty() || client.is_loopback() || self.allow.iter().any(|network| network.contains(client))
     }
-}
-
-/// A path and what answers there, to any method: the Go agent looks at none.
-type Route = (&'static str, MethodRouter<Arc<Site>>);
-
-/// What is answered under which path. `docs/openapi.json` describes these paths, all of them and no others.
-fn routes() -> impl Iterator<Item = Route> {
-    let own: [Route; 14] = [
-        ("/", any(status::page)),
-        ("/index.html", any(admin::index)),
-        (HEALTH, any(health::handle)),
-        ("/version", any(|State(site): State<Arc<Site>>| async move { plain(&site.identity.version) })),
-        ("/workdir", any(admin::workdir)),
-        ("/ips", any(admin::ips)),
-        (admin::EXIT, any(admin::exit)),
-        (admin::CONFIG, any(admin::config)),
-        (admin::RELOAD, any(admin::reload)),
-        ("/run", any(admin::run)),
-        ("/v1/push", any(push::handle)),
-        ("/queue", any(queue::status)),
-        ("/queue/verify", any(queue::verify)),
-        ("/queue/purge", any(queue::purge)),
-    ];
-    own.into_iter().chain(api::routes())
-}
-
-pub fn router(site: Arc<Site>) -> Router {
-    let few = middleware::from_fn_with_state(site.clone(), access::few);
-    let routed = routes().fold(Router::new(), |router, (path, answer)| {
-        router.route(path, if admin::is_for_few(path) { answer.layer(few.clone()) } else { answer })
-    });
-    routed
-        .fallback(|request: Request| async move {
-            Refused::new(StatusCode::NOT_FOUND, "404 page not found").answer(wants_json(request.headers()))
-        })
-        .layer(middleware::from_fn_with_state(site.clone(), access::check))
-        .with_state(site)
 }

@@ -7,21 +7,18 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use axum::Extension;
-use axum::body::Body;
-use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
-use axum::response::Response;
 use http_body_util::BodyExt;
+use hyper::body::Incoming;
+use hyper::{StatusCode, header};
 use serde::Serialize;
 use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::Site;
-use super::answer::{Refused, json, plain, wants_json};
+use super::answer::{Refused, Response, json, plain, wants_json};
 use super::budget::{Budget, Share};
 use super::rate::Rates;
-use super::serve::Client;
+use super::routes::Asked;
 use super::slots::Stage;
 use crate::clock;
 use crate::config::Config;
@@ -50,18 +47,14 @@ impl Pushes {
             rates: Rates::new(config.http.limits.rate),
             long: Arc::new(Semaphore::new(1)),
             told: Mutex::default(),
-            default_tags: config.default_tags.iter().map(|(key, value)| key.len() + value.len() + 2).sum(),
+            default_tags: push::default_tags(config),
         }
     }
 }
 
-pub(super) async fn handle(
-    State(site): State<Arc<Site>>,
-    Extension(client): Extension<Client>,
-    request: Request,
-) -> Response {
-    let as_json = wants_json(request.headers());
-    match take(&site, &client, request).await {
+pub(super) async fn handle(site: Arc<Site>, asked: Asked) -> Response {
+    let as_json = wants_json(asked.request.headers());
+    match take(&site, asked).await {
         Ok(taken) if as_json => json(StatusCode::OK, &taken),
         Ok(_) => plain("success"),
         Err(refused) => refused.answer(as_json),
@@ -94,7 +87,8 @@ struct Remark {
     count: usize,
 }
 
-async fn take(site: &Arc<Site>, client: &Client, request: Request) -> Result<Taken, Refused> {
+async fn take(site: &Arc<Site>, asked: Asked) -> Result<Taken, Refused> {
+    let Asked { client, request, .. } = asked;
     site.pushes.rates.take(client.address).map_err(|pause| {
         site.stats.push_busy.add(1);
         Refused::new(StatusCode::TOO_MANY_REQUESTS, "too many pushes a second (http.limits.rate)").retry_after(pause)
@@ -153,7 +147,7 @@ async fn accept(site: &Site, body: Vec<u8>) -> Result<Taken, Refused> {
     Ok(taken)
 }
 
-async fn read(mut body: Body, share: &mut Share, site: &Site) -> Result<Vec<u8>, Refused> {
+async fn read(mut body: Incoming, share: &mut Share, site: &Site) -> Result<Vec<u8>, Refused> {
     let (mut bytes, mut read, mut full) = (Vec::new(), 0, false);
     while let Some(frame) = body.frame().await {
         let frame = frame.map_err(|_| Refused::new(StatusCode::BAD_REQUEST, "the body broke off"))?;

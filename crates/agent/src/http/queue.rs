@@ -9,13 +9,13 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderValue, Method, StatusCode, header};
-use axum::response::Response;
+use hyper::header::{self, HeaderValue};
+use hyper::{Method, StatusCode};
 use serde_json::{Value, json};
 
 use super::Site;
-use super::answer::{self, Refused};
+use super::answer::{self, Refused, Response};
+use super::routes::Asked;
 use crate::queue::Queue;
 use crate::stats::Lost;
 
@@ -25,11 +25,11 @@ pub const PROOF_FILE: &str = "purge-";
 /// When a second verification may be asked for.
 const VERIFY_AGAIN: Duration = Duration::from_secs(10);
 
-pub async fn status(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn status(site: Arc<Site>) -> Response {
     tell(&site, |_| async { Ok(json!({})) }).await
 }
 
-pub async fn verify(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn verify(site: Arc<Site>) -> Response {
     let Ok(one) = site.verifying.clone().try_acquire_owned() else {
         let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "a verification runs already");
         return refused.retry_after(VERIFY_AGAIN).answer(true);
@@ -54,7 +54,8 @@ pub async fn verify(State(site): State<Arc<Site>>) -> Response {
     .await
 }
 
-pub async fn purge(State(site): State<Arc<Site>>, request: Request) -> Response {
+pub(super) async fn purge(site: Arc<Site>, asked: Asked) -> Response {
+    let request = &asked.request;
     if request.method() != Method::POST {
         let refused = Refused::new(StatusCode::METHOD_NOT_ALLOWED, "POST, as `falcon-agent queue purge` does");
         let mut refused = refused.answer(true);

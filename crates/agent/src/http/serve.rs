@@ -1,19 +1,18 @@
 //! The accept loop and its connections.
 
+use std::convert::Infallible;
 use std::net::{IpAddr, SocketAddr};
 use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 use std::time::Duration;
 
-use axum::Router;
 use hyper::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
-use hyper::service::{Service, service_fn};
+use hyper::service::service_fn;
 use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::graceful::{GracefulShutdown, Watcher};
-use hyper_util::service::TowerToHyperService;
 use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::sync::watch;
@@ -23,7 +22,7 @@ use tokio_rustls::server::TlsStream;
 use super::impatient::Impatient;
 use super::listen::{Port, bind_patiently};
 use super::slots::{Got, Place, Slots, Stage};
-use super::tls;
+use super::{Site, routes, tls};
 use crate::app::task;
 use crate::config::Http;
 use crate::stats::Stats;
@@ -48,37 +47,37 @@ pub struct Entrance {
     pub(super) stats: Arc<Stats>,
 }
 
-/// Serves what `router` is at each request, until `stop` turns true; then leaves its listener at the `port` and gives requests
+/// Serves what `site` is at each request, until `stop` turns true; then leaves its listener at the `port` and gives requests
 /// in progress a moment.
 pub async fn serve(
     entrance: Entrance,
     port: Arc<Port>,
-    router: watch::Receiver<Router>,
+    site: watch::Receiver<Arc<Site>>,
     mut stop: watch::Receiver<bool>,
 ) {
     let Some(files) = entrance.tls.clone() else {
         let (_, none) = watch::channel(None);
-        return accept_all(entrance, &port, router, none, stop).await;
+        return accept_all(entrance, &port, site, none, stop).await;
     };
     let Some(loaded) = files.load_patiently(&mut stop).await else { return };
     let (renew, acceptor) = watch::channel(Some(loaded.acceptor.clone()));
     tokio::select! {
         () = files.keep(loaded, renew) => {}
-        () = accept_all(entrance, &port, router, acceptor, stop) => {}
+        () = accept_all(entrance, &port, site, acceptor, stop) => {}
     }
 }
 
 async fn accept_all(
     entrance: Entrance,
     port: &Port,
-    router: watch::Receiver<Router>,
+    site: watch::Receiver<Arc<Site>>,
     tls: watch::Receiver<Option<TlsAcceptor>>,
     mut stop: watch::Receiver<bool>,
 ) {
     let Entrance { http, stats, .. } = entrance;
     let listen = http.listen.clone();
     let Some(listener) = bind_patiently(&listen, port, &mut stop).await else { return };
-    let door = Door { router, slots: Slots::new(http.limits.connections), http, stats, tls };
+    let door = Door { site, slots: Slots::new(http.limits.connections), http, stats, tls };
     let graceful = GracefulShutdown::new();
     let mut told = Told::default();
     loop {
@@ -110,7 +109,7 @@ struct Told {
 struct Door {
     http: Http,
     stats: Arc<Stats>,
-    router: watch::Receiver<Router>,
+    site: watch::Receiver<Arc<Site>>,
     slots: Arc<Slots>,
     tls: watch::Receiver<Option<TlsAcceptor>>,
 }
@@ -153,7 +152,7 @@ impl Door {
 
     fn talk(&self, stream: TcpStream, client: Client, watcher: Watcher) -> impl Future<Output = ()> + use<> {
         let (head, body) = (self.http.header_timeout(), self.http.body_timeout());
-        let (acceptor, router) = (self.tls.borrow().clone(), self.router.clone());
+        let (acceptor, site) = (self.tls.borrow().clone(), self.site.clone());
         async move {
             let stream = Impatient::new(stream, body);
             let wire = match acceptor {
@@ -164,14 +163,13 @@ impl Door {
                     Err(_) => return,
                 },
             };
-            let service = service_fn(move |mut request: Request<Incoming>| {
+            let service = service_fn(move |request: Request<Incoming>| {
                 let busy = Busy::begin(client.place.clone());
-                request.extensions_mut().insert(client.clone());
-                let answer = TowerToHyperService::new(router.borrow().clone()).call(request);
+                let answer = routes::answer(site.borrow().clone(), client.clone(), request);
                 async move {
                     let answer = answer.await;
                     drop(busy);
-                    answer
+                    Ok::<_, Infallible>(answer)
                 }
             });
             let mut http = http1::Builder::new();

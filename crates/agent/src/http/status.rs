@@ -2,14 +2,14 @@
 
 use std::borrow::Cow;
 use std::fmt::Write;
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Mutex, PoisonError};
 
-use axum::extract::State;
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
 use bytes::Bytes;
+use hyper::StatusCode;
+use hyper::header;
 
 use super::Site;
+use super::answer::{Response, answer};
 use crate::clock;
 use crate::config::tags_without_credentials;
 use crate::falcon::wire;
@@ -36,11 +36,11 @@ impl Cache {
     }
 }
 
-pub async fn page(State(site): State<Arc<Site>>) -> Response {
+pub(super) fn page(site: &Site) -> Response {
     let now = clock::unix_s();
     let html = site.page.get(now, || {
         let endpoint = site.identity.endpoint().unwrap_or_else(|error| format!("no name: {error}"));
-        render(&endpoint, &summary(&site), &site.hub.snapshot(now), now)
+        render(&endpoint, &summary(site), &site.hub.snapshot(now), now)
     });
     let headers = [
         (header::CONTENT_TYPE, "text/html; charset=utf-8"),
@@ -48,7 +48,7 @@ pub async fn page(State(site): State<Arc<Site>>) -> Response {
         (header::CONTENT_SECURITY_POLICY, "default-src 'none'; style-src 'unsafe-inline'"),
         (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
     ];
-    (headers, html).into_response()
+    answer(StatusCode::OK, &headers, html)
 }
 
 fn summary(site: &Site) -> String {

@@ -5,6 +5,8 @@
 //! others could change ([`place`]). Sources: falcon-plus,
 //! modules/agent/plugins and modules/agent/cron/plugin.go.
 
+pub mod engine;
+pub mod fetch;
 pub mod files;
 pub mod launch;
 pub mod output;

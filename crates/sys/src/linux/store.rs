@@ -2,9 +2,9 @@
 
 use crate::types::ModeBits;
 use rustix::process::geteuid;
-use std::fs::{self, DirBuilder, File};
+use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Makes a directory that only this user may enter, with those above it where they are missing. One that is there already
@@ -56,6 +56,14 @@ pub fn sync_dir(path: &Path) -> io::Result<()> {
     File::open(path)?.sync_all()
 }
 
+/// Lets everybody read a file or directory, and run or enter it where it `runs`; its owner alone may write.
+///
+/// # Errors
+/// Those of chmod(2).
+pub fn publish(path: &Path, runs: bool) -> io::Result<()> {
+    fs::set_permissions(path, Permissions::from_mode(if runs { 0o755 } else { 0o644 }))
+}
+
 /// Who owns a file or directory and who may do what with it; links are followed.
 ///
 /// # Errors
@@ -76,9 +84,7 @@ pub fn is_held(_error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use std::fs::Permissions;
     use std::io::Write as _;
-    use std::os::unix::fs::PermissionsExt;
 
     #[test]
     fn a_directory_is_made_for_its_user_alone() {
@@ -88,6 +94,19 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
         create_private_dir(&path).unwrap();
         sync_dir(&path).unwrap();
+    }
+
+    #[test]
+    fn what_is_published_is_its_owners_to_write() {
+        let dir = tempfile::tempdir().unwrap();
+        for (runs, mode) in [(true, 0o755), (false, 0o644)] {
+            let file = dir.path().join(format!("{mode}"));
+            fs::write(&file, "").unwrap();
+            fs::set_permissions(&file, Permissions::from_mode(0o6777)).unwrap();
+            publish(&file, runs).unwrap();
+            assert_eq!(mode_bits(&file).unwrap().mode & 0o7777, mode);
+        }
+        assert!(publish(&dir.path().join("none"), true).is_err());
     }
 
     #[test]

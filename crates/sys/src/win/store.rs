@@ -46,6 +46,14 @@ pub fn sync_dir(_path: &Path) -> io::Result<()> {
     Ok(())
 }
 
+/// A file has the rights of its directory.
+///
+/// # Errors
+/// None.
+pub fn publish(_path: &Path, _runs: bool) -> io::Result<()> {
+    Ok(())
+}
+
 /// Windows has access lists in their place ([`access_of`](super::acl::access_of)).
 ///
 /// # Errors

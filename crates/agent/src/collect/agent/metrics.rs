@@ -114,6 +114,27 @@ pub(super) const TRANSFER_SWITCHES: Metric = Metric::counter("agent.transfer.swi
 pub(super) const TRANSFER_CALL_MS: Metric = Metric::gauge("agent.transfer.call.ms", "ms", Sets::EXTENDED, QUEUE)
     .help("time that the last call with an answer took");
 
+// What follows is said where plugins are run.
+const PLUGINS: &str = "counted by the agent; with plugin.enabled";
+pub(super) const PLUGIN_BOUND: Metric =
+    Metric::gauge("agent.plugin.bound", "plugins", Sets::EXTENDED, PLUGINS).help("plugins that run in their periods");
+pub(super) const PLUGIN_LEFT: Metric = Metric::gauge("agent.plugin.left", "files", Sets::EXTENDED, PLUGINS)
+    .help("bindings, and files of bound directories, that do not run; /plugins tells why");
+pub(super) const PLUGIN_RUNNING: Metric =
+    Metric::gauge("agent.plugin.running", "runs", Sets::EXTENDED, PLUGINS).help("runs in progress");
+pub(super) const PLUGIN_RUNS: Metric =
+    Metric::counter("agent.plugin.runs", "runs", Sets::EXTENDED, PLUGINS).help("runs that are over");
+pub(super) const PLUGIN_FAILED: Metric = Metric::counter("agent.plugin.failed", "runs", Sets::EXTENDED, PLUGINS)
+    .help("runs with an exit code other than 0, or of which nothing could be used");
+pub(super) const PLUGIN_LATE: Metric = Metric::counter("agent.plugin.late", "runs", Sets::EXTENDED, PLUGINS)
+    .help("runs that were ended half a second before their cycle was over");
+pub(super) const PLUGIN_SKIPPED: Metric = Metric::counter("agent.plugin.skipped", "runs", Sets::EXTENDED, PLUGINS)
+    .help("runs that were due while the one before waited, ran or had points to deliver");
+pub(super) const PLUGIN_ITEMS: Metric =
+    Metric::counter("agent.plugin.items", "points", Sets::EXTENDED, PLUGINS).help("points taken from plugins");
+pub(super) const PLUGIN_INVALID: Metric = Metric::counter("agent.plugin.invalid", "points", Sets::EXTENDED, PLUGINS)
+    .help("points of plugins that no transfer would take");
+
 pub(super) const ALL: &[Metric] = &[
     ALIVE,
     RSS,
@@ -161,4 +182,13 @@ pub(super) const ALL: &[Metric] = &[
     TRANSFER_UP,
     TRANSFER_SWITCHES,
     TRANSFER_CALL_MS,
+    PLUGIN_BOUND,
+    PLUGIN_LEFT,
+    PLUGIN_RUNNING,
+    PLUGIN_RUNS,
+    PLUGIN_FAILED,
+    PLUGIN_LATE,
+    PLUGIN_SKIPPED,
+    PLUGIN_ITEMS,
+    PLUGIN_INVALID,
 ];

@@ -38,6 +38,22 @@ fn what_only_a_queue_has_is_said_where_a_transfer_is_configured() {
 }
 
 #[test]
+fn what_only_plugins_have_is_said_where_they_are_run() {
+    let of_plugins = |cx: &Context| -> Vec<(String, f64)> {
+        cycle(cx).into_iter().filter(|(name, _)| name.starts_with("agent.plugin.")).collect()
+    };
+    assert_eq!(of_plugins(&context(&[])), []);
+    let mut config = Config::standalone();
+    config.plugin.enabled = true;
+    let cx = crate::collect::tests::context(config);
+    cx.stats.plugin_runs.add(3);
+    cx.stats.plugin_late.add(1);
+    let said = of_plugins(&cx);
+    let value = |name: &str| said.iter().find(|(own, _)| own == name).map(|(_, value)| *value);
+    assert_eq!((said.len(), value("agent.plugin.runs"), value("agent.plugin.late")), (9, Some(3.0), Some(1.0)));
+}
+
+#[test]
 fn what_was_lost_is_said_by_reason_and_in_all() {
     let cx = context(&["t:8433"]);
     cx.stats.lose(Lost::Age, 3);

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout_at};
 
-use super::client::{Ask, Asked, Client};
+use crate::web::client::{Ask, Asked, Client};
 
 /// At once.
 pub(super) const TURNS: usize = 4;

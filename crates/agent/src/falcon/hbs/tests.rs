@@ -20,9 +20,10 @@ fn the_version_fits_the_column_of_hbs() {
 
 #[test]
 fn the_report_has_the_members_of_the_go_agent() {
-    let report: serde_json::Value = serde_json::from_slice(&report_status("主机", "10.0.0.9", "1@2")).expect("JSON");
+    let report: serde_json::Value =
+        serde_json::from_slice(&report_status("主机", "10.0.0.9", "1@2", "0123abcd")).expect("JSON");
     let expected = serde_json::json!({
-        "Hostname": "主机", "IP": "10.0.0.9", "AgentVersion": "1@2", "PluginVersion": "plugin not enabled"
+        "Hostname": "主机", "IP": "10.0.0.9", "AgentVersion": "1@2", "PluginVersion": "0123abcd"
     });
     assert_eq!(report, expected);
 }
@@ -111,7 +112,7 @@ fn reporter(hbs: &Hbs, clock: Arc<AgentClock>) -> (Reporter, Arc<Stats>) {
     config.heartbeat.addrs = vec![hbs.addr.clone()];
     config.heartbeat.interval = 86_400;
     let stats = Arc::new(Stats::default());
-    (Reporter::new(&config, Arc::new(Identity::new(&config)), clock, stats.clone(), Arc::default()), stats)
+    (Reporter::new(&config, Arc::new(Identity::new(&config)), clock, stats.clone(), Arc::default(), None), stats)
 }
 
 #[tokio::test]
@@ -226,7 +227,8 @@ async fn trusted_addresses_and_plugins_are_asked_for_with_each_report() {
     let (host, clock) = Host::new(None);
     hbs.has(host.wall_ms());
     let (mut reporter, _stats) = reporter(&hbs, clock);
-    reporter.plugins = true;
+    let dir = tempfile::tempdir().expect("a directory");
+    reporter.plugins = Some(Plugins::new(dir.path().to_owned(), |_| "0123abcd".to_owned()));
     let assigned = reporter.assigned.clone();
     let (tell, mut trusted) = mpsc::unbounded_channel();
     assigned.tell_trustable(move |ips| tell.send(ips).expect("heard"));
@@ -235,6 +237,9 @@ async fn trusted_addresses_and_plugins_are_asked_for_with_each_report() {
     let mut methods = Vec::new();
     while methods.len() < 4 {
         let call = calls.recv().await.expect("a call");
+        if call["method"] == "Agent.ReportStatus" {
+            assert_eq!(call["params"][0]["PluginVersion"], "0123abcd");
+        }
         methods.push((call["method"].as_str().expect("a method").to_owned(), call["params"].to_string()));
     }
     let methods: Vec<(&str, &str)> =

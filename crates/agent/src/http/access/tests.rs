@@ -1,7 +1,7 @@
 //! Which requests are let through, by their headers alone.
 
 use super::*;
-use axum::http::{HeaderName, HeaderValue};
+use hyper::header::{HeaderName, HeaderValue};
 
 fn headers(pairs: &[(&'static str, &str)]) -> HeaderMap {
     pairs.iter().map(|(name, value)| (HeaderName::from_static(name), HeaderValue::from_str(value).unwrap())).collect()

@@ -5,12 +5,11 @@ use std::sync::Arc;
 use std::thread;
 use std::time::Duration;
 
-use axum::extract::State;
-use axum::response::Response;
 use falcon_sys::Host;
 use serde_json::{Value, json};
 
 use super::super::Site;
+use super::super::answer::Response;
 use super::{NOT_PREPARED, Told, data, message, number, told};
 use crate::collect::cpu::{Shares, shares};
 use crate::model::Platform;
@@ -33,11 +32,11 @@ async fn measured(site: &Site) -> Told<Shares> {
     usage.ok_or_else(|| NOT_PREPARED.to_owned())
 }
 
-pub(super) async fn usage(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn usage(site: Arc<Site>) -> Response {
     told(measured(&site).await.map(|shares| object(&shares)))
 }
 
-pub(super) async fn page(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn page(site: Arc<Site>) -> Response {
     told(measured(&site).await.map(|shares| [row(&shares)]))
 }
 
@@ -66,13 +65,13 @@ pub(super) async fn processors(site: &Site) -> Told<u32> {
     site.facts.ask(&site.facts.processors, |host| Ok(host.cpu_stat()?.count)).await
 }
 
-pub(super) async fn count(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn count(site: Arc<Site>) -> Response {
     told(processors(&site).await)
 }
 
 /// A text, as it stands in `/proc/cpuinfo`; the mean of the processors, for they differ from one moment to the next. Where the
 /// system does not tell it, `EOF` is what the Go agent says.
-pub(super) async fn mhz(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn mhz(site: Arc<Site>) -> Response {
     let mhz = site.facts.ask(&site.facts.mhz, |host| host.cpu_mhz().map(|mhz| format!("{mhz:.3}")));
     mhz.await.map_or_else(|_| message("EOF"), data)
 }

@@ -7,12 +7,11 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
-use axum::extract::State;
-use axum::response::Response;
 use falcon_sys::Host;
 use falcon_sys::types::{DiskIo, Mount, VolumeUsage};
 
 use super::super::Site;
+use super::super::answer::Response;
 use super::{Fact, Told, told};
 use crate::collect::df::shown_on_linux;
 use crate::collect::diskio::{Device, Interval, is_shown};
@@ -44,7 +43,7 @@ impl Df {
     }
 }
 
-pub(super) async fn df(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn df(site: Arc<Site>) -> Response {
     let (probes, mut host) = (site.facts.df.probes.clone(), site.facts.host.clone());
     told(site.facts.df.fact.tell(WHOLE, move || spaces(&mut host, &probes)).await)
 }
@@ -120,7 +119,7 @@ impl Disks {
     }
 }
 
-pub(super) async fn io(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn io(site: Arc<Site>) -> Response {
     let (probes, mut host) = (site.facts.disks.probes.clone(), site.facts.host.clone());
     let rows = move || {
         let mut read = || disks(&mut host, &probes).map_err(|error| error.to_string());

@@ -2,30 +2,29 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::response::Response;
 use falcon_sys::types::KernelLimits;
 
 use super::super::Site;
+use super::super::answer::Response;
 use super::{data, message, told};
 
 /// The name under which points are sent.
-pub(super) async fn hostname(State(site): State<Arc<Site>>) -> Response {
+pub(super) fn hostname(site: &Site) -> Response {
     match site.identity.endpoint() {
         Ok(name) => data(name),
         Err(error) => message(&format!("{error:#}")),
     }
 }
 
-pub(super) async fn version(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn version(site: Arc<Site>) -> Response {
     told(site.facts.ask(&site.facts.version, falcon_sys::Host::kernel_version).await)
 }
 
-pub(super) async fn max_files(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn max_files(site: Arc<Site>) -> Response {
     limit(&site, |limits| limits.max_files).await
 }
 
-pub(super) async fn max_proc(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn max_proc(site: Arc<Site>) -> Response {
     limit(&site, |limits| limits.max_proc).await
 }
 

@@ -3,11 +3,10 @@
 
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::response::Response;
 use serde::Serialize;
 
 use super::super::Site;
+use super::super::answer::Response;
 use super::{Told, told};
 
 /// Bytes.
@@ -34,10 +33,10 @@ async fn memory(site: &Site) -> Told<Memory> {
     site.facts.ask(&site.facts.memory, read).await
 }
 
-pub(super) async fn bytes(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn bytes(site: Arc<Site>) -> Response {
     told(memory(&site).await)
 }
 
-pub(super) async fn page(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn page(site: Arc<Site>) -> Response {
     told(memory(&site).await.map(|memory| memory.row()))
 }

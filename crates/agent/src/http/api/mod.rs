@@ -15,17 +15,16 @@ mod tests;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::http::header;
-use axum::response::{IntoResponse, Response};
-use axum::routing::any;
 use falcon_sys::Host;
 use falcon_sys::types::KernelLimits;
+use hyper::{StatusCode, header};
 use serde::Serialize;
 use serde_json::Value;
 use tokio::sync::{Mutex, oneshot};
 use tokio::time::Instant;
 
-use super::Route;
+use super::answer::{Response, answer};
+use super::routes::{Route, at_once};
 use crate::app::aside::Aside;
 use crate::app::task;
 
@@ -116,27 +115,25 @@ impl<T: Clone + Send + 'static> Fact<T> {
     }
 }
 
-pub(super) fn routes() -> [Route; 17] {
-    [
-        ("/proc/cpu/num", any(cpu::count)),
-        ("/proc/cpu/mhz", any(cpu::mhz)),
-        ("/proc/cpu/usage", any(cpu::usage)),
-        ("/page/cpu/usage", any(cpu::page)),
-        ("/page/df", any(disk::df)),
-        ("/page/diskio", any(disk::io)),
-        ("/page/memory", any(memory::page)),
-        ("/proc/memory", any(memory::bytes)),
-        ("/page/system/loadavg", any(system::load_page)),
-        ("/proc/system/loadavg", any(system::load)),
-        ("/page/system/uptime", any(system::uptime_page)),
-        ("/proc/system/uptime", any(system::uptime)),
-        ("/system/date", any(system::date)),
-        ("/proc/kernel/hostname", any(kernel::hostname)),
-        ("/proc/kernel/maxproc", any(kernel::max_proc)),
-        ("/proc/kernel/maxfiles", any(kernel::max_files)),
-        ("/proc/kernel/version", any(kernel::version)),
-    ]
-}
+pub(super) static ROUTES: [Route; 17] = [
+    Route { path: "/proc/cpu/num", answer: |site, _| Box::pin(cpu::count(site)) },
+    Route { path: "/proc/cpu/mhz", answer: |site, _| Box::pin(cpu::mhz(site)) },
+    Route { path: "/proc/cpu/usage", answer: |site, _| Box::pin(cpu::usage(site)) },
+    Route { path: "/page/cpu/usage", answer: |site, _| Box::pin(cpu::page(site)) },
+    Route { path: "/page/df", answer: |site, _| Box::pin(disk::df(site)) },
+    Route { path: "/page/diskio", answer: |site, _| Box::pin(disk::io(site)) },
+    Route { path: "/page/memory", answer: |site, _| Box::pin(memory::page(site)) },
+    Route { path: "/proc/memory", answer: |site, _| Box::pin(memory::bytes(site)) },
+    Route { path: "/page/system/loadavg", answer: |site, _| Box::pin(system::load_page(site)) },
+    Route { path: "/proc/system/loadavg", answer: |site, _| Box::pin(system::load(site)) },
+    Route { path: "/page/system/uptime", answer: |_, _| at_once(system::uptime_page()) },
+    Route { path: "/proc/system/uptime", answer: |_, _| at_once(system::uptime()) },
+    Route { path: "/system/date", answer: |_, _| at_once(system::date()) },
+    Route { path: "/proc/kernel/hostname", answer: |site, _| at_once(kernel::hostname(&site)) },
+    Route { path: "/proc/kernel/maxproc", answer: |site, _| Box::pin(kernel::max_proc(site)) },
+    Route { path: "/proc/kernel/maxfiles", answer: |site, _| Box::pin(kernel::max_files(site)) },
+    Route { path: "/proc/kernel/version", answer: |site, _| Box::pin(kernel::version(site)) },
+];
 
 #[derive(Serialize)]
 struct Envelope<'a, T: Serialize> {
@@ -163,7 +160,7 @@ fn wrapped(body: &impl Serialize) -> Response {
     let headers =
         [(header::CONTENT_TYPE, "application/json; charset=UTF-8"), (header::X_CONTENT_TYPE_OPTIONS, "nosniff")];
     // Plain data with text keys and finite numbers: there is nothing in it that serde_json can refuse.
-    (headers, serde_json::to_vec(body).unwrap_or_default()).into_response()
+    answer(StatusCode::OK, &headers, serde_json::to_vec(body).unwrap_or_default().into())
 }
 
 /// As Go writes it: 3 for 3.0.

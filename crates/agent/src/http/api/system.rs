@@ -3,14 +3,13 @@
 use std::io;
 use std::sync::Arc;
 
-use axum::extract::State;
-use axum::response::Response;
 use falcon_sys::Host;
 use falcon_sys::types::{LoadAvg, LocalTime};
 use serde::Serialize;
 use serde_json::{Value, json};
 
 use super::super::Site;
+use super::super::answer::Response;
 use super::cpu::processors;
 use super::{NOT_PREPARED, Told, data, number, told};
 use crate::clock;
@@ -58,14 +57,14 @@ async fn told_load(site: &Site) -> Told<(Load, [f64; 3])> {
     Ok((load, averages))
 }
 
-pub(super) async fn load(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn load(site: Arc<Site>) -> Response {
     told(told_load(&site).await.map(|(load, averages)| {
         let [one, five, fifteen] = averages.map(number);
         Shown { one, five, fifteen, running_processes: load.running, total_processes: load.all }
     }))
 }
 
-pub(super) async fn load_page(State(site): State<Arc<Site>>) -> Response {
+pub(super) async fn load_page(site: Arc<Site>) -> Response {
     let both = async { Ok::<_, String>((told_load(&site).await?.1, processors(&site).await?)) };
     told(both.await.map(|(averages, processors)| load_rows(averages, processors)))
 }
@@ -81,17 +80,17 @@ pub(super) fn split(uptime_s: u64) -> [u64; 3] {
     [minutes / 1440, minutes / 60 % 24, minutes % 60]
 }
 
-pub(super) async fn uptime() -> Response {
+pub(super) fn uptime() -> Response {
     let [days, hours, mins] = split(falcon_sys::since_boot().as_secs());
     data(json!({ "days": days, "hours": hours, "mins": mins }))
 }
 
-pub(super) async fn uptime_page() -> Response {
+pub(super) fn uptime_page() -> Response {
     let [days, hours, minutes] = split(falcon_sys::since_boot().as_secs());
     data(format!("{days} days {hours} hours {minutes} minutes"))
 }
 
-pub(super) async fn date() -> Response {
+pub(super) fn date() -> Response {
     data(as_text(&falcon_sys::local_time(clock::unix_s())))
 }
 

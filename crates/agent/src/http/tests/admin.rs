@@ -2,9 +2,10 @@
 
 use super::*;
 use crate::config::Secret;
-use axum::body::Body;
-use hyper::service::Service;
-use hyper_util::service::TowerToHyperService;
+use hyper::server::conn::http1;
+use hyper::service::service_fn;
+use hyper_util::rt::TokioIo;
+use std::convert::Infallible;
 
 const NO: &str = "no privilege";
 
@@ -19,17 +20,24 @@ impl Server {
     ) -> (u16, String) {
         let address = address.parse::<IpAddr>().expect("an address").to_canonical();
         let place = slots::Slots::new(1).take(address).expect("a place").place;
-        let mut request = Request::builder().method(method).uri(path);
+        let client = serve::Client { address, place: Arc::new(place) };
+        let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
         let own = [("host", "h:1988")].into_iter().filter(|_| headers.iter().all(|(name, _)| *name != "host"));
         for (name, value) in own.chain(headers.iter().copied()) {
-            request = request.header(name, value);
+            request.push_str(&format!("{name}: {value}\r\n"));
         }
-        let mut request = request.body(Body::empty()).expect("a request");
-        request.extensions_mut().insert(serve::Client { address, place: Arc::new(place) });
-        let answer = TowerToHyperService::new(router(self.site.clone())).call(request).await.expect("an answer");
-        let status = answer.status().as_u16();
-        let body = axum::body::to_bytes(answer.into_body(), 1 << 20).await.expect("a body");
-        (status, String::from_utf8_lossy(&body).into_owned())
+        request.push_str("\r\n");
+        let (mut here, there) = tokio::io::duplex(1 << 20);
+        here.write_all(request.as_bytes()).await.expect("sent");
+        let service = service_fn(|request| {
+            let answer = routes::answer(self.site.clone(), client.clone(), request);
+            async { Ok::<_, Infallible>(answer.await) }
+        });
+        http1::Builder::new().serve_connection(TokioIo::new(there), service).await.expect("answered");
+        let mut answer = Vec::new();
+        here.read_to_end(&mut answer).await.expect("an answer");
+        let answer = String::from_utf8_lossy(&answer);
+        (super::status(&answer), super::body(&answer).to_owned())
     }
 
     async fn may(&self, address: &str, headers: &[(&str, &str)]) -> bool {

@@ -5,6 +5,7 @@ mod admin;
 mod api;
 mod connections;
 mod openapi;
+mod paths;
 mod push;
 mod tls;
 
@@ -55,8 +56,8 @@ async fn server_on(host: Host, change: impl FnOnce(&mut Config)) -> Server {
     let behind = behind(&config, Some((queue.clone(), stats.clone())), host, to_command);
     let site = Arc::new(Site::new(&config, Path::new(env!("CARGO_MANIFEST_DIR")), behind, Instant::now()));
     let (stop, stopped) = watch::channel(false);
-    let (_, routed) = watch::channel(router(site.clone()));
-    tokio::spawn(serve(site.entrance(), Arc::default(), routed, stopped));
+    let (_, asked) = watch::channel(site.clone());
+    tokio::spawn(serve(site.entrance(), Arc::default(), asked, stopped));
     Server { addr, stop, queue, stats, site, commands }
 }
 

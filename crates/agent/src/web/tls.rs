@@ -28,19 +28,19 @@ const FRESH: Duration = Duration::from_secs(3600);
 /// Threads that verify; more are not lost.
 const MOST_OUT: usize = 16;
 
-pub(super) type Verifier = Arc<dyn ServerCertVerifier>;
-pub(super) type OpenStore = Box<dyn Fn(Arc<CryptoProvider>) -> Result<Verifier, Error> + Send>;
+pub(crate) type Verifier = Arc<dyn ServerCertVerifier>;
+pub(crate) type OpenStore = Box<dyn Fn(Arc<CryptoProvider>) -> Result<Verifier, Error> + Send>;
 
 /// What is known of a server's certificate.
 #[derive(Debug, PartialEq)]
-pub(super) struct Seen {
+pub(crate) struct Seen {
     pub days: Result<f64, String>,
     pub verdict: Verdict,
 }
 
 /// Whether what this host trusts verifies it.
 #[derive(Debug, PartialEq)]
-pub(super) enum Verdict {
+pub(crate) enum Verdict {
     Good,
     Bad(String),
     /// Why there is none.
@@ -48,7 +48,7 @@ pub(super) enum Verdict {
 }
 
 /// A verdict that is being found.
-pub(super) type Pending = oneshot::Receiver<Verdict>;
+pub(crate) type Pending = oneshot::Receiver<Verdict>;
 
 impl Verdict {
     /// Why it is not good.
@@ -60,7 +60,7 @@ impl Verdict {
     }
 }
 
-pub(super) struct Tls {
+pub(crate) struct Tls {
     provider: Arc<CryptoProvider>,
     store: Arc<Mutex<Store>>,
     turns: Arc<Semaphore>,
@@ -141,7 +141,7 @@ impl Tls {
 }
 
 /// As its thread left it.
-pub(super) fn given(verdict: Result<Verdict, oneshot::error::RecvError>) -> Verdict {
+pub(crate) fn given(verdict: Result<Verdict, oneshot::error::RecvError>) -> Verdict {
     verdict.unwrap_or_else(|_| Verdict::Unknown("the verifier failed by a defect".to_owned()))
 }
 

@@ -11,10 +11,10 @@ use crate::config::{Network, WebAddress, split_scheme, without_credentials};
 /// curl's own.
 const PORT: u16 = 1080;
 
-pub(super) type Proxy = Result<WebAddress, String>;
+pub(crate) type Proxy = Result<WebAddress, String>;
 
 #[derive(Default)]
-pub(super) struct Proxies {
+pub(crate) struct Proxies {
     http: Option<Proxy>,
     https: Option<Proxy>,
     without: Vec<Without>,

@@ -15,14 +15,14 @@ use tokio_rustls::rustls::{RootCertStore, ServerConfig, SupportedProtocolVersion
 
 use super::super::tls::OpenStore;
 
-pub(super) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
+pub(crate) const OK: &str = "HTTP/1.1 200 OK\r\nContent-Length: 2\r\n\r\nok";
 const BOTH: &[&SupportedProtocolVersion] = &[&version::TLS12, &version::TLS13];
 
-pub(super) struct Authority(CertifiedIssuer<'static, KeyPair>);
+pub(crate) struct Authority(CertifiedIssuer<'static, KeyPair>);
 
 /// What a server shows.
 #[derive(Clone, Copy)]
-pub(super) struct Shown {
+pub(crate) struct Shown {
     pub name: &'static str,
     /// Days from now.
     pub from: i64,
@@ -32,7 +32,7 @@ pub(super) struct Shown {
     pub is_authority: bool,
 }
 
-pub(super) const GOOD: Shown = Shown { name: "good.test", from: -1, to: 30, is_signed: true, is_authority: false };
+pub(crate) const GOOD: Shown = Shown { name: "good.test", from: -1, to: 30, is_signed: true, is_authority: false };
 
 impl Authority {
     pub fn new() -> Authority {
@@ -71,7 +71,7 @@ impl Authority {
 
 /// What a connection gets once its request is read.
 #[derive(Clone)]
-pub(super) enum Script {
+pub(crate) enum Script {
     Answer(Vec<u8>),
     /// These bytes, and the same again for as long as they are read.
     Endless(&'static str, &'static str),
@@ -85,7 +85,7 @@ pub(super) enum Script {
     Tunnel(&'static str, SocketAddr),
 }
 
-pub(super) struct Server {
+pub(crate) struct Server {
     pub address: SocketAddr,
     seen: Arc<Seen>,
     _end: oneshot::Sender<()>,

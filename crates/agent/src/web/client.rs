@@ -1,4 +1,5 @@
 //! One request to a web server, as curl would make it: no redirect is followed, the proxies of the environment are asked.
+//! [`Client::ask`] looks at what comes, [`Client::fetch`] takes it.
 //!
 //! A request has its own connection, which ends with it, on time or not. What became known before it failed is told too. The
 //! reasons of failures are the same from cycle to cycle, and have no part of the URL but its host.
@@ -8,7 +9,7 @@ use std::time::Duration;
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
 use http_body_util::{BodyExt, Empty};
-use hyper::body::{Bytes, Incoming};
+use hyper::body::{Body as _, Bytes, Incoming};
 use hyper::header::{self, HeaderName, HeaderValue};
 use hyper::{Method, Request, Uri};
 use tokio::time::{Instant, timeout, timeout_at};
@@ -22,12 +23,12 @@ use crate::http::client::{Connection, Sender, driven, open};
 /// Of one name; more are no help.
 const MOST_ADDRESSES: usize = 8;
 /// Bytes of a body that are looked through.
-pub(super) const MOST_BODY: usize = 1 << 20;
+pub(crate) const MOST_BODY: usize = 1 << 20;
 /// What a verdict that the check does without may take longer than the answer.
 const GRACE: Duration = Duration::from_secs(1);
 const AGENT: &str = concat!("falcon-agent/", env!("CARGO_PKG_VERSION"));
 
-pub(super) struct Client {
+pub(crate) struct Client {
     pub names: Names,
     pub proxies: Proxies,
     pub tls: Tls,
@@ -35,7 +36,7 @@ pub(super) struct Client {
 
 /// What is asked.
 #[derive(Clone)]
-pub(super) struct Ask {
+pub(crate) struct Ask {
     pub address: WebAddress,
     pub method: Method,
     /// What the body has to contain; empty: it is not read.
@@ -46,7 +47,7 @@ pub(super) struct Ask {
 
 /// What became of it.
 #[derive(Debug, Default, PartialEq)]
-pub(super) struct Asked {
+pub(crate) struct Asked {
     pub certificate: Option<Seen>,
     pub status: Option<u16>,
     /// To the answer's head, with the name and all; where the body is looked through to what was looked for, or its end.
@@ -55,7 +56,26 @@ pub(super) struct Asked {
     pub failure: Option<String>,
 }
 
+/// What became of what was to be taken.
+#[derive(Debug, PartialEq)]
+pub(crate) enum Fetched {
+    Whole,
+    /// The server says where it is, and nothing was taken.
+    Elsewhere(String),
+}
+
+struct Reached {
+    sender: Sender,
+    connection: Connection,
+    request: Request<Empty<Bytes>>,
+}
+
 impl Client {
+    /// By the system's names, proxies and trust.
+    pub fn of_system() -> Client {
+        Client { names: Names::of_system(), proxies: Proxies::of_environment(), tls: Tls::of_system() }
+    }
+
     pub async fn ask(&self, ask: &Ask, end: Instant) -> Asked {
         let (mut asked, mut pending) = (Asked::default(), None);
         let exchanged = timeout_at(end, self.exchange(ask, end, &mut asked, &mut pending)).await;
@@ -76,6 +96,62 @@ impl Client {
         pending: &mut Option<Pending>,
     ) -> Result<(), String> {
         let started = Instant::now();
+        let Reached { mut sender, mut connection, request } =
+            self.reach(ask, end, &mut asked.certificate, pending).await?;
+        let answer = async {
+            let answer = sender.send_request(request).await.map_err(no_answer)?;
+            asked.status = Some(answer.status().as_u16());
+            if ask.body.is_empty() {
+                asked.took = Some(started.elapsed());
+                return Ok(());
+            }
+            let found = look_through(answer.into_body(), ask.body.as_bytes()).await?;
+            asked.took = Some(started.elapsed());
+            if found { Ok(()) } else { Err("its body does not have what it has to contain".to_owned()) }
+        };
+        driven(&mut connection, answer).await
+    }
+
+    /// Takes what an address has, of `most` bytes at most, piece by piece as it comes; never from a server whose certificate
+    /// fails verification.
+    ///
+    /// # Errors
+    /// It has not come whole, or is not taken.
+    pub async fn fetch(
+        &self,
+        address: &WebAddress,
+        end: Instant,
+        most: u64,
+        take: &mut (dyn FnMut(&[u8]) -> Result<(), String> + Send),
+    ) -> Result<Fetched, String> {
+        let ask = Ask { address: address.clone(), method: Method::GET, body: String::new(), verify: true };
+        let fetched = async {
+            let Reached { mut sender, mut connection, request } = self.reach(&ask, end, &mut None, &mut None).await?;
+            let answer = async {
+                let answer = sender.send_request(request).await.map_err(no_answer)?;
+                match answer.status().as_u16() {
+                    200 => take_all(answer.into_body(), most, take).await.map(|()| Fetched::Whole),
+                    301 | 302 | 303 | 307 | 308 => {
+                        let place = answer.headers().get(header::LOCATION).and_then(|place| place.to_str().ok());
+                        let place = place.ok_or("it is elsewhere, and the answer does not say where")?;
+                        Ok(Fetched::Elsewhere(place.to_owned()))
+                    }
+                    status => Err(format!("the answer is {status}, not 200")),
+                }
+            };
+            driven(&mut connection, answer).await
+        };
+        timeout_at(end, fetched).await.unwrap_or_else(|_| Err("it has not come whole in time".to_owned()))
+    }
+
+    /// A connection with TLS where that belongs to it, and what is to be asked over it.
+    async fn reach(
+        &self,
+        ask: &Ask,
+        end: Instant,
+        certificate: &mut Option<Seen>,
+        pending: &mut Option<Pending>,
+    ) -> Result<Reached, String> {
         let Ask { address, .. } = ask;
         let proxy = self.proxies.of_address(address).map(Result::as_ref).transpose()?;
         let at = proxy.unwrap_or(address);
@@ -91,7 +167,7 @@ impl Client {
             None => {}
         }
         if address.is_https {
-            stream = self.tls.secure(stream, &address.host, ask.verify, &mut asked.certificate, pending).await?;
+            stream = self.tls.secure(stream, &address.host, ask.verify, certificate, pending).await?;
         }
         let request = request(
             ask.method.clone(),
@@ -99,19 +175,8 @@ impl Client {
             address,
             &[(header::AUTHORIZATION, address.login.as_deref()), (header::PROXY_AUTHORIZATION, login)],
         )?;
-        let (mut sender, mut connection) = shake(stream).await?;
-        let answer = async {
-            let answer = sender.send_request(request).await.map_err(no_answer)?;
-            asked.status = Some(answer.status().as_u16());
-            if ask.body.is_empty() {
-                asked.took = Some(started.elapsed());
-                return Ok(());
-            }
-            let found = look_through(answer.into_body(), ask.body.as_bytes()).await?;
-            asked.took = Some(started.elapsed());
-            if found { Ok(()) } else { Err("its body does not have what it has to contain".to_owned()) }
-        };
-        driven(&mut connection, answer).await
+        let (sender, connection) = shake(stream).await?;
+        Ok(Reached { sender, connection, request })
     }
 
     /// Every address of the name has an equal share of the time that is left.
@@ -226,4 +291,24 @@ async fn look_through(mut body: Incoming, text: &[u8]) -> Result<bool, String> {
         seen.drain(..seen.len().saturating_sub(text.len() - 1));
     }
     Ok(false)
+}
+
+/// All of a body, which ends where its head or the connection says.
+async fn take_all(
+    mut body: Incoming,
+    most: u64,
+    take: &mut (dyn FnMut(&[u8]) -> Result<(), String> + Send),
+) -> Result<(), String> {
+    let too_long = || format!("it is longer than {most} bytes");
+    let mut left = most;
+    if body.size_hint().lower() > most {
+        return Err(too_long());
+    }
+    while let Some(frame) = body.frame().await {
+        let frame = frame.map_err(|error| format!("it breaks off: {error}"))?;
+        let Some(chunk) = frame.data_ref() else { continue };
+        left = left.checked_sub(chunk.len() as u64).ok_or_else(too_long)?;
+        take(chunk)?;
+    }
+    Ok(())
 }

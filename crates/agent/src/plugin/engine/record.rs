@@ -1,0 +1,146 @@
+//! What became of the runs of one plugin: for `/plugins`, and for the log, which is told once of what lasts.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::time::Duration;
+
+use super::super::perform::{End, Performed};
+use crate::push::{Batch, Invalid};
+
+/// After so many good runs what was told is over.
+const CALM: u8 = 3;
+
+#[derive(Default)]
+pub(super) struct Record {
+    pub runs: u64,
+    pub failed: u64,
+    pub skipped: u64,
+    pub last: Option<Last>,
+    /// Why it fails, as it was told.
+    told: Option<String>,
+    /// Good runs since.
+    calm: u8,
+    told_invalid: BTreeSet<Invalid>,
+}
+
+/// The last run.
+pub(super) struct Last {
+    /// Unix seconds.
+    pub began_s: i64,
+    pub took: Duration,
+    pub end: &'static str,
+    pub exit: Option<i32>,
+    pub items: usize,
+    /// Points that are left out, by reason.
+    pub invalid: BTreeMap<&'static str, usize>,
+    pub small_steps: usize,
+    pub ahead: usize,
+    /// Why nothing of it is sent, or what was wrong with it though it is.
+    pub error: Option<String>,
+    pub stderr: String,
+    pub remark: Option<String>,
+}
+
+impl Last {
+    fn of(performed: &Performed) -> Last {
+        let (end, exit) = match performed.end {
+            End::Exited(code) => ("exited", Some(code)),
+            End::Killed(_) => ("killed", None),
+            End::Late => ("late", None),
+            End::Stopped => ("stopped", None),
+            End::TooMuch => ("too much output", None),
+            End::NotStarted(_) => ("not started", None),
+        };
+        let batch = performed.batch.as_ref().ok().and_then(Option::as_ref);
+        let invalid = batch.map(|batch| &batch.invalid).into_iter().flatten();
+        Last {
+            began_s: performed.began_s,
+            took: performed.took,
+            end,
+            exit,
+            items: batch.map_or(0, |batch| batch.samples.len()),
+            invalid: invalid.map(|(reason, left)| (reason.as_str(), left.count)).collect(),
+            small_steps: batch.map_or(0, |batch| batch.small_steps),
+            ahead: batch.map_or(0, |batch| batch.future),
+            error: error(performed),
+            stderr: performed.stderr.clone(),
+            remark: performed.remark.clone(),
+        }
+    }
+}
+
+/// What was wrong with a run.
+fn error(performed: &Performed) -> Option<String> {
+    match (&performed.batch, &performed.end) {
+        (Err(why), _) => Some(why.clone()),
+        (Ok(_), End::Exited(0)) => None,
+        // As with the Go agent, which forgets the exit code of a program that has said something on standard error.
+        (Ok(_), End::Exited(code)) => {
+            Some(format!("exit code {code}, with a text on standard error; its points are sent"))
+        }
+        (Ok(_), End::Killed(signal)) => Some(format!("ended by signal {signal}; its points are sent")),
+        (Ok(_), _) => None,
+    }
+}
+
+impl Record {
+    /// A file that has changed may be mended, and what is wrong with it is told again.
+    pub fn forget_told(&mut self) {
+        (self.told, self.calm) = (None, 0);
+        self.told_invalid.clear();
+    }
+
+    /// A run is over; answers whether it was a good one.
+    pub fn note(&mut self, key: &str, performed: &Performed) -> bool {
+        let last = Last::of(performed);
+        self.runs += 1;
+        self.tell(key, last.error.as_deref().or(last.remark.as_deref()));
+        let good = last.error.is_none();
+        self.failed += u64::from(!good);
+        if let Ok(Some(batch)) = &performed.batch {
+            self.tell_invalid(key, batch);
+        }
+        self.last = Some(last);
+        good
+    }
+
+    fn tell(&mut self, key: &str, why: Option<&str>) {
+        match (why, &self.told) {
+            (Some(why), told) => {
+                self.calm = 0;
+                if told.as_deref().is_none_or(|told| !same(told, why)) {
+                    tracing::warn!(code = "U010", "plugin {key}: {why}");
+                    self.told = Some(why.to_owned());
+                }
+            }
+            (None, Some(_)) => {
+                self.calm += 1;
+                if self.calm >= CALM {
+                    tracing::info!(code = "U011", "plugin {key}: it runs well again");
+                    self.told = None;
+                }
+            }
+            (None, None) => {}
+        }
+    }
+
+    fn tell_invalid(&mut self, key: &str, batch: &Batch) {
+        for (reason, left) in &batch.invalid {
+            if self.told_invalid.insert(*reason) {
+                tracing::warn!(
+                    code = "U012",
+                    "plugin {key}: {} points left out: {}, the first of them item {}, {} (told once)",
+                    left.count,
+                    reason.as_str(),
+                    left.index,
+                    left.name
+                );
+            }
+        }
+    }
+}
+
+/// Whether two reasons differ in their numbers alone: seconds, an offset, the number of a process.
+fn same(a: &str, b: &str) -> bool {
+    let words = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
+    words(a) == words(b)
+}

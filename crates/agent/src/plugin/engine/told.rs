@@ -1,0 +1,69 @@
+//! What the log is told of bound paths that do not run, of the place and of its disk: each once, and once more when it is over.
+
+use std::collections::BTreeSet;
+use std::path::Path;
+
+use super::super::files::Left;
+use super::super::spec;
+
+/// Of one look; the rest is on `/plugins`.
+const MOST: usize = 20;
+
+#[derive(Default)]
+pub(super) struct Told {
+    /// What does not run, with why.
+    left: BTreeSet<(String, String)>,
+    unsafe_place: Option<String>,
+    hangs: bool,
+}
+
+impl Told {
+    pub fn left(&mut self, left: &[Left], bindings: &[String]) {
+        let now: BTreeSet<(String, String)> = left.iter().map(|left| (left.what.clone(), left.why.clone())).collect();
+        for (what, why) in now.difference(&self.left).take(MOST) {
+            if is_bound(what, bindings) {
+                tracing::warn!(code = "U013", "plugins: {what} is bound and does not run: {why}");
+            } else {
+                // Beside plugins lies what they need.
+                tracing::info!(code = "U014", "plugins: {what} does not run: {why}");
+            }
+        }
+        self.left = now;
+    }
+
+    pub fn place(&mut self, unsafe_place: Option<&str>) {
+        if self.unsafe_place.as_deref() == unsafe_place {
+            return;
+        }
+        match unsafe_place {
+            Some(why) => tracing::error!(code = "U015", "plugins: none runs: {why}"),
+            None => {
+                tracing::info!(code = "U016", "plugins: only who may can change the directory now; what is bound runs")
+            }
+        }
+        self.unsafe_place = unsafe_place.map(str::to_owned);
+    }
+
+    pub fn hangs(&mut self, dir: &Path) {
+        if !std::mem::replace(&mut self.hangs, true) {
+            tracing::warn!(
+                code = "U022",
+                "plugins: {} does not answer: nothing new is picked up until it does; what runs goes on",
+                dir.display()
+            );
+        }
+    }
+
+    pub fn answers(&mut self, dir: &Path) {
+        if std::mem::take(&mut self.hangs) {
+            tracing::info!(code = "U023", "plugins: {} answers again", dir.display());
+        }
+    }
+}
+
+/// Whether hbs names it, and not only the directory in which it lies.
+fn is_bound(what: &str, bindings: &[String]) -> bool {
+    bindings.iter().any(|binding| {
+        binding == what || spec::parse(binding).is_ok_and(|binding| binding.key() == what || binding.path() == what)
+    })
+}
