@@ -2,6 +2,7 @@
 
 mod check;
 mod collect;
+mod plugin;
 mod queue;
 
 use std::ffi::OsString;
@@ -98,6 +99,9 @@ enum Verb {
         #[arg(value_enum, default_value_t = queue::What::Status)]
         what: queue::What,
     },
+    /// Try a plugin
+    #[command(subcommand)]
+    Plugin(plugin::What),
     /// Print the effective configuration as JSON, every default filled in, secrets hidden; warnings, the files of cfg.d that are
     /// part of it and its agent.config.crc go to standard error
     Config,
@@ -139,7 +143,7 @@ pub fn main(
         Verb::Restart => service::restart(),
         Verb::Reload => service::reload(),
         Verb::Status => service::status(),
-        Verb::Run | Verb::Debug | Verb::Collect { .. } | Verb::Queue { .. } | Verb::Config => {
+        Verb::Run | Verb::Debug | Verb::Collect { .. } | Verb::Queue { .. } | Verb::Plugin(_) | Verb::Config => {
             return on_configuration(file, verb, signals);
         }
     };
@@ -178,6 +182,10 @@ fn on_configuration(
             loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
             done(queue::run(&loaded, what).and_then(|text| show(&text)))
         }
+        Verb::Plugin(plugin::What::Run { format, path, args }) => {
+            loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
+            done(plugin::run(loaded, format, &path, args, Box::new(signals)))
+        }
         Verb::Config => {
             loaded.warnings.iter().for_each(|warning| eprintln!("{warning}"));
             loaded.overlays.iter().for_each(|file| eprintln!("with {file}"));
@@ -212,16 +220,29 @@ fn done(result: anyhow::Result<()>) -> ExitCode {
     }
 }
 
-/// Go's flag syntax in clap's: `-check`, `-c=FILE`, `--c FILE`, `-v=false`. Values are left alone.
+/// Go's flag syntax in clap's: `-check`, `-c=FILE`, `--c FILE`, `-v=false`. Values are left alone, and so is all that follows the
+/// path of a plugin: it is the plugin's.
 fn normalise(args: impl IntoIterator<Item = OsString>) -> Vec<OsString> {
     let mut out = Vec::new();
     let mut is_value = true; // the program's own name
-    for arg in args {
+    // Of `plugin run PATH`, those that have come.
+    let mut words = 0;
+    let mut args = args.into_iter();
+    while let Some(arg) = args.next() {
         let text = arg.to_str().unwrap_or_default();
         let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value)));
         if std::mem::take(&mut is_value) {
             out.push(arg);
             continue;
+        }
+        if !text.starts_with('-') && (words > 0 || text == "plugin") {
+            words += 1;
+            if words == 3 {
+                // Which may be written as well.
+                let first = args.next().filter(|first| first != "--");
+                out.extend([arg, "--".into()].into_iter().chain(first).chain(args));
+                break;
+            }
         }
         match (name, value) {
             ("-c" | "--c", value) => {
@@ -333,6 +354,24 @@ mod tests {
         assert_eq!(parse("a config").expect("config").verb, Some(Verb::Config));
         let verb = parse("a -c x collect --format json --only cpu").expect("collect").verb;
         assert_eq!(verb, Some(Verb::Collect { format: collect::Format::Json, only: Some("cpu".to_owned()) }));
+    }
+
+    #[test]
+    fn what_follows_the_path_of_a_plugin_is_the_plugins() {
+        let run = |line: &str| match parse(line).unwrap_or_else(|error| panic!("{line}: {error}")) {
+            Args { verb: Some(Verb::Plugin(plugin::What::Run { format, path, args })), file, .. } => {
+                (format == plugin::Format::Json, path, args.join(" "), file.is_some())
+            }
+            other => panic!("{line}: {other:?}"),
+        };
+        let expected = |json: bool, args: &str, file: bool| (json, "60_x.sh".to_owned(), args.to_owned(), file);
+        assert_eq!(run("a plugin run 60_x.sh"), expected(false, "", false));
+        assert_eq!(run("a plugin run 60_x.sh a -b"), expected(false, "a -b", false));
+        assert_eq!(run("a -c plugin plugin run --format json 60_x.sh -v -c x"), expected(true, "-v -c x", true));
+        assert_eq!(run("a plugin run -c=x -format json 60_x.sh -- --help -- y"), expected(true, "--help -- y", true));
+        for line in ["a plugin", "a plugin run", "a plugin walk 60_x.sh", "a plugin run --format xml 60_x.sh"] {
+            assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");
+        }
     }
 
     #[test]

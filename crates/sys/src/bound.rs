@@ -1,8 +1,8 @@
 //! A child process that does not outlive this one: it is ended with all that it started.
 //!
 //! What holds the tree together is the platform's: a job object of Windows, a process group of Linux. A process that leaves its
-//! group on Linux is found by the mark in its environment, where it was given one ([`Hold::mark`]) and did not take it away; one
-//! that loses its parent on a Windows without the job is not found again.
+//! group on Linux is found again where the tree has a mark ([`Hold::mark`]), by that or by its parents; one that loses its
+//! parent on a Windows without the job is not.
 
 use crate::imp::Tree;
 use std::io;
@@ -18,8 +18,8 @@ pub struct Hold<'a> {
     /// Of all its processes together on Windows, where a job holds them; of each of them on Linux (RLIMIT_DATA), and there
     /// before Linux 4.7 of no more than what malloc(3) takes in small pieces.
     pub memory_bytes: Option<u64>,
-    /// Name and value of a variable of the environment that no other process of the host has. Linux finds by it, when the
-    /// tree is ended by [`Bound::end`], who has left the group.
+    /// Name and value of a variable of the environment that no other process of the host has. With it Linux looks, when the
+    /// tree is ended by [`Bound::end`], for who has left the group.
     pub mark: Option<(&'a str, &'a str)>,
 }
 
@@ -44,7 +44,7 @@ pub fn spawn_bound(command: &mut Command) -> io::Result<Bound> {
 /// The same, held.
 ///
 /// # Errors
-/// Those of starting it, and of limiting its memory.
+/// Those of starting it.
 pub fn spawn_held(command: &mut Command, hold: &Hold<'_>) -> io::Result<Bound> {
     if let Some((name, value)) = hold.mark {
         command.env(name, value);
@@ -109,8 +109,7 @@ impl Bound {
         if self.is_over {
             return;
         }
-        self.tree.end(&mut self.child);
-        self.tree.end_strays();
+        self.tree.end_all(&mut self.child);
         if Tree::wait(&mut self.child, PATIENCE) {
             self.is_over = matches!(self.child.try_wait(), Ok(Some(_)));
         }

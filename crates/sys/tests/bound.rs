@@ -2,7 +2,7 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
-use falcon_sys::{Bound, command_line, image_path, spawn_bound};
+use falcon_sys::{Bound, Hold, command_line, image_path, signal_of, spawn_bound, spawn_held};
 use std::io::{BufRead, BufReader, Read};
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
@@ -50,6 +50,40 @@ fn what_a_child_left_behind_ends_when_its_end_is_seen() {
     };
     assert_eq!(status.code(), Some(7));
     assert!(is_closed(out));
+}
+
+/// Its group is not the one that was ended: a daemon outlived whoever was to hold it.
+#[test]
+fn who_has_left_the_group_is_found_again() {
+    let mut command = Command::new("sh");
+    // As a daemon, and as su starts what it starts.
+    let script = "setsid sleep 600 & setsid env -i sh -c 'echo; exec sleep 600' & wait";
+    command.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let hold = Hold { memory_bytes: None, mark: Some(("FALCON_BOUND_TEST", "left")) };
+    let mut bound = spawn_held(&mut command, &hold).unwrap();
+    let (out, _) = bound.outputs().unwrap();
+    let mut out = BufReader::new(out);
+    out.read_line(&mut String::new()).unwrap();
+    assert!(!bound.has_ended().unwrap());
+    bound.end();
+    assert!(is_closed(out) && bound.has_ended().unwrap());
+    assert_eq!(signal_of(bound.try_wait().unwrap().unwrap()), Some(9));
+}
+
+#[test]
+fn memory_is_held_for_the_child_and_what_it_starts() {
+    let limit = |bytes| {
+        let mut command = Command::new("sh");
+        command.args(["-c", "sh -c 'ulimit -d'"]);
+        command.stdout(Stdio::piped()).stderr(Stdio::piped());
+        let hold = Hold { memory_bytes: Some(bytes), mark: None };
+        let mut bound = spawn_held(&mut command, &hold).unwrap();
+        let (mut out, _) = bound.outputs().unwrap();
+        let mut text = String::new();
+        out.read_to_string(&mut text).unwrap();
+        text
+    };
+    assert_eq!(limit(1 << 30), "1048576\n");
 }
 
 #[test]

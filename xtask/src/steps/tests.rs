@@ -105,8 +105,15 @@ pub fn interop_windows(cx: &Cx<'_>) -> Result<Passed> {
     let test = harnessed(cx, "interop").env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
     let nvml = session.system32().join("nvml.dll");
     build_nvml(cx, &nvml)?;
-    let passed = count(session.enter(test));
-    // Other steps test a Windows without a GPU.
+    let plugin = cx.ws.target("interop/plugin.exe");
+    build_plugin(cx, &plugin)?;
+    // Wine's own does nothing; its file is put back, for other steps test a Windows as Wine has it.
+    let powershell = session.system32().join("WindowsPowerShell/v1.0/powershell.exe");
+    let own = fs::read(&powershell).context("Wine has a powershell.exe")?;
+    fs::copy(&plugin, &powershell)?;
+    let passed = count(session.enter(test.env("FALCON_TEST_PLUGIN", plugin)));
+    fs::write(powershell, own)?;
+    // They test one without a GPU, too.
     fs::remove_file(nvml)?;
     Ok(Passed::tests(passed?))
 }
@@ -137,6 +144,12 @@ pub fn perf_windows(cx: &Cx<'_>) -> Result<Passed> {
 fn build_service(cx: &Cx<'_>, exe: &Path) -> Result<()> {
     let gcc = Run::new("x86_64-w64-mingw32-gcc").args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-municode", "-o"]);
     gcc.arg(exe).arg(cx.ws.path("interop/service/service.c")).arg("-ladvapi32").show()
+}
+
+/// What stands for plugins, and for interpreters of plugins.
+fn build_plugin(cx: &Cx<'_>, exe: &Path) -> Result<()> {
+    let gcc = Run::new("x86_64-w64-mingw32-gcc").args(["-std=c11", "-Wall", "-Wextra", "-Werror", "-municode", "-o"]);
+    gcc.arg(exe).arg(cx.ws.path("interop/plugin/plugin.c")).show()
 }
 
 /// NVML made up; its driver is not loaded, but for an agent whose environment says otherwise.

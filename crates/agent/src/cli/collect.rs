@@ -57,7 +57,8 @@ async fn cycle(collecting: &Collecting, only: Option<&str>) -> Vec<Sample> {
     all
 }
 
-fn json(samples: &[Sample], endpoint: &str) -> String {
+/// The array that a transfer would get.
+pub(super) fn json(samples: &[Sample], endpoint: &str) -> String {
     let frames = wire::encode(samples, endpoint, 0);
     let bodies: Vec<_> = frames.iter().map(|frame| String::from_utf8_lossy(frame.body())).collect();
     format!("[{}]", bodies.join(","))

@@ -17,6 +17,7 @@ mod load;
 pub mod names;
 mod network;
 mod overlay;
+mod plugin;
 mod raw;
 mod reader;
 mod report;
@@ -38,6 +39,7 @@ pub use load::{FILE_LIMIT, Loaded, NOTES_DIR, Source, load, parse};
 pub use names::NameSet;
 pub use network::Network;
 pub use overlay::{OVERLAY_DIR, Overlay, Parsed, Seen, parse_over};
+pub use plugin::Plugin;
 pub use report::{ConfigError, Warning};
 pub use secret::{PageUrl, RepoUrl, Secret};
 pub(crate) use url::{WebAddress, split_scheme, tags_without_credentials, without_credentials, without_login};
@@ -112,24 +114,6 @@ pub struct Config {
     pub mssql: Mssql,
     #[serde(skip)]
     pub dialect: Dialect,
-}
-
-#[derive(Clone, Debug, PartialEq, Serialize)]
-pub struct Plugin {
-    pub enabled: bool,
-    pub dir: String,
-    pub git: RepoUrl,
-    /// Of an archive, .zip or .tar.gz, in whose place `git` is not asked; empty: none.
-    pub url: PageUrl,
-    /// Of that archive, in hexadecimal; empty: what is signed with `key` tells it.
-    pub sha256: String,
-    /// In which `URL.sha256` is signed; empty: none.
-    pub key: String,
-    pub logs: String,
-    /// How many run at the same time, 1 to 64.
-    pub at_once: u32,
-    /// Of all the processes of one, in units of 1,000,000 bytes, 16 to 65,536; 0: any.
-    pub memory_mb: u32,
 }
 
 /// When the files are read again.
@@ -422,7 +406,8 @@ impl Config {
     /// secret is a [`Secret`] and needs none of this.
     pub fn without_credentials(&self) -> Config {
         let mut shown = self.clone();
-        let texts = [&mut shown.hostname, &mut shown.plugin.dir, &mut shown.plugin.logs, &mut shown.mssql.addr];
+        let Plugin { dir, logs, sha256, key, .. } = &mut shown.plugin;
+        let texts = [&mut shown.hostname, &mut shown.mssql.addr, dir, logs, sha256, key];
         for text in texts.into_iter().chain(shown.default_tags.values_mut()) {
             if text.contains("://") {
                 *text = RepoUrl::new(std::mem::take(text)).shown();

@@ -9,7 +9,7 @@ use crate::gojson::{self, Node, Value};
 const WARNING_LIMIT: usize = 100;
 
 /// Keys whose values never appear in a message.
-const SECRET: &[&str] = &["mssql.username", "mssql.password", "plugin.git", "http.token"];
+const SECRET: &[&str] = &["mssql.username", "mssql.password", "plugin.git", "plugin.url", "http.token"];
 
 /// Why a configuration cannot be used. Lines and columns count from 1, columns in characters of the decoded text.
 #[derive(Debug, thiserror::Error)]

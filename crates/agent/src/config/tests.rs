@@ -539,14 +539,6 @@ fn numbers_in_default_tags_become_text() {
 }
 
 #[test]
-fn plugins_are_told_not_to_run() {
-    assert_eq!(
-        warnings_of("{\"plugin\":{\"enabled\":true}}"),
-        ["cfg.json:1: plugin.enabled: accepted, but this version does not run plugins"]
-    );
-}
-
-#[test]
 fn the_encoding_is_remarked_on_once() {
     let (config, warnings) = parse(b"{\"hostname\":\"\xd6\xf7\xbb\xfa\",\n\"x\":1}", "c", &Known::default()).unwrap();
     assert_eq!(config.hostname, "主机");

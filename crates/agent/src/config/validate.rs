@@ -4,15 +4,14 @@ use std::collections::BTreeMap;
 use std::fmt::Display;
 
 use super::raw::{
-    Raw, RawCollector, RawGuard, RawHttp, RawHttpLimits, RawIis, RawLog, RawMssql, RawPerf, RawPlugin, RawQueue,
-    RawServer, RawService, RawTag,
+    Raw, RawCollector, RawGuard, RawHttp, RawHttpLimits, RawIis, RawLog, RawMssql, RawPerf, RawQueue, RawServer,
+    RawService, RawTag,
 };
 use super::reader::Spot;
 use super::report::{ConfigError, Report, shortened};
 use super::{
     Alive, Collector, Config, Dialect, Guard, Heartbeat, Http, HttpLimits, Iis, Known, Level, Log, Mssql, NameSet,
-    PageUrl, Perf, Plugin, Queue, Reload, RepoUrl, Secret, Service, Switch, Tls, Transfer, WebAddress, address, checks,
-    counters, defaults, network,
+    Perf, Queue, Reload, Secret, Service, Switch, Tls, Transfer, address, checks, counters, defaults, network, plugin,
 };
 
 /// Replaces what cannot be used, each time with a warning. Only a name set that does not exist is an error.
@@ -31,7 +30,7 @@ pub(super) fn validate(
         debug: or(raw.debug, default.debug),
         hostname: hostname(raw.hostname, default.hostname, report),
         ip: ip(raw.ip, default.ip, report),
-        plugin: plugin(raw.plugin.unwrap_or_default(), default.plugin, report),
+        plugin: plugin::plugin(raw.plugin.unwrap_or_default(), default.plugin, report),
         heartbeat: heartbeat(raw.heartbeat, default.heartbeat, report),
         queue: queue(raw.queue, default.queue, report),
         http: http(raw.http, default.http, report),
@@ -51,7 +50,7 @@ pub(super) fn validate(
     })
 }
 
-fn or<T>(spot: Option<Spot<T>>, default: T) -> T {
+pub(super) fn or<T>(spot: Option<Spot<T>>, default: T) -> T {
     spot.map_or(default, |spot| spot.value)
 }
 
@@ -122,52 +121,6 @@ fn interval(spot: Option<Spot<i64>>, default: u32, path: &str, report: &mut Repo
 
 fn timeout(spot: Option<Spot<i64>>, default: u64, path: &str, report: &mut Report<'_>) -> u64 {
     bounded(spot, (0, defaults::TIMEOUT_MAX_MS, default), " ms", path, report)
-}
-
-fn plugin(raw: RawPlugin, default: Plugin, report: &mut Report<'_>) -> Plugin {
-    let (min, max) = defaults::PLUGIN_MEMORY_MB;
-    Plugin {
-        enabled: or(raw.enabled, default.enabled),
-        dir: or(raw.dir, default.dir),
-        git: raw.git.map_or(default.git, |git| RepoUrl::new(git.value)),
-        url: archive(raw.url, default.url, report),
-        sha256: sha256(raw.sha256, default.sha256, report),
-        key: or(raw.key, default.key),
-        logs: or(raw.logs, default.logs),
-        at_once: bounded(
-            raw.at_once,
-            (1, defaults::PLUGINS_AT_ONCE_MAX, default.at_once),
-            "",
-            "plugin.at_once",
-            report,
-        ),
-        memory_mb: match raw.memory_mb {
-            Some(Spot { value: 0, .. }) => 0,
-            limit => bounded(limit, (min, max, default.memory_mb), " MB", "plugin.memory_mb", report),
-        },
-    }
-}
-
-/// The address of an archive that can be fetched.
-fn archive(url: Option<Spot<String>>, default: PageUrl, report: &mut Report<'_>) -> PageUrl {
-    let Some(Spot { value, at }) = url else { return default };
-    if !value.is_empty()
-        && let Err(why) = WebAddress::parse(&value)
-    {
-        report.warn(at, "plugin.url", format!("{why}; no archive is fetched"));
-        return default;
-    }
-    PageUrl::new(value)
-}
-
-fn sha256(text: Option<Spot<String>>, default: String, report: &mut Report<'_>) -> String {
-    let Some(Spot { value, at }) = text else { return default };
-    let value = value.trim().to_ascii_lowercase();
-    if !value.is_empty() && (value.len() != 64 || !value.bytes().all(|b| b.is_ascii_hexdigit())) {
-        report.warn(at, "plugin.sha256", "is not 64 hexadecimal digits; no archive is taken without it");
-        return default;
-    }
-    value
 }
 
 fn heartbeat(raw: RawServer, default: Heartbeat, report: &mut Report<'_>) -> Heartbeat {

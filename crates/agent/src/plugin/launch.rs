@@ -81,7 +81,10 @@ impl Launch {
                 format!("is still being written, and is run again in its next cycle: {error}")
             }
             (_, io::ErrorKind::NotFound, _) => {
-                format!("is not there any more, or its interpreter or a directory is not: {error}")
+                format!(
+                    "is there, but what it needs to start is not (the loader of a program for another libc, or the directory \
+                     in which it runs): {error}"
+                )
             }
             _ => format!("cannot be started: {error}"),
         }

@@ -14,7 +14,7 @@ use super::launch::{self, Launch};
 use super::run::{Bounds, Ran};
 pub use super::run::{End, Stop};
 use super::spec::Binding;
-use super::{Plugin, Settings, files, output, run};
+use super::{Plugin, Settings, files, output, place, run};
 use crate::clock;
 use crate::model::fnv1a;
 use crate::push::{Batch, Rules};
@@ -71,6 +71,7 @@ fn perform_within(plugin: &Plugin, settings: &Settings, terms: &Terms, stop: &St
     let mut remarks = Vec::new();
     let ran = match prepared(plugin, settings) {
         Ok(launch) => {
+            remarks.extend(launch.interpreter().and_then(|program| place::check_file(program).err()));
             let mut command = launch.command();
             command.env("FALCON_ENDPOINT", &*terms.endpoint).env("FALCON_STEP", plugin.cycle_s.to_string());
             if !settings.cwd.as_os_str().is_empty() {

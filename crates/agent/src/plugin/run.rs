@@ -186,6 +186,12 @@ fn wait(bound: &mut Bound, said: &Receiver<Said>, open: &mut usize, deadline: In
     }
 }
 
+/// Threads that wait for what does not end.
+#[cfg(test)]
+pub fn left() -> usize {
+    LEFT.load(Ordering::Relaxed)
+}
+
 /// Ends a run; where that takes long, a thread waits for it.
 fn bury(mut bound: Bound) {
     bound.end();

@@ -15,6 +15,7 @@ mod admin;
 mod collect;
 mod config;
 mod guard;
+mod plugin;
 mod queue;
 mod reload;
 mod reload_keys;

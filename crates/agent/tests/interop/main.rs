@@ -23,6 +23,7 @@ mod load;
 mod metrics;
 mod names;
 mod outage;
+mod plugins;
 mod push;
 mod routes;
 mod shape;

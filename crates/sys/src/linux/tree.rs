@@ -1,9 +1,9 @@
-//! A child process with all that it starts: a process group of its own, and who has left it by a mark.
+//! A child process with all that it starts: a process group of its own, and who has left it (`stray`).
 
 use super::stray;
 use crate::Hold;
 use rustix::process::{
-    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, kill_process_group, prlimit, waitid,
+    Pid, Resource, Rlimit, Signal, WaitId, WaitIdOptions, getrlimit, kill_process_group, setrlimit, waitid,
 };
 use std::io;
 use std::os::unix::process::{CommandExt, ExitStatusExt};
@@ -21,17 +21,13 @@ pub(crate) struct Tree {
 impl Tree {
     /// Starts a process that leads a group.
     pub(crate) fn grow(command: &mut Command, hold: &Hold<'_>) -> io::Result<(Child, Tree)> {
-        let mut child = command.process_group(0).spawn()?;
+        if let Some(bytes) = hold.memory_bytes {
+            limit_memory(command, bytes);
+        }
+        let child = command.process_group(0).spawn()?;
         let group = pid(&child)?;
         let mark = hold.mark.map(|(name, value)| format!("{name}={value}").into_bytes());
         let tree = Tree { group, mark };
-        if let Some(bytes) = hold.memory_bytes
-            && let Err(e) = limit_memory(group, bytes)
-        {
-            tree.end(&mut child);
-            let _ = child.wait();
-            return Err(io::Error::new(e.kind(), format!("its memory cannot be limited: {e}")));
-        }
         Ok((child, tree))
     }
 
@@ -59,11 +55,12 @@ impl Tree {
         }
     }
 
-    /// Ends who has left the group.
-    pub(crate) fn end_strays(&self) {
+    /// Ends also who has left the group, where the tree has a mark. Only before the child was waited for.
+    pub(crate) fn end_all(&self, child: &mut Child) {
         if let Some(mark) = &self.mark {
-            stray::end(mark);
+            stray::end(self.group, mark);
         }
+        self.end(child);
     }
 
     /// Waits for the end of the child, and tells whether it came.
@@ -80,16 +77,16 @@ impl Tree {
     }
 }
 
-/// Of a process and all that it starts from now on. Not before its start: then the agent would be copied for it.
-fn limit_memory(process: Pid, bytes: u64) -> io::Result<()> {
+/// Of a process and all that it starts. Set from outside, the limit came when the process had started others already.
+fn limit_memory(command: &mut Command, bytes: u64) {
     // Only root may raise what this process itself is held to.
     let most = getrlimit(Resource::Data).maximum;
     let bytes = Some(most.map_or(bytes, |most| bytes.min(most)));
-    match prlimit(Some(process), Resource::Data, Rlimit { current: bytes, maximum: bytes }) {
-        // It has ended already.
-        Err(rustix::io::Errno::SRCH) => Ok(()),
-        limited => Ok(limited.map(drop)?),
-    }
+    let limit = Rlimit { current: bytes, maximum: bytes };
+    let hold = move || Ok(setrlimit(Resource::Data, limit.clone())?);
+    // SAFETY: in the forked child it makes one system call, with numbers that are there already: it allocates nothing and takes
+    // no lock that another thread may have held.
+    unsafe { command.pre_exec(hold) };
 }
 
 fn pid(child: &Child) -> io::Result<Pid> {

@@ -51,9 +51,10 @@ impl Tree {
         end_descendants(self.root);
     }
 
-    /// None leaves a job, and without one there is nothing more to find.
-    #[expect(clippy::unused_self, reason = "Linux asks it")]
-    pub(crate) fn end_strays(&self) {}
+    /// The same: none leaves a job, and without one there is nothing more to find.
+    pub(crate) fn end_all(&self, child: &mut Child) {
+        self.end(child);
+    }
 
     /// Waits for the end of the child, and tells whether it came.
     pub(crate) fn wait(child: &mut Child, most: Duration) -> bool {
@@ -144,7 +145,7 @@ mod tests {
 
     #[test]
     fn a_tree_ends_with_its_job() {
-        let (child, tree) = grown(Some(Job::new(None).unwrap()));
+        let (child, tree) = grown(Some(Job::new(Some(1 << 30)).unwrap()));
         assert!(tree.is_in_job() && !below(&tree).is_empty());
         ended(child, &tree);
     }

@@ -1,6 +1,7 @@
 use super::*;
 use crate::web::tests::server::{Authority, GOOD, OK, Script, Server, Shown};
 use crate::web::tests::{LIMIT, client};
+use crate::web::tls::Tls;
 
 use std::net::TcpListener;
 

@@ -27,7 +27,7 @@ const MOST_SAID: usize = 16 * 1024;
 /// Of directories within each other.
 const MOST_DEPTH: usize = 64;
 /// Whatever the system's configuration says: no program as transport, no other repository, nothing that outlives it.
-const ALWAYS: [&str; 10] = [
+const ALWAYS: [&str; 8] = [
     "-c",
     "protocol.ext.allow=never",
     "-c",
@@ -36,8 +36,6 @@ const ALWAYS: [&str; 10] = [
     "gc.autoDetach=false",
     "-c",
     "maintenance.autoDetach=false",
-    "-c",
-    "advice.diverging=false",
 ];
 const MISSING: &str = "no git is found in PATH: install it, or have plugins come as an archive (plugin.url)";
 
@@ -79,7 +77,7 @@ fn clone(job: &Job<'_>, dir: &Path) -> Result<(), String> {
     if url.is_empty() {
         return Err("neither plugin.git nor plugin.url says where plugins come from".to_owned());
     }
-    if url.starts_with('-') || url.contains("::") && !url.contains("://") {
+    if url.starts_with('-') || names_helper(url) {
         return Err("plugin.git is no address of a repository".to_owned());
     }
     match fs::read_dir(dir).map(|mut entries| entries.next()) {
@@ -99,6 +97,12 @@ fn clone(job: &Job<'_>, dir: &Path) -> Result<(), String> {
     fs::create_dir_all(parent).map_err(|error| format!("{} cannot be made: {error}", parent.display()))?;
     // A name that begins with a dash is no option.
     run(job, parent, dir, &["clone".to_owned(), "--".to_owned(), url.to_owned(), format!("./{name}")])
+}
+
+/// Whether an address is for a program that git starts, as `ext::sh -c ...` is.
+fn names_helper(url: &str) -> bool {
+    let of_name = |byte: u8| byte.is_ascii_alphanumeric() || b"+-._".contains(&byte);
+    url.split_once("::").is_some_and(|(name, _)| name.bytes().all(of_name))
 }
 
 /// Runs git in `cwd`; what it fetches goes to `dir`.

@@ -130,8 +130,12 @@ struct Line {
 
 impl Line {
     fn of(line: &str) -> Line {
+        let (quoted, line) = match line.trim_start().strip_prefix('"').and_then(|rest| rest.split_once('"')) {
+            Some((path, rest)) => (Some(path.to_owned()), rest),
+            None => (None, line),
+        };
         let mut parts = line.split_whitespace().map(str::to_owned).peekable();
-        let mut written = parts.next().unwrap_or_default();
+        let mut written = quoted.or_else(|| parts.next()).unwrap_or_default();
         if name_of(&written).trim_end_matches(".exe") == "env" {
             // Its own options, and variables.
             while parts.next_if(|part| part.starts_with('-') || part.contains('=')).is_some() {}
@@ -147,8 +151,8 @@ impl Line {
     /// The program itself where its path is one of Windows, else one of its name.
     fn find(&self, system: &dyn System) -> Option<String> {
         if is_absolute(&self.written) {
-            let path = exe(&self.written);
-            return [self.written.clone(), path].into_iter().find(|path| system.is_program(path));
+            let path = exe(&self.written.replace('/', "\\"));
+            return system.is_program(&path).then_some(path);
         }
         in_path(&exe(&self.name), system)
     }

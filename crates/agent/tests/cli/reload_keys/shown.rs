@@ -36,10 +36,15 @@ pub fn rows() -> Vec<Row> {
         // A host of the tests has no systemd; `*.alive` are of Windows.
         Row::shown("service.names", json!([]), json!(["nginx"])),
         Row::shown("service.alive", json!("running"), json!("exists")),
-        // Plugins are not run by this version.
+        // hbs of this table binds none (`interop`'s `plugins`, and `plugin`).
         Row::shown("plugin.dir", json!("./plugin"), json!("./plugins")),
         Row::shown("plugin.git", json!(""), json!("https://example.com/plugin.git")),
+        Row::shown("plugin.url", json!(""), json!("https://example.com/plugin.zip")),
+        Row::shown("plugin.sha256", json!(""), json!("0123456789abcdef".repeat(4))),
+        Row::shown("plugin.key", json!(""), json!("RW".repeat(28))),
         Row::shown("plugin.logs", json!("./logs"), json!("./plugin-logs")),
+        Row::shown("plugin.at_once", json!(8), json!(1)),
+        Row::shown("plugin.memory_mb", json!(512), json!(0)),
         // Each takes a backlog and a clock (`falcon::transfer`, `queue`).
         Row::shown("transfer.replay_delay", json!(0), json!(1)),
         Row::shown("transfer.replay_speed", json!(0), json!(1000)),
