@@ -341,6 +341,9 @@ impl Engine {
     /// # Errors
     /// Why nothing was changed.
     pub async fn fetch(self: Arc<Self>, what: Fetch) -> Result<(), String> {
+        if self.ending.load(SeqCst) {
+            return Err("the agent stops, or has another configuration; ask again".to_owned());
+        }
         if self.fetching.swap(true, SeqCst) {
             return Err("an update is in progress; ask again when it is done".to_owned());
         }
