@@ -233,19 +233,7 @@ impl Engine {
                 state.told.answers(&self.dir);
                 // Of a list that is another by now nothing is used: the directory is looked at again in this turn.
                 if let Some(scan) = found.filter(|_| *bindings == *state.bindings) {
-                    let (plugins, left) = (scan.plugins.len(), scan.left.len());
-                    state.told.place(scan.unsafe_place.as_deref());
-                    if scan.unsafe_place.is_none() {
-                        state.told.left(&scan.left, &bindings);
-                    }
-                    let news = state.registry.register(now, scan.plugins);
-                    state.left = scan.left;
-                    if news {
-                        tracing::info!(
-                            code = "U017",
-                            "plugins: {plugins} run in their periods; {left} files or bindings do not (/plugins tells why)"
-                        );
-                    }
+                    self.found(state, scan, now);
                 }
             }
             Event::Ran(number, performed) => {
@@ -254,6 +242,26 @@ impl Engine {
                 self.ran(state, number, performed);
             }
             Event::Sent(number) => state.registry.sent(number),
+        }
+    }
+
+    fn found(&self, state: &mut State, scan: Scan, now: Instant) {
+        let (plugins, left) = (scan.plugins.len(), scan.left.len());
+        state.left = scan.left;
+        state.told.away(scan.away.as_deref(), &self.dir);
+        if scan.away.is_some() {
+            // That says nothing of what is in it, which keeps its periods: a share comes back, an update changes directories.
+            return;
+        }
+        state.told.place(scan.unsafe_place.as_deref());
+        if scan.unsafe_place.is_none() {
+            state.told.left(&state.left, &state.bindings);
+        }
+        if state.registry.register(now, scan.plugins) {
+            tracing::info!(
+                code = "U017",
+                "plugins: {plugins} run in their periods; {left} files or bindings do not (/plugins tells why)"
+            );
         }
     }
 
@@ -341,6 +349,9 @@ impl Engine {
     /// # Errors
     /// Why nothing was changed.
     pub async fn fetch(self: Arc<Self>, what: Fetch) -> Result<(), String> {
+        if self.ending.load(SeqCst) {
+            return Err("the agent stops, or has another configuration; ask again".to_owned());
+        }
         if self.fetching.swap(true, SeqCst) {
             return Err("an update is in progress; ask again when it is done".to_owned());
         }

@@ -142,6 +142,9 @@ fn every_route_answers_as_it_did() {
     for path in ["/", "/index.html", "/health", "/version", "/workdir", "/ips", "/run", "/config", "/config/reload"] {
         asked.get(path, &[]);
     }
+    for path in ["/plugins", "/plugin/update", "/plugin/reset"] {
+        asked.get(path, &[]);
+    }
     asked.get("/health", &[AS_JSON]);
     let facts: Vec<String> = asked.description.paths().filter(|path| is_fact(path)).cloned().collect();
     let usage = |path: &String| path.ends_with("/cpu/usage");
