@@ -83,7 +83,7 @@ fn limit_memory(command: &mut Command, bytes: u64) {
     let most = getrlimit(Resource::Data).maximum;
     let bytes = Some(most.map_or(bytes, |most| bytes.min(most)));
     let limit = Rlimit { current: bytes, maximum: bytes };
-    let hold = move || Ok(setrlimit(Resource::Data, limit.clone())?);
+    let hold = move || Ok(setrlimit(Resource::Data, limit)?);
     // SAFETY: in the forked child it makes one system call, with numbers that are there already: it allocates nothing and takes
     // no lock that another thread may have held.
     unsafe { command.pre_exec(hold) };
