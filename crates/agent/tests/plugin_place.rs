@@ -80,7 +80,7 @@ fn nothing_runs_that_others_can_change() {
     let why = found.unsafe_place.clone().unwrap();
     assert!(found.plugins.is_empty() && reasons(&found).contains(&why) && why.contains("everybody"), "{found:?}");
     assert!(why.contains("chmod go-w"), "{why}");
-    assert_eq!(place::check(&dir.canonicalize().unwrap(), None), Err(why));
+    assert_eq!(place::check(&dir, &dir.canonicalize().unwrap()), Err(why));
     chmod(&dir, 0o755);
 
     for path in [&sys, &file] {
@@ -103,6 +103,14 @@ fn nothing_runs_that_others_can_change() {
     assert!(look(&dir, "sys").unsafe_place.unwrap().contains("put another plugin.dir there"));
     chmod(place.path(), 0o1777);
     assert_eq!(look(&dir, "sys").plugins.len(), 1);
+
+    // So does who may turn a link that leads to it.
+    let links = place.path().join("links");
+    fs::create_dir(&links).unwrap();
+    symlink(&dir, links.join("plugin")).unwrap();
+    assert_eq!(look(&links.join("plugin"), "sys").plugins.len(), 1);
+    chmod(&links, 0o777);
+    assert!(look(&links.join("plugin"), "sys").unsafe_place.unwrap().contains("put another plugin.dir there"));
 }
 
 #[test]

@@ -238,6 +238,7 @@ impl Agent {
                 transfers: transfers.clone(),
                 facts: facts.clone(),
                 trusted: lasting.trusted.clone(),
+                plugins: lasting.plugins.as_ref().map(Plugins::engine),
                 commands: lasting.commands.clone(),
             };
             let site = Site::new(config, loaded.base(), behind, lasting.started);

@@ -17,9 +17,9 @@ use crate::config::Loaded;
 use crate::hub::{self, Origin};
 use crate::log;
 use crate::model::Sample;
-use crate::plugin::perform::{End, Performed, Stop, Terms, most_time, perform};
+use crate::plugin::perform::{End, Performed, Stop, Terms, most_time, perform, prepared};
 use crate::plugin::spec::{self, Binding, Cycle};
-use crate::plugin::{Plugin, Settings, files, launch};
+use crate::plugin::{Plugin, Settings, files};
 use crate::push::Batch;
 
 #[derive(clap::Subcommand, Debug, PartialEq)]
@@ -104,7 +104,7 @@ fn find(dir: &Path, written: &str, args: Vec<String>) -> anyhow::Result<(Plugin,
         let escaped: Vec<String> = args.iter().map(|arg| arg.replace(',', r"\,")).collect();
         (binding.args, binding.written_args) = (args, escaped.join(","));
     }
-    files::find(dir, &binding).map_err(|why| anyhow!("plugin {}: {why}", binding.path()))?;
+    files::find(dir, &binding.parts).map_err(|why| anyhow!("plugin {}: {why}", binding.path()))?;
     let (key, path) = (binding.key(), binding.path());
     let (cycle_s, remark) = match Cycle::of_named(binding.parts.last().map_or("", String::as_str)) {
         Cycle::Every(cycle_s) => (cycle_s, None),
@@ -156,10 +156,8 @@ async fn performed(plugin: Plugin, settings: Settings, terms: Terms, signals: Si
 
 /// What is run, a line each. Where it cannot be, that is told of the run.
 fn begun(plugin: &Plugin, settings: &Settings) -> String {
-    let parts = plugin.path.split('/').map(str::to_owned).collect();
-    let binding = Binding { parts, args: Vec::new(), written_args: String::new() };
-    let launch = files::find(&settings.dir, &binding).and_then(|file| launch::launch(&file, &plugin.args));
-    let command = launch.map_or_else(|_| String::new(), |launch| format!("runs {:?}\n", launch.command()));
+    let command =
+        prepared(plugin, settings).map_or_else(|_| String::new(), |launch| format!("runs {:?}\n", launch.command()));
     let ms = most_time(plugin.cycle_s).as_millis();
     format!("{command}as a plugin with a cycle of {} s, which may run for {ms} ms\n", plugin.cycle_s)
 }

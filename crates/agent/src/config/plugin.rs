@@ -105,3 +105,72 @@ fn key(raw: Option<Spot<String>>, default: String, report: &mut Report<'_>) -> S
     }
     value
 }
+
+#[cfg(test)]
+mod tests {
+    use super::super::{Config, Known, parse};
+    use super::*;
+
+    fn read(text: &str) -> (Config, Vec<String>) {
+        let (config, warnings) = parse(text.as_bytes(), "cfg.json", &Known::default()).unwrap();
+        (config, warnings.iter().map(ToString::to_string).collect())
+    }
+
+    #[test]
+    fn plugins_have_a_place_a_source_and_bounds() {
+        let hash = "0123456789ABCDEF".repeat(4);
+        let key = format!("RW{}", "Qf6LRCGA9i53ml+/".repeat(4))[..56].to_owned();
+        let text = format!(
+            r#"{{"plugin": {{"enabled": true, "dir": "p", "git": "https://g.example/p.git", "sha256": " {hash} ",
+                "url": "https://me:hunter2@d.example/p.zip", "key": "{key}", "logs": "l", "at_once": 64, "memory_mb": 0}}}}"#
+        );
+        let (config, warnings) = read(&text);
+        assert_eq!(warnings, [""; 0]);
+        let plugin = Plugin {
+            enabled: true,
+            dir: "p".to_owned(),
+            git: RepoUrl::new("https://g.example/p.git".to_owned()),
+            url: PageUrl::new("https://me:hunter2@d.example/p.zip".to_owned()),
+            sha256: hash.to_ascii_lowercase(),
+            key,
+            logs: "l".to_owned(),
+            at_once: 64,
+            memory_mb: 0,
+        };
+        assert_eq!(config.plugin, plugin);
+        let shown = config.to_json();
+        assert!(shown.contains("https://******@d.example/p.zip") && !shown.contains("hunter2"), "{shown}");
+        assert_eq!(read("{\"plugin\":{\"enabled\":true}}").1, [""; 0]);
+        assert_eq!(read("{\"plugin\":{\"url\":\"\",\"sha256\":\"\",\"key\":\"\",\"git\":\"\"}}").1, [""; 0]);
+        let error = parse(br#"{"plugin":{"url":987654321}}"#, "cfg.json", &Known::default()).unwrap_err().to_string();
+        assert!(error.contains("plugin.url") && !error.contains("987654321"), "{error}");
+    }
+
+    /// An empty `plugin.dir` was the Go agent's own directory, and a hash that is misspelt must not let another archive in.
+    #[test]
+    fn of_plugins_what_cannot_be_used_is_told_and_opens_nothing() {
+        let (config, warnings) = read(
+            r#"{"plugin": {"dir": " ", "logs": "", "url": "ftp://me:hunter2@x/p.zip", "sha256": "abc", "key": "RWabc",
+                "at_once": 0, "memory_mb": 15, "more": 1}}"#,
+        );
+        let Plugin { dir, logs, url, sha256, key, at_once, memory_mb, .. } = config.plugin;
+        assert_eq!((dir.as_str(), logs.as_str(), at_once, memory_mb), ("./plugin", "./logs", 8, 512));
+        assert_eq!((url.is_empty(), sha256.as_str(), key.as_str()), (true, "abc", "RWabc"));
+        assert_eq!(
+            warnings,
+            [
+                "cfg.json:1: plugin.dir: is empty; ./plugin is used",
+                "cfg.json:1: plugin.logs: is empty; ./logs is used",
+                "cfg.json:1: plugin.url: only http and https are known; no archive is fetched",
+                "cfg.json:1: plugin.sha256: is not 64 hexadecimal digits; no archive is taken",
+                "cfg.json:1: plugin.key: is no public key of minisign, 56 characters that begin with RW; no archive is taken",
+                "cfg.json:2: plugin.at_once: 0 is too small; 8 is used",
+                "cfg.json:2: plugin.memory_mb: 15 is too small; 512 MB is used",
+                "cfg.json:2: plugin.more: unknown key, ignored",
+            ]
+        );
+        let (config, warnings) = read(r#"{"plugin":{"url":"d.example/p.zip","at_once":65,"memory_mb":70000}}"#);
+        assert_eq!((config.plugin.at_once, config.plugin.memory_mb), (64, 65_536));
+        assert!(warnings[0].contains("plugin.url: nothing tells that the archive is the right one"), "{warnings:?}");
+    }
+}

@@ -6,7 +6,7 @@
 //!
 //! * What shows or changes the agent itself asks for more: an address of this host, of hbs's list or of `http.admin_allow`,
 //!   from which nothing was forwarded; a `Host` that is this host's, of programs too; and of a browser, that a page of this host
-//!   asks or, only to see, its user. Others are told `no privilege`.
+//!   asks or, only to see, its user. Others are told `no privilege`. What plugins have said is shown to the same few.
 //!
 //! Addresses (`http.allow`) are looked at when a client connects. What a proxy says of its client (`X-Forwarded-*`) is
 //! believed nowhere: anybody can write it. Sources: the Fetch standard (Origin, Sec-Fetch-*), RFC 6750, RFC 7617.
@@ -20,7 +20,7 @@ use subtle::ConstantTimeEq;
 use super::admin::{self, is_for_few, no_privilege};
 use super::answer::{Refused, Response, wants_json};
 use super::routes::Asked;
-use super::{HEALTH, Site};
+use super::{HEALTH, Site, plugins};
 use crate::config::Secret;
 
 /// Before everything. Whether the request may see what is not for everybody: it bears the token, or there is none.
@@ -46,22 +46,32 @@ pub(super) fn check(site: &Site, request: &Request<Incoming>) -> Result<bool, Bo
     Ok(trusted)
 }
 
-/// Before what shows or changes the agent itself. The status is the Go agent's where it refused too.
+/// Before what shows or changes the agent itself.
 ///
 /// # Errors
 /// What is answered instead.
 pub(super) fn few(site: &Site, asked: &Asked) -> Result<(), Box<Response>> {
-    let Asked { request, client, .. } = asked;
-    let (address, path) = (client.address, request.uri().path());
-    if !site.trusts(address) || is_forwarded(request.headers()) {
+    let (address, path) = (asked.client.address, asked.request.uri().path());
+    if let Err(status) = privilege(site, asked) {
         site.stats.http_denied.add(1);
-        return Err(Box::new(no_privilege(StatusCode::OK)));
-    }
-    if !is_own(request.uri(), request.headers(), admin::changes(path), |host| site.is_named(host)) {
-        site.stats.http_denied.add(1);
-        return Err(Box::new(no_privilege(StatusCode::FORBIDDEN)));
+        return Err(Box::new(no_privilege(status)));
     }
     tracing::info!(code = "H014", "http: {address} asks for {path}");
+    Ok(())
+}
+
+/// Whether who asks may see, or change, the agent itself.
+///
+/// # Errors
+/// With which status he is refused: the Go agent's where that refused too, and 403 where it let everybody.
+pub(super) fn privilege(site: &Site, asked: &Asked) -> Result<(), StatusCode> {
+    let (request, path) = (&asked.request, asked.request.uri().path());
+    if !site.trusts(asked.client.address) || is_forwarded(request.headers()) {
+        return Err(if plugins::fetches(path) { StatusCode::FORBIDDEN } else { StatusCode::OK });
+    }
+    if !is_own(request.uri(), request.headers(), admin::changes(path), |host| site.is_named(host)) {
+        return Err(StatusCode::FORBIDDEN);
+    }
     Ok(())
 }
 

@@ -11,9 +11,9 @@ use hyper::header;
 use serde_json::Value;
 use tokio::sync::{mpsc, oneshot};
 
-use super::Site;
 use super::answer::{Response, answer, plain};
 use super::api::{data, message};
+use super::{Site, plugins};
 use crate::config::Config;
 
 /// What is asked of the agent through its port.
@@ -39,12 +39,12 @@ pub(super) const RELOAD: &str = "/config/reload";
 
 /// Whether a path is for those only who may change the agent.
 pub(super) fn is_for_few(path: &str) -> bool {
-    [EXIT, CONFIG, RELOAD].contains(&path)
+    path == CONFIG || changes(path)
 }
 
 /// Whether the agent is another after it.
 pub(super) fn changes(path: &str) -> bool {
-    [EXIT, RELOAD].contains(&path)
+    [EXIT, RELOAD].contains(&path) || plugins::fetches(path)
 }
 
 /// What the others get.

@@ -3,7 +3,7 @@
 //! Every request costs what `http.limits` allows and no more: so many connections (`slots`), so long for a request's head and
 //! body and for taking the answer (`impatient`), so many bytes of bodies (`budget`) and items of a push, so many pushes of a
 //! client (`rate`). Who may ask is `access`; what is answered under which path is `routes`, what is said `status`, `push`, `health`,
-//! `queue`, `api` and `admin`. A port that is taken is tried again; it never ends the agent.
+//! `queue`, `api`, `plugins` and `admin`. A port that is taken is tried again; it never ends the agent.
 
 mod access;
 mod admin;
@@ -14,6 +14,7 @@ pub(crate) mod client;
 pub mod health;
 mod impatient;
 mod listen;
+mod plugins;
 pub mod push;
 pub mod queue;
 mod rate;
@@ -41,6 +42,7 @@ use crate::app::Identity;
 use crate::config::{Config, Http};
 use crate::falcon::transfer::Transfers;
 use crate::hub::Hub;
+use crate::plugin::engine::Engine;
 use crate::stats::Stats;
 use crate::trusted::Trusted;
 
@@ -55,6 +57,7 @@ pub struct Site {
     pub transfers: Arc<Transfers>,
     facts: Arc<Facts>,
     trusted: Arc<Trusted>,
+    plugins: Option<Arc<Engine>>,
     commands: Commands,
     http: Http,
     /// As it may be seen.
@@ -76,6 +79,8 @@ pub struct Behind {
     pub facts: Arc<Facts>,
     /// Whom hbs trusts.
     pub trusted: Arc<Trusted>,
+    /// `None`: plugins are off.
+    pub plugins: Option<Arc<Engine>>,
     /// To whoever runs the agent.
     pub commands: Commands,
 }
@@ -83,7 +88,7 @@ pub struct Behind {
 impl Site {
     /// `dir` is where relative names of files count from, `started` when the agent began.
     pub fn new(config: &Config, dir: &Path, behind: Behind, started: Instant) -> Site {
-        let Behind { hub, stats, identity, transfers, facts, trusted, commands } = behind;
+        let Behind { hub, stats, identity, transfers, facts, trusted, plugins, commands } = behind;
         Site {
             hub,
             stats,
@@ -91,6 +96,7 @@ impl Site {
             transfers,
             facts,
             trusted,
+            plugins,
             commands,
             config: admin::dump(config),
             http: config.http.clone(),

@@ -14,7 +14,8 @@ use hyper::{Method, Request, StatusCode};
 
 use super::answer::{Refused, Response, plain, wants_json};
 use super::serve::Client;
-use super::{HEALTH, Site, access, admin, api, health, push, queue, status};
+use super::{HEALTH, Site, access, admin, api, health, plugins, push, queue, status};
+use crate::plugin::engine::Fetch;
 
 /// What is asked, and by whom.
 pub(super) struct Asked {
@@ -33,7 +34,7 @@ pub(super) struct Route {
     pub answer: fn(Arc<Site>, Asked) -> Answering,
 }
 
-static OWN: [Route; 14] = [
+static OWN: [Route; 17] = [
     Route { path: "/", answer: |site, _| at_once(status::page(&site)) },
     Route { path: "/index.html", answer: |_, _| at_once(admin::index()) },
     Route { path: HEALTH, answer: |site, asked| at_once(health::handle(&site, &asked)) },
@@ -45,6 +46,9 @@ static OWN: [Route; 14] = [
     Route { path: admin::RELOAD, answer: |site, _| Box::pin(admin::reload(site)) },
     Route { path: "/run", answer: |_, _| at_once(plain("/run disabled")) },
     Route { path: "/v1/push", answer: |site, asked| Box::pin(push::handle(site, asked)) },
+    Route { path: plugins::PLUGINS, answer: |site, asked| at_once(plugins::shown(&site, &asked)) },
+    Route { path: plugins::UPDATE, answer: |site, _| Box::pin(plugins::fetch(site, Fetch::Update)) },
+    Route { path: plugins::RESET, answer: |site, _| Box::pin(plugins::fetch(site, Fetch::Reset)) },
     Route { path: "/queue", answer: |site, _| Box::pin(queue::status(site)) },
     Route { path: "/queue/verify", answer: |site, _| Box::pin(queue::verify(site)) },
     Route { path: "/queue/purge", answer: |site, asked| Box::pin(queue::purge(site, asked)) },

@@ -3,7 +3,7 @@
 //! Nothing outside the directory is found, whatever a binding says: names are plain ones ([`super::spec`]), and where a link or
 //! a junction is on the way, what it leads to is looked at. Rules: falcon-plus, modules/agent/plugins/plugins.go.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::BTreeMap;
 use std::fs::{self, Metadata};
 use std::io;
 use std::path::{Path, PathBuf};
@@ -27,6 +27,8 @@ pub struct Scan {
     pub left: Vec<Left>,
     /// Why nothing of the directory may run, where others can change it.
     pub unsafe_place: Option<String>,
+    /// Why the directory could not be looked at: that says nothing of what is in it.
+    pub away: Option<String>,
 }
 
 /// What is bound, or lies in a directory that is, and does not run.
@@ -41,30 +43,38 @@ pub struct Left {
 pub fn scan(dir: &Path, bindings: &[String]) -> Scan {
     let mut found = Found::default();
     match fs::canonicalize(dir) {
-        Ok(root) => match place::check(&root, None) {
+        Ok(root) => match place::check(dir, &root) {
             Ok(()) => found.look(&root, bindings),
             Err(why) => {
                 found.leave_all(bindings, &why);
                 found.unsafe_place = Some(why);
             }
         },
-        Err(error) => found.leave_all(bindings, &format!("plugin.dir: {}: {}", dir.display(), plain(&error))),
+        Err(error) => {
+            let why = away(dir, &error);
+            found.leave_all(bindings, &why);
+            found.away = Some(why);
+        }
     }
     found.end()
 }
 
-/// The file that a path below the directory leads to, if it is one that may run.
+/// The file that a path below the directory leads to, every link followed, if it is one that may run.
 ///
 /// # Errors
 /// Why it may not.
-pub fn find(dir: &Path, binding: &Binding) -> Result<PathBuf, String> {
-    let root = fs::canonicalize(dir).map_err(|error| format!("plugin.dir: {}: {}", dir.display(), plain(&error)))?;
-    place::check(&root, None)?;
-    let (real, meta) = real(&root, &binding.parts)?;
+pub fn find(dir: &Path, parts: &[String]) -> Result<PathBuf, String> {
+    let root = fs::canonicalize(dir).map_err(|error| away(dir, &error))?;
+    place::check(dir, &root)?;
+    let (real, meta) = real(&root, parts)?;
     if meta.is_dir() {
         return Err("is a directory".to_owned());
     }
-    runs(&root, &real, &meta, &binding.path()).map(|()| joined(&root, &binding.parts))
+    runs(&root, &real, &meta, parts).map(|()| real)
+}
+
+fn away(dir: &Path, error: &io::Error) -> String {
+    format!("plugin.dir: {}: {}", dir.display(), plain(error))
 }
 
 #[derive(Default)]
@@ -72,11 +82,14 @@ struct Found {
     plugins: BTreeMap<String, Plugin>,
     left: Vec<Left>,
     unsafe_place: Option<String>,
+    away: Option<String>,
+    /// Files that are bound by themselves, with what, and under which key. A file system may know one by several names.
+    singly: BTreeMap<PathBuf, BTreeMap<Vec<String>, String>>,
 }
 
 impl Found {
     fn look(&mut self, root: &Path, bindings: &[String]) {
-        let (mut dirs, mut singly) = (Vec::new(), BTreeSet::new());
+        let mut dirs: BTreeMap<PathBuf, Binding> = BTreeMap::new();
         for text in bindings {
             let binding = match spec::parse(text) {
                 Ok(binding) => binding,
@@ -86,31 +99,35 @@ impl Found {
                 }
             };
             match real(root, &binding.parts) {
-                Ok((real, meta)) if meta.is_dir() => dirs.push((binding, real)),
-                Ok((real, meta)) => {
-                    // Also where it does not run: then the directory does not run it in another period either.
-                    singly.insert(real.clone());
-                    self.single(root, binding, &real, &meta);
-                }
+                Ok((real, meta)) if meta.is_dir() => drop(dirs.entry(real).or_insert(binding)),
+                Ok((real, meta)) => self.single(root, binding, real, &meta),
                 Err(why) => self.leave(text, why),
             }
         }
-        for (binding, real) in dirs {
-            self.list(root, &binding, &real, &singly);
+        for (real, binding) in dirs {
+            self.list(root, &binding, &real);
         }
     }
 
     /// A file that is bound by itself.
-    fn single(&mut self, root: &Path, binding: Binding, real: &Path, meta: &Metadata) {
+    fn single(&mut self, root: &Path, binding: Binding, real: PathBuf, meta: &Metadata) {
         let (key, path) = (binding.key(), binding.path());
         let name = binding.parts.last().map_or("", String::as_str);
-        let cycle_s =
-            match cycle(Cycle::of_named(name), "its name does not begin with the seconds of its cycle, as 60_name") {
-                Ok(cycle_s) => cycle_s,
-                Err(why) => return self.leave(&key, why),
-            };
-        match runs(root, real, meta, &path) {
-            Ok(()) => {
+        let no_cycle = "its name does not begin with the seconds of its cycle, as 60_name";
+        let run =
+            cycle(Cycle::of_named(name), no_cycle).and_then(|s| runs(root, &real, meta, &binding.parts).map(|()| s));
+        // Also where it does not run: then the directory does not run it in another period either.
+        let known = self.singly.entry(real).or_default();
+        match known.get(&binding.args) {
+            Some(other) if *other == key => return,
+            Some(other) => {
+                let why = format!("is {other} by another name, which is bound too");
+                return self.leave(&key, why);
+            }
+            None => drop(known.insert(binding.args.clone(), key.clone())),
+        }
+        match run {
+            Ok(cycle_s) => {
                 let Binding { args, written_args, .. } = binding;
                 self.take(Plugin { key, path, args, written_args, cycle_s, mtime_s: mtime_s(meta) });
             }
@@ -119,7 +136,7 @@ impl Found {
     }
 
     /// What lies directly in a directory that is bound.
-    fn list(&mut self, root: &Path, binding: &Binding, real_dir: &Path, singly: &BTreeSet<PathBuf>) {
+    fn list(&mut self, root: &Path, binding: &Binding, real_dir: &Path) {
         let dir = binding.path();
         let entries = match fs::read_dir(real_dir) {
             Ok(entries) => entries,
@@ -145,31 +162,39 @@ impl Found {
             }
         }
         names.sort_unstable();
+        let mut is_directory = Vec::with_capacity(names.len());
+        for name in &names {
+            is_directory.push(self.entry(root, binding, name));
+        }
         if names.is_empty() {
             self.leave(&dir, "is an empty directory".to_owned());
-        }
-        for name in names {
-            self.entry(root, binding, &name, singly);
+        } else if is_directory.into_iter().all(|is| is) {
+            let why = "has directories in it and no file: what is in those is run where they are bound themselves";
+            self.leave(&dir, why.to_owned());
         }
     }
 
-    fn entry(&mut self, root: &Path, dir: &Binding, name: &str, singly: &BTreeSet<PathBuf>) {
+    /// Whether it is a directory, with which nothing is done.
+    fn entry(&mut self, root: &Path, dir: &Binding, name: &str) -> bool {
         let path = format!("{}/{name}", dir.path());
         if let Err(why) = spec::fit(name) {
-            return self.leave(&path, format!("its name {why}"));
+            self.leave(&path, format!("its name {why}"));
+            return false;
         }
         let parts: Vec<String> = dir.parts.iter().cloned().chain([name.to_owned()]).collect();
         let (real, meta) = match real(root, &parts) {
-            Ok((_, meta)) if meta.is_dir() => return,
+            Ok((_, meta)) if meta.is_dir() => return true,
             Ok(found) => found,
-            Err(why) => return self.leave(&path, why),
+            Err(why) => {
+                self.leave(&path, why);
+                return false;
+            }
         };
-        if singly.contains(&real) {
-            return;
+        if self.singly.contains_key(&real) {
+            return false;
         }
         let no_cycle = "its name does not begin with the seconds of its cycle and a _, as 60_name";
-        let run = cycle(Cycle::of_listed(name), no_cycle)
-            .and_then(|cycle_s| runs(root, &real, &meta, &path).map(|()| cycle_s));
+        let run = cycle(Cycle::of_listed(name), no_cycle).and_then(|s| runs(root, &real, &meta, &parts).map(|()| s));
         match run {
             Ok(cycle_s) => self.take(Plugin {
                 key: path.clone(),
@@ -181,6 +206,7 @@ impl Found {
             }),
             Err(why) => self.leave(&path, why),
         }
+        false
     }
 
     fn take(&mut self, plugin: Plugin) {
@@ -202,8 +228,8 @@ impl Found {
     }
 
     fn end(self) -> Scan {
-        let Found { plugins, left, unsafe_place } = self;
-        Scan { plugins: plugins.into_values().collect(), left, unsafe_place }
+        let Found { plugins, left, unsafe_place, away, .. } = self;
+        Scan { plugins: plugins.into_values().collect(), left, unsafe_place, away }
     }
 }
 
@@ -218,14 +244,15 @@ fn cycle(cycle: Cycle, none: &str) -> Result<u32, String> {
 }
 
 /// Whether a file may run.
-fn runs(root: &Path, real: &Path, meta: &Metadata, path: &str) -> Result<(), String> {
+fn runs(root: &Path, real: &Path, meta: &Metadata, parts: &[String]) -> Result<(), String> {
     if !meta.is_file() {
         return Err("is no file that can be run".to_owned());
     }
-    place::check(root, Some(path))?;
+    let written: PathBuf = parts.iter().collect();
+    place::check_below(root, &written)?;
     // Where a link led, others may be able to change what it leads to.
     match real.strip_prefix(root) {
-        Ok(below) if below != Path::new(path) => place::check(root, below.to_str()),
+        Ok(below) if below != written => place::check_below(root, below),
         _ => Ok(()),
     }
 }

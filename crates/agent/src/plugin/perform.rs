@@ -13,7 +13,6 @@ use std::time::{Duration, Instant};
 use super::launch::{self, Launch};
 use super::run::{Bounds, Ran};
 pub use super::run::{End, Stop};
-use super::spec::Binding;
 use super::{Plugin, Settings, files, output, place, run};
 use crate::clock;
 use crate::model::fnv1a;
@@ -103,10 +102,9 @@ fn perform_within(plugin: &Plugin, settings: &Settings, terms: &Terms, stop: &St
 }
 
 /// Looked for again: since it was listed it may have been changed, or a link put in its place.
-fn prepared(plugin: &Plugin, settings: &Settings) -> Result<Launch, String> {
-    let parts = plugin.path.split('/').map(str::to_owned).collect();
-    let binding = Binding { parts, args: Vec::new(), written_args: String::new() };
-    launch::launch(&files::find(&settings.dir, &binding)?, &plugin.args)
+pub fn prepared(plugin: &Plugin, settings: &Settings) -> Result<Launch, String> {
+    let parts: Vec<String> = plugin.path.split('/').map(str::to_owned).collect();
+    launch::launch(&files::find(&settings.dir, &parts)?, &plugin.args)
 }
 
 /// Why nothing of what it printed is sent.

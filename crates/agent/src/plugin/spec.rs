@@ -52,6 +52,8 @@ pub enum Unfit {
     End,
     #[error("has the name of a device of Windows in its path")]
     Device,
+    #[error("has a NUL among its arguments, where they would end")]
+    Nul,
 }
 
 /// Reads a binding.
@@ -67,6 +69,9 @@ pub fn parse(spec: &str) -> Result<Binding, Unfit> {
         None => (spec, ""),
     };
     let parts = parts(path)?;
+    if written_args.contains('\0') {
+        return Err(Unfit::Nul);
+    }
     Ok(Binding { parts, args: args(written_args), written_args: written_args.to_owned() })
 }
 
@@ -133,8 +138,9 @@ fn args(written: &str) -> Vec<String> {
         }
     }
     // After a last comma, and between two parentheses, there is nothing.
-    if !arg.is_empty() {
-        args.push(trimmed(&arg));
+    let last = trimmed(&arg);
+    if !last.is_empty() || args.is_empty() && !arg.is_empty() {
+        args.push(last);
     }
     args
 }
@@ -209,6 +215,8 @@ mod tests {
         assert_eq!(args(r"a\,b"), "a,b");
         assert_eq!(args(r"a,b\,c\,d"), "a|b,c,d");
         assert_eq!(args("a,"), "a");
+        assert_eq!((args("a, "), args("a,\"\"")), ("a".to_owned(), "a".to_owned()));
+        assert_eq!(super::args("\"\""), [""]);
         assert_eq!(args("a,,b"), "a||b");
         assert_eq!(args(""), "");
         assert_eq!(args(r#"a, "33 4", 'test.sh f\,d'"#), "a|33 4|test.sh f,d");
@@ -245,6 +253,7 @@ mod tests {
             ("a/com1", Unfit::Device),
             ("a/LPT².x", Unfit::Device),
             ("aux .x/y", Unfit::Device),
+            ("60_x(a\0b)", Unfit::Nul),
         ] {
             assert_eq!(parse(spec), Err(why), "{spec:?}");
         }

@@ -1,6 +1,7 @@
 //! Directories for what the agent keeps.
 
 use crate::types::ModeBits;
+use rustix::fs::getxattr;
 use rustix::process::geteuid;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -70,8 +71,10 @@ pub fn publish(path: &Path, runs: bool) -> io::Result<()> {
 /// Those of stat(2).
 pub fn mode_bits(path: &Path) -> io::Result<ModeBits> {
     let meta = fs::metadata(path)?;
+    // Which of the two it is, is of no use: where lists are not known there is none.
+    let has_list = getxattr(path, "system.posix_acl_access", &mut [0u8; 0]).is_ok();
     let is_own = meta.uid() == geteuid().as_raw();
-    Ok(ModeBits { owner: meta.uid(), group: meta.gid(), mode: meta.mode(), is_own })
+    Ok(ModeBits { owner: meta.uid(), group: meta.gid(), mode: meta.mode(), has_list, is_own })
 }
 
 /// Whether an error of a file may be gone in a moment because another program has the file: never, Linux lets everybody at
@@ -114,7 +117,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         fs::set_permissions(dir.path(), Permissions::from_mode(0o1751)).unwrap();
         let bits = mode_bits(dir.path()).unwrap();
-        assert!(bits.is_own && bits.mode & 0o7777 == 0o1751, "{bits:?}");
+        assert!(bits.is_own && !bits.has_list && bits.mode & 0o7777 == 0o1751, "{bits:?}");
         assert_eq!(mode_bits(&dir.path().join("none")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 

@@ -36,6 +36,8 @@ pub struct ModeBits {
     pub group: u32,
     /// With the kind of the file.
     pub mode: u32,
+    /// It has an access list beside these (acl(5)), and the group's bits are what that allows at most.
+    pub has_list: bool,
     /// Its owner is this process's user.
     pub is_own: bool,
 }

@@ -148,9 +148,9 @@ fn with_plugin(base: &std::path::Path) -> Loaded {
     // Nobody is there, so that nobody takes back what this test says.
     (loaded.config.heartbeat.enabled, loaded.config.heartbeat.addrs) = (true, vec!["127.0.0.1:1".to_owned()]);
     loaded.config.hostname = "h".to_owned();
-    loaded.config.plugin.enabled = true;
-    loaded.source = Source::File(base.join("cfg.json"));
-    loaded
+    (loaded.config.plugin.enabled, loaded.config.plugin.dir) = (true, dir.display().to_string());
+    loaded.config.plugin.logs = base.join("logs").display().to_string();
+    Loaded::new(loaded.config, Source::File(base.join("cfg.json")), Vec::new())
 }
 
 async fn until(is_so: impl Fn() -> bool) {

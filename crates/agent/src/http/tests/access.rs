@@ -74,14 +74,22 @@ async fn nothing_runs_ends_or_shows_the_agent_over_http() {
             }
         }
     }
+    for path in ["/plugin/update", "/plugin/reset"] {
+        for method in ["GET", "POST", "HEAD", "OPTIONS"] {
+            for headers in [&lies[..], &[]] {
+                let answer = server.ask_from("10.1.2.3", method, path, headers).await;
+                assert_eq!((answer.0, answer.1.trim()), (403, if method == "HEAD" { "" } else { "no privilege" }));
+            }
+        }
+    }
     assert!(server.commands.try_recv().is_err());
     let paths = [
         "/config/",
         "/exit/",
         "/Exit",
-        "/plugins",
-        "/plugin/update",
-        "/plugin/reset",
+        "/plugins/",
+        "/plugin",
+        "/plugin/update/",
         "/debug/pprof/",
         "/../cfg.json",
         "/..%2fcfg.json",

@@ -96,7 +96,7 @@ async fn a_page_of_another_site_changes_nothing_on_any_verb() {
         &[("sec-fetch-site", "cross-site"), ("sec-fetch-mode", "no-cors")],
         &[AGENT, ("sec-fetch-site", "same-origin"), ("origin", "http://evil.example:1988")],
     ] {
-        for path in ["/exit", "/config/reload", "/config"] {
+        for path in ["/exit", "/config/reload", "/config", "/plugin/update", "/plugin/reset"] {
             for method in ["GET", "POST", "PUT"] {
                 let answer = server.ask_from("127.0.0.1", method, path, foreign).await;
                 assert_eq!(answer, (403, NO.to_owned()), "{method} {path} {foreign:?}");
@@ -107,7 +107,7 @@ async fn a_page_of_another_site_changes_nothing_on_any_verb() {
     let refused = server.get_with("/exit", rebound).await;
     assert_eq!((status(&refused), body(&refused)), (403, NO));
     // Where a typed address leads, the server of another site may have said.
-    for path in ["/exit", "/config/reload"] {
+    for path in ["/exit", "/config/reload", "/plugin/update", "/plugin/reset"] {
         let answer = server.ask_from("127.0.0.1", "GET", path, &[AGENT, ("sec-fetch-site", "none")]).await;
         assert_eq!(answer, (403, NO.to_owned()), "{path}");
     }
@@ -126,7 +126,7 @@ async fn under_a_strange_name_nobody_changes_the_agent() {
         "Mozilla/4.0 (compatible; Win32; WinHttp.WinHttpRequest.5)",
     ];
     for agent in scripts.map(|agent| ("user-agent", agent)) {
-        for path in ["/exit", "/config", "/config/reload"] {
+        for path in ["/exit", "/config", "/config/reload", "/plugin/update", "/plugin/reset"] {
             for method in ["GET", "POST"] {
                 for host in ["evil.example", "evil.example:1988"] {
                     let answer = server.ask_from("127.0.0.1", method, path, &[agent, ("host", host)]).await;
@@ -146,7 +146,7 @@ async fn under_a_strange_name_nobody_changes_the_agent() {
 #[tokio::test]
 async fn a_token_is_needed_here_too() {
     let server = server_with(|config| config.http.token = Secret::new("correct-horse-battery".to_owned())).await;
-    for path in ["/exit", "/config", "/config/reload"] {
+    for path in ["/exit", "/config", "/config/reload", "/plugins", "/plugin/update", "/plugin/reset"] {
         assert_eq!(server.ask_from("127.0.0.1", "GET", path, &[]).await.0, 401, "{path}");
     }
     let bearer = [("authorization", "Bearer correct-horse-battery")];

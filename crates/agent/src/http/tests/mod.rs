@@ -6,6 +6,7 @@ mod api;
 mod connections;
 mod openapi;
 mod paths;
+mod plugins;
 mod push;
 mod tls;
 
@@ -40,7 +41,7 @@ fn behind(config: &Arc<Config>, queue: Option<(Arc<Queue>, Arc<Stats>)>, host: H
     let (stats, identity) = (stats.unwrap_or_default(), Arc::new(Identity::new(config)));
     let hub = Arc::new(Hub::new(config.clone(), identity.clone(), stats.clone(), queue));
     let (transfers, facts, trusted) = (Arc::default(), Arc::new(Facts::new(host)), Arc::default());
-    Behind { hub, stats, identity, transfers, facts, trusted, commands }
+    Behind { hub, stats, identity, transfers, facts, trusted, plugins: None, commands }
 }
 
 async fn server_on(host: Host, change: impl FnOnce(&mut Config)) -> Server {

@@ -110,10 +110,10 @@ fn run(job: &Job<'_>, cwd: &Path, dir: &Path, args: &[String]) -> Result<(), Str
     let git = job.git.as_ref().ok_or(MISSING)?;
     if cwd == dir {
         let real = fs::canonicalize(dir).map_err(|error| format!("{} cannot be read: {error}", dir.display()))?;
-        place::check(&real, None)?;
+        place::check(dir, &real)?;
         for own in [".git/config", ".git/hooks"] {
             if real.join(own).exists() {
-                place::check(&real, Some(own))?;
+                place::check_below(&real, Path::new(own))?;
             }
         }
     }

@@ -77,6 +77,35 @@ fn what_does_not_run_is_told_with_the_reason() {
     assert!(why(&missing, "sys").contains("plugin.dir"), "{missing:?}");
 }
 
+/// A portal that bound `sys` for what lies in `sys/ntp` was told nothing.
+#[test]
+fn a_directory_of_directories_runs_nothing_and_says_so() {
+    let dir = tree(&["sys/ntp/60_ntp.py", "both/below/60_a", "both/60_b"]);
+    let found = look(&dir, &["sys", "both"]);
+    assert_eq!(keys(&found), ["both/60_b"]);
+    assert!(why(&found, "sys").contains("no file") && found.left.len() == 1, "{found:?}");
+}
+
+#[test]
+fn what_is_bound_twice_runs_once() {
+    let dir = tree(&["sys/60_a"]);
+    let found = look(&dir, &["sys", "/sys/", "sys//", "sys/60_a(x)", "./sys/60_a(x)"]);
+    assert_eq!((keys(&found), found.left.len()), (vec!["sys/60_a(x)"], 0));
+    // Its arguments are the same, however they are written.
+    let found = look(&dir, &["sys/60_a(x)", "sys/60_a( x )"]);
+    assert!(why(&found, "sys/60_a( x )").contains("sys/60_a(x)"));
+    assert_eq!(keys(&found), ["sys/60_a(x)"]);
+}
+
+/// For a moment, while a new tree takes the place of the old one: all that ran was ended.
+#[test]
+fn a_directory_that_is_away_is_not_an_empty_one() {
+    let dir = tree(&["60_a"]);
+    let found = scan(&dir.path().join("none"), &["60_a".to_owned()]);
+    assert!(found.away.as_deref().is_some_and(|why| why.contains("is not there")), "{found:?}");
+    assert_eq!(look(&dir, &["60_b"]).away, None);
+}
+
 #[test]
 fn nothing_bound_is_nothing() {
     assert_eq!(look(&tree(&["60_a"]), &[]), Scan::default());
@@ -102,7 +131,7 @@ fn a_host_has_so_many_plugins_and_the_rest_is_told() {
 #[test]
 fn one_file_is_found_for_who_runs_it_by_hand() {
     let dir = tree(&["sys/60_a.sh", "sys/lib"]);
-    let found = |spec: &str| find(dir.path(), &spec::parse(spec).unwrap());
+    let found = |spec: &str| find(dir.path(), &spec::parse(spec).unwrap().parts);
     assert!(found("sys/60_a.sh(x)").unwrap().ends_with("sys/60_a.sh"));
     assert!(found("sys/lib").is_ok());
     assert_eq!(found("sys").unwrap_err(), "is a directory");

@@ -141,7 +141,7 @@ fn an_archive_that_is_not_the_right_one_changes_nothing() {
     let wrong = "0".repeat(64);
     let web = web([(good, bytes), ("evil.zip", evil), ("cut.tar.gz", cut)].into());
     for (file, hash, why) in [
-        (good, &wrong, "sha256"),
+        (good, &wrong, "its SHA-256 is"),
         ("evil.zip", &of_evil, "../../evil"),
         ("cut.tar.gz", &right, "cut"),
         ("none.zip", &right, "404"),

@@ -16,7 +16,7 @@ async fn every_key_has_the_four_members_of_the_go_agent_and_why_it_runs_or_does_
     let rig = Rig::with(4, run);
     let left = Left { what: "b/0_z".to_owned(), why: "a cycle of 0 s is none".to_owned() };
     let plugins = vec![plugin("a/60_bad(x,y)", 60), plugin("a/60_ok", 60), plugin("a/90_new", 90)];
-    *lock(&rig.world.scan) = Scan { plugins, left: vec![left], unsafe_place: None };
+    *lock(&rig.world.scan) = Scan { plugins, left: vec![left], ..Scan::default() };
     rig.bind(&["a", "b/0_z", "a/60_bad(x,y)"]).await;
     rig.until(61).await;
     let shown = rig.json(true);

@@ -2,7 +2,7 @@
 
 use super::*;
 
-use super::super::swap::{Marker, place, swap, tidy};
+use super::super::swap::{Marker, swap, tidy};
 
 fn tree(dir: &Path, text: &str) {
     fs::create_dir_all(dir).unwrap();
@@ -96,7 +96,7 @@ fn what_a_link_leads_to_is_replaced_and_the_link_stays() {
         assert_eq!(host.files(), files(&[("60_a", text)]));
         assert!(fs::symlink_metadata(host.dir()).unwrap().is_symlink());
         assert_eq!(names(real.parent().unwrap()), ["plugin"]);
-        assert_eq!(place(&host.dir()).unwrap().file_name(), real.file_name());
+        assert_eq!(super::super::swap::place(&host.dir()).unwrap().file_name(), real.file_name());
     }
 }
 
