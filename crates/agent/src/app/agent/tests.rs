@@ -140,7 +140,7 @@ fn with_plugin(base: &std::path::Path) -> (Loaded, &'static str) {
         std::fs::copy("/bin/sh", &file).expect("a shell");
     }
     let text = if is_linux {
-        "#!/bin/sh\nsleep 600 & echo $! > child; sleep 600\n"
+        "#!/bin/sh\nsleep 600 & sleep 600\n"
     } else {
         "@echo off\r\n:again\r\ngoto again\r\n"
     };
