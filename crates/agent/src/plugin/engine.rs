@@ -405,7 +405,7 @@ impl Engine {
                 break;
             }
             if timeout_at(end, self.woken.notified()).await.is_err() {
-                tracing::warn!(code = "U021", "plugins: {runs} runs do not end; they are left");
+                tracing::warn!(code = "U021", "plugins: {runs} runs, or what is fetched, do not end; they are left");
                 break;
             }
         }
