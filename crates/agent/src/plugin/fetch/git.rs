@@ -9,12 +9,14 @@ use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
 use super::{Job, swap};
 use crate::config::without_credentials;
+use crate::isolate::Worker;
 use crate::plugin::place;
 
 /// Between two looks at whether it has ended, and at what it has fetched.
@@ -37,6 +39,15 @@ const ALWAYS: [&str; 8] = [
     "-c",
     "maintenance.autoDetach=false",
 ];
+const ASKS_NOBODY: [(&str, &str); 5] = [
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("GIT_ASKPASS", ""),
+    ("SSH_ASKPASS", ""),
+    ("GCM_INTERACTIVE", "never"),
+    ("GIT_MERGE_AUTOEDIT", "no"),
+];
+/// Of whoever started the agent, from within a clone.
+const OF_ANOTHER: [&str; 5] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"];
 const MISSING: &str = "no git is found in PATH: install it, or have plugins come as an archive (plugin.url)";
 
 /// The git of this host.
@@ -121,15 +132,12 @@ fn run(job: &Job<'_>, cwd: &Path, dir: &Path, args: &[String]) -> Result<(), Str
     let (heard, said) = io::pipe().map_err(told)?;
     let mut command = Command::new(git);
     command.args(ALWAYS).args(args).current_dir(cwd).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
-    command
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_ASKPASS", "")
-        .env("SSH_ASKPASS", "")
-        .env("GCM_INTERACTIVE", "never")
-        .env("GIT_MERGE_AUTOEDIT", "no")
-        .env("GIT_CEILING_DIRECTORIES", dir.parent().unwrap_or(dir));
-    for of_another in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"] {
-        command.env_remove(of_another);
+    for (name, value) in ASKS_NOBODY {
+        command.env(name, value);
+    }
+    command.env("GIT_CEILING_DIRECTORIES", dir.parent().unwrap_or(dir));
+    for name in OF_ANOTHER {
+        command.env_remove(name);
     }
     if ["GIT_SSH_COMMAND", "GIT_SSH"].iter().all(|name| std::env::var_os(name).is_none()) {
         command.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
@@ -137,36 +145,56 @@ fn run(job: &Job<'_>, cwd: &Path, dir: &Path, args: &[String]) -> Result<(), Str
     let mut bound = falcon_sys::spawn_bound(&mut command).map_err(told)?;
     // The end that it writes to is its own alone.
     drop(command);
-    let words = listen(heard).map_err(told)?;
+    let words = Words::listen(heard).map_err(told)?;
     let status = watch(job, &mut bound, dir);
     bound.end();
     let status = status?;
     if status.success() {
         return Ok(());
     }
-    let words = words.recv_timeout(LAST_WORDS).unwrap_or_default();
     let ended = status.code().map_or_else(|| status.to_string(), |code| format!("exit status {code}"));
-    match last_words(&String::from_utf8_lossy(&words)) {
+    match last_words(&words.last()) {
         Some(words) => Err(format!("{ended}: {}", hidden(&words, job.source.git.expose(), &job.source.git.shown()))),
         None => Err(ended),
     }
 }
 
-/// Hears all and keeps the end of it.
-fn listen(mut heard: io::PipeReader) -> io::Result<mpsc::Receiver<Vec<u8>>> {
-    let (tell, words) = mpsc::channel();
-    thread::Builder::new().name("git".to_owned()).spawn(move || {
-        let (mut kept, mut chunk) = (Vec::new(), [0; 4096]);
-        while let Ok(count @ 1..) = heard.read(&mut chunk) {
-            kept.extend_from_slice(chunk.get(..count).unwrap_or_default());
-            if kept.len() > 2 * MOST_SAID {
-                kept.drain(..kept.len() - MOST_SAID);
+/// What git said last.
+#[derive(Default)]
+struct Words {
+    kept: Mutex<Vec<u8>>,
+    is_over: AtomicBool,
+}
+
+impl Words {
+    /// Hears all and keeps the end of it.
+    fn listen(mut heard: io::PipeReader) -> io::Result<Arc<Words>> {
+        let words = Arc::<Words>::default();
+        let own = words.clone();
+        Worker::spawn("git")?.run(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(count @ 1..) = heard.read(&mut chunk) {
+                let mut kept = own.kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.extend_from_slice(chunk.get(..count).unwrap_or_default());
+                if kept.len() > 2 * MOST_SAID {
+                    let old = kept.len() - MOST_SAID;
+                    kept.drain(..old);
+                }
             }
+            own.is_over.store(true, Ordering::Release);
+        });
+        Ok(words)
+    }
+
+    /// All that there is, once nobody speaks any more or a while has passed.
+    fn last(&self) -> String {
+        let begun = Instant::now();
+        while !self.is_over.load(Ordering::Acquire) && begun.elapsed() < LAST_WORDS {
+            thread::sleep(LOOK / 10);
         }
-        // Nobody asks where git succeeded.
-        let _ = tell.send(kept);
-    })?;
-    Ok(words)
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&kept).into_owned()
+    }
 }
 
 fn watch(job: &Job<'_>, bound: &mut falcon_sys::Bound, dir: &Path) -> Result<ExitStatus, String> {

@@ -30,10 +30,10 @@ pub(super) struct Marker {
 
 impl Marker {
     pub fn read(dir: &Path) -> Option<Marker> {
-        let mut text = Vec::new();
+        let mut text = String::new();
         let file = File::open(dir.join(MARKER)).ok().filter(|file| file.metadata().is_ok_and(|meta| meta.is_file()))?;
-        file.take(MOST_MARKER).read_to_end(&mut text).ok()?;
-        let said: Value = serde_json::from_slice(&text).ok()?;
+        file.take(MOST_MARKER).read_to_string(&mut text).ok()?;
+        let said: Value = serde_json::from_str(&text).ok()?;
         let text = |key: &str| said.get(key).and_then(Value::as_str).map(str::to_owned);
         Some(Marker { url: text("url")?, sha256: text("sha256")? })
     }
