@@ -4,7 +4,7 @@
 //! the clone's configuration and hooks runs, as for anybody who calls git there: so the directory must be nobody else's, as for
 //! plugins to run ([`place`]). It ends with all that it started when it takes too long or fetches too much.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
@@ -14,6 +14,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::swap::Staging;
 use super::{Job, swap};
 use crate::config::without_credentials;
 use crate::isolate::Worker;
@@ -64,18 +65,15 @@ pub(super) fn installed(variable: impl Fn(&str) -> Option<OsString>) -> Option<P
 pub(super) fn update(job: &Job<'_>) -> Result<(), String> {
     let dir = swap::place(&job.dir).map_err(|why| failed("pull", &job.dir, &why))?;
     if fs::symlink_metadata(dir.join(".git")).is_ok() {
-        return run(job, &dir, &dir, &["pull".to_owned()]).map_err(|why| failed("pull", &job.dir, &why));
+        return run_there(job, &dir, &["pull"]).map_err(|why| failed("pull", &job.dir, &why));
     }
     let parent = job.dir.parent().unwrap_or(Path::new(""));
     clone(job, &dir).map_err(|why| failed("clone", parent, &why))
 }
 
 pub(super) fn reset(job: &Job<'_>) -> Result<(), String> {
-    let reset = || {
-        let dir = swap::place(&job.dir)?;
-        run(job, &dir, &dir, &["reset".to_owned(), "--hard".to_owned()])
-    };
-    reset().map_err(|why| failed("reset --hard", &job.dir, &why))
+    let done = swap::place(&job.dir).and_then(|dir| run_there(job, &dir, &["reset", "--hard"]));
+    done.map_err(|why| failed("reset --hard", &job.dir, &why))
 }
 
 /// In the Go agent's words.
@@ -102,12 +100,14 @@ fn clone(job: &Job<'_>, dir: &Path) -> Result<(), String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(format!("{} cannot be read: {error}", job.dir.display())),
     }
-    let (Some(parent), Some(name)) = (dir.parent(), dir.file_name().and_then(|name| name.to_str())) else {
-        return Err("plugin.dir has no name".to_owned());
-    };
-    fs::create_dir_all(parent).map_err(|error| format!("{} cannot be made: {error}", parent.display()))?;
-    // A name that begins with a dash is no option.
-    run(job, parent, dir, &["clone".to_owned(), "--".to_owned(), url.to_owned(), format!("./{name}")])
+    // A clone that was cut off would be one that cannot be pulled.
+    swap::tidy(dir);
+    let staging = Staging::beside(dir)?;
+    let tree = staging.tree();
+    // As for the Go agent, a path of this disk counts from there.
+    let parent = dir.parent().unwrap_or(dir);
+    run(job, parent, &tree, &["clone".as_ref(), "--".as_ref(), url.as_ref(), tree.as_os_str()])?;
+    swap::swap(job, &tree, dir)
 }
 
 /// Whether an address is for a program that git starts, as `ext::sh -c ...` is.
@@ -116,18 +116,22 @@ fn names_helper(url: &str) -> bool {
     url.split_once("::").is_some_and(|(name, _)| name.bytes().all(of_name))
 }
 
-/// Runs git in `cwd`; what it fetches goes to `dir`.
-fn run(job: &Job<'_>, cwd: &Path, dir: &Path, args: &[String]) -> Result<(), String> {
-    let git = job.git.as_ref().ok_or(MISSING)?;
-    if cwd == dir {
-        let real = fs::canonicalize(dir).map_err(|error| format!("{} cannot be read: {error}", dir.display()))?;
-        place::check(dir, &real)?;
-        for own in [".git/config", ".git/hooks"] {
-            if real.join(own).exists() {
-                place::check_below(&real, Path::new(own))?;
-            }
+/// Runs git in a clone that is nobody else's.
+fn run_there(job: &Job<'_>, dir: &Path, args: &[&str]) -> Result<(), String> {
+    let real = fs::canonicalize(dir).map_err(|error| format!("{} cannot be read: {error}", dir.display()))?;
+    place::check(dir, &real)?;
+    for own in [".git/config", ".git/hooks"] {
+        if real.join(own).exists() {
+            place::check_below(&real, Path::new(own))?;
         }
     }
+    let args: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
+    run(job, dir, dir, &args)
+}
+
+/// Runs git in `cwd`; what it fetches goes to `dir`.
+fn run(job: &Job<'_>, cwd: &Path, dir: &Path, args: &[&OsStr]) -> Result<(), String> {
+    let git = job.git.as_ref().ok_or(MISSING)?;
     let told = |error: io::Error| format!("{} cannot be started: {error}", git.display());
     let (heard, said) = io::pipe().map_err(told)?;
     let mut command = Command::new(git);

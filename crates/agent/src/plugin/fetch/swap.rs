@@ -1,8 +1,8 @@
 //! One tree of plugins in the place of another, in one step: the old one or the new one is there, whatever fails.
 //!
-//! Names beside `plugin.dir`: `DIR.new-N` is where an archive is unpacked, `DIR.old-N` what it replaces, N being the agent's
-//! process id. Either is taken for a leftover of an agent that was killed only if it looks as this file leaves it: an
-//! administrator's `plugin.old` is his.
+//! Names beside `plugin.dir`: `DIR.new-N` is where an archive is unpacked or a repository cloned, `DIR.old-N` what it replaces,
+//! N being the agent's process id. Either is taken for a leftover of an agent that was killed only if it looks as this file
+//! leaves it: an administrator's `plugin.old` is his.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -16,7 +16,7 @@ use super::Job;
 /// In every tree that came in an archive.
 pub(super) const MARKER: &str = ".falcon-plugin.json";
 const MOST_MARKER: u64 = 64 * 1024;
-/// In a directory where an archive is unpacked.
+/// In a directory where an archive is unpacked, or a repository cloned.
 const ARCHIVE: &str = "archive";
 const TREE: &str = "tree";
 
