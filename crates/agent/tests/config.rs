@@ -28,6 +28,7 @@ fn visible(mut config: Config) -> Config {
     config.dialect = Dialect::Falcon;
     config.http.token = Default::default();
     config.plugin.git = Default::default();
+    config.plugin.url = Default::default();
     config.mssql.username = Default::default();
     config.mssql.password = Default::default();
     config
@@ -63,7 +64,10 @@ fn any_file() -> impl Strategy<Value = serde_json::Value> {
         .prop_map(|((flag, text, list, ignore, tags, addrs), (wide, near, seconds, listen, extra, names))| {
             let mut file = serde_json::json!({
                 "debug": flag, "hostname": text, "ip": text,
-                "plugin": {"enabled": flag, "dir": text, "git": text, "logs": text},
+                "plugin": {
+                    "enabled": flag, "dir": text, "git": text, "url": listen, "sha256": text, "key": text, "logs": text,
+                    "at_once": near, "memory_mb": wide,
+                },
                 "heartbeat": {"enabled": flag, "addr": addrs, "interval": near, "timeout": wide},
                 "transfer": {"enabled": flag, "addrs": addrs, "interval": wide, "timeout": near},
                 "http": {

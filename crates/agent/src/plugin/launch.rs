@@ -17,6 +17,7 @@ use crate::model::Platform;
 
 /// What is read of a file for its first line: the kernel reads 256 bytes.
 const HEAD: u64 = 512;
+const ELF: &[u8] = b"\x7FELF";
 const UTF8_MARK: &[u8] = &[0xEF, 0xBB, 0xBF];
 
 /// How a file is run.
@@ -114,9 +115,11 @@ fn interpreter(head: &[u8], mode: u32, exists: &dyn Fn(&Path) -> bool) -> Result
                     .to_owned(),
             );
         }
-        // A shell would be tried by some, and its errors tell nothing.
-        if str::from_utf8(head).is_ok_and(|text| !text.contains('\0')) {
-            return Err("has no first line that names its interpreter: begin it with one such as #!/bin/sh".to_owned());
+        // What else the kernel refuses the C library would give to a shell, whose errors tell nothing.
+        if !head.starts_with(ELF) {
+            return Err("is no program of this host, nor has it a first line that names its interpreter: begin a script with one \
+                        such as #!/bin/sh"
+                .to_owned());
         }
         return Ok(None);
     };
@@ -177,7 +180,9 @@ mod tests {
         );
         assert!(why(b"#!/bin/sh\r\necho\r\n").contains(r"`/bin/sh\r`: convert it"));
         assert!(why(b"\xEF\xBB\xBF#!/bin/sh\n").contains("byte order mark"));
-        assert!(why(b"echo []\n").contains("begin it with one such as #!/bin/sh"));
+        for head in [b"echo []\n".as_slice(), b"MZ\x90\0", b"\xD6\xF7\n"] {
+            assert!(why(head).contains("begin a script with one such as #!/bin/sh"));
+        }
         assert!(why(b"#!\n").contains("names no interpreter"));
         assert_eq!(why(b""), "is empty");
     }

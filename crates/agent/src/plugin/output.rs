@@ -97,6 +97,7 @@ fn shown(text: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use proptest::prelude::*;
 
     const RULES: Rules = Rules { now: 1_795_363_835, items: 3, default_tags: 0 };
 
@@ -190,5 +191,15 @@ mod tests {
         assert_eq!(text(b"\xFF\xFEa\0", &none), "a");
         assert_eq!(text(b"\xD6\xF7", &gbk), "主");
         assert_eq!(text(b"\xD6", &none), "\u{FFFD}");
+    }
+
+    proptest! {
+        #[test]
+        fn nothing_that_is_printed_is_a_reason_to_fall(printed in prop::collection::vec(any::<u8>(), 0..64), mark in 0_usize..4) {
+            let marks: [&[u8]; 4] = [b"", UTF8_MARK, &[0xFF, 0xFE], b"[{\"endpoint\":\""];
+            let printed = [marks[mark], &printed].concat();
+            let _ = points(&printed, &gbk, &RULES);
+            let _ = text(&printed, &none);
+        }
     }
 }

@@ -55,8 +55,8 @@ fn it_measures_at_once_shows_every_series_and_then_keeps_silent() {
 
 #[test]
 fn warnings_about_the_file_are_told_once_at_the_start() {
-    let agent = Agent::start(&json!({ "hostnme": "h", "plugin": { "enabled": true } }));
-    agent.wait_for_lines("this version does not run plugins", 1);
+    let agent = Agent::start(&json!({ "hostnme": "h", "http": { "backdoor": true } }));
+    agent.wait_for_lines("http.backdoor: never supported", 1);
     assert_eq!(agent.lines("hostnme").len(), 1, "{}", agent.state());
     assert_eq!(agent.end_with(Signal::INT).code, Some(0));
 }
@@ -144,7 +144,7 @@ fn debug_and_the_level_of_the_log_say_how_much() {
     };
     let debug = most(&json!({ "debug": true }));
     assert!(debug.contains(" DEBUG H003 push: refused: "), "{debug}");
-    let warnings = most(&json!({ "log": { "level": "warn" }, "plugin": { "enabled": true } }));
+    let warnings = most(&json!({ "log": { "level": "warn" }, "http": { "backdoor": true } }));
     assert!(warnings.lines().count() == 1 && warnings.contains(" WARN F002 "), "{warnings}");
 }
 
@@ -160,13 +160,13 @@ fn counters_that_are_configured_cost_a_line_on_linux() {
 /// systemd tells by a variable which file the journal reads, for children inherit it.
 #[test]
 fn the_journal_is_told_priorities_and_no_time() {
-    let dir = with_config(r#"{"http": {"enabled": false}, "plugin": {"enabled": true}}"#);
+    let dir = with_config(r#"{"http": {"enabled": false, "backdoor": true}}"#);
     for (stream, journal) in [("$(stat -L -c %d:%i /proc/self/fd/2)", true), ("1:1", false)] {
         let mut command = Command::new("sh");
         let script = format!("JOURNAL_STREAM={stream}; export JOURNAL_STREAM; exec \"$0\" run");
         command.args(["-c", &script]).arg(exe()).current_dir(dir.path());
         let process = Process::start(command);
-        until("a warning", || process.err(), || process.err().contains("plugins").then_some(()));
+        until("a warning", || process.err(), || process.err().contains("http.backdoor").then_some(()));
         process.signal(Signal::TERM);
         let err = process.wait().err;
         assert_eq!(err.starts_with("<6>INFO A001 falcon-agent "), journal, "{err}");

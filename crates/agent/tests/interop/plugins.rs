@@ -8,10 +8,14 @@ mod update;
 
 use std::fs;
 
+use rustix::process::Signal;
 use serde_json::json;
 
 use crate::harness::agent::Agent;
+use crate::harness::items::Item;
 use crate::harness::peer::Peer;
+use crate::harness::process::{Process, program, run};
+use crate::harness::until;
 use bed::{Bed, has_run, shown, wait_until};
 
 /// With Go's own `net/rpc` on both sides.
@@ -96,7 +100,7 @@ fn what_is_no_longer_bound_is_ended() {
     for key in [&tree, &short] {
         wait_until(&agent, key, |shown| shown["state"] == "running");
     }
-    assert!(!bed.processes().is_empty());
+    agent.wait("their processes", || (!bed.processes().is_empty()).then_some(()));
     bed.hbs.runs(&[&file]);
     bed.wait_for_no_process();
     wait_until(&agent, &format!("{file}()"), |shown| shown["state"] == "waiting");
@@ -166,6 +170,28 @@ fn nothing_runs_from_a_directory_that_others_may_write_to() {
     open(0o755);
     has_run(&agent, &file);
     assert_eq!(agent.terminate().code, Some(0));
+}
+
+/// `falcon-agent plugin run`, before anything is bound or switched on.
+#[test]
+fn one_is_tried_in_the_foreground_and_a_signal_ends_all_of_it() {
+    let bed = Bed::new("tried");
+    fs::write(bed.home.path().join("cfg.json"), r#"{"hostname":"tried"}"#).unwrap();
+    let (args, hang) = (bed.put("x/60_args"), bed.hangs("x/60_job"));
+    let ended = run(program(bed.home.path(), &["plugin", "run", "--format", "json", &args, "-v", "a \"b\""]));
+    assert!(ended.err.contains("exit code 0 after"), "{}", ended.err);
+    let items = Item::parse_all(&serde_json::from_str(&ended.success()).unwrap());
+    let tags: Vec<&str> = items.iter().map(|item| item.tags.as_str()).collect();
+    assert_eq!(tags, ["by=args", "by=args,text=2d76", "by=args,text=6120226222"]);
+    assert!(items.iter().all(|item| item.endpoint == "tried" && item.step == 60), "{items:?}");
+
+    let process = Process::start(program(bed.home.path(), &["plugin", "run", &hang]));
+    until("its processes", || process.err(), || (!bed.processes().is_empty()).then_some(()));
+    process.signal(Signal::INT);
+    let ended = process.wait();
+    assert_eq!(ended.code, Some(1), "{}", ended.err);
+    assert!(ended.err.contains(": it is ended"), "{}", ended.err);
+    bed.wait_for_no_process();
 }
 
 /// With plugins off hbs is not asked, and the routes say so.

@@ -142,6 +142,9 @@ fn every_route_answers_as_it_did() {
     for path in ["/", "/index.html", "/health", "/version", "/workdir", "/ips", "/run", "/config", "/config/reload"] {
         asked.get(path, &[]);
     }
+    for path in ["/plugins", "/plugin/update", "/plugin/reset"] {
+        asked.get(path, &[]);
+    }
     asked.get("/health", &[AS_JSON]);
     let facts: Vec<String> = asked.description.paths().filter(|path| is_fact(path)).cloned().collect();
     let usage = |path: &String| path.ends_with("/cpu/usage");
@@ -188,7 +191,7 @@ fn purge(asked: &mut Asked<'_>) {
 
 /// What a proxy or a page of another site asks for.
 fn refusals(asked: &mut Asked<'_>) {
-    for path in ["/exit", "/config", "/config/reload"] {
+    for path in ["/exit", "/config", "/config/reload", "/plugin/update", "/plugin/reset"] {
         for line in ["Forwarded: for=127.0.0.1", "X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1", "Via: 1.1 x"] {
             asked.get(path, &[line]);
         }

@@ -14,6 +14,7 @@ pub(super) struct Told {
     /// What does not run, with why.
     left: BTreeSet<(String, String)>,
     unsafe_place: Option<String>,
+    away: bool,
     hangs: bool,
 }
 
@@ -42,6 +43,15 @@ impl Told {
             }
         }
         self.unsafe_place = unsafe_place.map(str::to_owned);
+    }
+
+    pub fn away(&mut self, away: Option<&str>, dir: &Path) {
+        let before = std::mem::replace(&mut self.away, away.is_some());
+        match away {
+            Some(why) if !before => tracing::warn!(code = "U024", "plugins: {why}; none can run until it is there"),
+            None if before => tracing::info!(code = "U025", "plugins: {} is there", dir.display()),
+            _ => {}
+        }
     }
 
     pub fn hangs(&mut self, dir: &Path) {

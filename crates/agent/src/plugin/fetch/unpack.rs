@@ -11,7 +11,7 @@ use std::path::{Path, PathBuf};
 use super::inflate::Gzip;
 use super::swap::MARKER;
 use super::{Job, tar, zip};
-use crate::plugin::spec;
+use crate::plugin::spec::{self, Cycle};
 
 /// Of directories within each other.
 const MOST_DEPTH: usize = 16;
@@ -22,7 +22,7 @@ const CHUNK: usize = 64 * 1024;
 const RUNS: u32 = 0o111;
 
 /// Unpacks an archive, whose kind its first bytes tell, and gives the directory with all of it: where all is below a single
-/// directory, as in what GitHub makes of a repository, that one.
+/// directory, as in what GitHub makes of a repository, that one, unless plugins lie directly in it.
 ///
 /// # Errors
 /// Why it is not unpacked; half of it may be.
@@ -149,12 +149,20 @@ impl Tree<'_> {
         Ok((!parts.is_empty()).then_some(path))
     }
 
+    /// Whether plugins lie directly in a directory, whose path ends in `/`: then hbs binds it under its name.
+    fn has_plugins(&self, dir: &str) -> bool {
+        let mut names = self.names.values().filter_map(|name| name.strip_prefix(dir));
+        names.any(|name| !name.contains('/') && Cycle::of_listed(name) != Cycle::No)
+    }
+
     /// The directory with all of it.
     fn whole(self) -> Result<PathBuf, String> {
         let mut tops = self.names.values().filter(|name| !name.trim_end_matches('/').contains('/'));
         let root = match (tops.next(), tops.next()) {
             (None, _) => return Err("it is empty".to_owned()),
-            (Some(only), None) if only.ends_with('/') => self.root.join(only.trim_end_matches('/')),
+            (Some(only), None) if only.ends_with('/') && !self.has_plugins(only) => {
+                self.root.join(only.trim_end_matches('/'))
+            }
             _ => self.root.to_owned(),
         };
         for own in [".git", MARKER] {

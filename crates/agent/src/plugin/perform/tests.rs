@@ -239,6 +239,20 @@ fn the_code_page_of_windows_is_read() {
     assert_eq!(endpoint.ends_with('\u{FFFD}'), falcon_sys::oem_text(&[0x82]).is_none(), "{endpoint}");
 }
 
+#[test]
+fn a_damaged_program_says_so() {
+    let mut bed = Bed::new("", "");
+    let damaged = "sys/60_y.exe";
+    let file = bed.settings.dir.join(damaged);
+    fs::copy(bed.file(), &file).unwrap();
+    fs::write(&file, "MZ and no more").unwrap();
+    bed.plugin.path = damaged.to_owned();
+    let performed = bed.run();
+    assert!(matches!(performed.end, End::NotStarted(_)));
+    let why = why(performed);
+    assert!(why.starts_with("is no program of this "), "{why}");
+}
+
 /// A file without the right to be executed ended the Go agent.
 #[test]
 fn what_cannot_be_started_says_why() {

@@ -44,4 +44,7 @@ async fn a_stop_waits_for_what_is_fetched() {
     assert!(!ended.is_finished() && rig.engine.ending.load(SeqCst));
     rig.release().await;
     assert!(ended.is_finished());
+    // Who asks by an old server.
+    assert!(rig.engine.clone().fetch(Fetch::Update).await.is_err());
+    assert_eq!(*lock(&rig.world.fetches), [Fetch::Update]);
 }

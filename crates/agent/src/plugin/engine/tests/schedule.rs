@@ -197,6 +197,25 @@ async fn in_a_place_that_others_can_change_nothing_runs_and_why_is_shown() {
     assert_eq!(rig.held(), 0);
 }
 
+/// While an archive was unpacked in its place every period began anew.
+#[tokio::test(start_paused = true)]
+async fn what_is_in_a_directory_that_is_away_keeps_its_period() {
+    let rig = Rig::new(1);
+    rig.files(&[plugin("a/60_x", 60)]);
+    rig.bind(&["a"]).await;
+    rig.until(31).await;
+    let why = "plugin.dir: /p: is not there".to_owned();
+    let left = vec![Left { what: "a".to_owned(), why: why.clone() }];
+    *lock(&rig.world.scan) = Scan { left, away: Some(why.clone()), ..Scan::default() };
+    rig.until(41).await;
+    let shown = rig.json(true);
+    assert_eq!((&shown["a"]["reason"], &shown["a/60_x"]["state"]), (&why.into(), &"waiting".into()));
+    rig.files(&[plugin("a/60_x", 60)]);
+    rig.until(61).await;
+    assert_eq!(rig.times("a/60_x"), [60]);
+    assert_eq!(rig.json(true).as_object().unwrap().len(), 1);
+}
+
 #[tokio::test(start_paused = true)]
 async fn a_run_that_fails_by_a_defect_costs_itself() {
     let rig =

@@ -102,9 +102,12 @@ fn a_single_directory_on_top_is_no_part_of_the_paths() {
         host.update().unwrap();
         assert_eq!(host.files(), files(&[("b", "b"), ("sys/60_a.sh", "a")]));
     }
-    let host = Host::having(&zip(&[Entry::file("60_a.sh", "a")]));
-    host.update().unwrap();
-    assert_eq!(host.files(), files(&[("60_a.sh", "a")]));
+    // What hbs binds as `os` was found nowhere.
+    for name in ["60_a.sh", "os/60_a.sh"] {
+        let host = Host::having(&zip(&[Entry::file(name, "a")]));
+        host.update().unwrap();
+        assert_eq!(host.files(), files(&[(name, "a")]));
+    }
 }
 
 #[test]

@@ -1,5 +1,6 @@
 use super::*;
 use falcon_sys::types::RegistryValue;
+use proptest::prelude::*;
 
 /// A Windows that is made up.
 #[derive(Default)]
@@ -175,4 +176,38 @@ fn a_path_is_written_as_every_program_takes_it() {
     assert_eq!(plain(r"\\?\C:\a/b"), r"C:\a\b");
     assert_eq!(plain(r"\\?\UNC\server\share\a"), r"\\server\share\a");
     assert_eq!(plain(r"C:\a"), r"C:\a");
+}
+
+/// All that is asked for is there.
+struct Full;
+
+impl System for Full {
+    fn root(&self) -> String {
+        r"C:\Windows".to_owned()
+    }
+
+    fn path(&self) -> String {
+        r".;\;x;C:\bin".to_owned()
+    }
+
+    fn is_program(&self, _path: &str) -> bool {
+        true
+    }
+
+    fn registry(&self, _key: &str) -> Option<RegistryKey> {
+        None
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_interpreter_is_looked_for_where_the_agent_happens_to_be(
+        head in "(#!)?[ \t\"/\\\\:.a-cA-C=-]{0,12}(python|env )?[ /\\\\a-c.]{0,6}\n?",
+        end in prop::sample::select(vec!["", ".py", ".ps1", ".vbs", ".sh"]),
+    ) {
+        if let Ok(launch) = launch(&format!(r"C:\plugin\60_x{end}"), head.as_bytes(), &[], &Full) {
+            let program = launch.interpreter.unwrap();
+            prop_assert!(is_absolute(program.to_str().unwrap()), "{}", program.display());
+        }
+    }
 }
