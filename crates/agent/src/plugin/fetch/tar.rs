@@ -37,6 +37,7 @@ pub(super) fn read(from: &mut dyn Read, tree: &mut Tree<'_>) -> Result<(), Strin
             b'5' | b'0' | b'\0' | b'7' if head.size == 0 => tree.dir(&name).map_err(of_entry)?,
             // What a pax record of all entries says is a comment, or a time that does not count here.
             kind @ (b'x' | b'g' | b'L' | b'K') => {
+                tree.count().map_err(of_entry)?;
                 let record = record(from, head.size).map_err(of_entry)?;
                 match kind {
                     b'x' => long_name = pax_name(&record)?.or(long_name),

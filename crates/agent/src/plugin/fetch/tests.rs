@@ -23,6 +23,7 @@ use ring::digest::{SHA256, digest};
 use tempfile::TempDir;
 
 const ARCHIVE: &str = "/files/plugins.tar.gz";
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn sha256(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -100,10 +101,20 @@ impl Host {
         why.strip_prefix(&begin).unwrap_or_else(|| panic!("{why}")).to_owned()
     }
 
+    /// Waits for what another thread or process does.
+    fn until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < PATIENCE, "{what}, in {}", self.place.path().display());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     fn files(&self) -> BTreeMap<String, String> {
         let mut files = BTreeMap::new();
         walk(&self.dir(), "", &mut files);
-        files.remove(swap::MARKER);
+        files.remove(marker::MARKER);
+        files.remove(marker::LIST);
         files
     }
 }

@@ -4,9 +4,9 @@ use super::*;
 
 use base64::Engine as _;
 use base64::engine::general_purpose::STANDARD;
+use blake2::{Blake2b512, Digest as _};
 use ring::signature::{Ed25519KeyPair, KeyPair as _};
 
-use super::super::blake2b::blake2b;
 use super::super::checksum::{of_name, verify};
 
 const SUMS: &str = "/files/plugins.tar.gz.sha256";
@@ -126,6 +126,22 @@ fn a_program_of_an_archive_that_knows_no_modes_is_told_by_how_it_begins() {
     }
 }
 
+/// Windows PowerShell 5.1's Compress-Archive writes `\` between directories, and what it made was refused.
+#[test]
+fn a_zip_of_windows_powershell_is_read() {
+    let windows = |name, text| Entry { made_by: 0, ..Entry::file(name, text) };
+    let host =
+        Host::having(&zip(&[windows("sys\\60_a.ps1", "a"), windows("sys\\lib\\b", "b"), windows("empty\\", "")]));
+    host.update().unwrap();
+    assert_eq!(host.files(), files(&[("sys/60_a.ps1", "a"), ("sys/lib/b", "b")]));
+    assert!(host.dir().join("empty").is_dir());
+    for name in ["..\\x", "\\x", "a\\..\\..\\x", "C:\\x"] {
+        let before = names(host.place.path());
+        assert!(Host::having(&zip(&[windows(name, "x")])).refused().starts_with("the entry "), "{name}");
+        assert_eq!(names(host.place.path()), before);
+    }
+}
+
 #[test]
 fn what_is_there_already_is_not_fetched_again_but_by_a_reset() {
     let mut host = Host::having(&zip(&plugins("a")));
@@ -198,9 +214,7 @@ fn a_server_that_hangs_and_an_agent_that_stops_end_it() {
     host.limits.time = LIMITS.time;
     std::thread::scope(|scope| {
         let fetch = scope.spawn(|| host.refused());
-        while host.server.asked().len() < 2 {
-            std::thread::yield_now();
-        }
+        host.until("it is asked", || host.server.asked().len() == 2);
         host.stop.store(true, Ordering::Relaxed);
         assert_eq!(fetch.join().unwrap(), "stopped, for the agent stops");
     });
@@ -239,7 +253,7 @@ impl Signer {
     }
 
     fn sign(&self, kind: &str, file: &[u8], comment: &str) -> String {
-        let signed = if kind == "ED" { self.0.sign(&blake2b(file)) } else { self.0.sign(file) };
+        let signed = if kind == "ED" { self.0.sign(&Blake2b512::digest(file)) } else { self.0.sign(file) };
         let over_all = self.0.sign(&[signed.as_ref(), comment.as_bytes()].concat());
         let line = STANDARD.encode([kind.as_bytes(), b"01234567", signed.as_ref()].concat());
         let over_all = STANDARD.encode(over_all.as_ref());
