@@ -2,7 +2,7 @@
 //! settings, and ended with everything that it runs.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -39,8 +39,12 @@ impl Plugins {
         }
         let settings = Settings::of(loaded);
         let (dir, at_once) = (settings.dir.clone(), settings.at_once);
-        let scanned = dir.clone();
-        let scan: Scanner = Box::new(move |bindings| files::scan(&scanned, bindings));
+        let (scanned, begun) = (dir.clone(), Once::new());
+        let scan: Scanner = Box::new(move |bindings| {
+            // On the thread that looks, for it may take a moment.
+            begun.call_once(|| fetch::recover(&scanned));
+            files::scan(&scanned, bindings)
+        });
         let source = Source::of(&loaded.config);
         let fetch: Fetcher = Box::new(move |what, stop| match what {
             Fetch::Update => fetch::update(&source, &settings, stop),

@@ -83,3 +83,15 @@ fn patiently(job: &Job<'_>, act: impl Fn() -> io::Result<()>) -> io::Result<()> 
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_can_be_done_about_it_is_told() {
+        assert!(told(&io::ErrorKind::CrossesDevices.into()).contains("have plugin.dir be a directory below it"));
+        assert!(told(&io::ErrorKind::ResourceBusy.into()).contains("it is a mount point"));
+        assert!(!told(&io::ErrorKind::NotFound.into()).contains(';'));
+    }
+}

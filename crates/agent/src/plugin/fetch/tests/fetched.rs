@@ -299,6 +299,16 @@ fn a_hash_counts_that_is_signed_and_of_this_name() {
     assert_eq!(host.server.asked().iter().filter(|path| *path == ARCHIVE).count(), 1, "the hash told that it is there");
 }
 
+/// A misspelt `plugin.url` had the plugins come from `plugin.git`, which nothing verifies.
+#[test]
+fn an_address_that_is_none_has_nothing_fetched() {
+    let mut host = Host::having(&zip(&plugins("a")));
+    host.source.git = RepoUrl::new(format!("http://{}/p.git", host.server.address));
+    host.source.url = PageUrl::new("ftp://h/p.zip".to_owned());
+    assert!(host.update().unwrap_err().ends_with("fail. error: only http and https are known"));
+    assert!(host.server.asked().is_empty() && !host.dir().exists());
+}
+
 #[test]
 fn without_a_hash_and_a_key_nothing_is_fetched() {
     let mut host = Host::having(&zip(&plugins("a")));
