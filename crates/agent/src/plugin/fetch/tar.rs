@@ -1,5 +1,9 @@
 //! Reading a tar archive (POSIX.1-2017, pax; GNU tar's long names): plain files and directories, one after the other. Everything
 //! else in it is refused: links and devices have no place among plugins, and could lead elsewhere.
+//!
+//! The crate `tar` takes a record with the next entry's name into memory whole before anybody can count it, so that a few
+//! kilobytes of gzip fill the memory; without those records it would do half of this for 23 KB of the executable. Tests hold the two
+//! against each other.
 
 use std::io::{self, Read};
 

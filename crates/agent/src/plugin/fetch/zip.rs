@@ -1,5 +1,8 @@
 //! Reading a zip archive (PKWARE's APPNOTE.TXT 6.3.10) by its central directory, with what a local header says held against it:
 //! programs that go by the one and by the other would see two archives. Stored and deflated entries, none of 4 GB, none encrypted.
+//!
+//! The crate `zip` would be 99 KB of the executable, a fiftieth of all that it may have, and does not hold the two headers
+//! against each other. It makes archives for the tests.
 
 use std::fs::File;
 use std::io::{self, Read, Seek, SeekFrom};
