@@ -11,6 +11,7 @@ mod git;
 mod inflate;
 mod keep;
 mod marker;
+mod reason;
 mod staging;
 mod swap;
 mod tar;
@@ -18,6 +19,7 @@ mod tar;
 mod tests;
 mod unpack;
 mod version;
+mod watch;
 mod zip;
 
 use std::path::{Path, PathBuf, absolute};

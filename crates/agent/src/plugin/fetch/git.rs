@@ -7,31 +7,19 @@
 
 use std::ffi::{OsStr, OsString};
 use std::fs;
-use std::io::{self, Read};
+use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, Mutex, PoisonError};
-use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
+use super::reason::{hidden, last_words};
 use super::staging::{Staging, tidy};
+use super::watch::{Words, watch};
 use super::{Job, swap};
-use crate::config::without_credentials;
-use crate::isolate::Worker;
 use crate::plugin::place;
 
-/// Between two looks at whether it has ended, and at what it has fetched.
-const LOOK: Duration = Duration::from_millis(50);
-const MEASURE: Duration = Duration::from_secs(1);
-/// How long what it said is waited for once it has ended: it may have left a process behind.
-const LAST_WORDS: Duration = Duration::from_secs(2);
 /// For it to remove its locks and ends of files when it is to end.
 const GRACE: Duration = Duration::from_secs(1);
-/// Bytes of what it said last.
-const MOST_SAID: usize = 16 * 1024;
-/// Of directories within each other.
-const MOST_DEPTH: usize = 64;
 /// Whatever the system's configuration says: no other repository, nothing that outlives it.
 const ALWAYS: [&str; 6] =
     ["-c", "submodule.recurse=false", "-c", "gc.autoDetach=false", "-c", "maintenance.autoDetach=false"];
@@ -215,164 +203,9 @@ impl Git<'_> {
     }
 }
 
-/// What git said last.
-#[derive(Default)]
-struct Words {
-    kept: Mutex<Vec<u8>>,
-    is_over: AtomicBool,
-}
-
-impl Words {
-    /// Hears all and keeps the end of it.
-    fn listen(mut heard: io::PipeReader) -> io::Result<Arc<Words>> {
-        let words = Arc::<Words>::default();
-        let own = words.clone();
-        Worker::spawn("git")?.run(move || {
-            let mut chunk = [0; 4096];
-            while let Ok(count @ 1..) = heard.read(&mut chunk) {
-                let mut kept = own.kept.lock().unwrap_or_else(PoisonError::into_inner);
-                kept.extend_from_slice(chunk.get(..count).unwrap_or_default());
-                if kept.len() > 2 * MOST_SAID {
-                    let old = kept.len() - MOST_SAID;
-                    kept.drain(..old);
-                }
-            }
-            own.is_over.store(true, Ordering::Release);
-        });
-        Ok(words)
-    }
-
-    /// All that there is, once nobody speaks any more or a while has passed.
-    fn last(&self) -> String {
-        let begun = Instant::now();
-        while !self.is_over.load(Ordering::Acquire) && begun.elapsed() < LAST_WORDS {
-            thread::sleep(LOOK / 10);
-        }
-        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
-        String::from_utf8_lossy(&kept).into_owned()
-    }
-}
-
-fn watch(job: &Job<'_>, bound: &mut falcon_sys::Bound, dir: &Path) -> Result<ExitStatus, String> {
-    let mut measured = Instant::now();
-    loop {
-        if let Some(status) = bound.try_wait().map_err(|error| format!("its end is not known: {error}"))? {
-            return Ok(status);
-        }
-        job.goes_on()?;
-        if measured.elapsed() >= MEASURE {
-            let (mut bytes, mut files) = (job.limits.clone, job.limits.files);
-            if !fits(dir, &mut bytes, &mut files, 0) {
-                return Err(format!(
-                    "ended, for {} has more than {} bytes or {} files with its history",
-                    job.dir.display(),
-                    job.limits.clone,
-                    job.limits.files
-                ));
-            }
-            measured = Instant::now();
-        }
-        thread::sleep(LOOK);
-    }
-}
-
-/// Whether what is in a directory is within what is left. Files come and go meanwhile.
-fn fits(dir: &Path, bytes: &mut u64, files: &mut usize, depth: usize) -> bool {
-    let Ok(entries) = fs::read_dir(dir) else { return true };
-    for entry in entries.flatten() {
-        let Ok(meta) = entry.metadata() else { continue };
-        let (Some(left), Some(fewer)) = (bytes.checked_sub(meta.len()), files.checked_sub(1)) else { return false };
-        (*bytes, *files) = (left, fewer);
-        if meta.is_dir() && (depth == MOST_DEPTH || !fits(&entry.path(), bytes, files, depth + 1)) {
-            return false;
-        }
-    }
-    true
-}
-
-/// The reason among what git said: its last error, with the line before it, which is that of ssh where there is one; else
-/// simply what came last.
-fn last_words(said: &str) -> Option<String> {
-    let lines: Vec<&str> = said.split(['\n', '\r']).map(str::trim_end).filter(|line| !line.trim().is_empty()).collect();
-    // What git says to do then is more than its last error.
-    let dubious = lines.iter().find(|line| line.contains("detected dubious ownership"));
-    let way_out = lines.iter().find(|line| line.contains("--add safe.directory"));
-    if let Some((line, way_out)) = dubious.zip(way_out) {
-        return Some(format!("{line} ({})", way_out.trim()));
-    }
-    let is_error = |line: &&str| line.starts_with("fatal: ") || line.starts_with("error: ");
-    let Some(at) = lines.iter().rposition(is_error) else { return lines.last().map(|line| (*line).to_owned()) };
-    let error = lines.get(at)?;
-    let before = at.checked_sub(1).and_then(|before| lines.get(before));
-    match before {
-        Some(before) if error.starts_with("fatal: Could not read from remote") => Some(format!("{before} ({error})")),
-        _ => Some((*error).to_owned()),
-    }
-}
-
-/// Without the login of the address, and of any other.
-fn hidden(words: &str, url: &str, shown: &str) -> String {
-    let words = if url.is_empty() { words.to_owned() } else { words.replace(url, shown) };
-    let word = |word: &str| match word.find("://") {
-        Some(_) if word.contains('@') => {
-            let start = word.find(|c: char| c.is_ascii_alphanumeric()).unwrap_or(0);
-            let (before, address) = word.split_at_checked(start).unwrap_or(("", word));
-            format!("{before}{}", without_credentials(address))
-        }
-        _ => word.to_owned(),
-    };
-    words.split(' ').map(word).collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn the_reason_is_found_among_what_git_said() {
-        for (said, reason) in [
-            ("", None),
-            (
-                "Cloning into 'p'...\nfatal: repository '/x' does not exist\n",
-                Some("fatal: repository '/x' does not exist"),
-            ),
-            (
-                "fatal: detected dubious ownership in repository at '/p'\nTo add an exception, call:\n\n\tgit config\n",
-                Some("fatal: detected dubious ownership in repository at '/p'"),
-            ),
-            (
-                "Host key verification failed.\r\nfatal: Could not read from remote repository.\n\nPlease make sure\n",
-                Some("Host key verification failed. (fatal: Could not read from remote repository.)"),
-            ),
-            (
-                "error: Your local changes would be overwritten by merge:\n\ta\nPlease commit\nAborting\n",
-                Some("error: Your local changes would be overwritten by merge:"),
-            ),
-            ("sh: ssh: not found\n", Some("sh: ssh: not found")),
-            (
-                "fatal: detected dubious ownership in repository at '/p/.git'\nTo add an exception, call:\n\n\tgit config \
-                 --global --add safe.directory /p/.git\nfatal: Could not read from remote repository.\n\nPlease\n",
-                Some(
-                    "fatal: detected dubious ownership in repository at '/p/.git' (git config --global --add \
-                     safe.directory /p/.git)",
-                ),
-            ),
-        ] {
-            assert_eq!(last_words(said).as_deref(), reason, "{said}");
-        }
-    }
-
-    #[test]
-    fn no_login_is_told() {
-        let url = "https://me:hunter2@h/p.git";
-        for (words, told) in [
-            ("unable to access 'https://me:hunter2@h/p.git/': x", "unable to access 'https://******@h/p.git/': x"),
-            ("unable to access 'https://it:hunter2@i/q/': x", "unable to access 'https://******@i/q/': x"),
-            ("git@h: Permission denied", "git@h: Permission denied"),
-        ] {
-            assert_eq!(hidden(words, url, "https://******@h/p.git"), told);
-        }
-    }
 
     #[test]
     fn git_is_looked_for_where_nobody_else_decides() {

@@ -7,6 +7,7 @@ mod fetched;
 mod git;
 mod hostile;
 mod server;
+mod signed;
 mod swapped;
 
 use super::*;
@@ -139,4 +140,18 @@ fn walk(dir: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
 
 fn files(files: &[(&str, &str)]) -> BTreeMap<String, String> {
     files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+fn plugins(text: &str) -> Vec<Entry> {
+    vec![
+        Entry::dir("./"),
+        Entry::dir("./sys/"),
+        Entry::program("./sys/60_a.sh", text),
+        Entry::file("./conf/a", "1"),
+        Entry::file("README", ""),
+    ]
+}
+
+fn unpacked(text: &str) -> BTreeMap<String, String> {
+    files(&[("README", ""), ("conf/a", "1"), ("sys/60_a.sh", text)])
 }
