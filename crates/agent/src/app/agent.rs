@@ -3,7 +3,6 @@
 //! port) is handed from one to the next.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,8 +11,9 @@ use tokio::task::JoinHandle;
 
 use super::named::Named;
 use super::plugins::{self, Plugins};
+use super::store::Store;
 use super::task::{self, Task};
-use super::{Collecting, Identity, announce, queue};
+use super::{Collecting, Identity, announce};
 use crate::assigned::Assigned;
 use crate::clock;
 use crate::collect;
@@ -25,14 +25,12 @@ use crate::hub::Hub;
 use crate::perf::client::Perf;
 use crate::perf::link;
 use crate::plugin::fetch;
-use crate::queue::Queue;
 use crate::schedule::{self, LaneTask, Mark, Places};
 use crate::stats::Stats;
 use crate::trusted::Trusted;
 
-/// For sending what is left when the agent stops, and for putting on disk what could not be sent.
+/// For sending what is left when the agent stops.
 const FLUSH: Duration = Duration::from_secs(2);
-const STORE: Duration = Duration::from_millis(900);
 /// For the call that is on its way when the agent gets another configuration: cut short it would be made again. Collecting,
 /// the server and pushes go on meanwhile.
 const LAST_CALL: Duration = Duration::from_secs(2);
@@ -71,8 +69,8 @@ struct Lasting {
     commands: Commands,
     assigned: Arc<Assigned>,
     named: Arc<Named>,
-    /// `None`: they are off.
-    plugins: Option<Plugins>,
+    plugins: Plugins,
+    versions: hbs::Versions,
     /// `None`: no transfer is configured.
     store: Option<Store>,
 }
@@ -101,75 +99,18 @@ impl Server {
     }
 }
 
-/// Points that wait, and the task that puts them on disk.
-struct Store {
-    queue: Arc<Queue>,
-    dir: Option<PathBuf>,
-    keeper: JoinHandle<()>,
-}
-
-impl Store {
-    fn open(loaded: &Loaded, stats: &Arc<Stats>) -> Option<Store> {
-        let config = &loaded.config;
-        if config.transfer.addrs.is_empty() {
-            return None;
-        }
-        let dir = loaded.state_dir();
-        let queue = Arc::new(queue(&config.queue, dir.clone(), stats));
-        let kept = queue.clone();
-        let keeper = supervise("queue", move || {
-            let queue = kept.clone();
-            async move { queue.keep().await }
-        });
-        Some(Store { queue, dir, keeper })
-    }
-
-    /// Puts what waits on disk; answers how many points are there and how many are lost. `None`: the disk does not answer.
-    async fn close(&self) -> Option<(usize, usize)> {
-        // The keeper may stand in the middle of a write: it goes on until this is through.
-        let closed = tokio::time::timeout(STORE, self.queue.close()).await.ok();
-        self.keeper.abort();
-        closed
-    }
-
-    /// Puts what waits on disk and gives the disk back, for a store that takes its place; answers how many points are there.
-    async fn end(&self) -> usize {
-        let ended = tokio::time::timeout(STORE, self.queue.end()).await;
-        self.keeper.abort();
-        ended.unwrap_or_else(|_| self.queue.waiting().disk.points)
-    }
-
-    /// Leaves to the store in its place what is not among the points `stored` on disk.
-    fn hand_over(self, stored: usize, next: Option<&Store>) {
-        let next = next.map(|store| &*store.queue);
-        let lost = self.queue.hand_over(next);
-        if lost > 0 {
-            tracing::warn!(
-                code = "A015",
-                "reload: {lost} points that were not sent yet found no room to wait and are lost"
-            );
-        }
-        if let Some(dir) = self.queue.dir().filter(|dir| stored > 0 && next.and_then(Queue::dir) != Some(dir)) {
-            tracing::warn!(
-                code = "A016",
-                "reload: {stored} points stay in {}; they are sent when that is the queue's directory again",
-                dir.display()
-            );
-        }
-    }
-}
-
 impl Agent {
     /// `how` it is ended, for people; `commands` is where what its port is asked goes.
     pub fn start(loaded: &Loaded, how: &str, commands: Commands) -> Agent {
         let stats = Arc::new(Stats::default());
         let store = Store::open(loaded, &stats);
         let perf = link::perf(&loaded.config.perf, &stats);
-        let (port, trusted) = Default::default();
-        let assigned = assigned(loaded, &trusted);
+        let (port, trusted, plugins, versions) = Default::default();
+        let assigned = assigned(loaded, &trusted, None);
         let started = Instant::now();
-        let (named, facts, plugins) = (Named::new(), None, None);
-        let lasting = Lasting { stats, started, port, perf, facts, trusted, commands, assigned, named, plugins, store };
+        let (named, facts) = (Named::new(), None);
+        let lasting =
+            Lasting { stats, started, port, perf, facts, trusted, commands, assigned, named, plugins, versions, store };
         let agent = Agent::go_on(loaded, lasting, &mut [], None);
         announce(&agent.config, &agent.identity, &loaded.source, how);
         agent
@@ -211,16 +152,17 @@ impl Agent {
                 lasting.assigned.belongs_to(&endpoint);
             }
             let (config, identity, stats) = (config.clone(), identity.clone(), stats.clone());
-            let (clock, assigned, dir) = (shared.clock.clone(), lasting.assigned.clone(), plugins::reported(loaded));
+            let (clock, assigned) = (shared.clock.clone(), lasting.assigned.clone());
+            let reported =
+                plugins::reported(loaded).map(|dir| hbs::Plugins::new(dir, fetch::version, &lasting.versions));
             tasks.push(supervise("hbs", move || {
                 let (identity, clock, stats) = (identity.clone(), clock.clone(), stats.clone());
-                let plugins = dir.clone().map(|dir| hbs::Plugins::new(dir, fetch::version));
-                hbs::Reporter::new(&config, identity, clock, stats, assigned.clone(), plugins).run()
+                hbs::Reporter::new(&config, identity, clock, stats, assigned.clone(), reported.clone()).run()
             }));
         } else {
             lasting.assigned.forget();
         }
-        lasting.plugins = Plugins::follow(lasting.plugins.take(), loaded, &collecting);
+        lasting.plugins.follow(loaded, &collecting);
         let transfers = Arc::<transfer::Transfers>::default();
         let sender = queue.clone().map(|queue| {
             let (config, stats, seen) = (config.clone(), stats.clone(), transfers.clone());
@@ -238,7 +180,7 @@ impl Agent {
                 transfers: transfers.clone(),
                 facts: facts.clone(),
                 trusted: lasting.trusted.clone(),
-                plugins: lasting.plugins.as_ref().map(Plugins::engine),
+                plugins: lasting.plugins.engine(),
                 commands: lasting.commands.clone(),
             };
             let site = Site::new(config, loaded.base(), behind, lasting.started);
@@ -254,10 +196,12 @@ impl Agent {
         Agent { lasting, config, identity, hub, lanes, tasks, sender, http, leaving }
     }
 
-    /// Goes on with another configuration. Nothing that waits is lost, no stamp is given twice, and clients notice nothing where
+    /// Goes on with another configuration. Nothing that waits is lost, or it is told; no stamp is given twice, and clients notice nothing where
     /// the section `http` stays the same. Once `hurry` is true nothing is waited for: the agent is to stop.
     pub async fn reload(mut self, loaded: &Loaded, hurry: watch::Receiver<bool>) -> Agent {
         let stays = self.config.http == loaded.config.http;
+        // Collecting goes on meanwhile. Where there is no time, it is ended with the agent.
+        unless_hurried(&hurry, self.lasting.plugins.make_way(loaded)).await;
         self.end_sender(Leave::EndEven, LAST_CALL, &hurry).await;
         let mut server = self.http.take();
         let follows = serves(&loaded.config).then_some(loaded.config.http.listen.as_str());
@@ -274,11 +218,8 @@ impl Agent {
         if held.is_none() {
             lasting.perf = link::perf(&loaded.config.perf, &lasting.stats);
         }
-        if let Some(plugins) = lasting.plugins.take_if(|plugins| !plugins.fits(loaded)) {
-            plugins.stop().await;
-        }
         if lasting.assigned.dir() != loaded.notes_dir().as_deref() {
-            lasting.assigned = assigned(loaded, &lasting.trusted);
+            lasting.assigned = assigned(loaded, &lasting.trusted, Some(&lasting.assigned));
         }
         let kept = lasting.store.take_if(|store| {
             let same = config.queue == loaded.config.queue && store.dir == loaded.state_dir();
@@ -332,18 +273,14 @@ impl Agent {
     pub async fn stop(mut self) {
         self.lasting.port.follows(None);
         self.tasks.iter().for_each(JoinHandle::abort);
-        let (server, plugins) = (self.http.take(), self.lasting.plugins.take());
+        let (server, plugins) = (self.http.take(), &mut self.lasting.plugins);
         tokio::join!(
             async {
                 if let Some(server) = server {
                     server.stop(CLIENTS).await;
                 }
             },
-            async {
-                if let Some(plugins) = plugins {
-                    plugins.stop().await;
-                }
-            }
+            plugins.stop()
         );
         self.let_go(&Places::new()).await;
         let (_, no_hurry) = watch::channel(false);
@@ -376,9 +313,14 @@ async fn unless_hurried<T>(hurry: &watch::Receiver<bool>, wait: impl Future<Outp
 }
 
 /// What hbs assigned before. Without an hbs nobody would take it back.
-fn assigned(loaded: &Loaded, trusted: &Arc<Trusted>) -> Arc<Assigned> {
+///
+/// `before`: in whose place it stands.
+fn assigned(loaded: &Loaded, trusted: &Arc<Trusted>, before: Option<&Assigned>) -> Arc<Assigned> {
     let endpoint = Identity::new(&loaded.config).endpoint().ok().filter(|_| asks_hbs(&loaded.config));
     let assigned = Assigned::open(loaded.notes_dir().as_deref(), endpoint.as_deref());
+    if let (Some(before), Some(endpoint)) = (before, &endpoint) {
+        assigned.follow(before, endpoint);
+    }
     let trusted = trusted.clone();
     assigned.tell_trustable(move |addresses| {
         // Nothing kept is not the same as an hbs that trusts nobody.

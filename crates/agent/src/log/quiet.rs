@@ -36,6 +36,10 @@ const OVER: &[(&str, &[&str])] = &[
     ("Q013", &["Q012"]),
     ("R002", &["R003", "R004"]),
     ("T002", &["T003"]),
+    ("U011", &["U010"]),
+    ("U016", &["U015"]),
+    ("U023", &["U022"]),
+    ("U025", &["U024"]),
 ];
 
 /// Answers to somebody who asked, and may ask again: what is wrong with a configuration.
