@@ -216,6 +216,17 @@ mod tests {
         );
     }
 
+    /// A share that hung twice in ten minutes was told once, and its log ended with "answers again".
+    #[test]
+    fn what_is_over_with_plugins_is_news_when_it_comes_again() {
+        for (over, problem) in [("U011", "U010"), ("U016", "U015"), ("U023", "U022"), ("U025", "U024")] {
+            let mut quiet = Quiet::default();
+            let (lost, back) = (line(Level::WARN, problem, "lost"), line(Level::INFO, over, "back"));
+            let news = [&lost, &lost, &back, &lost].map(|line| quiet.pass(line, at(0)).1);
+            assert_eq!(news, [true, false, true, true], "{problem}");
+        }
+    }
+
     #[test]
     fn news_are_held_back_only_where_they_flood_and_details_never() {
         let mut quiet = Quiet::default();
