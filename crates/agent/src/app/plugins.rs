@@ -12,7 +12,7 @@ use super::agent::supervise;
 use crate::config::{self, Loaded};
 use crate::plugin::engine::{self, Engine, Fetch, Fetcher, Hands, Outlet, Runner, Scanner};
 use crate::plugin::fetch::{self, Source};
-use crate::plugin::perform::{Terms, perform};
+use crate::plugin::perform::{Terms, perform_and_keep};
 use crate::plugin::{Settings, files};
 use crate::push;
 
@@ -85,7 +85,7 @@ fn outlet(loaded: &Loaded, collecting: &Collecting) -> Outlet {
     let default_tags = push::default_tags(&loaded.config);
     let run: Runner = Arc::new(move |plugin, stop| {
         let terms = Terms { endpoint: identity.endpoint().unwrap_or_default().into(), default_tags };
-        perform(plugin, &settings, &terms, stop)
+        perform_and_keep(plugin, &settings, &terms, stop)
     });
     let assigned = collecting.shared.context.assigned.clone();
     Outlet { hub: collecting.hub.clone(), assigned, run }

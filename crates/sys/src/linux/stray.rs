@@ -235,7 +235,10 @@ mod tests {
         };
         let (mut wanted, mut other) = (marked("1-1"), marked("1-11"));
         // No group has this number.
-        let kin = |value| Kin { group: Pid::from_raw(i32::MAX).unwrap(), mark: format!("FALCON_STRAY_TEST={value}").into_bytes() };
+        let kin = |value| Kin {
+            group: Pid::from_raw(i32::MAX).unwrap(),
+            mark: format!("FALCON_STRAY_TEST={value}").into_bytes(),
+        };
         end(&kin("1-1"), Instant::now());
         assert!(!wanted.wait().unwrap().success());
         assert!(other.try_wait().unwrap().is_none());

@@ -76,7 +76,8 @@ impl Tree {
 /// What holds a process to its memory: before Linux 4.7 RLIMIT_DATA counts brk(2) alone, and malloc(3) takes what is large
 /// from mmap(2).
 fn memory_limit(release: &[u8]) -> Resource {
-    let mut numbers = release.split(|byte| !byte.is_ascii_digit()).map(|digits| str::from_utf8(digits).ok()?.parse().ok());
+    let mut numbers =
+        release.split(|byte| !byte.is_ascii_digit()).map(|digits| str::from_utf8(digits).ok()?.parse().ok());
     let version: (Option<u32>, Option<u32>) = (numbers.next().flatten(), numbers.next().flatten());
     if version < (Some(4), Some(7)) { Resource::As } else { Resource::Data }
 }

@@ -15,7 +15,10 @@ use windows_sys::Win32::System::Pipes::PeekNamedPipe;
 /// None.
 pub fn readable(out: Option<&ChildStdout>, err: Option<&ChildStderr>, most: Duration) -> io::Result<[bool; 2]> {
     let ask = || {
-        [out.is_some_and(|pipe| is_readable(pipe.as_raw_handle())), err.is_some_and(|pipe| is_readable(pipe.as_raw_handle()))]
+        [
+            out.is_some_and(|pipe| is_readable(pipe.as_raw_handle())),
+            err.is_some_and(|pipe| is_readable(pipe.as_raw_handle())),
+        ]
     };
     let now = ask();
     if now.contains(&true) || most.is_zero() {

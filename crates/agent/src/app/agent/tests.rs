@@ -139,11 +139,7 @@ fn with_plugin(base: &std::path::Path) -> (Loaded, &'static str) {
         // Written with the rights of the file that was there.
         std::fs::copy("/bin/sh", &file).expect("a shell");
     }
-    let text = if is_linux {
-        "#!/bin/sh\nsleep 600 & sleep 600\n"
-    } else {
-        "@echo off\r\n:again\r\ngoto again\r\n"
-    };
+    let text = if is_linux { "#!/bin/sh\nsleep 600 & sleep 600\n" } else { "@echo off\r\n:again\r\ngoto again\r\n" };
     std::fs::write(&file, text).expect("a script");
     let mut loaded = loaded(false, 7);
     // Nobody is there, so that nobody takes back what this test says.
