@@ -13,7 +13,7 @@ use super::agent::supervise;
 use crate::config::Loaded;
 use crate::plugin::engine::{self, Engine, Fetch, Fetcher, Hands, Outlet, Runner, Scanner};
 use crate::plugin::fetch::{self, Source};
-use crate::plugin::perform::{Terms, perform};
+use crate::plugin::perform::{Terms, perform_and_keep};
 use crate::plugin::{Settings, files};
 use crate::push;
 
@@ -100,9 +100,9 @@ fn outlet(loaded: &Loaded, collecting: &Collecting) -> Outlet {
     let (settings, identity) = (Arc::new(Settings::of(loaded)), collecting.identity.clone());
     let default_tags = push::default_tags(&loaded.config);
     let used = settings.clone();
-    let run: Runner = Arc::new(move |plugin, stop, _room| {
+    let run: Runner = Arc::new(move |plugin, stop, room| {
         let terms = Terms { endpoint: identity.endpoint().unwrap_or_default().into(), default_tags };
-        perform(plugin, &used, &terms, stop)
+        perform_and_keep(plugin, &used, &terms, stop, room)
     });
     let source = Source::of(&loaded.config);
     let fetch: Fetcher = Arc::new(move |what, stop| match what {

@@ -38,7 +38,7 @@ pub use self::shown::Shown;
 use self::told::Told;
 use super::Plugin;
 use super::files::{Left, Scan};
-use super::perform::{Performed, Stop};
+use super::perform::{Performed, Room, Stop};
 use crate::app::task::Task;
 use crate::assigned::Assigned;
 use crate::clock;
@@ -59,8 +59,6 @@ const LOOKS: &str = "plugins";
 const RUNS: &str = "plugin";
 const FETCHES: &str = "plugin fetch";
 
-/// Waits until so many bytes of output may be decoded; `false`: they are not wanted any more.
-pub type Room<'a> = &'a dyn Fn(usize) -> bool;
 /// Runs a plugin, and comes back when nothing of it is left.
 pub type Runner = Arc<dyn Fn(&Plugin, &Stop, Room<'_>) -> Performed + Send + Sync>;
 /// Looks which files these bindings mean.
