@@ -11,8 +11,9 @@ use tokio::task::JoinHandle;
 
 use super::named::Named;
 use super::plugins::{self, Plugins};
+use super::server::Server;
 use super::store::Store;
-use super::task::{self, Task};
+use super::task::{self, supervise};
 use super::{Collecting, Identity, announce};
 use crate::assigned::Assigned;
 use crate::clock;
@@ -20,7 +21,7 @@ use crate::collect;
 use crate::config::{Config, Loaded};
 use crate::falcon::transfer::Leave;
 use crate::falcon::{hbs, transfer};
-use crate::http::{self, Behind, Commands, Facts, Port, Site};
+use crate::http::{Behind, Commands, Facts, Port, Site};
 use crate::hub::Hub;
 use crate::perf::client::Perf;
 use crate::perf::link;
@@ -41,8 +42,6 @@ const OPENED: Duration = Duration::from_secs(10);
 const HAND_OVER: Duration = Duration::from_millis(500);
 /// For clients in the middle of a request when the agent stops.
 const CLIENTS: Duration = Duration::from_millis(1500);
-/// Before a task that failed by a defect is started again.
-const RESTART: Duration = Duration::from_secs(10);
 
 pub(super) struct Agent {
     lasting: Lasting,
@@ -73,30 +72,6 @@ struct Lasting {
     versions: hbs::Versions,
     /// `None`: no transfer is configured.
     store: Option<Store>,
-}
-
-/// The HTTP server, and what it answers with.
-struct Server {
-    task: JoinHandle<()>,
-    site: watch::Sender<Arc<Site>>,
-    stopping: watch::Sender<bool>,
-}
-
-impl Server {
-    fn start(site: Site, port: Arc<Port>) -> Server {
-        let (stopping, stopped) = watch::channel(false);
-        let site = Arc::new(site);
-        let (entrance, (site, asked)) = (site.entrance(), watch::channel(site));
-        let task =
-            supervise("http", move || http::serve(entrance.clone(), port.clone(), asked.clone(), stopped.clone()));
-        Server { task, site, stopping }
-    }
-
-    /// Takes no more requests; those in progress have a moment, of which `limit` is waited for.
-    async fn stop(self, limit: Duration) {
-        let _ = self.stopping.send(true);
-        let _ = tokio::time::timeout(limit, self.task).await;
-    }
 }
 
 impl Agent {
@@ -339,29 +314,6 @@ fn asks_hbs(config: &Config) -> bool {
 /// Whether there is an HTTP server.
 pub(super) fn serves(config: &Config) -> bool {
     config.http.enabled && !config.http.listen.is_empty()
-}
-
-/// Runs a task for as long as the agent lives: one that fails by a defect is started again.
-pub(super) fn supervise<F>(name: &'static str, mut start: impl FnMut() -> F + Send + 'static) -> JoinHandle<()>
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    task::spawn(go_on_after_defects(name, Box::new(move || Box::pin(start()))))
-}
-
-async fn go_on_after_defects(name: &'static str, mut start: Box<dyn FnMut() -> Task + Send>) {
-    loop {
-        // Aborted together with its supervisor.
-        let mut task = tokio::task::JoinSet::new();
-        task.spawn(start());
-        match task.join_next().await {
-            Some(Err(error)) if error.is_panic() => {
-                tracing::error!(code = "A011", "{name}: failed by a defect; started again in {} s", RESTART.as_secs());
-                tokio::time::sleep(RESTART).await;
-            }
-            _ => return,
-        }
-    }
 }
 
 #[cfg(test)]

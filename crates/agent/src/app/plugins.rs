@@ -9,7 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::Collecting;
-use super::agent::supervise;
+use super::task::supervise;
 use crate::config::Loaded;
 use crate::plugin::engine::{self, Engine, Fetch, Fetcher, Hands, Outlet, Runner, Scanner};
 use crate::plugin::fetch::{self, Source};

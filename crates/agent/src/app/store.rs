@@ -6,8 +6,8 @@ use std::time::Duration;
 
 use tokio::task::JoinHandle;
 
-use super::agent::supervise;
 use super::queue;
+use super::task::supervise;
 use crate::config::Loaded;
 use crate::queue::Queue;
 use crate::stats::Stats;

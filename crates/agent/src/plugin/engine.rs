@@ -11,6 +11,7 @@
 
 mod delivery;
 mod fetch;
+mod look;
 mod record;
 mod registry;
 mod runs;
@@ -22,7 +23,6 @@ mod told;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
@@ -274,42 +274,9 @@ impl Engine {
         }
     }
 
-    fn found(&self, state: &mut State, scan: Scan, now: Instant) {
-        let (plugins, left) = (scan.plugins.len(), scan.left.len());
-        state.left = scan.left;
-        state.told.away(scan.away.as_deref(), &self.dir);
-        if scan.away.is_some() {
-            // That says nothing of what is in it, which keeps its periods: a share comes back, an update changes directories.
-            return;
-        }
-        state.told.place(scan.unsafe_place.as_deref());
-        if scan.unsafe_place.is_none() {
-            state.told.left(&state.left, &state.bindings);
-        }
-        if state.registry.register(now, scan.plugins) {
-            tracing::info!(
-                code = "U017",
-                "plugins: {plugins} run in their periods; {left} files or bindings do not (/plugins tells why)"
-            );
-        }
-    }
-
     fn tell(&self, event: Event) {
         lock(&self.happened).push(event);
         self.woken.notify_one();
-    }
-
-    fn look(self: &Arc<Self>, bindings: Arc<Vec<String>>, fetches: u64) {
-        let engine = self.clone();
-        let job = move || {
-            let found = catch_unwind(AssertUnwindSafe(|| (engine.hands.scan)(&bindings))).ok();
-            engine.tell(Event::Found(bindings, fetches, found));
-        };
-        if let Err(error) = (self.hands.begin)(LOOKS, Box::new(job)) {
-            tracing::warn!(code = "U018", "plugins: no thread to look at the directory: {error}; tried again");
-            // Not at once: it is looked at again at its time.
-            lock(&self.state).looking = None;
-        }
     }
 
     /// What `/plugins` shows. `whole`: also what programs have said.

@@ -208,7 +208,7 @@ impl Registry {
 
 /// What a list of bindings can mean.
 pub(super) struct Bound<'a> {
-    written: &'a [String],
+    written: BTreeSet<&'a str>,
     paths: BTreeSet<String>,
     keys: BTreeSet<String>,
 }
@@ -218,7 +218,7 @@ impl Bound<'_> {
         let read: Vec<spec::Binding> = bindings.iter().filter_map(|binding| spec::parse(binding).ok()).collect();
         let (paths, keys) =
             (read.iter().map(spec::Binding::path).collect(), read.iter().map(spec::Binding::key).collect());
-        Bound { written: bindings, paths, keys }
+        Bound { written: bindings.iter().map(String::as_str).collect(), paths, keys }
     }
 
     fn runs(&self, plugin: &Plugin) -> bool {
@@ -232,7 +232,7 @@ impl Bound<'_> {
 
     /// Whether it is bound itself, and not only the directory in which it lies.
     pub fn is_one(&self, what: &str) -> bool {
-        self.written.iter().any(|binding| binding == what) || self.keys.contains(what) || self.paths.contains(what)
+        self.written.contains(what) || self.keys.contains(what) || self.paths.contains(what)
     }
 
     fn lists(&self, path: &str) -> bool {

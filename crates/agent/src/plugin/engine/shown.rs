@@ -1,6 +1,6 @@
 //! What `/plugins` shows: the Go agent's four members for every key, and why a plugin runs or does not.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde::Serialize;
 use tokio::time::Instant;
@@ -40,6 +40,8 @@ pub struct Shown {
     next_run: Option<i64>,
 }
 
+/// Bindings of which it is not known what they mean.
+const MOST_UNSEEN: usize = 1000;
 /// What is told of what a program has said to those who may not see it.
 const HIDDEN: &str = "shown to this host and to trusted addresses; see also the agent's log";
 
@@ -52,8 +54,8 @@ pub(super) fn shown(
     whole: bool,
 ) -> BTreeMap<String, Shown> {
     let mut all: BTreeMap<String, Shown> = BTreeMap::new();
-    let unseen = state.bindings.iter().filter(|binding| !state.seen.contains(binding));
-    for binding in unseen {
+    let seen: BTreeSet<&String> = state.seen.iter().collect();
+    for binding in state.bindings.iter().filter(|binding| !seen.contains(binding)).take(MOST_UNSEEN) {
         let reason = not_looked_at(state, fetching, at.0);
         all.insert(binding.clone(), Shown { state: "unknown", reason, ..Shown::default() });
     }
