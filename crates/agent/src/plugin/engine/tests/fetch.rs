@@ -57,7 +57,8 @@ async fn while_something_is_fetched_the_directory_is_not_looked_at_and_what_a_lo
     rig.bind(&["a"]).await;
     rig.until(8).await;
     // This look is out when the fetch begins, and back after its end.
-    (rig.world.hold_looks.store(true, SeqCst), rig.world.hold_fetches.store(true, SeqCst));
+    rig.world.hold_looks.store(true, SeqCst);
+    rig.world.hold_fetches.store(true, SeqCst);
     rig.until(11).await;
     let asked = tokio::spawn(rig.engine.clone().fetch(Fetch::Update));
     rig.files(&[]);
