@@ -7,8 +7,10 @@
 //! * Points of one plugin are delivered in the order of its runs: it does not run while some wait for room in the queue.
 //! * An engine outlives a configuration that leaves its settings; it gets another [`Outlet`] then. There are never two.
 
+mod fetch;
 mod record;
 mod registry;
+mod runs;
 mod shown;
 #[cfg(test)]
 mod tests;
@@ -22,20 +24,20 @@ use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::{Notify, oneshot};
+use tokio::sync::Notify;
 use tokio::time::{Instant, timeout_at};
 
-use self::registry::{Registry, Stage, Start};
+pub use self::fetch::Fetch;
+use self::registry::Registry;
+pub use self::runs::not_started;
 pub use self::shown::Shown;
 use self::told::Told;
 use super::Plugin;
 use super::files::{Left, Scan};
-use super::perform::{End, Performed, Stop};
-use crate::app::task;
+use super::perform::{Performed, Stop};
 use crate::assigned::Assigned;
 use crate::clock;
 use crate::hub::Hub;
-use crate::model::Sample;
 use crate::stats::{Lost, Stats};
 
 /// Between two looks at the directory.
@@ -45,8 +47,6 @@ const IDLE: Duration = Duration::from_secs(3600);
 /// For a thread that waits for a child and decodes what it has printed; and for one that fetches and unpacks.
 const STACK: usize = 512 * 1024;
 const FETCH_STACK: usize = 2 * 1024 * 1024;
-/// Points that are put in the queue at once: more might find no room for ever.
-const PORTION: usize = 5000;
 /// Names of threads.
 const LOOKS: &str = "plugins";
 const RUNS: &str = "plugin";
@@ -61,14 +61,6 @@ pub type Fetcher = Box<dyn Fn(Fetch, &AtomicBool) -> Result<(), String> + Send +
 type Job = Box<dyn FnOnce() + Send>;
 /// Begins a job on a thread of its own, of this name.
 pub type Begin = Box<dyn Fn(&str, Job) -> io::Result<()> + Send + Sync>;
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Fetch {
-    /// The newest.
-    Update,
-    /// As it was fetched, without what was changed here.
-    Reset,
-}
 
 /// What an engine does elsewhere.
 pub struct Hands {
@@ -265,49 +257,6 @@ impl Engine {
         }
     }
 
-    fn ran(self: &Arc<Self>, state: &mut State, number: u64, mut performed: Performed) {
-        // Of what is not bound any more nothing is sent.
-        let Some((entry, stop)) = state.registry.ended(number) else { return };
-        self.stats.plugin_runs.add(1);
-        if performed.end == End::Late {
-            self.stats.plugin_late.add(1);
-        }
-        if !entry.record.note(&entry.plugin.key, &performed) {
-            self.stats.plugin_failed.add(1);
-        }
-        let Ok(Some(batch)) = &mut performed.batch else { return };
-        self.stats.plugin_invalid.add(batch.refused_total());
-        let samples = std::mem::take(&mut batch.samples);
-        if !samples.is_empty() {
-            entry.stage = Stage::Sending(number, samples.len(), stop.clone());
-            drop(task::spawn(self.clone().deliver(number, samples, stop)));
-        }
-    }
-
-    /// Puts the points of a run in the queue, as soon as there is room; unless its plugin is unbound before.
-    async fn deliver(self: Arc<Self>, number: u64, mut samples: Vec<Sample>, stop: Stop) {
-        // As the hub does it with a push, of which these may be several.
-        samples.sort_by_key(|sample| sample.at);
-        let points = samples.len();
-        let mut left = samples.as_slice();
-        while !left.is_empty() && !stop.is_stopped() {
-            let (portion, rest) = left.split_at(left.len().min(PORTION));
-            let hub = lock(&self.outlet).hub.clone();
-            match hub.push(portion.to_vec(), clock::unix_s()).await {
-                Ok(()) => {
-                    self.stats.plugin_items.add(portion.len());
-                    left = rest;
-                }
-                Err(full) => tokio::time::sleep(full.retry_after).await,
-            }
-        }
-        drop(samples);
-        if points > PORTION {
-            falcon_sys::trim_heap();
-        }
-        self.tell(Event::Sent(number));
-    }
-
     fn tell(&self, event: Event) {
         lock(&self.happened).push(event);
         self.woken.notify_one();
@@ -326,54 +275,9 @@ impl Engine {
         }
     }
 
-    fn begin(self: &Arc<Self>, start: Start) {
-        let engine = self.clone();
-        let run = lock(&self.outlet).run.clone();
-        let Start { number, plugin, stop } = start;
-        let job = move || {
-            let performed = catch_unwind(AssertUnwindSafe(|| run(&plugin, &stop))).ok();
-            engine.tell(Event::Ran(number, performed));
-        };
-        if let Err(error) = (self.hands.begin)(RUNS, Box::new(job)) {
-            self.tell(Event::Ran(number, Some(not_started(&format!("the system gives no thread for it: {error}")))));
-        }
-    }
-
     /// What `/plugins` shows. `whole`: also what programs have said.
     pub fn shown(&self, whole: bool) -> BTreeMap<String, Shown> {
         shown::shown(&lock(&self.state), self.at_once, Instant::now(), clock::unix_s(), whole)
-    }
-
-    /// Fetches the directory's files, one request at a time; it goes on when who asked has hung up.
-    ///
-    /// # Errors
-    /// Why nothing was changed.
-    pub async fn fetch(self: Arc<Self>, what: Fetch) -> Result<(), String> {
-        if self.ending.load(SeqCst) {
-            return Err("the agent stops, or has another configuration; ask again".to_owned());
-        }
-        if self.fetching.swap(true, SeqCst) {
-            return Err("an update is in progress; ask again when it is done".to_owned());
-        }
-        let (back, answer) = oneshot::channel();
-        let engine = self.clone();
-        let job = move || {
-            let fetched = catch_unwind(AssertUnwindSafe(|| (engine.hands.fetch)(what, &engine.ending)));
-            let fetched = fetched.unwrap_or_else(|_| Err("failed by a defect".to_owned()));
-            match &fetched {
-                Ok(()) => tracing::info!(code = "U019", "plugins: {} is fetched", engine.dir.display()),
-                Err(why) => tracing::warn!(code = "U020", "plugins: nothing is changed: {why}"),
-            }
-            engine.fetching.store(false, SeqCst);
-            engine.tell(Event::Look);
-            // Who has hung up hears nothing.
-            let _ = back.send(fetched);
-        };
-        if let Err(error) = (self.hands.begin)(FETCHES, Box::new(job)) {
-            self.fetching.store(false, SeqCst);
-            return Err(format!("the system gives no thread for it: {error}"));
-        }
-        answer.await.unwrap_or_else(|_| Err("failed by a defect".to_owned()))
     }
 
     /// Ends every run, and what is fetched, and waits for them until `limit`. Its task must have ended.
@@ -405,25 +309,13 @@ impl Engine {
                 break;
             }
             if timeout_at(end, self.woken.notified()).await.is_err() {
-                tracing::warn!(code = "U021", "plugins: {runs} runs do not end; they are left");
+                tracing::warn!(code = "U021", "plugins: {runs} runs, or what is fetched, do not end; they are left");
                 break;
             }
         }
         for count in [&self.stats.plugin_bound, &self.stats.plugin_left, &self.stats.plugin_running] {
             count.set(0);
         }
-    }
-}
-
-/// A run that never was.
-pub fn not_started(why: &str) -> Performed {
-    Performed {
-        began_s: clock::unix_s(),
-        took: Duration::ZERO,
-        end: End::NotStarted(why.to_owned()),
-        stderr: String::new(),
-        batch: Err(why.to_owned()),
-        remark: None,
     }
 }
 

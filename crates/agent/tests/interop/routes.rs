@@ -191,7 +191,7 @@ fn purge(asked: &mut Asked<'_>) {
 
 /// What a proxy or a page of another site asks for.
 fn refusals(asked: &mut Asked<'_>) {
-    for path in ["/exit", "/config", "/config/reload"] {
+    for path in ["/exit", "/config", "/config/reload", "/plugin/update", "/plugin/reset"] {
         for line in ["Forwarded: for=127.0.0.1", "X-Forwarded-For: 127.0.0.1", "X-Real-IP: 127.0.0.1", "Via: 1.1 x"] {
             asked.get(path, &[line]);
         }

@@ -70,15 +70,17 @@ impl Last {
 
 /// What was wrong with a run.
 fn error(performed: &Performed) -> Option<String> {
-    match (&performed.batch, &performed.end) {
-        (Err(why), _) => Some(why.clone()),
-        (Ok(_), End::Exited(0)) => None,
-        // As with the Go agent, which forgets the exit code of a program that has said something on standard error.
-        (Ok(_), End::Exited(code)) => {
-            Some(format!("exit code {code}, with a text on standard error; its points are sent"))
-        }
-        (Ok(_), End::Killed(signal)) => Some(format!("ended by signal {signal}; its points are sent")),
-        (Ok(_), _) => None,
+    let batch = match &performed.batch {
+        Ok(batch) => batch,
+        Err(why) => return Some(why.clone()),
+    };
+    // As with the Go agent, which forgets the exit code of a program that has said something on standard error.
+    let sent = if batch.is_some() { "; its points are sent" } else { "" };
+    match &performed.end {
+        End::Exited(0) => None,
+        End::Exited(code) => Some(format!("exit code {code}, with a text on standard error{sent}")),
+        End::Killed(signal) => Some(format!("ended by signal {signal}{sent}")),
+        _ => None,
     }
 }
 
@@ -143,4 +145,45 @@ impl Record {
 fn same(a: &str, b: &str) -> bool {
     let words = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
     words(a) == words(b)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn failed(why: &str) -> Performed {
+        let (took, stderr) = (Duration::ZERO, String::new());
+        Performed { began_s: 0, took, end: End::Exited(1), stderr, batch: Err(why.to_owned()), remark: None }
+    }
+
+    fn fine() -> Performed {
+        Performed { end: End::Exited(0), batch: Ok(None), ..failed("") }
+    }
+
+    /// A plugin that failed every minute, at another byte each time, filled the log.
+    #[test]
+    fn a_reason_that_lasts_is_told_once_whatever_its_numbers_are() {
+        let mut record = Record::default();
+        assert!(!record.note("k", &failed("not JSON at byte 17")));
+        assert_eq!(record.told.as_deref(), Some("not JSON at byte 17"));
+        record.note("k", &failed("not JSON at byte 1802"));
+        assert_eq!(record.told.as_deref(), Some("not JSON at byte 17"));
+        record.note("k", &failed("no interpreter"));
+        assert_eq!(record.told.as_deref(), Some("no interpreter"));
+        assert_eq!((record.runs, record.failed), (3, 3));
+    }
+
+    #[test]
+    fn what_comes_and_goes_is_not_over() {
+        let mut record = Record::default();
+        for _ in 0..10 {
+            record.note("k", &failed("x"));
+            assert!(record.note("k", &fine()));
+            assert!(record.told.is_some());
+        }
+        for _ in 1..CALM {
+            record.note("k", &fine());
+        }
+        assert!(record.told.is_none());
+    }
 }

@@ -5,7 +5,8 @@ use std::collections::BTreeSet;
 use super::*;
 use crate::app::Identity;
 use crate::config::Config;
-use crate::model;
+use crate::model::{self, Sample};
+use crate::plugin::perform::End;
 use crate::push::{Batch, Invalid, Left as LeftOut};
 use crate::queue::{MAX_BYTES, Queue};
 

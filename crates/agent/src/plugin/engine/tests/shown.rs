@@ -77,7 +77,16 @@ async fn an_exit_code_with_a_text_on_standard_error_is_shown_and_the_points_are_
     rig.until(61).await;
     assert_eq!((rig.queue.items(), rig.stats.plugin_failed.get()), (1, 1));
     let shown = &rig.json(true)["a/60_x"];
-    assert!(shown["last_error"].as_str().is_some_and(|why| why.starts_with("exit code 2")), "{shown}");
+    assert_eq!(shown["last_error"], "exit code 2, with a text on standard error; its points are sent");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_exit_code_of_who_printed_nothing_is_shown_too() {
+    let rig = Rig::with(1, Arc::new(|_, _| performed(End::Exited(2), Ok(None))));
+    rig.files(&[plugin("a/60_x", 60)]);
+    rig.bind(&["a"]).await;
+    rig.until(61).await;
+    assert_eq!(rig.json(true)["a/60_x"]["last_error"], "exit code 2, with a text on standard error");
 }
 
 #[tokio::test(start_paused = true)]
