@@ -68,8 +68,9 @@ impl Launch {
 
     /// Why the system did not start it in this directory.
     pub fn explain(&self, error: &io::Error, cwd: &Path) -> String {
+        // Windows tells of it with a word of its own (ERROR_DIRECTORY).
         if let Err(at_directory) = enter(cwd)
-            && at_directory.kind() == error.kind()
+            && (at_directory.kind() == error.kind() || error.kind() == io::ErrorKind::NotADirectory)
         {
             return format!(
                 "is to run in {}, which the agent's user may not enter, or which is not there: {error}",

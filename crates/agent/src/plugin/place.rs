@@ -29,7 +29,8 @@ pub fn check(written: &Path, real: &Path) -> Result<(), String> {
         Platform::Linux => {
             let owner = bits(real)?.owner;
             let written = std::path::absolute(written).unwrap_or_else(|_| written.to_owned());
-            written.ancestors().chain(real.ancestors()).skip(1).try_for_each(|above| check_above(above, owner))?;
+            let mut above = written.ancestors().skip(1).chain(real.ancestors().skip(1));
+            above.try_for_each(|above| check_above(above, owner))?;
             check_modes(real, owner)
         }
         Platform::Windows => check_access(real),

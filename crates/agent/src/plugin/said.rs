@@ -101,7 +101,7 @@ fn thin(dir: &Path, most: usize) -> bool {
     let Some(spare) = kept.len().checked_sub(most).filter(|spare| *spare > 0) else { return false };
     let written = |file: &PathBuf| fs::symlink_metadata(file).and_then(|meta| meta.modified());
     kept.sort_by_cached_key(|file| written(file).unwrap_or(SystemTime::UNIX_EPOCH));
-    kept.into_iter().take(spare).fold(false, |is_any, file| fs::remove_file(file).is_ok() || is_any)
+    kept.into_iter().take(spare).filter(|file| fs::remove_file(file).is_ok()).count() > 0
 }
 
 #[cfg(test)]

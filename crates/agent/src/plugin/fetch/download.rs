@@ -1,8 +1,9 @@
 //! What an address has, over HTTP or HTTPS, with the redirects that web servers of archives answer with.
 
+use std::pin::pin;
 use std::time::Duration;
 
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, timeout};
 
 use super::Job;
 use crate::app;
@@ -23,10 +24,12 @@ pub(super) fn get(job: &Job<'_>, url: &str, most: u64, take: &mut Take<'_>) -> R
     let address = WebAddress::parse(url)?;
     let runtime = app::runtime().map_err(|error| format!("the system gives no event loop: {error}"))?;
     let done = runtime.block_on(async {
-        tokio::select! {
-            biased;
-            why = halted(job) => Err(why),
-            done = follow(job, address, most, take) => done,
+        let mut follow = pin!(follow(job, address, most, take));
+        loop {
+            job.goes_on()?;
+            if let Ok(done) = timeout(LOOK, &mut follow).await {
+                return done;
+            }
         }
     });
     // Who looks a name up may hang.
@@ -34,18 +37,8 @@ pub(super) fn get(job: &Job<'_>, url: &str, most: u64, take: &mut Take<'_>) -> R
     done
 }
 
-/// Ends when the fetch is to go on no longer, with the reason.
-async fn halted(job: &Job<'_>) -> String {
-    loop {
-        if let Err(why) = job.goes_on() {
-            return why;
-        }
-        sleep(LOOK).await;
-    }
-}
-
 async fn follow(job: &Job<'_>, mut address: WebAddress, most: u64, take: &mut Take<'_>) -> Result<(), String> {
-    // A bit later than what `halted` tells.
+    // A bit later than what the fetch itself is told.
     let end = Instant::from_std(job.end) + LOOK * 2;
     for _ in 0..=MOST_REDIRECTS {
         match job.client.fetch(&address, end, most, take).await? {

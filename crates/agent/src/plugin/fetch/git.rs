@@ -4,17 +4,20 @@
 //! the clone's configuration and hooks runs, as for anybody who calls git there: so the directory must be nobody else's, as for
 //! plugins to run ([`place`]). It ends with all that it started when it takes too long or fetches too much.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
 use std::io::{self, Read};
 use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
-use std::sync::mpsc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
+use super::swap::Staging;
 use super::{Job, swap};
 use crate::config::without_credentials;
+use crate::isolate::Worker;
 use crate::plugin::place;
 
 /// Between two looks at whether it has ended, and at what it has fetched.
@@ -37,6 +40,15 @@ const ALWAYS: [&str; 8] = [
     "-c",
     "maintenance.autoDetach=false",
 ];
+const ASKS_NOBODY: [(&str, &str); 5] = [
+    ("GIT_TERMINAL_PROMPT", "0"),
+    ("GIT_ASKPASS", ""),
+    ("SSH_ASKPASS", ""),
+    ("GCM_INTERACTIVE", "never"),
+    ("GIT_MERGE_AUTOEDIT", "no"),
+];
+/// Of whoever started the agent, from within a clone.
+const OF_ANOTHER: [&str; 5] = ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"];
 const MISSING: &str = "no git is found in PATH: install it, or have plugins come as an archive (plugin.url)";
 
 /// The git of this host.
@@ -53,18 +65,15 @@ pub(super) fn installed(variable: impl Fn(&str) -> Option<OsString>) -> Option<P
 pub(super) fn update(job: &Job<'_>) -> Result<(), String> {
     let dir = swap::place(&job.dir).map_err(|why| failed("pull", &job.dir, &why))?;
     if fs::symlink_metadata(dir.join(".git")).is_ok() {
-        return run(job, &dir, &dir, &["pull".to_owned()]).map_err(|why| failed("pull", &job.dir, &why));
+        return run_there(job, &dir, &["pull"]).map_err(|why| failed("pull", &job.dir, &why));
     }
     let parent = job.dir.parent().unwrap_or(Path::new(""));
     clone(job, &dir).map_err(|why| failed("clone", parent, &why))
 }
 
 pub(super) fn reset(job: &Job<'_>) -> Result<(), String> {
-    let reset = || {
-        let dir = swap::place(&job.dir)?;
-        run(job, &dir, &dir, &["reset".to_owned(), "--hard".to_owned()])
-    };
-    reset().map_err(|why| failed("reset --hard", &job.dir, &why))
+    let done = swap::place(&job.dir).and_then(|dir| run_there(job, &dir, &["reset", "--hard"]));
+    done.map_err(|why| failed("reset --hard", &job.dir, &why))
 }
 
 /// In the Go agent's words.
@@ -91,12 +100,14 @@ fn clone(job: &Job<'_>, dir: &Path) -> Result<(), String> {
         Err(error) if error.kind() == io::ErrorKind::NotFound => {}
         Err(error) => return Err(format!("{} cannot be read: {error}", job.dir.display())),
     }
-    let (Some(parent), Some(name)) = (dir.parent(), dir.file_name().and_then(|name| name.to_str())) else {
-        return Err("plugin.dir has no name".to_owned());
-    };
-    fs::create_dir_all(parent).map_err(|error| format!("{} cannot be made: {error}", parent.display()))?;
-    // A name that begins with a dash is no option.
-    run(job, parent, dir, &["clone".to_owned(), "--".to_owned(), url.to_owned(), format!("./{name}")])
+    // A clone that was cut off would be one that cannot be pulled.
+    swap::tidy(dir);
+    let staging = Staging::beside(dir)?;
+    let tree = staging.tree();
+    // As for the Go agent, a path of this disk counts from there.
+    let parent = dir.parent().unwrap_or(dir);
+    run(job, parent, &tree, &["clone".as_ref(), "--".as_ref(), url.as_ref(), tree.as_os_str()])?;
+    swap::swap(job, &tree, dir)
 }
 
 /// Whether an address is for a program that git starts, as `ext::sh -c ...` is.
@@ -105,31 +116,32 @@ fn names_helper(url: &str) -> bool {
     url.split_once("::").is_some_and(|(name, _)| name.bytes().all(of_name))
 }
 
-/// Runs git in `cwd`; what it fetches goes to `dir`.
-fn run(job: &Job<'_>, cwd: &Path, dir: &Path, args: &[String]) -> Result<(), String> {
-    let git = job.git.as_ref().ok_or(MISSING)?;
-    if cwd == dir {
-        let real = fs::canonicalize(dir).map_err(|error| format!("{} cannot be read: {error}", dir.display()))?;
-        place::check(dir, &real)?;
-        for own in [".git/config", ".git/hooks"] {
-            if real.join(own).exists() {
-                place::check_below(&real, Path::new(own))?;
-            }
+/// Runs git in a clone that is nobody else's.
+fn run_there(job: &Job<'_>, dir: &Path, args: &[&str]) -> Result<(), String> {
+    let real = fs::canonicalize(dir).map_err(|error| format!("{} cannot be read: {error}", dir.display()))?;
+    place::check(dir, &real)?;
+    for own in [".git/config", ".git/hooks"] {
+        if real.join(own).exists() {
+            place::check_below(&real, Path::new(own))?;
         }
     }
+    let args: Vec<&OsStr> = args.iter().map(OsStr::new).collect();
+    run(job, dir, dir, &args)
+}
+
+/// Runs git in `cwd`; what it fetches goes to `dir`.
+fn run(job: &Job<'_>, cwd: &Path, dir: &Path, args: &[&OsStr]) -> Result<(), String> {
+    let git = job.git.as_ref().ok_or(MISSING)?;
     let told = |error: io::Error| format!("{} cannot be started: {error}", git.display());
     let (heard, said) = io::pipe().map_err(told)?;
     let mut command = Command::new(git);
     command.args(ALWAYS).args(args).current_dir(cwd).stdin(Stdio::null()).stdout(Stdio::null()).stderr(said);
-    command
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .env("GIT_ASKPASS", "")
-        .env("SSH_ASKPASS", "")
-        .env("GCM_INTERACTIVE", "never")
-        .env("GIT_MERGE_AUTOEDIT", "no")
-        .env("GIT_CEILING_DIRECTORIES", dir.parent().unwrap_or(dir));
-    for of_another in ["GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_COMMON_DIR"] {
-        command.env_remove(of_another);
+    for (name, value) in ASKS_NOBODY {
+        command.env(name, value);
+    }
+    command.env("GIT_CEILING_DIRECTORIES", dir.parent().unwrap_or(dir));
+    for name in OF_ANOTHER {
+        command.env_remove(name);
     }
     if ["GIT_SSH_COMMAND", "GIT_SSH"].iter().all(|name| std::env::var_os(name).is_none()) {
         command.env("GIT_SSH_COMMAND", "ssh -oBatchMode=yes");
@@ -137,36 +149,56 @@ fn run(job: &Job<'_>, cwd: &Path, dir: &Path, args: &[String]) -> Result<(), Str
     let mut bound = falcon_sys::spawn_bound(&mut command).map_err(told)?;
     // The end that it writes to is its own alone.
     drop(command);
-    let words = listen(heard).map_err(told)?;
+    let words = Words::listen(heard).map_err(told)?;
     let status = watch(job, &mut bound, dir);
     bound.end();
     let status = status?;
     if status.success() {
         return Ok(());
     }
-    let words = words.recv_timeout(LAST_WORDS).unwrap_or_default();
     let ended = status.code().map_or_else(|| status.to_string(), |code| format!("exit status {code}"));
-    match last_words(&String::from_utf8_lossy(&words)) {
+    match last_words(&words.last()) {
         Some(words) => Err(format!("{ended}: {}", hidden(&words, job.source.git.expose(), &job.source.git.shown()))),
         None => Err(ended),
     }
 }
 
-/// Hears all and keeps the end of it.
-fn listen(mut heard: io::PipeReader) -> io::Result<mpsc::Receiver<Vec<u8>>> {
-    let (tell, words) = mpsc::channel();
-    thread::Builder::new().name("git".to_owned()).spawn(move || {
-        let (mut kept, mut chunk) = (Vec::new(), [0; 4096]);
-        while let Ok(count @ 1..) = heard.read(&mut chunk) {
-            kept.extend_from_slice(chunk.get(..count).unwrap_or_default());
-            if kept.len() > 2 * MOST_SAID {
-                kept.drain(..kept.len() - MOST_SAID);
+/// What git said last.
+#[derive(Default)]
+struct Words {
+    kept: Mutex<Vec<u8>>,
+    is_over: AtomicBool,
+}
+
+impl Words {
+    /// Hears all and keeps the end of it.
+    fn listen(mut heard: io::PipeReader) -> io::Result<Arc<Words>> {
+        let words = Arc::<Words>::default();
+        let own = words.clone();
+        Worker::spawn("git")?.run(move || {
+            let mut chunk = [0; 4096];
+            while let Ok(count @ 1..) = heard.read(&mut chunk) {
+                let mut kept = own.kept.lock().unwrap_or_else(PoisonError::into_inner);
+                kept.extend_from_slice(chunk.get(..count).unwrap_or_default());
+                if kept.len() > 2 * MOST_SAID {
+                    let old = kept.len() - MOST_SAID;
+                    kept.drain(..old);
+                }
             }
+            own.is_over.store(true, Ordering::Release);
+        });
+        Ok(words)
+    }
+
+    /// All that there is, once nobody speaks any more or a while has passed.
+    fn last(&self) -> String {
+        let begun = Instant::now();
+        while !self.is_over.load(Ordering::Acquire) && begun.elapsed() < LAST_WORDS {
+            thread::sleep(LOOK / 10);
         }
-        // Nobody asks where git succeeded.
-        let _ = tell.send(kept);
-    })?;
-    Ok(words)
+        let kept = self.kept.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&kept).into_owned()
+    }
 }
 
 fn watch(job: &Job<'_>, bound: &mut falcon_sys::Bound, dir: &Path) -> Result<ExitStatus, String> {

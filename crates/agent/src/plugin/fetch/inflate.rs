@@ -8,7 +8,7 @@ use miniz_oxide::{DataFormat, MZError, MZFlush, MZStatus};
 
 const BUFFER: usize = 32 * 1024;
 /// Bytes of the name, comment and extra field that a header may have.
-const MOST_HEADER: u64 = 4096;
+const MOST_HEADER: usize = 4096;
 /// Flags of a header.
 const CRC: u8 = 2;
 const EXTRA: u8 = 4;
@@ -100,7 +100,7 @@ impl Read for Gzip<'_> {
     }
 }
 
-fn skip_header(from: &mut impl BufRead) -> io::Result<()> {
+fn skip_header(from: &mut BufReader<&mut dyn Read>) -> io::Result<()> {
     let mut head = [0; 10];
     exactly(from, &mut head)?;
     let [0x1f, 0x8b, 8, flags, ..] = head else { return Err(unfit("it is no gzip file")) };
@@ -124,10 +124,15 @@ fn skip_header(from: &mut impl BufRead) -> io::Result<()> {
     Ok(())
 }
 
-fn skip_text(from: &mut impl BufRead) -> io::Result<()> {
-    let mut text = Vec::new();
-    from.take(MOST_HEADER).read_until(0, &mut text)?;
-    if text.ends_with(&[0]) { Ok(()) } else { Err(unfit("it is no gzip file that can be read")) }
+fn skip_text(from: &mut BufReader<&mut dyn Read>) -> io::Result<()> {
+    let mut byte = [0];
+    for _ in 0..MOST_HEADER {
+        exactly(from, &mut byte)?;
+        if byte == [0] {
+            return Ok(());
+        }
+    }
+    Err(unfit("it is no gzip file that can be read"))
 }
 
 /// # Errors

@@ -1,8 +1,8 @@
 //! One tree of plugins in the place of another, in one step: the old one or the new one is there, whatever fails.
 //!
-//! Names beside `plugin.dir`: `DIR.new-N` is where an archive is unpacked, `DIR.old-N` what it replaces, N being the agent's
-//! process id. Either is taken for a leftover of an agent that was killed only if it looks as this file leaves it: an
-//! administrator's `plugin.old` is his.
+//! Names beside `plugin.dir`: `DIR.new-N` is where an archive is unpacked or a repository cloned, `DIR.old-N` what it replaces,
+//! N being the agent's process id. Either is taken for a leftover of an agent that was killed only if it looks as this file
+//! leaves it: an administrator's `plugin.old` is his.
 
 use std::fs::{self, File};
 use std::io::{self, Read};
@@ -16,7 +16,7 @@ use super::Job;
 /// In every tree that came in an archive.
 pub(super) const MARKER: &str = ".falcon-plugin.json";
 const MOST_MARKER: u64 = 64 * 1024;
-/// In a directory where an archive is unpacked.
+/// In a directory where an archive is unpacked, or a repository cloned.
 const ARCHIVE: &str = "archive";
 const TREE: &str = "tree";
 
@@ -30,10 +30,10 @@ pub(super) struct Marker {
 
 impl Marker {
     pub fn read(dir: &Path) -> Option<Marker> {
-        let mut text = Vec::new();
+        let mut text = String::new();
         let file = File::open(dir.join(MARKER)).ok().filter(|file| file.metadata().is_ok_and(|meta| meta.is_file()))?;
-        file.take(MOST_MARKER).read_to_end(&mut text).ok()?;
-        let said: Value = serde_json::from_slice(&text).ok()?;
+        file.take(MOST_MARKER).read_to_string(&mut text).ok()?;
+        let said: Value = serde_json::from_str(&text).ok()?;
         let text = |key: &str| said.get(key).and_then(Value::as_str).map(str::to_owned);
         Some(Marker { url: text("url")?, sha256: text("sha256")? })
     }

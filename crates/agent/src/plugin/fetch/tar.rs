@@ -10,7 +10,7 @@ const BLOCK: usize = 512;
 /// Bytes of a record that has the next entry's name.
 const MOST_RECORD: u64 = 64 * 1024;
 /// Of what follows the end: tar fills up its last record, 10 KB mostly.
-const MOST_PADDING: u64 = 1 << 20;
+const MOST_PADDING: usize = 1 << 20;
 
 /// Takes all of an archive to the end of what it is read from.
 ///
@@ -51,8 +51,17 @@ pub(super) fn read(from: &mut dyn Read, tree: &mut Tree<'_>) -> Result<(), Strin
         padding(from, head.size).map_err(of_entry)?;
         long_name = None;
     }
-    let rest = io::copy(&mut Read::take(from, MOST_PADDING + 1), &mut io::sink()).map_err(|error| error.to_string())?;
-    if rest > MOST_PADDING { Err("something follows its end".to_owned()) } else { Ok(()) }
+    // To the end, where what it is read from checks itself.
+    let mut rest = 0;
+    loop {
+        match from.read(&mut block).map_err(|error| error.to_string())? {
+            0 => return Ok(()),
+            count => rest += count,
+        }
+        if rest > MOST_PADDING {
+            return Err("something follows its end".to_owned());
+        }
+    }
 }
 
 struct Head {

@@ -55,8 +55,8 @@ pub(super) fn unpack(job: &Job<'_>, archive: &Path, into: &Path) -> Result<PathB
 pub(super) struct Tree<'a> {
     job: &'a Job<'a>,
     root: &'a Path,
-    /// Every path, by itself in small letters, and whether it is a directory.
-    names: BTreeMap<String, (String, bool)>,
+    /// Every path, by itself in small letters; that of a directory ends in `/`.
+    names: BTreeMap<String, String>,
     /// That may still come.
     bytes: u64,
     entries: usize,
@@ -123,17 +123,18 @@ impl Tree<'_> {
         for (n, part) in parts.iter().enumerate() {
             spec::fit(part).map_err(|why| format!("its path {why}"))?;
             path.push(part);
-            known.push('/');
             known.push_str(part);
-            let is_dir = is_dir || n + 1 < parts.len();
-            match self.names.get(&known.to_lowercase()) {
-                Some((other, true)) if *other == known && is_dir => {}
-                Some((other, _)) if *other == known => return Err("it is there twice".to_owned()),
-                Some((other, _)) => {
-                    return Err(format!(
-                        "it differs from {:?} by upper and lower case alone",
-                        other.trim_start_matches('/')
-                    ));
+            let (lower, is_dir) = (known.to_lowercase(), is_dir || n + 1 < parts.len());
+            known.push('/');
+            let own = if is_dir { known.as_str() } else { known.trim_end_matches('/') };
+            match self.names.get(&lower).map(String::as_str) {
+                Some(other) if other == own && is_dir => {}
+                Some(other) if other.trim_end_matches('/') == own.trim_end_matches('/') => {
+                    return Err("it is there twice".to_owned());
+                }
+                Some(other) => {
+                    let other = other.trim_end_matches('/');
+                    return Err(format!("it differs from {other:?} by upper and lower case alone"));
                 }
                 None => {
                     if is_dir {
@@ -141,26 +142,27 @@ impl Tree<'_> {
                         fs::create_dir(&path).map_err(failed)?;
                         falcon_sys::publish(&path, true).map_err(failed)?;
                     }
-                    self.names.insert(known.to_lowercase(), (known.clone(), is_dir));
+                    self.names.insert(lower, own.to_owned());
                 }
             }
         }
         Ok((!parts.is_empty()).then_some(path))
     }
 
-    /// Whether plugins lie directly in a directory: then hbs binds it under its name.
+    /// Whether plugins lie directly in a directory, whose path ends in `/`: then hbs binds it under its name.
     fn has_plugins(&self, dir: &str) -> bool {
-        let mut names = self.names.values().filter_map(|(name, _)| name.strip_prefix(dir)?.strip_prefix('/'));
+        let mut names = self.names.values().filter_map(|name| name.strip_prefix(dir));
         names.any(|name| !name.contains('/') && Cycle::of_listed(name) != Cycle::No)
     }
 
     /// The directory with all of it.
     fn whole(self) -> Result<PathBuf, String> {
-        let tops: Vec<&(String, bool)> =
-            self.names.values().filter(|(name, _)| !name.trim_start_matches('/').contains('/')).collect();
-        let root = match tops.as_slice() {
-            [] => return Err("it is empty".to_owned()),
-            [(only, true)] if !self.has_plugins(only) => self.root.join(only.trim_start_matches('/')),
+        let mut tops = self.names.values().filter(|name| !name.trim_end_matches('/').contains('/'));
+        let root = match (tops.next(), tops.next()) {
+            (None, _) => return Err("it is empty".to_owned()),
+            (Some(only), None) if only.ends_with('/') && !self.has_plugins(only) => {
+                self.root.join(only.trim_end_matches('/'))
+            }
             _ => self.root.to_owned(),
         };
         for own in [".git", MARKER] {

@@ -2,7 +2,7 @@
 //! programs that go by the one and by the other would see two archives. Stored and deflated entries, none of 4 GB, none encrypted.
 
 use std::fs::File;
-use std::io::{self, BufReader, Read, Seek, SeekFrom};
+use std::io::{self, Read, Seek, SeekFrom};
 
 use super::inflate::{Inflate, exactly};
 use super::unpack::Tree;
@@ -35,20 +35,19 @@ const DIRECTORY: u32 = 0o040_000;
 /// # Errors
 /// It is none, or has what does not belong into a tree of plugins.
 pub(super) fn read(file: &mut File, tree: &mut Tree<'_>) -> Result<(), String> {
-    let mut file = BufReader::new(file);
-    let central = central(&mut file)?;
+    let central = central(file)?;
     let mut rest = central.as_slice();
     while !rest.is_empty() {
         let (entry, after) = Entry::read(rest)?;
         rest = after;
         let of_entry = |why: String| format!("the entry {:?}: {why}", String::from_utf8_lossy(entry.name));
-        entry.take(&mut file, tree).map_err(of_entry)?;
+        entry.take(file, tree).map_err(of_entry)?;
     }
     Ok(())
 }
 
 /// The central directory, of as many entries as it should have.
-fn central(file: &mut BufReader<&mut File>) -> Result<Vec<u8>, String> {
+fn central(file: &mut File) -> Result<Vec<u8>, String> {
     const NONE: &str = "it is no zip archive, or cut short: its end is missing";
     let length = file.seek(SeekFrom::End(0)).map_err(told)?;
     let tail = length.min((END_BYTES + MOST_COMMENT) as u64);
@@ -116,7 +115,7 @@ impl<'a> Entry<'a> {
         Ok((entry, rest))
     }
 
-    fn take(&self, file: &mut BufReader<&mut File>, tree: &mut Tree<'_>) -> Result<(), String> {
+    fn take(&self, file: &mut File, tree: &mut Tree<'_>) -> Result<(), String> {
         if self.flags & ENCRYPTED != 0 {
             return Err("it is encrypted".to_owned());
         }
@@ -138,7 +137,7 @@ impl<'a> Entry<'a> {
         if is_dir {
             return if self.size == 0 { tree.dir(self.name) } else { Err("it is a directory with content".to_owned()) };
         }
-        file.seek_relative(u16_at(&local, 28).into()).map_err(told)?;
+        file.seek(SeekFrom::Current(u16_at(&local, 28).into())).map_err(told)?;
         let mut packed = Read::take(file, self.packed.into());
         let mut inflated;
         let content: &mut dyn Read = match self.method {
@@ -158,7 +157,7 @@ impl<'a> Entry<'a> {
 }
 
 /// The bytes at a place, and the file behind them.
-fn at(file: &mut BufReader<&mut File>, start: u64, length: u64) -> Result<Vec<u8>, String> {
+fn at(file: &mut File, start: u64, length: u64) -> Result<Vec<u8>, String> {
     file.seek(SeekFrom::Start(start)).map_err(told)?;
     let mut bytes = vec![0; usize::try_from(length).unwrap_or_default()];
     exactly(file, &mut bytes).map_err(told)?;

@@ -80,6 +80,19 @@ fn a_name_of_pax_and_one_of_two_parts_are_read() {
     assert_eq!(host.files(), files(&[(&long, "a"), ("b", "b")]));
 }
 
+/// `tar | gzip` writes the bare header, `gzip FILE` the name, and others what else there may be.
+#[test]
+fn a_gzip_header_may_have_more_than_it_needs() {
+    let bare = gzip(&tar(&plugins("a")));
+    let more = [&[0x1f, 0x8b, 8, 2 | 4 | 8 | 16, 0, 0, 0, 0, 0, 3, 3, 0][..], b"xyzplugins.tar\0a comment\0", &[0, 0]]
+        .concat();
+    let host = Host::having(&[&more, &bare[10..]].concat());
+    host.update().unwrap();
+    assert_eq!(host.files(), unpacked("a"));
+    let endless = [&[0x1f, 0x8b, 8, 8, 0, 0, 0, 0, 0, 3][..], &[b'x'; 5000]].concat();
+    assert_eq!(Host::having(&endless).refused(), "it is no gzip file that can be read");
+}
+
 #[test]
 fn a_single_directory_on_top_is_no_part_of_the_paths() {
     let entries =

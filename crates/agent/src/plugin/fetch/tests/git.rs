@@ -71,6 +71,10 @@ fn a_clone_is_made_where_nothing_is_or_an_empty_directory() {
         host.update().unwrap();
         assert_eq!(text(&host), "one");
         assert_eq!(version(&host.dir()), git(&host.origin(), &["rev-parse", "HEAD"]));
+        // From a path of this disk too, which counts from the directory above.
+        let source = Source { git: RepoUrl::new("./origin".to_owned()), ..host.source.clone() };
+        Job { source: &source, dir: host.place.path().join("other"), ..host.job() }.update().unwrap();
+        assert!(host.place.path().join("other/60_a").exists());
         let deep = Job { dir: host.place.path().join("a/b/plugin"), ..host.job() };
         deep.update().unwrap();
         assert!(deep.dir.join("60_a").exists(), "the directories above are made");
@@ -192,8 +196,9 @@ fn git_asks_nobody_and_is_told_where_it_ends() {
     let said = fs::read_to_string(said).unwrap();
     let lines: Vec<&str> = said.lines().collect();
     assert!(lines[0].starts_with("-c protocol.ext.allow=never "), "{said}");
-    assert!(lines[0].ends_with(&format!(" clone -- {url} ./plugin")), "{said}");
-    assert_eq!(lines[1..], [place.to_string(), format!("0,,never,{place}")], "and nobody is at its input");
+    let staging = format!("{place}/plugin.new-{}", std::process::id());
+    assert!(lines[0].ends_with(&format!(" clone -- {url} {staging}/tree")), "{said}");
+    assert_eq!(lines[1..], [place.to_string(), format!("0,,never,{staging}")], "and nobody is at its input");
 }
 
 #[test]
@@ -217,8 +222,8 @@ fn a_git_that_hangs_fetches_too_much_or_talks_without_end_is_ended_with_its_chil
     until_gone();
     host.limits.time = LIMITS.time;
     for script in [
-        "mkdir plugin; head -c 2000000 /dev/zero > plugin/pack; wait",
-        "mkdir plugin; n=0; while [ $n -lt 60 ]; do : > plugin/$n; n=$((n+1)); done; wait",
+        "cd plugin.new-*/tree; head -c 2000000 /dev/zero > pack; wait",
+        "cd plugin.new-*/tree; n=0; while [ $n -lt 60 ]; do : > $n; n=$((n+1)); done; wait",
     ] {
         fake(&mut host, &format!("{child} {script}"));
         (host.limits.clone, host.limits.files) = (1_000_000, 50);
@@ -227,7 +232,8 @@ fn a_git_that_hangs_fetches_too_much_or_talks_without_end_is_ended_with_its_chil
             format!("ended, for {} has more than 1000000 bytes or 50 files with its history", host.dir().display());
         assert!(why.ends_with(&told), "{why}");
         until_gone();
-        fs::remove_dir_all(host.dir()).unwrap();
+        // A clone that is there in part would be pulled for ever.
+        assert!(!host.dir().exists() && names(host.place.path()).iter().all(|name| !name.contains(".new-")));
     }
     // As much as it says, the reason is found at its end.
     fake(&mut host, "head -c 3000000 /dev/zero | tr '\\0' 'x' >&2; echo >&2; echo 'fatal: enough' >&2; exit 3");
