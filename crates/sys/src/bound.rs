@@ -1,8 +1,8 @@
 //! A child process that does not outlive this one: it is ended with all that it started.
 //!
 //! What holds the tree together is the platform's: a job object of Windows, a process group of Linux. A process that leaves its
-//! group on Linux is found again where the tree has a mark ([`Hold::mark`]), by that or by its parents; one that loses its
-//! parent on a Windows without the job is not.
+//! group on Linux is found again where the tree has a mark ([`Hold::mark`]), by that or by its parents. On a Windows without
+//! the job it is found by its parents alone: who was started by a process that has ended since, other than the child, is not.
 
 use crate::imp::Tree;
 use std::io;
@@ -15,11 +15,11 @@ const PATIENCE: Duration = Duration::from_secs(2);
 /// What holds a tree beside its end.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hold<'a> {
-    /// Of all its processes together on Windows, where a job holds them; of each of them on Linux (RLIMIT_DATA), and there
-    /// before Linux 4.7 of no more than what malloc(3) takes in small pieces.
+    /// Of all its processes together on Windows, where a job holds them; of each of them on Linux, where RLIMIT_DATA holds
+    /// it, before Linux 4.7 RLIMIT_AS: its address space then.
     pub memory_bytes: Option<u64>,
     /// Name and value of a variable of the environment that no other process of the host has. With it Linux looks, when the
-    /// tree is ended by [`Bound::end`], for who has left the group.
+    /// tree ends, for who has left the group.
     pub mark: Option<(&'a str, &'a str)>,
 }
 
@@ -109,7 +109,7 @@ impl Bound {
         if self.is_over {
             return;
         }
-        self.tree.end_all(&mut self.child);
+        self.tree.end(&mut self.child);
         if Tree::wait(&mut self.child, PATIENCE) {
             self.is_over = matches!(self.child.try_wait(), Ok(Some(_)));
         }

@@ -6,7 +6,8 @@
 //!
 //! All functions are blocking. None of them starts a child process but [`spawn_held`] and [`spawn_bound`]; none keeps global mutable state but
 //! for the one service that a process can be ([`Service`]), for what a child does to itself ([`end_with_parent`],
-//! [`private_stdio`], [`no_error_dialogs`]), and on Windows for how many echo requests are out ([`Echo`]).
+//! [`private_stdio`], [`no_error_dialogs`]), on Linux for which trees are being ended ([`Hold::mark`]), and on Windows for how
+//! many echo requests are out ([`Echo`]).
 
 pub mod types;
 
@@ -40,9 +41,9 @@ pub use imp::{
     event_source_remove, exchange, file_usage, full_hostname, grant_service_logon, hold_port_alone, hostname,
     iis_version, image_path, is_administrator, is_held, is_reparse_point, lacks_means, letter_disks, limit_heap_growth,
     list_usage, local_time, memory_lists, mode_bits, no_error_dialogs, ntp_servers, oem_text, open_log, owner_of,
-    page_files, perf_disabled, perf_last_counter, perf_names, private_stdio, protect, publish, registry_delete_tree,
-    registry_set, registry_text, registry_tree, registry_write_tree, run_service, self_usage, service_change,
-    service_control, service_create, service_delete, service_registration, service_set_start, service_settings,
-    service_settle, service_start, service_status, services, since_boot, sql_instances, started_by_double_click,
-    stderr_is, sync_dir, trim_heap, volume_usage,
+    page_files, perf_disabled, perf_last_counter, perf_names, private_stdio, protect, publish, readable,
+    registry_delete_tree, registry_set, registry_text, registry_tree, registry_write_tree, run_service, self_usage,
+    service_change, service_control, service_create, service_delete, service_registration, service_set_start,
+    service_settings, service_settle, service_start, service_status, services, since_boot, sql_instances,
+    started_by_double_click, stderr_is, sync_dir, trim_heap, volume_usage,
 };

@@ -2,8 +2,8 @@
 #![cfg(unix)]
 #![allow(clippy::unwrap_used, reason = "helpers of tests fail by panicking, as tests do")]
 
-use falcon_sys::{Bound, Hold, command_line, image_path, signal_of, spawn_bound, spawn_held};
-use std::io::{BufRead, BufReader, Read};
+use falcon_sys::{Bound, Hold, command_line, image_path, readable, signal_of, spawn_bound, spawn_held};
+use std::io::{BufRead, BufReader, Read, Write};
 use std::process::{ChildStdout, Command, Stdio};
 use std::time::{Duration, Instant};
 
@@ -99,4 +99,51 @@ fn a_process_is_what_it_was_started_as() {
     let own: Vec<String> = std::env::args().collect();
     assert_eq!(command_line(this).unwrap(), own.join(" "));
     assert_eq!(command_line(u32::MAX).unwrap_err().kind(), std::io::ErrorKind::NotFound);
+}
+
+/// A daemon that had closed what it inherited stayed for ever, one of them for each run.
+#[test]
+fn who_has_left_the_group_is_ended_also_where_the_child_ends_by_itself() {
+    let mut command = Command::new("sh");
+    let script = "setsid sh -c 'exec sleep 600 >/dev/null 2>&1' & echo $!";
+    command.args(["-c", script]).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let hold = Hold { memory_bytes: None, mark: Some(("FALCON_BOUND_TEST", "daemon")) };
+    let mut bound = spawn_held(&mut command, &hold).unwrap();
+    let (mut out, _) = bound.outputs().unwrap();
+    let mut daemon = String::new();
+    out.read_to_string(&mut daemon).unwrap();
+    let daemon: u32 = daemon.trim().parse().unwrap();
+    until(|| bound.try_wait().unwrap().is_some());
+    until(|| image_path(daemon).is_err());
+}
+
+/// Who read a pipe that a stranger held open waited for it for ever.
+#[test]
+fn a_pipe_is_asked_before_it_is_read() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "read x; echo out; exec >&-; read x"]);
+    command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    let (mut to, mut out, err) =
+        (child.stdin.take().unwrap(), child.stdout.take().unwrap(), child.stderr.take().unwrap());
+    let ask = |out: &ChildStdout, most| readable(Some(out), Some(&err), most).unwrap();
+    assert_eq!(ask(&out, Duration::from_millis(1)), [false; 2]);
+    assert_eq!(readable(None, None, Duration::ZERO).unwrap(), [false; 2]);
+    to.write_all(b"\n").unwrap();
+    until(|| ask(&out, Duration::from_secs(1)) == [true, false]);
+    assert_eq!(out.read(&mut [0; 9]).unwrap(), 4);
+    // Its end can be read too.
+    until(|| ask(&out, Duration::from_secs(1)) == [true, false]);
+    assert_eq!(out.read(&mut [0; 9]).unwrap(), 0);
+    drop(to);
+    until(|| readable(None, Some(&err), Duration::from_secs(1)).unwrap() == [false, true]);
+    child.wait().unwrap();
+}
+
+fn until(mut ask: impl FnMut() -> bool) {
+    let begun = Instant::now();
+    while !ask() {
+        assert!(begun.elapsed() < Duration::from_secs(60));
+        std::thread::yield_now();
+    }
 }

@@ -20,7 +20,7 @@ use crate::model::Sample;
 use crate::plugin::perform::{End, Performed, Stop, Terms, most_time, perform, prepared};
 use crate::plugin::spec::{self, Binding, Cycle};
 use crate::plugin::{Plugin, Settings, files};
-use crate::push::Batch;
+use crate::push::{self, Batch};
 
 #[derive(clap::Subcommand, Debug, PartialEq)]
 pub enum What {
@@ -62,8 +62,9 @@ pub fn run(loaded: Loaded, format: Format, path: &str, args: Vec<String>, signal
     let collecting = Collecting::new(loaded.config, None);
     let endpoint = collecting.identity.endpoint()?;
     eprint!("{}", begun(&plugin, &settings));
-    let default_tags = collecting.config.default_tags.iter().map(|(key, value)| key.len() + value.len() + 2).sum();
+    let default_tags = push::default_tags(&collecting.config);
     let terms = Terms { endpoint: Arc::from(endpoint.as_str()), default_tags };
+    // Nothing is kept of what it says: a file of who gives the command could not be replaced by the agent's user.
     let performed = runtime.block_on(performed(plugin.clone(), settings, terms, signals))?;
     runtime.shutdown_background();
     eprint!("{}", told(&performed));

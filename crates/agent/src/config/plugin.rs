@@ -27,7 +27,7 @@ pub struct Plugin {
     pub logs: String,
     /// How many run at the same time, 1 to 64.
     pub at_once: u32,
-    /// Of all the processes of one, in units of 1,000,000 bytes, 16 to 65,536; 0: any.
+    /// Of one: on Windows of all its processes together, on Linux of each; in units of 1,000,000 bytes, 16 to 65,536; 0: any.
     pub memory_mb: u32,
 }
 

@@ -2,7 +2,7 @@
 //! the end of a file's name, then by that line.
 //!
 //! No shell ever sees an argument. Interpreters are looked for where an administrator has put them: in the directory of
-//! Windows, in the registry of this computer, in the absolute directories of PATH; never in the current one. Sources: execve(2);
+//! Windows, in the registry of this computer, in the directories of PATH on a drive; never in the current one. Sources: execve(2);
 //! Microsoft's about_PowerShell_exe and Cscript; PEP 514 for Python's keys.
 
 mod windows;
@@ -55,19 +55,34 @@ impl Launch {
         self.interpreter.as_deref()
     }
 
+    /// Whether it is a batch file with an argument of several lines.
+    fn breaks_lines(&self) -> bool {
+        self.interpreter.is_none() && self.args.iter().any(|arg| arg.to_string_lossy().contains(['\r', '\n']))
+    }
+
     pub fn command(&self) -> Command {
         let mut command = Command::new(&self.program);
         command.args(&self.args);
         command
     }
 
-    /// Why the system did not start it.
-    pub fn explain(&self, error: &io::Error) -> String {
+    /// Why the system did not start it in this directory.
+    pub fn explain(&self, error: &io::Error, cwd: &Path) -> String {
+        // Windows tells of it with a word of its own (ERROR_DIRECTORY).
+        if let Err(at_directory) = enter(cwd)
+            && (at_directory.kind() == error.kind() || error.kind() == io::ErrorKind::NotADirectory)
+        {
+            return format!(
+                "is to run in {}, which the agent's user may not enter, or which is not there: {error}",
+                cwd.display()
+            );
+        }
         match (self.platform, error.kind(), error.raw_os_error()) {
             (Platform::Linux, _, Some(8)) => format!("is no program of this host: {error}"),
-            (Platform::Linux, io::ErrorKind::PermissionDenied, _) => {
-                format!("may not be run by the agent's user, or lies on a file system that is mounted noexec: {error}")
-            }
+            (Platform::Linux, _, Some(13)) => format!(
+                "may not be run by the agent's user, nor what its first line names, or it lies on a file system that is \
+                 mounted noexec: {error}"
+            ),
             (Platform::Windows, _, Some(193 | 216)) => {
                 format!("is no program of this Windows, or a damaged one: {error}")
             }
@@ -75,7 +90,7 @@ impl Launch {
                 format!("asks to be run by an administrator, which nobody is there to allow: {error}")
             }
             // Of the standard library: it passes nothing to a batch file that cmd.exe would take for something else.
-            (Platform::Windows, io::ErrorKind::InvalidInput, _) => {
+            (Platform::Windows, io::ErrorKind::InvalidInput, _) if self.breaks_lines() => {
                 format!("has an argument that no batch file can be given (a line break): {error}")
             }
             (_, io::ErrorKind::ExecutableFileBusy, _) => {
@@ -83,13 +98,17 @@ impl Launch {
             }
             (_, io::ErrorKind::NotFound, _) => {
                 format!(
-                    "is there, but what it needs to start is not (the loader of a program for another libc, or the directory \
-                     in which it runs): {error}"
+                    "is there, but what it needs to start is not (as the loader of a program for another libc): {error}"
                 )
             }
             _ => format!("cannot be started: {error}"),
         }
     }
+}
+
+/// Whether one may run in a directory; the empty one is where the agent runs.
+fn enter(cwd: &Path) -> io::Result<()> {
+    if cwd.as_os_str().is_empty() { Ok(()) } else { cwd.join(".").metadata().map(drop) }
 }
 
 fn head(file: &Path) -> io::Result<Vec<u8>> {
@@ -191,11 +210,33 @@ mod tests {
     fn what_the_system_refuses_is_explained() {
         let explained = |platform, code| {
             let launch = Launch { program: PathBuf::from("x"), args: Vec::new(), interpreter: None, platform };
-            launch.explain(&io::Error::from_raw_os_error(code))
+            launch.explain(&io::Error::from_raw_os_error(code), Path::new(""))
         };
         assert!(explained(Platform::Linux, 8).starts_with("is no program of this host"));
         assert!(explained(Platform::Windows, 193).starts_with("is no program of this Windows"));
         assert!(explained(Platform::Windows, 740).contains("administrator"));
         assert!(explained(Platform::Windows, 1).starts_with("cannot be started"));
+        assert!(explained(Platform::Linux, 13).starts_with("may not be run by the agent's user"));
+        assert!(explained(Platform::Linux, 1).starts_with("cannot be started"));
+    }
+
+    #[test]
+    fn only_an_argument_with_a_line_break_is_told_of_as_one() {
+        let explained = |arg: &str| {
+            let (program, args) = (PathBuf::from("60_x.bat"), vec![OsString::from(arg)]);
+            let launch = Launch { program, args, interpreter: None, platform: Platform::Windows };
+            launch.explain(&io::ErrorKind::InvalidInput.into(), Path::new(""))
+        };
+        assert!(explained("a\nb").starts_with("has an argument that no batch file can be given (a line break)"));
+        assert!(explained("a").starts_with("cannot be started"));
+    }
+
+    #[test]
+    fn a_directory_that_is_not_there_is_the_reason_and_no_other() {
+        let launch =
+            Launch { program: PathBuf::from("x"), args: Vec::new(), interpreter: None, platform: Platform::CURRENT };
+        let explained = |error: io::ErrorKind| launch.explain(&error.into(), Path::new("no such directory"));
+        assert!(explained(io::ErrorKind::NotFound).starts_with("is to run in no such directory, which"));
+        assert!(explained(io::ErrorKind::ExecutableFileBusy).starts_with("is still being written"));
     }
 }

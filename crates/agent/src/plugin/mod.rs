@@ -13,6 +13,7 @@ pub mod output;
 pub mod perform;
 pub mod place;
 pub mod run;
+pub mod said;
 pub mod spec;
 
 use std::path::PathBuf;
@@ -30,7 +31,7 @@ pub struct Settings {
     pub cwd: PathBuf,
     /// How many run at the same time, at least one.
     pub at_once: usize,
-    /// For all the processes of one run; `None`: any.
+    /// For one run: of all its processes together on Windows, of each of them on Linux; `None`: any.
     pub memory_bytes: Option<u64>,
 }
 

@@ -52,14 +52,21 @@ fn json<'a>(printed: &'a [u8], oem: Oem<'_>) -> Result<Cow<'a, [u8]>, String> {
     })
 }
 
-/// The same for people to read; what is no text is replaced.
-pub fn text(printed: &[u8], oem: Oem<'_>) -> String {
-    let text = match utf16(printed) {
-        Some(text) => text,
-        None => match str::from_utf8(printed) {
-            Ok(text) => text.to_owned(),
-            Err(_) => oem(printed).unwrap_or_else(|| String::from_utf8_lossy(printed).into_owned()),
-        },
+/// The same for people to read; what is no text is replaced. `is_cut`: only its beginning is there, which may end within a
+/// character, and that one is left out.
+pub fn text(printed: &[u8], is_cut: bool, oem: Oem<'_>) -> String {
+    let text = match (utf16(printed), str::from_utf8(printed)) {
+        (Some(text), _) if is_cut => text.trim_end_matches('\u{FFFD}').to_owned(),
+        (Some(text), _) => text,
+        (None, Ok(text)) => text.to_owned(),
+        (None, Err(error)) => {
+            let whole = printed.get(..error.valid_up_to()).filter(|_| is_cut && error.error_len().is_none());
+            let shorter = || printed.split_last().filter(|_| is_cut).and_then(|(_, rest)| oem(rest));
+            match whole {
+                Some(whole) => String::from_utf8_lossy(whole).into_owned(),
+                None => oem(printed).or_else(shorter).unwrap_or_else(|| String::from_utf8_lossy(printed).into_owned()),
+            }
+        }
     };
     match text.strip_prefix('\u{FEFF}') {
         Some(text) => text.to_owned(),
@@ -187,10 +194,26 @@ mod tests {
 
     #[test]
     fn messages_are_text_whatever_they_are() {
-        assert_eq!(text("\u{FEFF}a".as_bytes(), &none), "a");
-        assert_eq!(text(b"\xFF\xFEa\0", &none), "a");
-        assert_eq!(text(b"\xD6\xF7", &gbk), "主");
-        assert_eq!(text(b"\xD6", &none), "\u{FFFD}");
+        let whole = |printed: &[u8], oem: Oem<'_>| text(printed, false, oem);
+        assert_eq!(whole("\u{FEFF}a".as_bytes(), &none), "a");
+        assert_eq!(whole(b"\xFF\xFEa\0", &none), "a");
+        assert_eq!(whole(b"\xD6\xF7", &gbk), "主");
+        assert_eq!(whole(b"\xD6", &none), "\u{FFFD}");
+    }
+
+    /// 64 KB of Chinese in UTF-8 ended within a character, and all of them were read in the code page.
+    #[test]
+    fn a_message_that_is_cut_within_a_character_is_text_up_to_there() {
+        let said = "磁盘满";
+        for (bytes, oem) in [
+            (said.as_bytes().to_vec(), &gbk as Oem<'_>),
+            (said.as_bytes().to_vec(), &none),
+            (encoding_rs::GBK.encode(said).0.into_owned(), &gbk),
+            ([vec![0xFF, 0xFE], said.encode_utf16().flat_map(u16::to_le_bytes).collect()].concat(), &none),
+        ] {
+            assert_eq!(text(&bytes[..bytes.len() - 1], true, oem), "磁盘", "{bytes:?}");
+            assert_eq!(text(&bytes, true, oem), said);
+        }
     }
 
     proptest! {
@@ -199,7 +222,7 @@ mod tests {
             let marks: [&[u8]; 4] = [b"", UTF8_MARK, &[0xFF, 0xFE], b"[{\"endpoint\":\""];
             let printed = [marks[mark], &printed].concat();
             let _ = points(&printed, &gbk, &RULES);
-            let _ = text(&printed, &none);
+            let _ = text(&printed, true, &none);
         }
     }
 }

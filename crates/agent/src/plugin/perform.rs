@@ -1,21 +1,16 @@
-//! One run of a plugin from its file to the points that are sent: found, checked, started, read, decoded; and what it says on
-//! standard error is kept in a file.
+//! One run of a plugin from its file to the points that are sent: found, checked, started, read, decoded.
 //!
 //! As of the Go agent: a run that fails and says nothing on standard error sends nothing, one that says something there sends what
-//! it printed; the file of what it said last stands below `plugin.logs`, and is written anew each time.
+//! it printed.
 
-use std::fs;
-use std::io::Write;
-use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use super::launch::{self, Launch};
 use super::run::{Bounds, Ran};
 pub use super::run::{End, Stop};
-use super::{Plugin, Settings, files, output, place, run};
+use super::{Plugin, Settings, files, output, place, run, said};
 use crate::clock;
-use crate::model::fnv1a;
 use crate::push::{Batch, Rules};
 
 /// Bytes of standard output.
@@ -28,8 +23,12 @@ const MOST_TOLD: usize = 4096;
 pub const MOST_ITEMS: usize = 100_000;
 /// Before its next run a plugin has ended.
 const SPARE: Duration = Duration::from_millis(500);
-/// Bytes of a file's name without its end: file systems have room for 255.
-const MOST_NAME: usize = 200;
+
+const STOPPED: &str = "was ended before it was over";
+
+/// Waits until so many bytes of output may be decoded, whose points take several times as much; `false`: they are not wanted
+/// any more.
+pub type Room<'a> = &'a dyn Fn(usize) -> bool;
 
 /// What plugins are told of the agent, and what their points are held to.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -55,9 +54,14 @@ pub struct Performed {
     pub remark: Option<String>,
 }
 
-/// Runs a plugin. It waits for the end of the run, and for the disk.
+/// Runs a plugin, and keeps nothing of what it says. It waits for the end of the run, and for the disk.
 pub fn perform(plugin: &Plugin, settings: &Settings, terms: &Terms, stop: &Stop) -> Performed {
-    perform_within(plugin, settings, terms, stop, most_time(plugin.cycle_s))
+    perform_within(plugin, settings, terms, stop, most_time(plugin.cycle_s), false, &|_| true)
+}
+
+/// The same beside others, and what it says on standard error is kept below `plugin.logs`.
+pub fn perform_and_keep(plugin: &Plugin, settings: &Settings, terms: &Terms, stop: &Stop, room: Room<'_>) -> Performed {
+    perform_within(plugin, settings, terms, stop, most_time(plugin.cycle_s), true, room)
 }
 
 /// How long a plugin of this cycle may run.
@@ -65,7 +69,15 @@ pub fn most_time(cycle_s: u32) -> Duration {
     Duration::from_secs(u64::from(cycle_s)).saturating_sub(SPARE)
 }
 
-fn perform_within(plugin: &Plugin, settings: &Settings, terms: &Terms, stop: &Stop, time: Duration) -> Performed {
+fn perform_within(
+    plugin: &Plugin,
+    settings: &Settings,
+    terms: &Terms,
+    stop: &Stop,
+    time: Duration,
+    keeps: bool,
+    room: Room<'_>,
+) -> Performed {
     let (began_s, begun) = (clock::unix_s(), Instant::now());
     let mut remarks = Vec::new();
     let ran = match prepared(plugin, settings) {
@@ -77,20 +89,22 @@ fn perform_within(plugin: &Plugin, settings: &Settings, terms: &Terms, stop: &St
                 command.current_dir(&settings.cwd);
             }
             let bounds = Bounds { time, stdout: MOST_OUTPUT, stderr: MOST_STDERR, memory_bytes: settings.memory_bytes };
-            run::run(&mut command, &bounds, stop, &|error| launch.explain(error))
+            run::run(&plugin.key, &mut command, &bounds, stop, &|error| launch.explain(error, &settings.cwd))
         }
         Err(why) => Ran::not_started(why),
     };
     let took = begun.elapsed();
     let oem = &falcon_sys::oem_text;
-    let stderr = output::text(&ran.stderr, oem);
-    if !stderr.is_empty()
-        && let Err(why) = keep(&settings.logs, plugin, &stderr, ran.dropped)
+    let stderr = output::text(&ran.stderr, ran.dropped > 0, oem);
+    if keeps
+        && !stderr.is_empty()
+        && let Err(why) = said::keep(&settings.logs, plugin, &stderr, ran.dropped)
     {
         remarks.push(why);
     }
     let batch = match refused(&ran, time, stderr.is_empty()) {
         Some(why) => Err(why),
+        None if !room(ran.stdout.len()) => Err(STOPPED.to_owned()),
         None => {
             let rules = Rules { now: clock::unix_s(), items: MOST_ITEMS, default_tags: terms.default_tags };
             output::points(&ran.stdout, oem, &rules)
@@ -132,65 +146,13 @@ fn refused(ran: &Ran, time: Duration, is_silent: bool) -> Option<String> {
             "still ran after {seconds} s and was ended with all that it started: make it quicker, or its cycle longer (the \
              number in front of its name)"
         )),
-        End::Stopped => Some("was ended because the agent stops".to_owned()),
+        End::Stopped => Some(STOPPED.to_owned()),
         End::TooMuch => Some(format!(
             "printed more than {} MB and was ended with all that it started: let it print its points and nothing else",
             MOST_OUTPUT >> 20
         )),
         End::NotStarted(why) => Some(why.clone()),
     }
-}
-
-/// Writes what a plugin said, beside the old file and then in its place: so nothing is written through a link.
-fn keep(logs: &Path, plugin: &Plugin, said: &str, dropped: u64) -> Result<(), String> {
-    let file = log_file(logs, plugin);
-    let mut fresh = file.clone().into_os_string();
-    fresh.push(".new");
-    let write = || {
-        if let Some(dir) = file.parent() {
-            fs::create_dir_all(dir)?;
-        }
-        // Left by an agent that was ended.
-        let _ = fs::remove_file(&fresh);
-        let mut log = falcon_sys::open_log(Path::new(&fresh))?;
-        log.write_all(said.as_bytes())?;
-        if dropped > 0 {
-            write!(log, "\n... and {dropped} bytes more\n")?;
-        }
-        drop(log);
-        fs::rename(&fresh, &file)
-    };
-    write().map_err(|error| {
-        format!("what it said on standard error is not kept: {}: {error}; see plugin.logs", file.display())
-    })
-}
-
-/// `<logs>/<path>(<args>).stderr.log`. What hbs says leads nowhere in it.
-fn log_file(logs: &Path, plugin: &Plugin) -> PathBuf {
-    let mut dir = logs.to_owned();
-    let (above, name) = plugin.path.rsplit_once('/').unwrap_or(("", &plugin.path));
-    dir.extend(above.split('/'));
-    let written = format!("{name}({})", plugin.written_args);
-    let mut fit: String =
-        written
-            .chars()
-            .map(|c| {
-                if c.is_control() || matches!(c, '<' | '>' | ':' | '"' | '/' | '\\' | '|' | '?' | '*') {
-                    '_'
-                } else {
-                    c
-                }
-            })
-            .collect();
-    if fit.len() > MOST_NAME {
-        fit.truncate(fit.floor_char_boundary(MOST_NAME));
-    }
-    // Two that differ in what was replaced or cut have two files.
-    if fit != written {
-        fit = format!("{fit}~{:016x}", fnv1a(written.bytes()));
-    }
-    dir.push(format!("{fit}.stderr.log"));
-    dir
 }
 
 #[cfg(test)]

@@ -2,14 +2,13 @@
 //! agent does.
 //!
 //! As for the Go agent, a run is over when the program has ended and nobody holds its outputs open any more; who holds one
-//! beyond the deadline is ended. Reading a pipe may block for ever, and so a thread does it for each. A process that does not
-//! end when it is killed (a driver holds it) keeps its threads and holds up nothing else, up to a number of them.
+//! beyond the deadline is ended. One thread does it all, and waits for nothing longer than for a moment. What does not end when it is
+//! ended (a driver holds it, or nobody finds it), holds up that program alone: it is not started again until that is gone.
 
 use std::io::{self, Read};
-use std::process::{Command, Stdio};
-use std::sync::atomic::{AtomicBool, AtomicU32, AtomicUsize, Ordering};
-use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
-use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::process::{ChildStderr, ChildStdout, Command, Stdio};
+use std::sync::atomic::{AtomicBool, AtomicU32, Ordering};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
 use std::time::{Duration, Instant};
 
@@ -20,13 +19,13 @@ pub const MARK: &str = "FALCON_PLUGIN_RUN";
 
 /// Between two looks at whether the agent stops.
 const GLANCE: Duration = Duration::from_millis(50);
+/// The first of them, of which each is twice as long as the one before.
+const BLINK: Duration = Duration::from_millis(1);
 /// For the outputs of a run that was ended to close.
 const EPILOGUE: Duration = Duration::from_millis(500);
-/// Threads that wait for what was ended and does not end.
-const MOST_LEFT: usize = 64;
-static LEFT: AtomicUsize = AtomicUsize::new(0);
 /// For a file that another process has open for writing, if only because it was just being started.
 const BUSY_TRIES: u32 = 10;
+const CHUNK: usize = 16 * 1024;
 
 /// Ends the runs that are given it.
 #[derive(Clone, Debug, Default)]
@@ -85,14 +84,21 @@ impl Ran {
     }
 }
 
-/// Runs a program to its end. `explain` says why it does not start.
-pub fn run(command: &mut Command, bounds: &Bounds, stop: &Stop, explain: &dyn Fn(&io::Error) -> String) -> Ran {
+/// Runs a program to its end. `name`: by which it is known again. `explain` says why it does not start.
+pub fn run(
+    name: &str,
+    command: &mut Command,
+    bounds: &Bounds,
+    stop: &Stop,
+    explain: &dyn Fn(&io::Error) -> String,
+) -> Ran {
     if stop.is_stopped() {
         return Ran { end: End::Stopped, ..Ran::not_started(String::new()) };
     }
-    if LEFT.load(Ordering::Relaxed) >= MOST_LEFT {
-        let why = "processes of plugins were ended before it and have not ended: the system holds them, and no plugin is \
-                   started until some of them are gone";
+    if is_left(name) {
+        let why = "an earlier run was ended, and something of it is left that did not end: the system holds it (a disk or share \
+                   that does not answer), or it was started as a daemon with another environment (su, sudo, env -i) and \
+                   has standard output or error of the plugin; it runs again when that is gone: end it";
         return Ran::not_started(why.to_owned());
     }
     let begun = Instant::now();
@@ -100,29 +106,17 @@ pub fn run(command: &mut Command, bounds: &Bounds, stop: &Stop, explain: &dyn Fn
         Ok(bound) => bound,
         Err(error) => return Ran::not_started(explain(&error)),
     };
-    let (stdout, stderr, said) = match listen(&mut bound, bounds) {
-        Ok(listening) => listening,
-        Err(error) => {
-            bound.end();
-            return Ran::not_started(format!("nobody can read what it prints: {error}"));
-        }
-    };
-    let mut open = 2;
-    let end = wait(&mut bound, &said, &mut open, begun + bounds.time, stop);
+    let mut outputs = Outputs::of(&mut bound);
+    let end = wait(&mut bound, &mut outputs, bounds, begun + bounds.time, stop);
     let has_ended = end == End::Late && bound.has_ended().unwrap_or(false);
     if !matches!(end, End::Exited(_) | End::Killed(_)) {
-        bury(bound);
-        let until = Instant::now() + EPILOGUE;
-        while open > 0 {
-            match said.recv_timeout(until.saturating_duration_since(Instant::now())) {
-                Ok(Said::Closed) => open -= 1,
-                Ok(Said::TooMuch) => {}
-                Err(_) => break,
-            }
-        }
+        bound.end();
+        outputs.drain(EPILOGUE, bounds);
     }
-    let (stdout, stderr) = (stdout.take(), stderr.take());
-    Ran { end, stdout: stdout.bytes, stderr: stderr.bytes, dropped: stderr.dropped, has_ended }
+    let (stdout, stderr) = (std::mem::take(&mut outputs.stdout), std::mem::take(&mut outputs.stderr));
+    let dropped = outputs.dropped;
+    leave(Left { name: name.to_owned(), bound, outputs });
+    Ran { end, stdout, stderr, dropped, has_ended }
 }
 
 fn start(command: &mut Command, memory_bytes: Option<u64>) -> io::Result<Bound> {
@@ -144,14 +138,9 @@ fn start(command: &mut Command, memory_bytes: Option<u64>) -> io::Result<Bound> 
     }
 }
 
-enum Said {
-    Closed,
-    TooMuch,
-}
-
 /// Until the run ends, or has to be ended.
-fn wait(bound: &mut Bound, said: &Receiver<Said>, open: &mut usize, deadline: Instant, stop: &Stop) -> End {
-    let mut pause = Duration::from_millis(1);
+fn wait(bound: &mut Bound, outputs: &mut Outputs, bounds: &Bounds, deadline: Instant, stop: &Stop) -> End {
+    let mut pause = BLINK;
     loop {
         if stop.is_stopped() {
             return End::Stopped;
@@ -160,12 +149,14 @@ fn wait(bound: &mut Bound, said: &Receiver<Said>, open: &mut usize, deadline: In
         if left.is_zero() {
             return End::Late;
         }
-        if *open > 0 {
-            match said.recv_timeout(left.min(GLANCE)) {
-                Ok(Said::Closed) => *open -= 1,
-                Ok(Said::TooMuch) => return End::TooMuch,
-                Err(RecvTimeoutError::Timeout) => {}
-                Err(RecvTimeoutError::Disconnected) => *open = 0,
+        if outputs.are_open() {
+            match outputs.read(left.min(pause), bounds) {
+                Ok(true) => pause = BLINK,
+                Ok(false) => pause = (pause * 2).min(GLANCE),
+                Err(error) => return End::NotStarted(format!("what it prints cannot be read: {error}")),
+            }
+            if outputs.is_too_much {
+                return End::TooMuch;
             }
             continue;
         }
@@ -186,118 +177,106 @@ fn wait(bound: &mut Bound, said: &Receiver<Said>, open: &mut usize, deadline: In
     }
 }
 
-/// Threads that wait for what does not end.
-#[cfg(test)]
-pub fn left() -> usize {
-    LEFT.load(Ordering::Relaxed)
-}
-
-/// Ends a run; where that takes long, a thread waits for it.
-fn bury(mut bound: Bound) {
-    bound.end();
-    if !matches!(bound.try_wait(), Ok(None)) {
-        return;
-    }
-    LEFT.fetch_add(1, Ordering::Relaxed);
-    let wait = move || {
-        while matches!(bound.try_wait(), Ok(None)) {
-            thread::sleep(Duration::from_secs(1));
-        }
-        LEFT.fetch_sub(1, Ordering::Relaxed);
-    };
-    if thread::Builder::new().name("plugin-end".to_owned()).stack_size(STACK).spawn(wait).is_err() {
-        LEFT.fetch_sub(1, Ordering::Relaxed);
-    }
-}
-
-const STACK: usize = 128 * 1024;
-const CHUNK: usize = 16 * 1024;
-
-/// What came out of a pipe so far.
-#[derive(Default)]
-struct Kept {
-    bytes: Vec<u8>,
+/// What a run prints.
+struct Outputs {
+    out: Option<ChildStdout>,
+    err: Option<ChildStderr>,
+    chunk: Box<[u8]>,
+    stdout: Vec<u8>,
+    stderr: Vec<u8>,
+    is_too_much: bool,
+    /// Bytes of standard error.
     dropped: u64,
-    is_closed: bool,
-    /// The run is over, and nobody asks any more.
-    is_left: bool,
 }
 
-#[derive(Clone, Default)]
-struct Pipe(Arc<Mutex<Kept>>);
-
-impl Pipe {
-    fn lock(&self) -> MutexGuard<'_, Kept> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+impl Outputs {
+    fn of(bound: &mut Bound) -> Outputs {
+        let (out, err) = bound.outputs().unzip();
+        let chunk = vec![0; CHUNK].into();
+        Outputs { out, err, chunk, stdout: Vec::new(), stderr: Vec::new(), is_too_much: false, dropped: 0 }
     }
 
-    fn take(&self) -> Kept {
-        let mut kept = self.lock();
-        if !kept.is_closed && !kept.is_left {
-            kept.is_left = true;
-            LEFT.fetch_add(1, Ordering::Relaxed);
+    fn are_open(&self) -> bool {
+        self.out.is_some() || self.err.is_some()
+    }
+
+    /// Reads what there is, or comes within this time; whether that was something, or an end.
+    fn read(&mut self, most: Duration, bounds: &Bounds) -> io::Result<bool> {
+        let [out, err] = falcon_sys::readable(self.out.as_ref(), self.err.as_ref(), most)?;
+        if out {
+            let bytes = read(&mut self.out, &mut self.chunk);
+            self.is_too_much |= keep(&mut self.stdout, bytes, bounds.stdout) > 0;
         }
-        Kept { bytes: std::mem::take(&mut kept.bytes), dropped: kept.dropped, ..Kept::default() }
-    }
-
-    fn close(&self) {
-        let mut kept = self.lock();
-        kept.is_closed = true;
-        if kept.is_left {
-            LEFT.fetch_sub(1, Ordering::Relaxed);
+        if err {
+            let bytes = read(&mut self.err, &mut self.chunk);
+            self.dropped = self.dropped.saturating_add(keep(&mut self.stderr, bytes, bounds.stderr));
         }
+        Ok(out || err)
     }
 
-    /// Whether it may be read on.
-    fn keep(&self, bytes: &[u8], most: usize, is_fatal: bool) -> bool {
-        let mut kept = self.lock();
-        if kept.is_left {
-            return false;
-        }
-        let room = most.saturating_sub(kept.bytes.len());
-        let (taken, rest) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
-        kept.bytes.extend_from_slice(taken);
-        kept.dropped = kept.dropped.saturating_add(rest.len() as u64);
-        rest.is_empty() || !is_fatal
-    }
-}
-
-fn listen(bound: &mut Bound, bounds: &Bounds) -> io::Result<(Pipe, Pipe, Receiver<Said>)> {
-    let (out, err) = bound.outputs().ok_or(io::ErrorKind::NotConnected)?;
-    let (stdout, stderr) = (Pipe::default(), Pipe::default());
-    let (say, said) = mpsc::channel();
-    read(Box::new(out), &stdout, bounds.stdout, true, &say)?;
-    read(Box::new(err), &stderr, bounds.stderr, false, &say)?;
-    Ok((stdout, stderr, said))
-}
-
-fn read(
-    mut from: Box<dyn Read + Send>,
-    into: &Pipe,
-    most: usize,
-    is_fatal: bool,
-    say: &Sender<Said>,
-) -> io::Result<()> {
-    let (into, say) = (into.clone(), say.clone());
-    let read = move || {
-        let mut chunk = vec![0; CHUNK];
-        loop {
-            match from.read(&mut chunk) {
-                Ok(0) => break,
-                Ok(len) => {
-                    let bytes = chunk.get(..len).unwrap_or_default();
-                    if !into.keep(bytes, most, is_fatal) {
-                        // Nobody listens where the run is over.
-                        let _ = say.send(Said::TooMuch);
-                        break;
-                    }
-                }
-                Err(error) if error.kind() == io::ErrorKind::Interrupted => {}
-                Err(_) => break,
+    /// Reads until they are closed, or this time has passed.
+    fn drain(&mut self, most: Duration, bounds: &Bounds) {
+        let until = Instant::now() + most;
+        while self.are_open() {
+            let left = until.saturating_duration_since(Instant::now());
+            if self.read(left.min(GLANCE), bounds).is_err() || left.is_zero() {
+                break;
             }
         }
-        into.close();
-        let _ = say.send(Said::Closed);
+    }
+}
+
+/// Once. A pipe that has come to its end is closed.
+fn read<'a>(pipe: &mut Option<impl Read>, chunk: &'a mut [u8]) -> &'a [u8] {
+    let read = match pipe.as_mut().map(|pipe| pipe.read(chunk)) {
+        Some(Err(error)) if matches!(error.kind(), io::ErrorKind::Interrupted) => return &[],
+        Some(read) => read.unwrap_or(0),
+        None => 0,
     };
-    thread::Builder::new().name("plugin-read".to_owned()).stack_size(STACK).spawn(read).map(drop)
+    if read == 0 {
+        *pipe = None;
+    }
+    chunk.get(..read).unwrap_or_default()
+}
+
+/// How many bytes had no room.
+fn keep(kept: &mut Vec<u8>, bytes: &[u8], most: usize) -> u64 {
+    let room = most.saturating_sub(kept.len());
+    let (taken, rest) = bytes.split_at_checked(room).unwrap_or((bytes, &[]));
+    kept.extend_from_slice(taken);
+    rest.len() as u64
+}
+
+/// A run that is over.
+struct Left {
+    name: String,
+    bound: Bound,
+    outputs: Outputs,
+}
+
+impl Left {
+    /// Whether something of it is there.
+    fn lives(&mut self) -> bool {
+        // Nothing of it is kept any more. What was in a pipe when it was closed is less.
+        const NOTHING: Bounds = Bounds { time: Duration::ZERO, stdout: 0, stderr: 0, memory_bytes: None };
+        const READS: usize = 64;
+        let _ = (0..READS)
+            .find(|_| !self.outputs.are_open() || !self.outputs.read(Duration::ZERO, &NOTHING).unwrap_or(false));
+        self.outputs.are_open() || matches!(self.bound.try_wait(), Ok(None))
+    }
+}
+
+/// Those of which something was left.
+static LEFT: Mutex<Vec<Left>> = Mutex::new(Vec::new());
+
+fn leave(mut run: Left) {
+    if run.lives() {
+        LEFT.lock().unwrap_or_else(PoisonError::into_inner).push(run);
+    }
+}
+
+fn is_left(name: &str) -> bool {
+    let mut left = LEFT.lock().unwrap_or_else(PoisonError::into_inner);
+    left.retain_mut(Left::lives);
+    left.iter().any(|run| run.name == name)
 }

@@ -92,9 +92,8 @@ fn arguments_are_the_plugins_as_they_are() {
     let ended = call(dir.path(), &[&["plugin", "run", "60_args.sh"][..], &given].concat());
     assert!(ended.err.contains(&format!("  {}|\n", given.join("|"))), "{}", ended.err);
     assert_eq!(ended.code, Some(1));
-    let log = dir.path().join(r"logs/60_args.sh(-v,-c,a b,,$HOME,x_,y,--format,--help)");
-    let logs: Vec<_> = fs::read_dir(dir.path().join("logs")).unwrap().flatten().map(|entry| entry.path()).collect();
-    assert!(logs.len() == 1 && logs[0].to_str().unwrap().starts_with(log.to_str().unwrap()), "{logs:?}");
+    // A file of root's would stand where the agent's user is to write.
+    assert!(!dir.path().join("logs").exists());
 }
 
 #[test]

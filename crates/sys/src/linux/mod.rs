@@ -24,6 +24,7 @@ mod net;
 mod own;
 mod parent;
 mod pid;
+mod pipe;
 mod ports;
 mod process;
 mod rows;
@@ -56,6 +57,7 @@ pub use mem::page_files;
 pub use own::{limit_heap_growth, self_usage, trim_heap};
 pub use parent::{end_with_parent, no_error_dialogs};
 pub use pid::{command_line, image_path};
+pub use pipe::readable;
 pub use service::{
     Service, run_service, service_change, service_control, service_create, service_delete, service_registration,
     service_set_start, service_settings, service_settle, service_start, service_status,

@@ -57,11 +57,6 @@ impl Tree {
         end_descendants(self.root);
     }
 
-    /// The same: none leaves a job, and without one there is nothing more to find.
-    pub(crate) fn end_all(&self, child: &mut Child) {
-        self.end(child);
-    }
-
     /// Waits for the end of the child, and tells whether it came.
     pub(crate) fn wait(child: &mut Child, most: Duration) -> bool {
         let ms = u32::try_from(most.as_millis()).unwrap_or(u32::MAX - 1);

@@ -73,6 +73,12 @@ pub(super) fn launch(file: &str, head: &[u8], args: &[String], system: &dyn Syst
                 );
             }
             Some(line) if line.is_python() => python(Some(&line), system)?,
+            Some(line) if let Some((what, ends)) = line.shell() => {
+                return Err(format!(
+                    "names {what} in its first line, which would read the arguments as commands: give the file a name that \
+                     ends in {ends}, with which they stay what they are"
+                ));
+            }
             Some(line) => {
                 let program = line.find(system).ok_or_else(|| {
                     format!(
@@ -148,6 +154,16 @@ impl Line {
         self.name.to_ascii_lowercase().starts_with("python")
     }
 
+    /// A shell of Windows that reads what follows its options as a command, and how a file for it is called.
+    fn shell(&self) -> Option<(&'static str, &'static str)> {
+        let name = self.name.to_ascii_lowercase();
+        match name.strip_suffix(".exe").unwrap_or(&name) {
+            "cmd" => Some(("cmd", ".bat or .cmd")),
+            "powershell" | "pwsh" => Some(("PowerShell", ".ps1")),
+            _ => None,
+        }
+    }
+
     /// The program itself where its path is one of Windows, else one of its name.
     fn find(&self, system: &dyn System) -> Option<String> {
         if is_absolute(&self.written) {
@@ -168,12 +184,17 @@ fn exe(name: &str) -> String {
 
 /// On a drive or a share.
 fn is_absolute(path: &str) -> bool {
-    path.starts_with(r"\\") || matches!(path.as_bytes(), [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic())
+    path.starts_with(r"\\") || is_on_drive(path)
+}
+
+fn is_on_drive(path: &str) -> bool {
+    matches!(path.as_bytes(), [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic())
 }
 
 fn in_path(name: &str, system: &dyn System) -> Option<String> {
     let path = system.path();
-    let dirs = path.split(';').map(|dir| dir.trim().trim_matches('"')).filter(|dir| is_absolute(dir));
+    // A share that does not answer would be waited for.
+    let dirs = path.split(';').map(|dir| dir.trim().trim_matches('"')).filter(|dir| is_on_drive(dir));
     dirs.map(|dir| below(dir, name)).find(|file| system.is_program(file))
 }
 

@@ -2,6 +2,8 @@
 
 use super::*;
 use crate::model::Platform;
+use std::fs;
+use std::path::PathBuf;
 use std::thread;
 use tempfile::TempDir;
 
@@ -67,7 +69,7 @@ impl Bed {
 
     fn run_for(&self, time: Duration) -> Performed {
         let terms = Terms { endpoint: "host-1".into(), default_tags: 0 };
-        perform_within(&self.plugin, &self.settings, &terms, &self.stop, time)
+        perform_within(&self.plugin, &self.settings, &terms, &self.stop, time, true, &|_| true)
     }
 
     fn file(&self) -> PathBuf {
@@ -79,8 +81,32 @@ impl Bed {
         fs::read_to_string(self.dir.path().join(name)).ok().filter(|text| text.ends_with('\n'))
     }
 
-    fn pid(&self, name: &str) -> u32 {
-        self.read(name).unwrap().trim().parse().unwrap()
+    /// What it said last, as it is kept.
+    fn said(&self) -> Option<String> {
+        fs::read_to_string(self.settings.logs.join(format!("{}().stderr.log", self.plugin.path))).ok()
+    }
+
+    /// One that starts another process, and goes on with this once that runs.
+    fn with_child(linux: &str, windows: &str) -> Bed {
+        // The child has a child of its own that has a file open.
+        let started =
+            "if \"%1\"==\"again\" goto again\nstart /b cmd /c \"%~f0\" again\n:wait\nif not exist held goto wait";
+        let child = ":again\ncmd /c \"for /l %%i in (1,0,2) do @rem\" >held";
+        Bed::new(
+            &format!("sleep 600 >&- 2>&- & echo $! > child\n{linux}"),
+            &format!("{started}\n{windows}\ngoto :eof\n{child}"),
+        )
+    }
+
+    fn child_lives(&self) -> bool {
+        if is_linux() {
+            let pid = self.read("child").unwrap().trim().parse().unwrap();
+            return falcon_sys::image_path(pid).is_ok();
+        }
+        let held = self.dir.path().join("held");
+        // What is open is not removed.
+        let _ = fs::remove_file(&held);
+        held.exists()
     }
 }
 
@@ -90,10 +116,6 @@ fn until(what: &str, mut ask: impl FnMut() -> bool) {
         assert!(begun.elapsed() < PATIENCE, "waited in vain for {what}");
         thread::sleep(Duration::from_millis(10));
     }
-}
-
-fn is_gone(pid: u32) -> bool {
-    falcon_sys::image_path(pid).is_err()
 }
 
 fn samples(performed: &Performed) -> usize {
@@ -143,12 +165,10 @@ fn a_failure_that_says_what_is_wrong_sends_what_it_printed_and_is_kept() {
     let performed = bed.run();
     assert_eq!((&performed.end, samples(&performed)), (&End::Exited(1), 1));
     assert_eq!(performed.stderr.trim_end(), "disk");
-    let log = bed.settings.logs.join(format!("{}().stderr.log", bed.plugin.path));
-    assert_eq!(fs::read_to_string(&log).unwrap().trim_end(), "disk");
+    assert_eq!(bed.said().unwrap().trim_end(), "disk");
     // Written anew each time.
     bed.run();
-    assert_eq!(fs::read_to_string(&log).unwrap().trim_end(), "disk");
-    assert_eq!(fs::read_dir(log.parent().unwrap()).unwrap().count(), 1);
+    assert_eq!(bed.said().unwrap().trim_end(), "disk");
 }
 
 #[test]
@@ -161,7 +181,7 @@ fn of_an_endless_standard_error_the_beginning_is_kept() {
     let performed = bed.run();
     assert_eq!((&performed.end, samples(&performed)), (&End::Exited(0), 1));
     assert_eq!(performed.stderr.len(), MOST_TOLD);
-    let log = fs::read_to_string(log_file(&bed.settings.logs, &bed.plugin)).unwrap();
+    let log = bed.said().unwrap();
     assert!(log.len() < MOST_STDERR + 100 && log.ends_with(" bytes more\n"), "{}", log.len());
 }
 
@@ -191,12 +211,13 @@ fn arguments_arrive_as_they_are() {
 
 #[test]
 fn no_batch_file_gets_what_a_shell_would_read() {
-    if is_linux() {
-        return;
-    }
-    let mut bed = Bed::new("", "echo []");
+    let mut bed = Bed::new("echo '[]'", "echo []");
     bed.plugin.args = vec!["a\nb".to_owned()];
     let performed = bed.run();
+    if is_linux() {
+        assert_eq!(samples(&performed), 0);
+        return;
+    }
     assert!(matches!(performed.end, End::NotStarted(_)));
     assert!(why(performed).starts_with("has an argument that no batch file can be given"));
 }
@@ -212,17 +233,6 @@ fn a_plugin_may_write_beside_itself_and_remove_itself() {
     let performed = bed.run();
     assert_eq!(performed.end, End::NotStarted("is not there".to_owned()));
     assert_eq!(why(performed), "is not there");
-}
-
-#[test]
-fn a_plugin_that_is_replaced_while_it_runs_ends_as_it_began() {
-    if !is_linux() {
-        return;
-    }
-    let bed =
-        Bed::new(&format!("sed 's/^# old/# new/' \"$0\" > x; chmod +x x; mv x \"$0\"; echo '[{POINT}]'\n# old"), "");
-    assert_eq!((samples(&bed.run()), samples(&bed.run())), (1, 1));
-    assert!(fs::read_to_string(bed.file()).unwrap().contains("\n# new"));
 }
 
 /// Without it names in Chinese were question marks.
@@ -253,74 +263,6 @@ fn a_damaged_program_says_so() {
     assert!(why.starts_with("is no program of this "), "{why}");
 }
 
-/// A file without the right to be executed ended the Go agent.
-#[test]
-fn what_cannot_be_started_says_why() {
-    let bed = Bed::new("", "");
-    let text = fs::read(bed.file()).unwrap();
-    fs::remove_file(bed.file()).unwrap();
-    fs::write(bed.file(), text).unwrap();
-    if is_linux() {
-        assert_eq!(why(bed.run()), "is not executable: chmod +x it");
-    }
-    fs::remove_file(bed.file()).unwrap();
-    assert_eq!(bed.run().end, End::NotStarted("is not there".to_owned()));
-}
-
-#[test]
-fn a_file_that_is_still_being_written_is_waited_for_a_moment() {
-    let bed = Bed::new("echo '[]'", "echo []");
-    thread::scope(|scope| {
-        if is_linux() {
-            let file = fs::File::options().append(true).open(bed.file()).unwrap();
-            scope.spawn(move || {
-                thread::sleep(Duration::from_millis(20));
-                drop(file);
-            });
-        }
-        assert_eq!(samples(&bed.run()), 0);
-    });
-}
-
-#[test]
-fn what_hbs_writes_leads_nowhere_among_the_logs() {
-    let plugin = |args: &str| Plugin {
-        key: String::new(),
-        path: "sys/60_x".to_owned(),
-        args: Vec::new(),
-        written_args: args.to_owned(),
-        cycle_s: 60,
-        mtime_s: 0,
-    };
-    let name = |args: &str| {
-        let file = log_file(Path::new("logs"), &plugin(args));
-        assert_eq!(file.parent(), Some(Path::new("logs").join("sys").as_path()));
-        file.file_name().unwrap().to_str().unwrap().to_owned()
-    };
-    assert_eq!(name("a, b"), "60_x(a, b).stderr.log");
-    for hostile in ["/../../etc/x", r"..\..\x", "C:x", "a:b", "\u{7}", "a\"b<c>|?*"] {
-        let name = name(hostile);
-        assert!(name.starts_with("60_x(") && !name.contains(['/', '\\', ':', '"', '*', '\u{7}']), "{name}");
-    }
-    assert_ne!(name("a/b"), name("a_b"));
-    assert_ne!(name("a/b"), name("a:b"));
-    let long = "长".repeat(200);
-    assert!(name(&long).len() < 240 && name(&long) != name(&format!("{long}x")));
-}
-
-#[test]
-fn a_link_among_the_logs_is_replaced_and_not_followed() {
-    if !is_linux() {
-        return;
-    }
-    let bed = Bed::new("ln -sf \"$PWD/victim\" logs/sys/60_x.sh\\(\\).stderr.log; echo disk >&2", "");
-    fs::create_dir_all(bed.settings.logs.join("sys")).unwrap();
-    fs::write(bed.dir.path().join("victim"), "mine\n").unwrap();
-    bed.run();
-    assert_eq!(bed.read("victim").unwrap(), "mine\n");
-    assert_eq!(fs::read_to_string(log_file(&bed.settings.logs, &bed.plugin)).unwrap(), "disk\n");
-}
-
 #[test]
 fn a_log_that_cannot_be_written_is_a_remark() {
     let bed = Bed::new("echo disk >&2; echo '[]'", "echo disk>&2\necho []");
@@ -328,4 +270,46 @@ fn a_log_that_cannot_be_written_is_a_remark() {
     let performed = bed.run();
     assert_eq!(samples(&performed), 0);
     assert!(performed.remark.unwrap().starts_with("what it said on standard error is not kept: "));
+}
+
+#[test]
+fn what_is_gone_says_so() {
+    let bed = Bed::new("", "");
+    fs::remove_file(bed.file()).unwrap();
+    assert_eq!(bed.run().end, End::NotStarted("is not there".to_owned()));
+}
+
+/// The system's word for it was taken for one about the file.
+#[test]
+fn a_directory_to_run_in_that_is_not_there_is_the_reason() {
+    let mut bed = Bed::new("", "");
+    bed.settings.cwd = bed.dir.path().join("away");
+    let why = why(bed.run());
+    assert!(why.starts_with("is to run in ") || why.starts_with("cannot be started"), "{why}");
+    assert!(!is_linux() || why.contains("away"), "{why}");
+}
+
+/// As `plugin run` does it: a file of root's stood where the agent's user was to write.
+#[test]
+fn what_is_only_tried_keeps_no_file() {
+    let bed = Bed::new("echo disk >&2", "echo disk>&2");
+    let terms = Terms { endpoint: "host-1".into(), default_tags: 0 };
+    assert_eq!(perform(&bed.plugin, &bed.settings, &terms, &bed.stop).stderr.trim_end(), "disk");
+    assert!(!bed.settings.logs.exists());
+    perform_and_keep(&bed.plugin, &bed.settings, &terms, &bed.stop, &|_| true);
+    assert_eq!(bed.said().unwrap().trim_end(), "disk");
+}
+
+#[test]
+fn what_is_not_wanted_once_there_is_room_for_it_is_not_decoded() {
+    let bed = Bed::new("echo []", "echo []");
+    let terms = Terms { endpoint: "host-1".into(), default_tags: 0 };
+    let asked = std::cell::Cell::new(0);
+    let room = |bytes| {
+        asked.set(bytes);
+        false
+    };
+    let performed = perform_and_keep(&bed.plugin, &bed.settings, &terms, &bed.stop, &room);
+    assert_eq!((performed.end, performed.batch.unwrap_err().as_str()), (End::Exited(0), STOPPED));
+    assert!((3..=4).contains(&asked.get()));
 }

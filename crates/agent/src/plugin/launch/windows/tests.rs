@@ -171,6 +171,29 @@ fn any_other_file_is_run_by_what_its_first_line_names() {
     assert!(missing(".txt", "hello", &system).contains(".exe, .bat, .cmd, .ps1, .py, .vbs"));
 }
 
+/// `cmd /c 60_x a&b` runs `b`.
+#[test]
+fn no_shell_of_windows_gets_arguments_by_way_of_a_first_line() {
+    let system = Made { path: r"C:\Windows\System32;C:\pwsh", ..Made::default() };
+    for head in ["#!cmd /c", "#!CMD.EXE /c\r\n", r"#!C:\Windows\System32\cmd.exe /c", "#!/usr/bin/env -S cmd /c"] {
+        assert!(missing("", head, &system).contains("ends in .bat or .cmd"), "{head}");
+    }
+    for head in ["#!powershell", "#!/usr/bin/env pwsh", "#!pwsh.exe -Command"] {
+        assert!(missing(".txt", head, &system).contains("ends in .ps1"), "{head}");
+    }
+}
+
+/// A server that was gone was waited for beyond the deadline.
+#[test]
+fn no_share_in_path_is_asked() {
+    let system = Made {
+        path: r"\\server\tools;//server/tools;C:\perl",
+        programs: vec![r"\\server\tools\perl.exe", r"C:\perl\perl.exe"],
+        ..Made::default()
+    };
+    assert_eq!(found(".pl", "#!perl", &system), r"C:\perl\perl.exe|C:\plugin\60_x.pl");
+}
+
 #[test]
 fn a_path_is_written_as_every_program_takes_it() {
     assert_eq!(plain(r"\\?\C:\a/b"), r"C:\a\b");
