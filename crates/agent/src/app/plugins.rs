@@ -2,7 +2,7 @@
 //! settings, and ended with everything that it runs.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -46,8 +46,12 @@ impl Plugins {
             return running.engine.go_on(outlet);
         }
         let Some((dir, at_once)) = whose(loaded) else { return };
-        let (scanned, runtime) = (dir.clone(), Handle::current());
-        let scan: Scanner = Box::new(move |bindings| files::scan(&scanned, bindings));
+        let (scanned, begun, runtime) = (dir.clone(), Once::new(), Handle::current());
+        let scan: Scanner = Box::new(move |bindings| {
+            // On the thread that looks, for it may take a moment.
+            begun.call_once(|| fetch::recover(&scanned));
+            files::scan(&scanned, bindings)
+        });
         let drive = Box::new(move |task| runtime.block_on(task));
         let hands = Hands { scan, begin: Box::new(engine::thread), drive };
         self.left.retain(|engine| !engine.is_over());
