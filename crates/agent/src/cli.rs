@@ -6,6 +6,7 @@ mod collect;
 mod help;
 mod plugin;
 mod queue;
+mod table;
 mod verbs;
 
 use std::ffi::OsString;

@@ -1,4 +1,4 @@
-//! Command lines by a table of verbs ([`Verb`]), in the syntax of Go's flags and of pywin32's services.
+//! Command lines by a table of verbs ([`Spec`]), in the syntax of Go's flags and of pywin32's services.
 //!
 //! - `-name` and `--name` are one; a value follows or stands behind `=`; what is on or off takes Go's booleans (`-v=false`).
 //! - Given twice, the last counts. Options of a verb may stand before it.
@@ -10,102 +10,8 @@ use std::fmt;
 
 use lexopt::Arg;
 
-use super::help;
-
-/// A value that may be given, with a word about it or none.
-pub type Choice = (&'static str, &'static str);
-/// The same, with what it means.
-pub type Named<T> = (&'static str, &'static str, T);
-
-/// One entry is all that parser and help know of a verb; the program itself is the first.
-pub struct Verb {
-    pub name: &'static str,
-    pub aliases: &'static [&'static str],
-    pub about: &'static str,
-    pub hidden: bool,
-    pub options: &'static [Opt],
-    pub words: &'static [Word],
-    /// What may follow the words, as the help calls it.
-    pub rest: Option<(&'static str, &'static str)>,
-    pub verbs: &'static [Verb],
-    /// Without it, one of `verbs` must follow.
-    pub make: Option<Make>,
-}
-
-pub type Make = fn(&Given) -> Result<super::Verb, &'static str>;
-
-impl Verb {
-    pub const NEW: Verb = Verb {
-        name: "",
-        aliases: &[],
-        about: "",
-        hidden: false,
-        options: &[],
-        words: &[],
-        rest: None,
-        verbs: &[],
-        make: None,
-    };
-
-    fn is(&self, name: &str) -> bool {
-        self.name == name || self.aliases.contains(&name)
-    }
-
-    /// Of this verb and of those below it.
-    fn option(&self, name: &str) -> Option<&'static Opt> {
-        self.options
-            .iter()
-            .find(|option| option.is(name))
-            .or_else(|| self.verbs.iter().find_map(|verb| verb.option(name)))
-    }
-}
-
-/// An option. Of one name there is one form, whatever verbs it belongs to.
-#[derive(Clone, Copy)]
-pub struct Opt {
-    pub name: &'static str,
-    pub aliases: &'static [&'static str],
-    pub short: Option<char>,
-    /// What the help calls its value; none: it is on or off.
-    pub value: Option<&'static str>,
-    pub about: &'static str,
-    pub choices: fn() -> Vec<Choice>,
-}
-
-impl Opt {
-    pub const NEW: Opt = Opt { name: "", aliases: &[], short: None, value: None, about: "", choices: Vec::new };
-
-    fn is(&self, name: &str) -> bool {
-        let is_short = |short: char| name.strip_prefix(short) == Some("");
-        self.name == name || self.aliases.contains(&name) || self.short.is_some_and(is_short)
-    }
-
-    /// As one writes it.
-    pub fn written(&self) -> String {
-        let name = if self.name.len() > 1 { "--" } else { "-" };
-        let value = self.value.map_or_else(String::new, |value| [" <", value, ">"].concat());
-        [name, self.name, &value].concat()
-    }
-}
-
-/// What stands alone.
-pub struct Word {
-    pub name: &'static str,
-    pub needed: bool,
-    pub about: &'static str,
-    pub choices: fn() -> Vec<Choice>,
-}
-
-/// What `-c` is, of every verb.
-pub static FILE: Opt = Opt {
-    name: "c",
-    short: Some('c'),
-    value: Some("FILE"),
-    about: "Configuration file [default: cfg.json here, then beside the executable, else the built-in standalone configuration]",
-    ..Opt::NEW
-};
-
-pub static HELP: Opt = Opt { name: "help", short: Some('h'), about: "Print help", ..Opt::NEW };
+use super::table::{Choice, FILE, HELP, Opt, Spec, global};
+use super::{Verb, help};
 
 /// What a command line says.
 #[derive(Default)]
@@ -157,24 +63,19 @@ impl fmt::Display for Ended {
     }
 }
 
-/// The names of a table, for parser and help.
-pub fn choices<T>(table: &[Named<T>]) -> Vec<Choice> {
-    table.iter().map(|(name, about, _)| (*name, *about)).collect()
-}
-
-/// What a value means that was found to be a name of the table.
-pub fn meant<T: Copy>(value: Option<&str>, table: &[Named<T>]) -> Option<T> {
-    table.iter().find(|(name, ..)| Some(*name) == value).map(|(.., meaning)| *meaning)
-}
-
 /// What is given, and which verb is to make what of it. The first of `args` is the program's own name.
-pub fn parse(program: &'static Verb, args: Vec<OsString>) -> Result<(Given, super::Verb), Ended> {
+pub fn parse(program: &'static Spec, args: Vec<OsString>) -> Result<(Given, Verb), Ended> {
     let mut parsing = Parsing { path: vec![program], at: program, given: Given::default() };
     parsing.all(args)?;
     let Parsing { at, given, .. } = &parsing;
-    let stray = given.options.iter().find(|(name, _)| !parsing.is_in_place(name));
-    if let Some((name, _)) = stray {
-        return Err(parsing.wrong(&format!("'--{name}' does not belong to '{}'", at.name), None));
+    // Not before, for the same name may have other values with another verb.
+    for (name, value) in &given.options {
+        let of_verb =
+            [program, at].into_iter().find_map(|verb| verb.options.iter().find(|option| option.name == *name));
+        let Some(option) = of_verb else {
+            return Err(parsing.wrong(&format!("'--{name}' does not belong to '{}'", at.name), None));
+        };
+        parsing.choose(value, &(option.choices)(), &option.written())?;
     }
     if let Some(missing) = at.words.get(given.words.len()).filter(|word| word.needed) {
         return Err(parsing.wrong(&format!("<{}> is missing", missing.name), None));
@@ -188,8 +89,8 @@ pub fn parse(program: &'static Verb, args: Vec<OsString>) -> Result<(Given, supe
 
 struct Parsing {
     /// The verbs so far; the first is the program.
-    path: Vec<&'static Verb>,
-    at: &'static Verb,
+    path: Vec<&'static Spec>,
+    at: &'static Spec,
     given: Given,
 }
 
@@ -213,25 +114,23 @@ impl Parsing {
                 continue;
             }
             let written = written.to_string_lossy();
-            match parser.next() {
+            let name = match parser.next() {
                 Ok(None) => return Ok(()),
-                Ok(Some(Arg::Value(word))) => self.word(word)?,
-                Ok(Some(Arg::Short(letter))) => {
-                    let option = self.find(letter.encode_utf8(&mut [0; 4])).ok_or_else(|| self.unexpected(&written))?;
-                    let value = parser.optional_value();
-                    self.option(option, value, &mut parser)?;
+                Ok(Some(Arg::Value(word))) => {
+                    self.word(word)?;
+                    continue;
                 }
-                Ok(Some(Arg::Long(name))) => {
-                    let option = self.find(name).ok_or_else(|| self.unexpected(&written))?;
-                    let value = parser.optional_value();
-                    self.option(option, value, &mut parser)?;
-                }
+                Ok(Some(Arg::Short(letter))) => letter.to_string(),
+                Ok(Some(Arg::Long(name))) => name.to_owned(),
                 Err(error) => return Err(self.wrong(&error.to_string(), None)),
-            }
+            };
+            let option = self.find(&name).ok_or_else(|| self.unexpected(&written))?;
+            let value = parser.optional_value();
+            self.option(option, value, &mut parser)?;
         }
     }
 
-    /// Go's `-name` and `-name=VALUE`. One letter is an option of everybody's, which may have a value of any bytes.
+    /// Go's `-name` and `-name=VALUE`, but for single letters.
     fn of_go(&self, written: &OsStr) -> Option<(&'static Opt, Option<OsString>)> {
         let text = written.to_str()?.strip_prefix('-').filter(|text| !text.starts_with('-'))?;
         let (name, value) = text.split_once('=').map_or((text, None), |(name, value)| (name, Some(value.into())));
@@ -243,11 +142,6 @@ impl Parsing {
     /// Those of the verb, of verbs that may follow, and of every verb.
     fn find(&self, name: &str) -> Option<&'static Opt> {
         self.at.option(name).or_else(|| global(name))
-    }
-
-    fn is_in_place(&self, name: &str) -> bool {
-        let first = self.path.first().into_iter();
-        first.chain([&self.at]).any(|verb| verb.options.iter().any(|option| option.name == name))
     }
 
     fn option(
@@ -291,7 +185,6 @@ impl Parsing {
                 }
             };
         }
-        self.choose(&value, &(option.choices)(), &option.written())?;
         self.given.options.push((option.name, value));
         Ok(())
     }
@@ -335,12 +228,8 @@ impl Parsing {
 
     fn wrong(&self, why: &str, similar: Option<String>) -> Ended {
         let tip = similar.map_or_else(String::new, |similar| format!("\n\n  did you mean '{similar}'?"));
-        Ended::Wrong(format!("error: {why}{tip}\n\n{}\n\nFor more, '--help'.\n", help::usage(&self.path)))
+        Ended::Wrong(format!("error: {why}{tip}\n\n{}\n\n'--help' tells more.\n", help::usage(&self.path)))
     }
-}
-
-fn global(name: &str) -> Option<&'static Opt> {
-    [&FILE, &HELP].into_iter().find(|option| option.is(name))
 }
 
 /// What was meant, perhaps: the one begins with the other, or few letters differ.

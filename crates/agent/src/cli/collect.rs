@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
-use super::args::Named;
+use super::table::Named;
 use crate::app::{self, Collecting};
 use crate::collect;
 use crate::config::Loaded;

@@ -1,11 +1,11 @@
 //! What `--help` prints, of the same table that is parsed.
 
-use super::args::{Choice, FILE, HELP, Opt, Verb};
+use super::table::{Choice, FILE, HELP, Opt, Spec};
 
 const WIDTH: usize = 100;
 
 /// Of the last verb of a path.
-pub fn of(path: &[&'static Verb]) -> String {
+pub fn of(path: &[&'static Spec]) -> String {
     let Some(verb) = path.last() else { return String::new() };
     let mut text = String::new();
     wrapped(&mut text, verb.about, 0);
@@ -28,7 +28,7 @@ pub fn of(path: &[&'static Verb]) -> String {
     text
 }
 
-pub fn usage(path: &[&'static Verb]) -> String {
+pub fn usage(path: &[&'static Spec]) -> String {
     let names: Vec<&str> = path.iter().map(|verb| verb.name).collect();
     let mut text = ["Usage: ", &names.join(" "), " [OPTIONS]"].concat();
     let Some(verb) = path.last() else { return text };

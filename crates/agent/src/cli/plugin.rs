@@ -11,8 +11,8 @@ use anyhow::{Context as _, anyhow, bail};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::{self, Instant};
 
-use super::args::Named;
 use super::collect;
+use super::table::Named;
 use crate::app::{self, Collecting, Signal};
 use crate::config::Loaded;
 use crate::hub::{self, Origin};

@@ -16,7 +16,7 @@ use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode, header};
 use serde_json::Value;
 
-use super::args::Named;
+use super::table::Named;
 use crate::app::{QUEUE_DIR, runtime};
 use crate::clock;
 use crate::config::Loaded;

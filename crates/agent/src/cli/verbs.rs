@@ -3,7 +3,8 @@
 use std::ffi::OsString;
 use std::path::PathBuf;
 
-use super::args::{self, Ended, Given, Named, Opt, Word, choices, meant};
+use super::args::{self, Ended, Given};
+use super::table::{Named, Opt, Spec, Word, choices, meant};
 use super::{collect, plugin, queue};
 use crate::collect as collectors;
 use crate::model::Platform;
@@ -46,7 +47,7 @@ pub fn parse(args: Vec<OsString>) -> Result<(Option<PathBuf>, Verb), Ended> {
 const NO_SERVICE: bool = matches!(Platform::CURRENT, Platform::Linux);
 
 /// The program without a verb. What it is given besides a verb is in place with each.
-pub static PROGRAM: args::Verb = args::Verb {
+pub static PROGRAM: Spec = Spec {
     name: "falcon-agent",
     about: "Open-Falcon agent: collects this host's metrics, sends them to a transfer, reports to hbs, takes pushes on :1988",
     options: &[
@@ -58,36 +59,36 @@ pub static PROGRAM: args::Verb = args::Verb {
         },
     ],
     verbs: &[
-        args::Verb {
+        Spec {
             name: "run",
             about: "Run in the foreground (what happens without a verb)",
             make: Some(|_| Ok(Verb::Run)),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
-        args::Verb {
+        Spec {
             name: "debug",
             about: "Run in the foreground (the name that the Python agent has for it)",
             hidden: NO_SERVICE,
             make: Some(|_| Ok(Verb::Debug)),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
-        args::Verb {
+        Spec {
             name: "install",
             about: "Register the service, take over an older agent of this host, and leave it to `start`",
             hidden: NO_SERVICE,
             options: &WANTED,
             make: Some(|given| Ok(Verb::Install(wanted(given)?))),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
-        args::Verb {
+        Spec {
             name: "update",
             about: "Bring the registration of the service up to date with this program and these options",
             hidden: NO_SERVICE,
             options: &WANTED,
             make: Some(|given| Ok(Verb::Update(wanted(given)?))),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
-        args::Verb {
+        Spec {
             name: "uninstall",
             aliases: &["remove"],
             about: "Stop and remove the service; configuration, queue and logs stay",
@@ -99,58 +100,58 @@ pub static PROGRAM: args::Verb = args::Verb {
             make: Some(|given| {
                 Ok(Verb::Uninstall(Removal { restore: given.is_on("restore"), purge: given.is_on("purge") }))
             }),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
-        args::Verb {
+        Spec {
             name: "start",
             about: "Start the service and wait until it runs",
             hidden: NO_SERVICE,
             make: Some(|_| Ok(Verb::Start)),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
-        args::Verb {
+        Spec {
             name: "stop",
             about: "Stop the service and wait until it has stopped",
             hidden: NO_SERVICE,
             make: Some(|_| Ok(Verb::Stop)),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
-        args::Verb {
+        Spec {
             name: "restart",
             about: "Stop the service, if it runs, and start it",
             hidden: NO_SERVICE,
             make: Some(|_| Ok(Verb::Restart)),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
-        args::Verb {
+        Spec {
             name: "reload",
             about: "Let the service read its configuration again, and tell the outcome",
             hidden: NO_SERVICE,
             make: Some(|_| Ok(Verb::Reload)),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
-        args::Verb {
+        Spec {
             name: "status",
             about: "Tell whether the service runs, and how it is registered",
             hidden: NO_SERVICE,
             make: Some(|_| Ok(Verb::Status)),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
-        args::Verb {
+        Spec {
             name: "service",
             about: "What the service control manager starts",
             hidden: true,
             make: Some(|_| Ok(Verb::Service)),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
-        args::Verb {
+        Spec {
             name: "perf-worker",
             about: "The process that the agent asks for performance counters",
             hidden: true,
             make: Some(|_| Ok(Verb::PerfWorker)),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
-        args::Verb {
+        Spec {
             name: "collect",
             about: "Collect once (two samples a second apart, so that rates exist) and print it",
             options: &[
@@ -169,9 +170,9 @@ pub static PROGRAM: args::Verb = args::Verb {
                     only: given.text("only").map(str::to_owned),
                 })
             }),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
-        args::Verb {
+        Spec {
             name: "queue",
             about: "What waits for a transfer, in memory and on disk",
             words: &[Word {
@@ -183,21 +184,21 @@ pub static PROGRAM: args::Verb = args::Verb {
             make: Some(|given| {
                 Ok(Verb::Queue { what: meant(given.word(), queue::What::ALL).unwrap_or(queue::What::Status) })
             }),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
-        args::Verb { name: "plugin", about: "Try a plugin", verbs: &[PLUGIN_RUN], ..args::Verb::NEW },
-        args::Verb {
+        Spec { name: "plugin", about: "Try a plugin", verbs: &[PLUGIN_RUN], ..Spec::NEW },
+        Spec {
             name: "config",
             about: "Print the effective configuration as JSON, every default filled in, secrets hidden; warnings, the files of cfg.d that are part of it and its agent.config.crc go to standard error",
             make: Some(|_| Ok(Verb::Config)),
-            ..args::Verb::NEW
+            ..Spec::NEW
         },
     ],
     make: Some(|_| Ok(Verb::Run)),
-    ..args::Verb::NEW
+    ..Spec::NEW
 };
 
-const PLUGIN_RUN: args::Verb = args::Verb {
+const PLUGIN_RUN: Spec = Spec {
     name: "run",
     about: "Run one in the foreground as the agent would, and show what would be sent; options stand before PATH",
     options: &[Opt { choices: || choices(plugin::Format::ALL), ..FORMAT }],
@@ -215,7 +216,7 @@ const PLUGIN_RUN: args::Verb = args::Verb {
             args: given.rest.clone(),
         }))
     }),
-    ..args::Verb::NEW
+    ..Spec::NEW
 };
 
 const FORMAT: Opt =

@@ -12,7 +12,7 @@ fn wrong(line: &str) -> String {
 /// Options of verbs are looked for before it is known which verb it is.
 #[test]
 fn an_option_has_one_form_whatever_verbs_it_belongs_to() {
-    fn all<'a>(verb: &'a Verb, into: &mut Vec<(&'static str, &'a Opt)>) {
+    fn all<'a>(verb: &'a Spec, into: &mut Vec<(&'static str, &'a Opt)>) {
         into.extend(verb.options.iter().flat_map(|option| {
             [option.name].into_iter().chain(option.aliases.iter().copied()).map(move |name| (name, option))
         }));
@@ -42,6 +42,7 @@ fn what_is_wrong_is_named_with_the_way_out() {
         ("a install --user --password-stdin", &["'--user <NAME>' has no value"]),
         ("a install --password-stdin", &["'--user <NAME>'", "Usage: falcon-agent install [OPTIONS]"]),
         ("a --startup auto run", &["'--startup' does not belong to 'run'"]),
+        ("a --format prometheus plugin run x", &["'prometheus' is no value", "table, json]"]),
         ("a run -v", &["'-v' is not expected here"]),
         ("a run -check", &["is not expected here"]),
         ("a -v=maybe", &["'--version' is on or off: 'maybe'"]),
