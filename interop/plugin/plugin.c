@@ -2,6 +2,7 @@
  * is what follows the first `_`.
  *
  *   hang     runs until it is ended
+ *   brief... waits for a moment
  *   tree     starts a copy of itself that hangs and has its outputs, and exits
  *   leave    starts one without them, and exits
  *   flood    prints 100 MB
@@ -89,6 +90,8 @@ int wmain(int count, wchar_t **words)
     }
     _setmode(_fileno(stdout), _O_BINARY);
 
+    if (!strncmp(name, "brief", 5))
+        Sleep(300);
     if (!strcmp(name, "hang") || (count == 2 && mark && !wcscmp(words[1], L"hang"))) {
         Sleep(INFINITE);
     } else if (!strcmp(name, "tree")) {

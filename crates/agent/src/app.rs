@@ -7,6 +7,8 @@ mod named;
 mod plugins;
 pub mod reload;
 mod run;
+mod server;
+mod store;
 pub(crate) mod task;
 mod watch;
 

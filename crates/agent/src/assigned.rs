@@ -64,7 +64,7 @@ struct Inner {
     told: BTreeSet<String>,
 }
 
-#[derive(Default)]
+#[derive(Clone, Copy, Default)]
 struct Answered {
     metrics: bool,
     trustable: bool,
@@ -140,6 +140,32 @@ impl Assigned {
             }
             inner.answers.hostname = hostname.to_owned();
         }
+    }
+
+    /// Goes on with what another knew of this endpoint, in whose place it stands; what is kept in its own directory is older.
+    pub fn follow(&self, before: &Assigned, hostname: &str) {
+        let (answers, answered) = {
+            let inner = before.lock();
+            (inner.answers.clone(), inner.answered)
+        };
+        if answers.hostname != hostname {
+            return;
+        }
+        self.change(|inner| {
+            inner.answers.hostname = answers.hostname;
+            if answered.metrics || !answers.metrics.is_empty() {
+                inner.answered.metrics = true;
+                inner.set_metrics(answers.metrics);
+            }
+            if answered.trustable || !answers.trustable.is_empty() {
+                inner.answered.trustable = true;
+                inner.set_trustable(answers.trustable);
+            }
+            if answered.plugins || !answers.plugins.is_empty() {
+                inner.answered.plugins = true;
+                inner.set_plugins(answers.plugins);
+            }
+        });
     }
 
     /// No hbs is configured any more: nothing is assigned.

@@ -211,7 +211,7 @@ pub struct Stats {
     pub plugin_left: Count,
     /// Runs of plugins that are in progress.
     pub plugin_running: Count,
-    /// Runs that are over.
+    /// Runs that have ended while their plugin was bound.
     pub plugin_runs: Count,
     /// Of these, those that sent nothing for something was wrong, or were wrong in another way.
     pub plugin_failed: Count,

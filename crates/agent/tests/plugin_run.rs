@@ -52,7 +52,7 @@ impl Bed {
 
     fn run(&self) -> Performed {
         let terms = Terms { endpoint: "host-1".into(), default_tags: 0 };
-        perform_and_keep(&self.plugin, &self.settings, &terms, &Stop::default())
+        perform_and_keep(&self.plugin, &self.settings, &terms, &Stop::default(), &|_| true)
     }
 
     fn file(&self) -> PathBuf {

@@ -114,6 +114,14 @@ impl Bound {
             self.is_over = matches!(self.child.try_wait(), Ok(Some(_)));
         }
     }
+
+    /// Asks the tree to end, which Linux alone can, gives the child this long for it, and ends what is left.
+    pub fn end_gently(&mut self, grace: Duration) {
+        if !self.is_over && self.tree.ask() {
+            Tree::wait(&mut self.child, grace);
+        }
+        self.end();
+    }
 }
 
 impl Drop for Bound {

@@ -4,17 +4,17 @@
 #
 # To bind:  mssql/60_io_requests.ps1                      the default instance, without a tag
 #           mssql/60_io_requests.ps1(SQLEXPRESS,PAYROLL)  these, each with the tag instance=NAME; MSSQLSERVER is the default one
+#           mssql/60_io_requests.ps1(SQLCL1\PAYROLL)      an instance of a failover cluster, which answers under a name of its own
 #
 # The account needs a login and one right. For the agent as LocalSystem, in SQL Server:
-#     CREATE LOGIN [NT AUTHORITY\SYSTEM] FROM WINDOWS;
 #     GRANT VIEW SERVER STATE TO [NT AUTHORITY\SYSTEM];
+# That login is there mostly; where it is not, before it:
+#     CREATE LOGIN [NT AUTHORITY\SYSTEM] FROM WINDOWS;
 # Other accounts: [NT SERVICE\OpenFalconAgent], [DOMAIN\user]. From SQL Server 2022 on VIEW SERVER PERFORMANCE STATE will do.
 #
 # For PowerShell 2.0 and later, which has no ConvertTo-Json.
 
 $ErrorActionPreference = 'Stop'
-# Seconds to connect, and again for the answer.
-$patience = 10
 
 function Get-Quoted([string] $text) {
     $quoted = New-Object System.Text.StringBuilder
@@ -60,10 +60,14 @@ $now = [long] [Math]::Floor(([DateTime]::UtcNow - $epoch).TotalSeconds)
 
 $instances = @($args)
 if ($instances.Count -eq 0) { $instances = @('') }
+# Seconds to connect, and again for the answer: all that hang together are to fit into the cycle, or the points of the others are
+# lost with theirs.
+$patience = [int] [Math]::Min(10, [Math]::Max(1, [Math]::Floor(([int] $step - 10) / (2 * $instances.Count))))
 $points = @()
 $failed = $false
 foreach ($instance in $instances) {
     $source = '.\' + $instance
+    if ($instance -like '*\*') { $source = $instance }
     if ($instance -eq '' -or $instance -eq 'MSSQLSERVER') { $source = '.' }
     $tags = ''
     if ($instance -ne '') { $tags = 'instance=' + $instance }

@@ -42,7 +42,11 @@ def ask(connection, answers, *words):
     connection.sendall(b"*" + str(len(words)).encode() + b"\r\n" + request)
     line = answers.readline().rstrip()
     if line.startswith(b"$"):
-        return answers.read(int(line[1:]) + 2).decode("utf-8", "replace")
+        length = int(line[1:])
+        text = answers.read(length + 2)
+        if len(text) < length + 2:
+            raise IOError("Redis hung up in the middle of its answer")
+        return text[:length].decode("utf-8", "replace")
     if line.startswith(b"+"):
         return line[1:].decode("utf-8", "replace")
     raise IOError("Redis said: " + (line.decode("utf-8", "replace") or "nothing"))
@@ -62,6 +66,13 @@ def info(address, password_file):
     return dict(line.split(":", 1) for line in lines if ":" in line and not line.startswith("#"))
 
 
+def this_host():
+    """The agent says who this host is; by hand nobody does."""
+    name = os.environ.get("FALCON_ENDPOINT") or socket.gethostname()
+    # Before 3.7 Python takes the environment for ASCII where no locale is set, as in a service.
+    return os.fsencode(name).decode("utf-8", "replace") if hasattr(os, "fsencode") else name.decode("utf-8", "replace")
+
+
 def main():
     address = sys.argv[1] if len(sys.argv) > 1 else "127.0.0.1:6379"
     found, failed = {}, None
@@ -72,10 +83,10 @@ def main():
 
     def point(metric, value, kind):
         return {
-            # The agent says who this host is and how often this runs; by hand neither is there.
-            "endpoint": os.environ.get("FALCON_ENDPOINT") or socket.gethostname(),
+            "endpoint": this_host(),
             "metric": "redis." + metric,
             "timestamp": int(time.time()),
+            # How often this runs, from the agent.
             "step": int(os.environ.get("FALCON_STEP") or 60),
             "value": value,
             "counterType": kind,

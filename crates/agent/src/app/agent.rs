@@ -3,7 +3,6 @@
 //! port) is handed from one to the next.
 
 use std::future::Future;
-use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -12,27 +11,27 @@ use tokio::task::JoinHandle;
 
 use super::named::Named;
 use super::plugins::{self, Plugins};
-use super::task::{self, Task};
-use super::{Collecting, Identity, announce, queue};
+use super::server::Server;
+use super::store::Store;
+use super::task::{self, supervise};
+use super::{Collecting, Identity, announce};
 use crate::assigned::Assigned;
 use crate::clock;
 use crate::collect;
 use crate::config::{Config, Loaded};
 use crate::falcon::transfer::Leave;
 use crate::falcon::{hbs, transfer};
-use crate::http::{self, Behind, Commands, Facts, Port, Site};
+use crate::http::{Behind, Commands, Facts, Port, Site};
 use crate::hub::Hub;
 use crate::perf::client::Perf;
 use crate::perf::link;
 use crate::plugin::fetch;
-use crate::queue::Queue;
 use crate::schedule::{self, LaneTask, Mark, Places};
 use crate::stats::Stats;
 use crate::trusted::Trusted;
 
-/// For sending what is left when the agent stops, and for putting on disk what could not be sent.
+/// For sending what is left when the agent stops.
 const FLUSH: Duration = Duration::from_secs(2);
-const STORE: Duration = Duration::from_millis(900);
 /// For the call that is on its way when the agent gets another configuration: cut short it would be made again. Collecting,
 /// the server and pushes go on meanwhile.
 const LAST_CALL: Duration = Duration::from_secs(2);
@@ -43,8 +42,6 @@ const OPENED: Duration = Duration::from_secs(10);
 const HAND_OVER: Duration = Duration::from_millis(500);
 /// For clients in the middle of a request when the agent stops.
 const CLIENTS: Duration = Duration::from_millis(1500);
-/// Before a task that failed by a defect is started again.
-const RESTART: Duration = Duration::from_secs(10);
 
 pub(super) struct Agent {
     lasting: Lasting,
@@ -71,92 +68,10 @@ struct Lasting {
     commands: Commands,
     assigned: Arc<Assigned>,
     named: Arc<Named>,
-    /// `None`: they are off.
-    plugins: Option<Plugins>,
+    plugins: Plugins,
+    versions: hbs::Versions,
     /// `None`: no transfer is configured.
     store: Option<Store>,
-}
-
-/// The HTTP server, and what it answers with.
-struct Server {
-    task: JoinHandle<()>,
-    site: watch::Sender<Arc<Site>>,
-    stopping: watch::Sender<bool>,
-}
-
-impl Server {
-    fn start(site: Site, port: Arc<Port>) -> Server {
-        let (stopping, stopped) = watch::channel(false);
-        let site = Arc::new(site);
-        let (entrance, (site, asked)) = (site.entrance(), watch::channel(site));
-        let task =
-            supervise("http", move || http::serve(entrance.clone(), port.clone(), asked.clone(), stopped.clone()));
-        Server { task, site, stopping }
-    }
-
-    /// Takes no more requests; those in progress have a moment, of which `limit` is waited for.
-    async fn stop(self, limit: Duration) {
-        let _ = self.stopping.send(true);
-        let _ = tokio::time::timeout(limit, self.task).await;
-    }
-}
-
-/// Points that wait, and the task that puts them on disk.
-struct Store {
-    queue: Arc<Queue>,
-    dir: Option<PathBuf>,
-    keeper: JoinHandle<()>,
-}
-
-impl Store {
-    fn open(loaded: &Loaded, stats: &Arc<Stats>) -> Option<Store> {
-        let config = &loaded.config;
-        if config.transfer.addrs.is_empty() {
-            return None;
-        }
-        let dir = loaded.state_dir();
-        let queue = Arc::new(queue(&config.queue, dir.clone(), stats));
-        let kept = queue.clone();
-        let keeper = supervise("queue", move || {
-            let queue = kept.clone();
-            async move { queue.keep().await }
-        });
-        Some(Store { queue, dir, keeper })
-    }
-
-    /// Puts what waits on disk; answers how many points are there and how many are lost. `None`: the disk does not answer.
-    async fn close(&self) -> Option<(usize, usize)> {
-        // The keeper may stand in the middle of a write: it goes on until this is through.
-        let closed = tokio::time::timeout(STORE, self.queue.close()).await.ok();
-        self.keeper.abort();
-        closed
-    }
-
-    /// Puts what waits on disk and gives the disk back, for a store that takes its place; answers how many points are there.
-    async fn end(&self) -> usize {
-        let ended = tokio::time::timeout(STORE, self.queue.end()).await;
-        self.keeper.abort();
-        ended.unwrap_or_else(|_| self.queue.waiting().disk.points)
-    }
-
-    /// Leaves to the store in its place what is not among the points `stored` on disk.
-    fn hand_over(self, stored: usize, next: Option<&Store>) {
-        let next = next.map(|store| &*store.queue);
-        let lost = self.queue.hand_over(next);
-        if lost > 0 {
-            tracing::warn!(
-                code = "A015",
-                "reload: {lost} points that were not sent yet found no room to wait and are lost"
-            );
-        }
-        if let Some(dir) = self.queue.dir().filter(|dir| stored > 0 && next.and_then(Queue::dir) != Some(dir)) {
-            tracing::warn!(
-                code = "A016",
-                "reload: {stored} points stay in {}; they are sent when that is the queue's directory again",
-                dir.display()
-            );
-        }
-    }
 }
 
 impl Agent {
@@ -165,11 +80,12 @@ impl Agent {
         let stats = Arc::new(Stats::default());
         let store = Store::open(loaded, &stats);
         let perf = link::perf(&loaded.config.perf, &stats);
-        let (port, trusted) = Default::default();
-        let assigned = assigned(loaded, &trusted);
+        let (port, trusted, plugins, versions) = Default::default();
+        let assigned = assigned(loaded, &trusted, None);
         let started = Instant::now();
-        let (named, facts, plugins) = (Named::new(), None, None);
-        let lasting = Lasting { stats, started, port, perf, facts, trusted, commands, assigned, named, plugins, store };
+        let (named, facts) = (Named::new(), None);
+        let lasting =
+            Lasting { stats, started, port, perf, facts, trusted, commands, assigned, named, plugins, versions, store };
         let agent = Agent::go_on(loaded, lasting, &mut [], None);
         announce(&agent.config, &agent.identity, &loaded.source, how);
         agent
@@ -211,16 +127,17 @@ impl Agent {
                 lasting.assigned.belongs_to(&endpoint);
             }
             let (config, identity, stats) = (config.clone(), identity.clone(), stats.clone());
-            let (clock, assigned, dir) = (shared.clock.clone(), lasting.assigned.clone(), plugins::reported(loaded));
+            let (clock, assigned) = (shared.clock.clone(), lasting.assigned.clone());
+            let reported =
+                plugins::reported(loaded).map(|dir| hbs::Plugins::new(dir, fetch::version, &lasting.versions));
             tasks.push(supervise("hbs", move || {
                 let (identity, clock, stats) = (identity.clone(), clock.clone(), stats.clone());
-                let plugins = dir.clone().map(|dir| hbs::Plugins::new(dir, fetch::version));
-                hbs::Reporter::new(&config, identity, clock, stats, assigned.clone(), plugins).run()
+                hbs::Reporter::new(&config, identity, clock, stats, assigned.clone(), reported.clone()).run()
             }));
         } else {
             lasting.assigned.forget();
         }
-        lasting.plugins = Plugins::follow(lasting.plugins.take(), loaded, &collecting);
+        lasting.plugins.follow(loaded, &collecting);
         let transfers = Arc::<transfer::Transfers>::default();
         let sender = queue.clone().map(|queue| {
             let (config, stats, seen) = (config.clone(), stats.clone(), transfers.clone());
@@ -238,7 +155,7 @@ impl Agent {
                 transfers: transfers.clone(),
                 facts: facts.clone(),
                 trusted: lasting.trusted.clone(),
-                plugins: lasting.plugins.as_ref().map(Plugins::engine),
+                plugins: lasting.plugins.engine(),
                 commands: lasting.commands.clone(),
             };
             let site = Site::new(config, loaded.base(), behind, lasting.started);
@@ -254,10 +171,12 @@ impl Agent {
         Agent { lasting, config, identity, hub, lanes, tasks, sender, http, leaving }
     }
 
-    /// Goes on with another configuration. Nothing that waits is lost, no stamp is given twice, and clients notice nothing where
+    /// Goes on with another configuration. Nothing that waits is lost, or it is told; no stamp is given twice, and clients notice nothing where
     /// the section `http` stays the same. Once `hurry` is true nothing is waited for: the agent is to stop.
     pub async fn reload(mut self, loaded: &Loaded, hurry: watch::Receiver<bool>) -> Agent {
         let stays = self.config.http == loaded.config.http;
+        // Collecting goes on meanwhile. Where there is no time, it is ended with the agent.
+        unless_hurried(&hurry, self.lasting.plugins.make_way(loaded)).await;
         self.end_sender(Leave::EndEven, LAST_CALL, &hurry).await;
         let mut server = self.http.take();
         let follows = serves(&loaded.config).then_some(loaded.config.http.listen.as_str());
@@ -274,11 +193,8 @@ impl Agent {
         if held.is_none() {
             lasting.perf = link::perf(&loaded.config.perf, &lasting.stats);
         }
-        if let Some(plugins) = lasting.plugins.take_if(|plugins| !plugins.fits(loaded)) {
-            plugins.stop().await;
-        }
         if lasting.assigned.dir() != loaded.notes_dir().as_deref() {
-            lasting.assigned = assigned(loaded, &lasting.trusted);
+            lasting.assigned = assigned(loaded, &lasting.trusted, Some(&lasting.assigned));
         }
         let kept = lasting.store.take_if(|store| {
             let same = config.queue == loaded.config.queue && store.dir == loaded.state_dir();
@@ -332,18 +248,14 @@ impl Agent {
     pub async fn stop(mut self) {
         self.lasting.port.follows(None);
         self.tasks.iter().for_each(JoinHandle::abort);
-        let (server, plugins) = (self.http.take(), self.lasting.plugins.take());
+        let (server, plugins) = (self.http.take(), &mut self.lasting.plugins);
         tokio::join!(
             async {
                 if let Some(server) = server {
                     server.stop(CLIENTS).await;
                 }
             },
-            async {
-                if let Some(plugins) = plugins {
-                    plugins.stop().await;
-                }
-            }
+            plugins.stop()
         );
         self.let_go(&Places::new()).await;
         let (_, no_hurry) = watch::channel(false);
@@ -376,9 +288,14 @@ async fn unless_hurried<T>(hurry: &watch::Receiver<bool>, wait: impl Future<Outp
 }
 
 /// What hbs assigned before. Without an hbs nobody would take it back.
-fn assigned(loaded: &Loaded, trusted: &Arc<Trusted>) -> Arc<Assigned> {
+///
+/// `before`: in whose place it stands.
+fn assigned(loaded: &Loaded, trusted: &Arc<Trusted>, before: Option<&Assigned>) -> Arc<Assigned> {
     let endpoint = Identity::new(&loaded.config).endpoint().ok().filter(|_| asks_hbs(&loaded.config));
     let assigned = Assigned::open(loaded.notes_dir().as_deref(), endpoint.as_deref());
+    if let (Some(before), Some(endpoint)) = (before, &endpoint) {
+        assigned.follow(before, endpoint);
+    }
     let trusted = trusted.clone();
     assigned.tell_trustable(move |addresses| {
         // Nothing kept is not the same as an hbs that trusts nobody.
@@ -397,29 +314,6 @@ fn asks_hbs(config: &Config) -> bool {
 /// Whether there is an HTTP server.
 pub(super) fn serves(config: &Config) -> bool {
     config.http.enabled && !config.http.listen.is_empty()
-}
-
-/// Runs a task for as long as the agent lives: one that fails by a defect is started again.
-pub(super) fn supervise<F>(name: &'static str, mut start: impl FnMut() -> F + Send + 'static) -> JoinHandle<()>
-where
-    F: Future<Output = ()> + Send + 'static,
-{
-    task::spawn(go_on_after_defects(name, Box::new(move || Box::pin(start()))))
-}
-
-async fn go_on_after_defects(name: &'static str, mut start: Box<dyn FnMut() -> Task + Send>) {
-    loop {
-        // Aborted together with its supervisor.
-        let mut task = tokio::task::JoinSet::new();
-        task.spawn(start());
-        match task.join_next().await {
-            Some(Err(error)) if error.is_panic() => {
-                tracing::error!(code = "A011", "{name}: failed by a defect; started again in {} s", RESTART.as_secs());
-                tokio::time::sleep(RESTART).await;
-            }
-            _ => return,
-        }
-    }
 }
 
 #[cfg(test)]

@@ -2,14 +2,15 @@
 //! settings, and ended with everything that it runs.
 
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, Once};
 use std::time::Duration;
 
+use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 
 use super::Collecting;
-use super::agent::supervise;
-use crate::config::{self, Loaded};
+use super::task::supervise;
+use crate::config::Loaded;
 use crate::plugin::engine::{self, Engine, Fetch, Fetcher, Hands, Outlet, Runner, Scanner};
 use crate::plugin::fetch::{self, Source};
 use crate::plugin::perform::{Terms, perform_and_keep};
@@ -19,74 +20,99 @@ use crate::push;
 /// For runs to end: they are asked 20 times a second whether they are to.
 const RUNS: Duration = Duration::from_millis(1500);
 
+/// What outlives a configuration.
+#[derive(Default)]
 pub(super) struct Plugins {
-    engine: Arc<Engine>,
-    task: JoinHandle<()>,
-    /// For which settings it is, and where their paths count from.
-    whose: (config::Plugin, PathBuf),
+    /// `None`: they are off.
+    running: Option<Running>,
+    /// Engines that have ended, with something that did not.
+    left: Vec<Arc<Engine>>,
 }
 
+struct Running {
+    engine: Arc<Engine>,
+    task: JoinHandle<()>,
+    whose: Whose,
+}
+
+/// What an engine cannot change: its directory, and how many run at once.
+type Whose = (PathBuf, usize);
+
 impl Plugins {
-    /// Goes on with one that there is already, or begins one; none where plugins are off.
-    pub fn follow(before: Option<Plugins>, loaded: &Loaded, collecting: &Collecting) -> Option<Plugins> {
-        if !loaded.config.plugin.enabled {
-            return None;
-        }
+    /// Goes on with an engine that there is already, or begins one; none where plugins are off.
+    pub fn follow(&mut self, loaded: &Loaded, collecting: &Collecting) {
         let outlet = outlet(loaded, collecting);
-        if let Some(plugins) = before {
-            plugins.engine.go_on(outlet);
-            return Some(plugins);
+        if let Some(running) = &self.running {
+            return running.engine.go_on(outlet);
         }
-        let settings = Settings::of(loaded);
-        let (dir, at_once) = (settings.dir.clone(), settings.at_once);
-        let scanned = dir.clone();
-        let scan: Scanner = Box::new(move |bindings| files::scan(&scanned, bindings));
-        let source = Source::of(&loaded.config);
-        let fetch: Fetcher = Box::new(move |what, stop| match what {
-            Fetch::Update => fetch::update(&source, &settings, stop),
-            Fetch::Reset => fetch::reset(&source, &settings, stop),
+        let Some((dir, at_once)) = whose(loaded) else { return };
+        let (scanned, begun, runtime) = (dir.clone(), Once::new(), Handle::current());
+        let scan: Scanner = Box::new(move |bindings| {
+            // On the thread that looks, for it may take a moment.
+            begun.call_once(|| fetch::recover(&scanned));
+            files::scan(&scanned, bindings)
         });
-        let hands = Hands { scan, fetch, begin: Box::new(engine::thread) };
-        let engine = Engine::new(dir, at_once, hands, outlet, collecting.stats.clone());
+        let drive = Box::new(move |task| runtime.block_on(task));
+        let hands = Hands { scan, begin: Box::new(engine::thread), drive };
+        self.left.retain(|engine| !engine.is_over());
+        let (stats, before) = (collecting.stats.clone(), self.left.clone());
+        let engine = Engine::new(dir.clone(), at_once, hands, outlet, stats, before);
         let runs = engine.clone();
         let task = supervise("plugins", move || runs.clone().run());
-        Some(Plugins { engine, task, whose: whose(loaded) })
+        self.running = Some(Running { engine, task, whose: (dir, at_once) });
     }
 
-    pub fn engine(&self) -> Arc<Engine> {
-        self.engine.clone()
+    pub fn engine(&self) -> Option<Arc<Engine>> {
+        self.running.as_ref().map(|running| running.engine.clone())
     }
 
-    /// Whether it can go on with this configuration.
-    pub fn fits(&self, loaded: &Loaded) -> bool {
-        self.whose == whose(loaded)
+    /// Ends what cannot go on with this configuration.
+    pub async fn make_way(&mut self, loaded: &Loaded) {
+        if self.running.as_ref().is_some_and(|running| whose(loaded).as_ref() != Some(&running.whose)) {
+            self.stop().await;
+        }
     }
 
-    /// Ends what runs, and waits for it a moment.
-    pub async fn stop(self) {
-        self.task.abort();
+    /// Ends what runs, and waits for it a moment. Where that is given up, it is to be asked for again.
+    pub async fn stop(&mut self) {
+        let Some(Running { engine, task, .. }) = &mut self.running else { return };
+        task.abort();
         // The engine has one master at a time.
-        let _ = self.task.await;
-        self.engine.stop(RUNS).await;
+        if !task.is_finished() {
+            let _ = task.await;
+        }
+        engine.clone().stop(RUNS).await;
+        if !engine.is_over() {
+            self.left.push(engine.clone());
+        }
+        self.running = None;
     }
 }
 
 /// The directory whose version is reported to hbs; `None`: plugins are off.
 pub(super) fn reported(loaded: &Loaded) -> Option<PathBuf> {
-    loaded.config.plugin.enabled.then(|| Settings::of(loaded).dir)
+    whose(loaded).map(|(dir, _)| dir)
 }
 
-fn whose(loaded: &Loaded) -> (config::Plugin, PathBuf) {
-    (loaded.config.plugin.clone(), loaded.base().to_owned())
+/// `None`: plugins are off.
+fn whose(loaded: &Loaded) -> Option<Whose> {
+    let settings = Settings::of(loaded);
+    loaded.config.plugin.enabled.then_some((settings.dir, settings.at_once))
 }
 
 fn outlet(loaded: &Loaded, collecting: &Collecting) -> Outlet {
-    let (settings, identity) = (Settings::of(loaded), collecting.identity.clone());
+    let (settings, identity) = (Arc::new(Settings::of(loaded)), collecting.identity.clone());
     let default_tags = push::default_tags(&loaded.config);
-    let run: Runner = Arc::new(move |plugin, stop| {
+    let used = settings.clone();
+    let run: Runner = Arc::new(move |plugin, stop, room| {
         let terms = Terms { endpoint: identity.endpoint().unwrap_or_default().into(), default_tags };
-        perform_and_keep(plugin, &settings, &terms, stop)
+        perform_and_keep(plugin, &used, &terms, stop, room)
+    });
+    let source = Source::of(&loaded.config);
+    let fetch: Fetcher = Arc::new(move |what, stop| match what {
+        Fetch::Update => fetch::update(&source, &settings, stop),
+        Fetch::Reset => fetch::reset(&source, &settings, stop),
     });
     let assigned = collecting.shared.context.assigned.clone();
-    Outlet { hub: collecting.hub.clone(), assigned, run }
+    Outlet { hub: collecting.hub.clone(), assigned, run, fetch }
 }

@@ -3,8 +3,12 @@
 
 use std::future::Future;
 use std::pin::Pin;
+use std::time::Duration;
 
 use tokio::task::JoinHandle;
+
+/// Before a task that failed by a defect is started again.
+const RESTART: Duration = Duration::from_secs(10);
 
 pub(crate) type Task = Pin<Box<dyn Future<Output = ()> + Send>>;
 
@@ -15,4 +19,27 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHand
 
 fn begin(task: Task) -> JoinHandle<()> {
     tokio::spawn(task)
+}
+
+/// Runs a task for as long as the agent lives: one that fails by a defect is started again.
+pub(super) fn supervise<F>(name: &'static str, mut start: impl FnMut() -> F + Send + 'static) -> JoinHandle<()>
+where
+    F: Future<Output = ()> + Send + 'static,
+{
+    spawn(go_on_after_defects(name, Box::new(move || Box::pin(start()))))
+}
+
+async fn go_on_after_defects(name: &'static str, mut start: Box<dyn FnMut() -> Task + Send>) {
+    loop {
+        // Aborted together with its supervisor.
+        let mut task = tokio::task::JoinSet::new();
+        task.spawn(start());
+        match task.join_next().await {
+            Some(Err(error)) if error.is_panic() => {
+                tracing::error!(code = "A011", "{name}: failed by a defect; started again in {} s", RESTART.as_secs());
+                tokio::time::sleep(RESTART).await;
+            }
+            _ => return,
+        }
+    }
 }

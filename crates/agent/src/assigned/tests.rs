@@ -123,3 +123,27 @@ fn a_check_is_told_without_its_login() {
         assert_eq!(shown(check), said);
     }
 }
+
+/// With another state directory every plugin was ended, and begun anew when hbs had answered.
+#[test]
+fn with_another_directory_what_was_answered_is_known_and_kept_there() {
+    let (one, other) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+    let old = opened(other.path(), "h");
+    old.belongs_to("h");
+    old.set_plugins(vec!["old".to_owned()]);
+    settled(&old);
+    let before = opened(one.path(), "h");
+    before.belongs_to("h");
+    before.set_plugins(vec!["sys/ntp".to_owned()]);
+    before.set_metrics(vec![metric("net.port.listen", "port=80")]);
+    let assigned = Assigned::open(Some(other.path()), Some("h"));
+    assigned.follow(&before, "h");
+    assert_eq!((&**assigned.plugins(), ports(&assigned).len()), (&["sys/ntp".to_owned()][..], 1));
+    settled(&assigned);
+    assert_eq!(*assigned.plugins(), ["sys/ntp"], "what lies there is older");
+    assert_eq!(*opened(other.path(), "h").plugins(), ["sys/ntp"]);
+    // Another endpoint has nothing of it.
+    let another = Assigned::default();
+    another.follow(&before, "g");
+    assert!(another.plugins().is_empty());
+}

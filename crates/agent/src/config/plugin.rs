@@ -1,7 +1,7 @@
 //! `plugin`: where plugins lie, where they come from, and what they may use.
 //!
-//! What is to tell that an archive is the right one is kept as it is written, also where that fits none: left out, it would let
-//! in what the administrator meant to keep out.
+//! The address of an archive, and what is to tell that it is the right one, are kept as they are written, also where they fit none:
+//! left out, they would let in what the administrator meant to keep out, as whatever `plugin.git` names, which nothing verifies.
 
 use serde::Serialize;
 
@@ -73,14 +73,12 @@ fn directory(raw: Option<Spot<String>>, default: String, path: &str, report: &mu
     }
 }
 
-/// The address of an archive that can be fetched.
 fn archive(raw: Option<Spot<String>>, default: PageUrl, report: &mut Report<'_>) -> PageUrl {
     let Some(Spot { value, at }) = raw else { return default };
     if !value.is_empty()
         && let Err(why) = WebAddress::parse(&value)
     {
-        report.warn(at, "plugin.url", format!("{why}; no archive is fetched"));
-        return default;
+        report.warn(at, "plugin.url", format!("{why}; nothing is fetched"));
     }
     PageUrl::new(value)
 }
@@ -146,7 +144,8 @@ mod tests {
         assert!(error.contains("plugin.url") && !error.contains("987654321"), "{error}");
     }
 
-    /// An empty `plugin.dir` was the Go agent's own directory, and a hash that is misspelt must not let another archive in.
+    /// An empty `plugin.dir` was the Go agent's own directory, and an address or a hash that is misspelt must not let another
+    /// archive in, or what git has.
     #[test]
     fn of_plugins_what_cannot_be_used_is_told_and_opens_nothing() {
         let (config, warnings) = read(
@@ -155,13 +154,14 @@ mod tests {
         );
         let Plugin { dir, logs, url, sha256, key, at_once, memory_mb, .. } = config.plugin;
         assert_eq!((dir.as_str(), logs.as_str(), at_once, memory_mb), ("./plugin", "./logs", 8, 512));
-        assert_eq!((url.is_empty(), sha256.as_str(), key.as_str()), (true, "abc", "RWabc"));
+        assert_eq!(url.expose(), "ftp://me:hunter2@x/p.zip", "or plugin.git would be asked in its place");
+        assert_eq!((sha256.as_str(), key.as_str()), ("abc", "RWabc"));
         assert_eq!(
             warnings,
             [
                 "cfg.json:1: plugin.dir: is empty; ./plugin is used",
                 "cfg.json:1: plugin.logs: is empty; ./logs is used",
-                "cfg.json:1: plugin.url: only http and https are known; no archive is fetched",
+                "cfg.json:1: plugin.url: only http and https are known; nothing is fetched",
                 "cfg.json:1: plugin.sha256: is not 64 hexadecimal digits; no archive is taken",
                 "cfg.json:1: plugin.key: is no public key of minisign, 56 characters that begin with RW; no archive is taken",
                 "cfg.json:2: plugin.at_once: 0 is too small; 8 is used",

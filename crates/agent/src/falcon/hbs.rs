@@ -22,7 +22,7 @@ use crate::config::{Config, Heartbeat};
 use crate::gojson::{self, Parser};
 use crate::stats::Stats;
 use order::{Builtin, Newest};
-pub use plugins::Plugins;
+pub use plugins::{Plugins, Versions};
 
 /// hbs keeps versions in 16 bytes; a longer one makes its INSERT fail, and the host never registers.
 const MAX_VERSION: usize = 16;
@@ -121,7 +121,7 @@ impl Reporter {
             }
         };
         self.told = None;
-        let plugins = match &mut self.plugins {
+        let plugins = match &self.plugins {
             Some(plugins) => plugins.version().await,
             None => "plugin not enabled".to_owned(),
         };

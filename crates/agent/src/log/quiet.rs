@@ -36,6 +36,10 @@ const OVER: &[(&str, &[&str])] = &[
     ("Q013", &["Q012"]),
     ("R002", &["R003", "R004"]),
     ("T002", &["T003"]),
+    ("U011", &["U010"]),
+    ("U016", &["U015"]),
+    ("U023", &["U022"]),
+    ("U025", &["U024"]),
 ];
 
 /// Answers to somebody who asked, and may ask again: what is wrong with a configuration.
@@ -210,6 +214,17 @@ mod tests {
             texts(quiet.due(at(600))),
             ["WARN T003 lost (repeated 140 times in 10 min)", "INFO T002 back (repeated 40 times in 10 min)"]
         );
+    }
+
+    /// A share that hung twice in ten minutes was told once, and its log ended with "answers again".
+    #[test]
+    fn what_is_over_with_plugins_is_news_when_it_comes_again() {
+        for (over, problem) in [("U011", "U010"), ("U016", "U015"), ("U023", "U022"), ("U025", "U024")] {
+            let mut quiet = Quiet::default();
+            let (lost, back) = (line(Level::WARN, problem, "lost"), line(Level::INFO, over, "back"));
+            let news = [&lost, &lost, &back, &lost].map(|line| quiet.pass(line, at(0)).1);
+            assert_eq!(news, [true, false, true, true], "{problem}");
+        }
     }
 
     #[test]

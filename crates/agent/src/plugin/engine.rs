@@ -2,46 +2,53 @@
 //!
 //! * Everything is decided in one task of the runtime, in [`Engine::turn`]; the disk is asked, and plugins are run, on threads of
 //!   their own, which tell what happened. A directory that hangs costs what is in it and nobody else.
-//! * The directory is looked at when hbs's list changes, after something was fetched, and every [`LOOK`] while anything is bound.
-//!   What hbs has taken back ends at once, whatever the directory does.
-//! * Points of one plugin are delivered in the order of its runs: it does not run while some wait for room in the queue.
-//! * An engine outlives a configuration that leaves its settings; it gets another [`Outlet`] then. There are never two.
+//! * The directory is looked at when hbs's list changes, after something was fetched, and every [`LOOK`] while anything is bound,
+//!   but not while something is fetched. What hbs has taken back ends at once, whatever the directory does.
+//! * Points of one plugin are delivered in the order of its runs ([`delivery`]): while some wait for room in the queue, it does
+//!   not run, and its place among those that run at once is taken.
+//! * An engine outlives a configuration that leaves its settings; it gets another [`Outlet`] then. Of an engine before, nothing
+//!   runs but what the system did not end ([`stop`]): that is not begun a second time.
 
+mod delivery;
 mod fetch;
+mod look;
 mod record;
 mod registry;
 mod runs;
 mod shown;
+mod stop;
 #[cfg(test)]
 mod tests;
 mod told;
 
 use std::collections::BTreeMap;
 use std::io;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::PathBuf;
-use std::sync::atomic::{AtomicBool, Ordering::SeqCst};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering::SeqCst};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Notify;
+use tokio::sync::{Notify, Semaphore};
 use tokio::time::{Instant, timeout_at};
 
 pub use self::fetch::Fetch;
-use self::registry::Registry;
+use self::registry::{Bound, Registry};
 pub use self::runs::not_started;
 pub use self::shown::Shown;
 use self::told::Told;
 use super::Plugin;
 use super::files::{Left, Scan};
-use super::perform::{Performed, Stop};
+use super::perform::{Performed, Room, Stop};
+use crate::app::task::Task;
 use crate::assigned::Assigned;
 use crate::clock;
 use crate::hub::Hub;
-use crate::stats::{Lost, Stats};
+use crate::stats::Stats;
 
 /// Between two looks at the directory.
 const LOOK: Duration = Duration::from_secs(10);
+/// Between two looks at whether what is fetched is there.
+const FETCHED: Duration = Duration::from_secs(1);
 /// Where nothing is bound.
 const IDLE: Duration = Duration::from_secs(3600);
 /// For a thread that waits for a child and decodes what it has printed; and for one that fetches and unpacks.
@@ -53,20 +60,22 @@ const RUNS: &str = "plugin";
 const FETCHES: &str = "plugin fetch";
 
 /// Runs a plugin, and comes back when nothing of it is left.
-pub type Runner = Arc<dyn Fn(&Plugin, &Stop) -> Performed + Send + Sync>;
+pub type Runner = Arc<dyn Fn(&Plugin, &Stop, Room<'_>) -> Performed + Send + Sync>;
 /// Looks which files these bindings mean.
 pub type Scanner = Box<dyn Fn(&[String]) -> Scan + Send + Sync>;
 /// Fetches the directory's files, until it is to stop.
-pub type Fetcher = Box<dyn Fn(Fetch, &AtomicBool) -> Result<(), String> + Send + Sync>;
+pub type Fetcher = Arc<dyn Fn(Fetch, &AtomicBool) -> Result<(), String> + Send + Sync>;
 type Job = Box<dyn FnOnce() + Send>;
 /// Begins a job on a thread of its own, of this name.
 pub type Begin = Box<dyn Fn(&str, Job) -> io::Result<()> + Send + Sync>;
+/// Sees a task through, on the thread that asks for it.
+pub type Drive = Box<dyn Fn(Task) + Send + Sync>;
 
 /// What an engine does elsewhere.
 pub struct Hands {
     pub scan: Scanner,
-    pub fetch: Fetcher,
     pub begin: Begin,
+    pub drive: Drive,
 }
 
 /// Of the configuration that is in effect.
@@ -75,6 +84,7 @@ pub struct Outlet {
     pub hub: Arc<Hub>,
     pub assigned: Arc<Assigned>,
     pub run: Runner,
+    pub fetch: Fetcher,
 }
 
 pub struct Engine {
@@ -90,12 +100,22 @@ pub struct Engine {
     /// Nothing begins any more.
     ending: AtomicBool,
     fetching: AtomicBool,
+    /// How many fetches began.
+    fetches: AtomicU64,
+    /// Long outputs are decoded and delivered one after the other: their points take several times the room of their bytes.
+    long: Arc<Semaphore>,
+    /// Points that waited for room when the engine ended.
+    lost: AtomicUsize,
+    /// Engines before, of which something did not end.
+    before: Mutex<Vec<Arc<Engine>>>,
 }
 
 struct State {
     registry: Registry,
     left: Vec<Left>,
     bindings: Arc<Vec<String>>,
+    /// Those that the last look was for.
+    seen: Arc<Vec<String>>,
     /// Since when a look at the directory is out.
     looking: Option<Instant>,
     /// When it is looked at again.
@@ -106,11 +126,12 @@ struct State {
 enum Event {
     /// The directory may be another.
     Look,
-    /// What was found for these bindings; `None`: the look failed by a defect.
-    Found(Arc<Vec<String>>, Option<Scan>),
-    /// `None`: it failed by a defect.
-    Ran(u64, Option<Performed>),
-    Sent(u64),
+    /// What was found for these bindings, after so many fetches; `None`: the look failed by a defect.
+    Found(Arc<Vec<String>>, u64, Option<Scan>),
+    /// A run has ended and brought so many points, which are on their way.
+    Ran(u64, Performed, usize),
+    /// Nothing is left of it.
+    Over(u64),
 }
 
 /// Begins a job on a thread of the system.
@@ -123,11 +144,20 @@ pub fn thread(name: &str, job: Job) -> io::Result<()> {
 }
 
 impl Engine {
-    pub fn new(dir: PathBuf, at_once: usize, hands: Hands, outlet: Outlet, stats: Arc<Stats>) -> Arc<Engine> {
+    /// `before`: engines in whose place it stands, where something of them did not end.
+    pub fn new(
+        dir: PathBuf,
+        at_once: usize,
+        hands: Hands,
+        outlet: Outlet,
+        stats: Arc<Stats>,
+        before: Vec<Arc<Engine>>,
+    ) -> Arc<Engine> {
         let state = State {
             registry: Registry::new(at_once),
             left: Vec::new(),
             bindings: Arc::default(),
+            seen: Arc::default(),
             looking: None,
             look_at: Instant::now(),
             told: Told::default(),
@@ -143,6 +173,10 @@ impl Engine {
             woken: Arc::default(),
             ending: AtomicBool::new(false),
             fetching: AtomicBool::new(false),
+            fetches: AtomicU64::new(0),
+            long: Arc::new(Semaphore::new(1)),
+            lost: AtomicUsize::new(0),
+            before: Mutex::new(before),
         });
         engine.go_on(outlet);
         engine
@@ -176,10 +210,14 @@ impl Engine {
         if !Arc::ptr_eq(&bindings, &state.bindings) {
             if *bindings != *state.bindings {
                 state.look_at = now;
-                state.registry.keep_bound(&bindings);
+                let bound = Bound::of(&bindings);
+                state.registry.keep_bound(&bound);
+                state.left.retain(|left| bound.names(&left.what));
             }
             state.bindings = bindings;
         }
+        let (fetches, held) = (self.fetches.load(SeqCst), self.still_out());
+        let fetching = self.is_fetching();
         let mut looks = None;
         if state.bindings.is_empty() {
             state.registry.clear();
@@ -189,21 +227,22 @@ impl Engine {
             if now >= since + LOOK {
                 state.told.hangs(&self.dir);
             }
-        } else if now >= state.look_at {
+        } else if now >= state.look_at && !fetching {
             (state.looking, state.look_at) = (Some(now), now + LOOK);
-            looks = Some(state.bindings.clone());
+            looks = Some((state.bindings.clone(), fetches));
         }
-        let (starts, skipped) = state.registry.tick(now);
+        let (starts, skipped) = state.registry.tick(now, &held);
         self.stats.plugin_skipped.add(skipped);
         self.count(state);
         let look_at = match state.looking {
             Some(since) => Some(since + LOOK).filter(|at| *at > now),
+            None if fetching => Some(now + FETCHED),
             None => Some(state.look_at).filter(|_| !state.bindings.is_empty()),
         };
         let next = state.registry.next().into_iter().chain(look_at).min().unwrap_or(now + IDLE);
         drop(guard);
-        if let Some(bindings) = looks {
-            self.look(bindings);
+        if let Some((bindings, fetches)) = looks {
+            self.look(bindings, fetches);
         }
         for start in starts {
             self.begin(start);
@@ -220,40 +259,18 @@ impl Engine {
     fn take(self: &Arc<Self>, state: &mut State, event: Event, now: Instant) {
         match event {
             Event::Look => state.look_at = now,
-            Event::Found(bindings, found) => {
+            Event::Found(bindings, fetches, found) => {
                 state.looking = None;
                 state.told.answers(&self.dir);
-                // Of a list that is another by now nothing is used: the directory is looked at again in this turn.
-                if let Some(scan) = found.filter(|_| *bindings == *state.bindings) {
+                // Of a list that is another by now nothing is used, nor of a directory that was being changed: it is looked at again.
+                let is_so = *bindings == *state.bindings && fetches == self.fetches.load(SeqCst);
+                if let Some(scan) = found.filter(|_| is_so) {
+                    state.seen = bindings;
                     self.found(state, scan, now);
                 }
             }
-            Event::Ran(number, performed) => {
-                let performed =
-                    performed.unwrap_or_else(|| not_started("failed by a defect; see A013 in the agent's log"));
-                self.ran(state, number, performed);
-            }
-            Event::Sent(number) => state.registry.sent(number),
-        }
-    }
-
-    fn found(&self, state: &mut State, scan: Scan, now: Instant) {
-        let (plugins, left) = (scan.plugins.len(), scan.left.len());
-        state.left = scan.left;
-        state.told.away(scan.away.as_deref(), &self.dir);
-        if scan.away.is_some() {
-            // That says nothing of what is in it, which keeps its periods: a share comes back, an update changes directories.
-            return;
-        }
-        state.told.place(scan.unsafe_place.as_deref());
-        if scan.unsafe_place.is_none() {
-            state.told.left(&state.left, &state.bindings);
-        }
-        if state.registry.register(now, scan.plugins) {
-            tracing::info!(
-                code = "U017",
-                "plugins: {plugins} run in their periods; {left} files or bindings do not (/plugins tells why)"
-            );
+            Event::Ran(number, performed, points) => self.ran(state, number, &performed, points, now),
+            Event::Over(number) => state.registry.over(number),
         }
     }
 
@@ -262,60 +279,10 @@ impl Engine {
         self.woken.notify_one();
     }
 
-    fn look(self: &Arc<Self>, bindings: Arc<Vec<String>>) {
-        let (engine, wanted) = (self.clone(), bindings.clone());
-        let job = move || {
-            let found = catch_unwind(AssertUnwindSafe(|| (engine.hands.scan)(&wanted))).ok();
-            engine.tell(Event::Found(wanted, found));
-        };
-        if let Err(error) = (self.hands.begin)(LOOKS, Box::new(job)) {
-            tracing::warn!(code = "U018", "plugins: no thread to look at the directory: {error}; tried again");
-            // Not at once: it is looked at again at its time.
-            lock(&self.state).looking = None;
-        }
-    }
-
     /// What `/plugins` shows. `whole`: also what programs have said.
     pub fn shown(&self, whole: bool) -> BTreeMap<String, Shown> {
-        shown::shown(&lock(&self.state), self.at_once, Instant::now(), clock::unix_s(), whole)
-    }
-
-    /// Ends every run, and what is fetched, and waits for them until `limit`. Its task must have ended.
-    pub async fn stop(self: Arc<Self>, limit: Duration) {
-        let end = Instant::now() + limit;
-        self.ending.store(true, SeqCst);
-        let points = {
-            let mut state = lock(&self.state);
-            let points = state.registry.undelivered();
-            state.registry.clear();
-            points
-        };
-        let has_queue = lock(&self.outlet).hub.queue().is_some();
-        if has_queue {
-            self.stats.lose(Lost::Stop, points);
-        }
-        loop {
-            let runs = {
-                let mut state = lock(&self.state);
-                for event in std::mem::take(&mut *lock(&self.happened)) {
-                    if let Event::Ran(number, _) = event {
-                        state.registry.ended(number);
-                    }
-                }
-                self.count(&state);
-                state.registry.running()
-            };
-            if runs == 0 && !self.fetching.load(SeqCst) {
-                break;
-            }
-            if timeout_at(end, self.woken.notified()).await.is_err() {
-                tracing::warn!(code = "U021", "plugins: {runs} runs, or what is fetched, do not end; they are left");
-                break;
-            }
-        }
-        for count in [&self.stats.plugin_bound, &self.stats.plugin_left, &self.stats.plugin_running] {
-            count.set(0);
-        }
+        let fetching = self.is_fetching();
+        shown::shown(&lock(&self.state), self.at_once, fetching, (Instant::now(), clock::unix_s()), whole)
     }
 }
 

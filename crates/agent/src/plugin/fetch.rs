@@ -1,25 +1,30 @@
 //! What fills `plugin.dir`: a clone of git, as the Go agent has it, or the archive of `plugin.url` where one is configured.
 //!
-//! Both are bounded in time and size, and both leave what is there as it was where they fail; nothing is deleted but what an
-//! archive brought. All of it blocks, and the caller sees to it that one fetch runs at a time. Sources: falcon-plus,
-//! modules/agent/http/plugin.go and modules/agent/g/tool.go.
+//! Both are bounded in time and size, and both leave what is there as it was where they fail. Of an archive nothing is replaced but
+//! what an archive brought; git deletes what git deletes, which for a pull and a reset is nothing that it does not know. All of it
+//! blocks, and one fetch runs at a time. Sources: falcon-plus, modules/agent/http/plugin.go and modules/agent/g/tool.go.
 
 mod archive;
-mod blake2b;
 mod checksum;
 mod download;
 mod git;
 mod inflate;
+mod keep;
+mod marker;
+mod reason;
+mod staging;
 mod swap;
 mod tar;
 #[cfg(test)]
 mod tests;
 mod unpack;
 mod version;
+mod watch;
 mod zip;
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf, absolute};
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Mutex, MutexGuard, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::Settings;
@@ -58,6 +63,7 @@ impl Source {
 /// # Errors
 /// What failed and where, as the Go agent tells it for git; without credentials.
 pub fn update(source: &Source, settings: &Settings, stop: &AtomicBool) -> Result<(), String> {
+    let _one = begun()?;
     Job::new(source, settings, stop).update()
 }
 
@@ -66,7 +72,37 @@ pub fn update(source: &Source, settings: &Settings, stop: &AtomicBool) -> Result
 /// # Errors
 /// As of [`update`].
 pub fn reset(source: &Source, settings: &Settings, stop: &AtomicBool) -> Result<(), String> {
+    let _one = begun()?;
     Job::new(source, settings, stop).reset()
+}
+
+/// Puts plugins back that an agent which was killed had moved away to replace them.
+pub fn recover(dir: &Path) {
+    // Whoever fetches at this moment has moved them himself.
+    if let Ok(_one) = begun()
+        && let Ok(dir) = swap::place(&whole(dir))
+    {
+        staging::put_back(&dir);
+    }
+}
+
+/// One fetch at a time, also of those of two configurations.
+static FETCHES: Mutex<()> = Mutex::new(());
+
+fn begun() -> Result<MutexGuard<'static, ()>, String> {
+    match FETCHES.try_lock() {
+        Ok(one) => Ok(one),
+        // Nothing is behind it that a panic could leave half done.
+        Err(TryLockError::Poisoned(one)) => Ok(one.into_inner()),
+        Err(TryLockError::WouldBlock) => {
+            Err("an update of before is still under way; ask again when it is done".to_owned())
+        }
+    }
+}
+
+/// From the root, whatever the directory that a program is in; without a slash at its end.
+fn whole(dir: &Path) -> PathBuf {
+    absolute(dir).unwrap_or_else(|_| dir.to_owned()).components().collect()
 }
 
 /// What a fetch may take.
@@ -99,7 +135,7 @@ const LIMITS: Limits = Limits {
 /// One fetch.
 struct Job<'a> {
     source: &'a Source,
-    /// `plugin.dir` without a slash at its end.
+    /// `plugin.dir` from the root, without a slash at its end.
     dir: PathBuf,
     stop: &'a AtomicBool,
     limits: Limits,
@@ -113,7 +149,7 @@ impl<'a> Job<'a> {
     fn new(source: &'a Source, settings: &Settings, stop: &'a AtomicBool) -> Job<'a> {
         Job {
             source,
-            dir: settings.dir.components().collect(),
+            dir: whole(&settings.dir),
             stop,
             limits: LIMITS,
             end: Instant::now() + LIMITS.time,

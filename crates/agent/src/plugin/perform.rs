@@ -24,6 +24,12 @@ pub const MOST_ITEMS: usize = 100_000;
 /// Before its next run a plugin has ended.
 const SPARE: Duration = Duration::from_millis(500);
 
+const STOPPED: &str = "was ended before it was over";
+
+/// Waits until so many bytes of output may be decoded, whose points take several times as much; `false`: they are not wanted
+/// any more.
+pub type Room<'a> = &'a dyn Fn(usize) -> bool;
+
 /// What plugins are told of the agent, and what their points are held to.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Terms {
@@ -50,12 +56,12 @@ pub struct Performed {
 
 /// Runs a plugin, and keeps nothing of what it says. It waits for the end of the run, and for the disk.
 pub fn perform(plugin: &Plugin, settings: &Settings, terms: &Terms, stop: &Stop) -> Performed {
-    perform_within(plugin, settings, terms, stop, most_time(plugin.cycle_s), false)
+    perform_within(plugin, settings, terms, stop, most_time(plugin.cycle_s), false, &|_| true)
 }
 
-/// The same, and what it says on standard error is kept below `plugin.logs`.
-pub fn perform_and_keep(plugin: &Plugin, settings: &Settings, terms: &Terms, stop: &Stop) -> Performed {
-    perform_within(plugin, settings, terms, stop, most_time(plugin.cycle_s), true)
+/// The same beside others, and what it says on standard error is kept below `plugin.logs`.
+pub fn perform_and_keep(plugin: &Plugin, settings: &Settings, terms: &Terms, stop: &Stop, room: Room<'_>) -> Performed {
+    perform_within(plugin, settings, terms, stop, most_time(plugin.cycle_s), true, room)
 }
 
 /// How long a plugin of this cycle may run.
@@ -70,6 +76,7 @@ fn perform_within(
     stop: &Stop,
     time: Duration,
     keeps: bool,
+    room: Room<'_>,
 ) -> Performed {
     let (began_s, begun) = (clock::unix_s(), Instant::now());
     let mut remarks = Vec::new();
@@ -97,6 +104,7 @@ fn perform_within(
     }
     let batch = match refused(&ran, time, stderr.is_empty()) {
         Some(why) => Err(why),
+        None if !room(ran.stdout.len()) => Err(STOPPED.to_owned()),
         None => {
             let rules = Rules { now: clock::unix_s(), items: MOST_ITEMS, default_tags: terms.default_tags };
             output::points(&ran.stdout, oem, &rules)
@@ -138,7 +146,7 @@ fn refused(ran: &Ran, time: Duration, is_silent: bool) -> Option<String> {
             "still ran after {seconds} s and was ended with all that it started: make it quicker, or its cycle longer (the \
              number in front of its name)"
         )),
-        End::Stopped => Some("was ended before it was over".to_owned()),
+        End::Stopped => Some(STOPPED.to_owned()),
         End::TooMuch => Some(format!(
             "printed more than {} MB and was ended with all that it started: let it print its points and nothing else",
             MOST_OUTPUT >> 20

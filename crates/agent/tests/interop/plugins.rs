@@ -130,7 +130,7 @@ fn two_hundred_at_once() {
     const AT_ONCE: usize = 16;
     let bed = Bed::new("hundreds");
     for n in 0..ALL {
-        bed.put(&format!("x/20_n{n:03}"));
+        bed.put(&format!("x/20_brief{n:03}"));
     }
     bed.hbs.runs(&["x"]);
     let mut config = bed.config();
@@ -149,7 +149,8 @@ fn two_hundred_at_once() {
         most = most.max(running);
         (tagged() == ALL).then_some(())
     });
-    assert!(most <= AT_ONCE, "{most} ran at once");
+    // Each takes a moment, so that all places are taken while others wait.
+    assert_eq!(most, AT_ONCE);
     assert_eq!(agent.terminate().code, Some(0));
     bed.wait_for_no_process();
 }

@@ -64,7 +64,9 @@ pub use service::{
 };
 pub use stderr::{enable_ansi, stderr_is};
 pub use stdio::private_stdio;
-pub use store::{create_private_dir, is_held, mode_bits, open_log, publish, sync_dir};
+pub use store::{
+    create_new_private_dir, create_private_dir, exchange, is_held, mode_bits, open_log, publish, sync_dir,
+};
 pub(crate) use tree::Tree;
 pub use usage::{file_usage, list_usage};
 

@@ -1,7 +1,7 @@
 //! Directories for what the agent keeps.
 
 use crate::types::ModeBits;
-use rustix::fs::getxattr;
+use rustix::fs::{CWD, RenameFlags, getxattr, renameat_with};
 use rustix::process::geteuid;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
@@ -32,6 +32,22 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
         return Err(io::Error::new(io::ErrorKind::PermissionDenied, why));
     }
     Ok(())
+}
+
+/// Makes a directory that only this user may enter, and that was not there before: nobody has prepared it.
+///
+/// # Errors
+/// Those of mkdir(2), [`io::ErrorKind::AlreadyExists`] among them.
+pub fn create_new_private_dir(path: &Path) -> io::Result<()> {
+    DirBuilder::new().mode(0o700).create(path)
+}
+
+/// Puts each of two files or directories in the place of the other, in one step.
+///
+/// # Errors
+/// Those of renameat2(2), which Linux has since 3.15 and not on every file system.
+pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
+    Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
 }
 
 /// Opens a file to append to, and makes it where it is missing: then its group may read it and nobody else. A symbolic link is
@@ -97,6 +113,29 @@ mod tests {
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
         create_private_dir(&path).unwrap();
         sync_dir(&path).unwrap();
+    }
+
+    #[test]
+    fn a_new_directory_is_none_that_was_there() {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("new");
+        create_new_private_dir(&path).unwrap();
+        assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
+        assert_eq!(create_new_private_dir(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn two_directories_are_exchanged() {
+        let dir = tempfile::tempdir().unwrap();
+        let [a, b] = ["a", "b"].map(|name| dir.path().join(name));
+        for path in [&a, &b] {
+            fs::create_dir(path).unwrap();
+            fs::write(path.join("was"), path.to_str().unwrap()).unwrap();
+        }
+        exchange(&a, &b).unwrap();
+        assert_eq!(fs::read_to_string(a.join("was")).unwrap(), b.to_str().unwrap());
+        assert_eq!(fs::read_to_string(b.join("was")).unwrap(), a.to_str().unwrap());
+        assert_eq!(exchange(&a, &dir.path().join("c")).unwrap_err().kind(), io::ErrorKind::NotFound);
     }
 
     #[test]

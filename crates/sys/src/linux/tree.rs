@@ -48,6 +48,11 @@ impl Tree {
         Ok(waitid(WaitId::Pid(pid(child)?), options)?.is_some())
     }
 
+    /// Asks the group to end, and tells whether it could. Only before the child was waited for.
+    pub(crate) fn ask(&self) -> bool {
+        kill_process_group(self.group, Signal::TERM).is_ok()
+    }
+
     /// Ends the group, and where the tree has a mark also who has left it. Only before the child was waited for.
     pub(crate) fn end(&self, child: &mut Child) {
         if let Some(kin) = &self.kin {

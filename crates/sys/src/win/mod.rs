@@ -73,7 +73,9 @@ pub use services::services;
 pub use settings::{service_settings, service_settle};
 pub use stderr::stderr_is;
 pub use stdio::private_stdio;
-pub use store::{create_private_dir, is_held, mode_bits, open_log, publish, sync_dir};
+pub use store::{
+    create_new_private_dir, create_private_dir, exchange, is_held, mode_bits, open_log, publish, sync_dir,
+};
 pub use time::{local_time, ntp_servers, since_boot};
 pub use token::is_administrator;
 pub(crate) use tree::Tree;

@@ -26,6 +26,23 @@ pub fn create_private_dir(path: &Path) -> io::Result<()> {
     }
 }
 
+/// Makes a directory that the system, the administrators and this user may enter and nobody else, and that was not there before:
+/// nobody has prepared it.
+///
+/// # Errors
+/// Those of CreateDirectoryW, [`io::ErrorKind::AlreadyExists`] among them.
+pub fn create_new_private_dir(path: &Path) -> io::Result<()> {
+    create_dir(path)
+}
+
+/// There is no call for it.
+///
+/// # Errors
+/// Always [`io::ErrorKind::Unsupported`].
+pub fn exchange(_one: &Path, _other: &Path) -> io::Result<()> {
+    Err(io::ErrorKind::Unsupported.into())
+}
+
 /// Opens a file to append to, and makes it where it is missing, with the rights of its directory.
 ///
 /// # Errors
@@ -73,6 +90,14 @@ pub fn is_held(error: &io::Error) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_new_directory_is_none_that_was_there() {
+        let path = std::env::temp_dir().join(format!("falcon new {}", std::process::id()));
+        create_new_private_dir(&path).unwrap();
+        assert_eq!(create_new_private_dir(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+        fs::remove_dir(&path).unwrap();
+    }
 
     #[test]
     fn a_directory_is_made_with_those_above_it_and_one_that_is_there_stays() {

@@ -41,6 +41,12 @@ impl Tree {
         Ok(child.try_wait()?.is_some())
     }
 
+    /// A process without a window can be asked nothing.
+    #[expect(clippy::unused_self, reason = "Linux asks it")]
+    pub(crate) fn ask(&self) -> bool {
+        false
+    }
+
     /// Ends the child and all that descends from it, as far as it is found.
     pub(crate) fn end(&self, child: &mut Child) {
         if self.job.as_ref().is_some_and(|job| job.end().is_ok()) {

@@ -178,6 +178,14 @@ async fn a_plugin_runs_on_over_a_reload_that_leaves_its_settings_and_ends_with_o
     with_plugin.config.debug = true;
     agent = agent.reload(&with_plugin, hurries.clone()).await;
     assert_eq!((runs(), stats.plugin_runs.get(), stats.plugin_bound.get()), (1, 0, 1));
+    // Each release of a site's plugins has another checksum, and ended every run; so did another state directory.
+    with_plugin.config.plugin.sha256 = "00".repeat(32);
+    with_plugin.config.plugin.logs = base.path().join("other").display().to_string();
+    with_plugin.config.plugin.memory_mb += 1;
+    with_plugin.config.state_dir = base.path().join("state").display().to_string();
+    agent = agent.reload(&with_plugin, hurries.clone()).await;
+    tokio::task::yield_now().await;
+    assert_eq!((runs(), stats.plugin_bound.get(), agent.lasting.assigned.plugins().len()), (1, 1, 1));
     // Its directory may be another one now.
     with_plugin.config.plugin.at_once += 1;
     agent = agent.reload(&with_plugin, hurries.clone()).await;
@@ -186,4 +194,24 @@ async fn a_plugin_runs_on_over_a_reload_that_leaves_its_settings_and_ends_with_o
     until(|| runs() == 1).await;
     agent.stop().await;
     assert_eq!((runs(), stats.plugin_runs.get()), (0, 0));
+}
+
+/// Who was in a hurry left processes behind.
+#[tokio::test]
+async fn a_reload_in_a_hurry_ends_what_runs_with_the_agent() {
+    let (hurry, hurries) = watch::channel(false);
+    let base = tempfile::tempdir().expect("a directory");
+    let (mut with_plugin, file) = with_plugin(base.path());
+    let mut agent = Agent::start(&with_plugin, "", tokio::sync::mpsc::channel(1).0);
+    let stats = agent.stats();
+    agent.lasting.assigned.set_plugins(vec![file.to_owned()]);
+    an_hour_after(&stats, 1).await;
+    until(|| stats.plugin_running.get() == 1).await;
+    let _ = hurry.send(true);
+    with_plugin.config.plugin.enabled = false;
+    agent = agent.reload(&with_plugin, hurries).await;
+    let engine = agent.lasting.plugins.engine();
+    agent.stop().await;
+    assert!(engine.is_none_or(|engine| engine.is_over()));
+    assert_eq!(stats.plugin_running.get(), 0);
 }

@@ -120,10 +120,10 @@ pub(super) const PLUGIN_BOUND: Metric =
     Metric::gauge("agent.plugin.bound", "plugins", Sets::EXTENDED, PLUGINS).help("plugins that run in their periods");
 pub(super) const PLUGIN_LEFT: Metric = Metric::gauge("agent.plugin.left", "files", Sets::EXTENDED, PLUGINS)
     .help("bindings, and files of bound directories, that do not run; /plugins tells why");
-pub(super) const PLUGIN_RUNNING: Metric =
-    Metric::gauge("agent.plugin.running", "runs", Sets::EXTENDED, PLUGINS).help("runs in progress");
-pub(super) const PLUGIN_RUNS: Metric =
-    Metric::counter("agent.plugin.runs", "runs", Sets::EXTENDED, PLUGINS).help("runs that are over");
+pub(super) const PLUGIN_RUNNING: Metric = Metric::gauge("agent.plugin.running", "runs", Sets::EXTENDED, PLUGINS)
+    .help("runs in progress; not those whose points wait for the queue");
+pub(super) const PLUGIN_RUNS: Metric = Metric::counter("agent.plugin.runs", "runs", Sets::EXTENDED, PLUGINS)
+    .help("runs that have ended; not those that were ended because hbs took them back");
 pub(super) const PLUGIN_FAILED: Metric = Metric::counter("agent.plugin.failed", "runs", Sets::EXTENDED, PLUGINS)
     .help("runs with an exit code other than 0, or of which nothing could be used");
 pub(super) const PLUGIN_LATE: Metric = Metric::counter("agent.plugin.late", "runs", Sets::EXTENDED, PLUGINS)

@@ -228,7 +228,7 @@ async fn trusted_addresses_and_plugins_are_asked_for_with_each_report() {
     hbs.has(host.wall_ms());
     let (mut reporter, _stats) = reporter(&hbs, clock);
     let dir = tempfile::tempdir().expect("a directory");
-    reporter.plugins = Some(Plugins::new(dir.path().to_owned(), |_| "0123abcd".to_owned()));
+    reporter.plugins = Some(Plugins::new(dir.path().to_owned(), |_| "0123abcd".to_owned(), &Versions::default()));
     let assigned = reporter.assigned.clone();
     let (tell, mut trusted) = mpsc::unbounded_channel();
     assigned.tell_trustable(move |ips| tell.send(ips).expect("heard"));

@@ -22,19 +22,24 @@ async fn server_for(fetched: Result<(), String>) -> (Server, Arc<Mutex<Vec<Fetch
             let left = |what: &String| Left { what: what.clone(), why: "is not there".to_owned() };
             Scan { left: bindings.iter().map(left).collect(), ..Scan::default() }
         }),
-        fetch: Box::new(move |what, _| {
-            noted.lock().expect("unpoisoned").push(what);
-            fetched.clone()
-        }),
         begin: Box::new(|_, job| {
             job();
             Ok(())
         }),
+        drive: Box::new(|task| drop(tokio::spawn(task))),
     };
     let assigned = Arc::new(Assigned::default());
     assigned.set_plugins(vec!["sys/ntp".to_owned()]);
-    let outlet = Outlet { hub: behind.hub.clone(), assigned, run: Arc::new(|_, _| not_started("of a test")) };
-    let engine = Engine::new("plugin".into(), 1, hands, outlet, behind.stats.clone());
+    let outlet = Outlet {
+        hub: behind.hub.clone(),
+        assigned,
+        run: Arc::new(|_, _, _| not_started("of a test")),
+        fetch: Arc::new(move |what, _| {
+            noted.lock().expect("unpoisoned").push(what);
+            fetched.clone()
+        }),
+    };
+    let engine = Engine::new("plugin".into(), 1, hands, outlet, behind.stats.clone(), Vec::new());
     tokio::spawn(engine.clone().run());
     behind.plugins = Some(engine);
     server.site = Arc::new(Site::new(&config, Path::new(""), behind, Instant::now()));

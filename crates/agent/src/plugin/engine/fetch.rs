@@ -6,7 +6,7 @@ use std::sync::atomic::Ordering::SeqCst;
 
 use tokio::sync::oneshot;
 
-use super::{Engine, Event, FETCHES};
+use super::{Engine, Event, FETCHES, lock};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Fetch {
@@ -25,13 +25,14 @@ impl Engine {
         if self.ending.load(SeqCst) {
             return Err("the agent stops, or has another configuration; ask again".to_owned());
         }
-        if self.fetching.swap(true, SeqCst) {
+        if self.is_fetching() || self.fetching.swap(true, SeqCst) {
             return Err("an update is in progress; ask again when it is done".to_owned());
         }
         let (back, answer) = oneshot::channel();
-        let engine = self.clone();
+        self.fetches.fetch_add(1, SeqCst);
+        let (engine, fetch) = (self.clone(), lock(&self.outlet).fetch.clone());
         let job = move || {
-            let fetched = catch_unwind(AssertUnwindSafe(|| (engine.hands.fetch)(what, &engine.ending)));
+            let fetched = catch_unwind(AssertUnwindSafe(|| fetch(what, &engine.ending)));
             let fetched = fetched.unwrap_or_else(|_| Err("failed by a defect".to_owned()));
             match &fetched {
                 Ok(()) => tracing::info!(code = "U019", "plugins: {} is fetched", engine.dir.display()),

@@ -3,11 +3,15 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::time::Duration;
 
+use tokio::time::Instant;
+
 use super::super::perform::{End, Performed};
 use crate::push::{Batch, Invalid};
 
 /// After so many good runs what was told is over.
 const CALM: u8 = 3;
+/// Before another reason is told: a text may have in it what was printed, and be another each time.
+const AGAIN: Duration = Duration::from_secs(600);
 
 #[derive(Default)]
 pub(super) struct Record {
@@ -16,7 +20,7 @@ pub(super) struct Record {
     pub skipped: u64,
     pub last: Option<Last>,
     /// Why it fails, as it was told.
-    told: Option<String>,
+    told: Option<(String, Instant)>,
     /// Good runs since.
     calm: u8,
     told_invalid: BTreeSet<Invalid>,
@@ -41,7 +45,7 @@ pub(super) struct Last {
 }
 
 impl Last {
-    fn of(performed: &Performed) -> Last {
+    fn of(performed: &Performed, points: usize) -> Last {
         let (end, exit) = match performed.end {
             End::Exited(code) => ("exited", Some(code)),
             End::Killed(_) => ("killed", None),
@@ -57,11 +61,11 @@ impl Last {
             took: performed.took,
             end,
             exit,
-            items: batch.map_or(0, |batch| batch.samples.len()),
+            items: points,
             invalid: invalid.map(|(reason, left)| (reason.as_str(), left.count)).collect(),
             small_steps: batch.map_or(0, |batch| batch.small_steps),
             ahead: batch.map_or(0, |batch| batch.future),
-            error: error(performed),
+            error: error(performed, points),
             stderr: performed.stderr.clone(),
             remark: performed.remark.clone(),
         }
@@ -69,13 +73,12 @@ impl Last {
 }
 
 /// What was wrong with a run.
-fn error(performed: &Performed) -> Option<String> {
-    let batch = match &performed.batch {
-        Ok(batch) => batch,
-        Err(why) => return Some(why.clone()),
-    };
+fn error(performed: &Performed, points: usize) -> Option<String> {
+    if let Err(why) = &performed.batch {
+        return Some(why.clone());
+    }
     // As with the Go agent, which forgets the exit code of a program that has said something on standard error.
-    let sent = if batch.is_some() { "; its points are sent" } else { "" };
+    let sent = if points > 0 { "; its points are sent" } else { "" };
     match &performed.end {
         End::Exited(0) => None,
         End::Exited(code) => Some(format!("exit code {code}, with a text on standard error{sent}")),
@@ -91,11 +94,11 @@ impl Record {
         self.told_invalid.clear();
     }
 
-    /// A run is over; answers whether it was a good one.
-    pub fn note(&mut self, key: &str, performed: &Performed) -> bool {
-        let last = Last::of(performed);
+    /// A run has ended and brought so many points; answers whether it was a good one.
+    pub fn note(&mut self, key: &str, performed: &Performed, points: usize, now: Instant) -> bool {
+        let last = Last::of(performed, points);
         self.runs += 1;
-        self.tell(key, last.error.as_deref().or(last.remark.as_deref()));
+        self.tell(key, last.error.as_deref().or(last.remark.as_deref()), now);
         let good = last.error.is_none();
         self.failed += u64::from(!good);
         if let Ok(Some(batch)) = &performed.batch {
@@ -105,13 +108,13 @@ impl Record {
         good
     }
 
-    fn tell(&mut self, key: &str, why: Option<&str>) {
+    fn tell(&mut self, key: &str, why: Option<&str>, now: Instant) {
         match (why, &self.told) {
             (Some(why), told) => {
                 self.calm = 0;
-                if told.as_deref().is_none_or(|told| !same(told, why)) {
+                if told.as_ref().is_none_or(|(told, at)| now >= *at + AGAIN && !same(told, why)) {
                     tracing::warn!(code = "U010", "plugin {key}: {why}");
-                    self.told = Some(why.to_owned());
+                    self.told = Some((why.to_owned(), now));
                 }
             }
             (None, Some(_)) => {
@@ -160,29 +163,50 @@ mod tests {
         Performed { end: End::Exited(0), batch: Ok(None), ..failed("") }
     }
 
+    fn told(record: &Record) -> Option<&str> {
+        record.told.as_ref().map(|(why, _)| why.as_str())
+    }
+
     /// A plugin that failed every minute, at another byte each time, filled the log.
     #[test]
     fn a_reason_that_lasts_is_told_once_whatever_its_numbers_are() {
-        let mut record = Record::default();
-        assert!(!record.note("k", &failed("not JSON at byte 17")));
-        assert_eq!(record.told.as_deref(), Some("not JSON at byte 17"));
-        record.note("k", &failed("not JSON at byte 1802"));
-        assert_eq!(record.told.as_deref(), Some("not JSON at byte 17"));
-        record.note("k", &failed("no interpreter"));
-        assert_eq!(record.told.as_deref(), Some("no interpreter"));
+        let (mut record, start) = (Record::default(), Instant::now());
+        assert!(!record.note("k", &failed("not JSON at byte 17"), 0, start));
+        assert_eq!(told(&record), Some("not JSON at byte 17"));
+        record.note("k", &failed("not JSON at byte 1802"), 0, start + AGAIN);
+        assert_eq!(told(&record), Some("not JSON at byte 17"));
+        record.note("k", &failed("no interpreter"), 0, start + AGAIN);
+        assert_eq!(told(&record), Some("no interpreter"));
         assert_eq!((record.runs, record.failed), (3, 3));
+    }
+
+    /// The error told what was printed, which was a sentence with a file's name in it, another each time.
+    #[test]
+    fn a_reason_that_is_another_at_each_run_is_told_every_ten_minutes_at_most() {
+        let (mut record, start) = (Record::default(), Instant::now());
+        let mut lines = std::collections::BTreeSet::new();
+        for minute in 0..60 {
+            let why = format!("it begins with {}", "x".repeat(minute));
+            record.note("k", &failed(&why), 0, start + Duration::from_secs(60) * u32::try_from(minute).unwrap());
+            lines.extend(told(&record).map(str::to_owned));
+        }
+        assert_eq!(lines.len(), 6);
+        // Somebody has changed it, and is told whether that has helped.
+        record.forget_told();
+        record.note("k", &failed("y"), 0, start + Duration::from_secs(3600));
+        assert_eq!(told(&record), Some("y"));
     }
 
     #[test]
     fn what_comes_and_goes_is_not_over() {
-        let mut record = Record::default();
+        let (mut record, now) = (Record::default(), Instant::now());
         for _ in 0..10 {
-            record.note("k", &failed("x"));
-            assert!(record.note("k", &fine()));
+            record.note("k", &failed("x"), 0, now);
+            assert!(record.note("k", &fine(), 0, now));
             assert!(record.told.is_some());
         }
         for _ in 1..CALM {
-            record.note("k", &fine());
+            record.note("k", &fine(), 0, now);
         }
         assert!(record.told.is_none());
     }

@@ -2,7 +2,7 @@
 //!
 //! * The first run of a plugin is due one cycle after it was registered, and one more every cycle. What is due while the run
 //!   before waits, runs, or has points to deliver is skipped.
-//! * At most `at_once` run: who was due first begins first, and of those due together the first by key.
+//! * At most `at_once` run or have points to deliver: who was due first begins first, and of those due together the first by key.
 //! * What is no longer bound is gone at once and its run is ended; a file that has changed begins a new period, and a run of
 //!   the old one goes on. Nothing runs twice at a time.
 
@@ -18,7 +18,7 @@ use super::record::Record;
 pub(super) struct Registry {
     at_once: usize,
     entries: BTreeMap<String, Entry>,
-    /// Runs that are not over, by number: also of what is no longer bound.
+    /// Runs that are not over, by number: also of what is no longer bound, and those whose points are on their way.
     out: BTreeMap<u64, Run>,
     numbers: u64,
 }
@@ -26,6 +26,8 @@ pub(super) struct Registry {
 struct Run {
     key: String,
     stop: Stop,
+    /// It has ended, and its points wait.
+    sends: bool,
 }
 
 pub(super) struct Entry {
@@ -41,8 +43,8 @@ pub(super) enum Stage {
     /// Since then; others run.
     Due(Instant),
     Running(u64),
-    /// So many points of this run.
-    Sending(u64, usize, Stop),
+    /// The points of this run.
+    Sending(u64),
 }
 
 /// A run that is to begin.
@@ -65,8 +67,19 @@ impl Registry {
         self.entries.len()
     }
 
+    /// Processes, or those who wait for their end.
     pub fn running(&self) -> usize {
-        self.out.len()
+        self.out.values().filter(|run| !run.sends).count()
+    }
+
+    /// Whether no other run may begin.
+    pub fn is_full(&self) -> bool {
+        self.out.len() >= self.at_once
+    }
+
+    /// Keys of runs that are not over.
+    pub fn out(&self) -> impl Iterator<Item = &str> {
+        self.out.values().map(|run| run.key.as_str())
     }
 
     /// These plugins are bound, and no others; whether that is news.
@@ -97,28 +110,22 @@ impl Registry {
     }
 
     /// Ends what none of these bindings can mean, whatever files there are: the directory may not answer.
-    pub fn keep_bound(&mut self, bindings: &[String]) {
-        let bindings: Vec<spec::Binding> = bindings.iter().filter_map(|binding| spec::parse(binding).ok()).collect();
-        let paths: BTreeSet<String> = bindings.iter().map(spec::Binding::path).collect();
-        let keys: BTreeSet<String> = bindings.iter().map(spec::Binding::key).collect();
-        let is_bound = |plugin: &Plugin| {
-            let in_dir = || plugin.path.rsplit_once('/').is_some_and(|(dir, _)| paths.contains(dir));
-            keys.contains(&plugin.key) || (plugin.key == plugin.path && in_dir())
-        };
-        let gone: Vec<String> =
-            self.entries.values().filter(|entry| !is_bound(&entry.plugin)).map(|e| e.plugin.key.clone()).collect();
+    pub fn keep_bound(&mut self, bound: &Bound) {
+        let gone: Vec<String> = self
+            .entries
+            .values()
+            .map(|entry| &entry.plugin)
+            .filter(|p| !bound.runs(p))
+            .map(|p| p.key.clone())
+            .collect();
         gone.iter().for_each(|key| self.remove(key));
     }
 
     fn remove(&mut self, key: &str) {
-        match self.entries.remove(key).map(|entry| entry.stage) {
-            Some(Stage::Running(number)) => {
-                if let Some(run) = self.out.get(&number) {
-                    run.stop.stop();
-                }
-            }
-            Some(Stage::Sending(_, _, stop)) => stop.stop(),
-            _ => {}
+        if let Some(Stage::Running(number) | Stage::Sending(number)) = self.entries.remove(key).map(|entry| entry.stage)
+            && let Some(run) = self.out.get(&number)
+        {
+            run.stop.stop();
         }
     }
 
@@ -134,7 +141,8 @@ impl Registry {
     }
 
     /// What is to begin now, in this order, and how many runs are skipped.
-    pub fn tick(&mut self, now: Instant) -> (Vec<Start>, usize) {
+    /// `held`: keys of which a run of an engine before has not ended.
+    pub fn tick(&mut self, now: Instant, held: &BTreeSet<String>) -> (Vec<Start>, usize) {
         let mut skipped = 0;
         for entry in self.entries.values_mut() {
             let first = entry.next;
@@ -151,15 +159,15 @@ impl Registry {
             skipped += ticks;
         }
         let mut starts = Vec::new();
-        while self.out.len() < self.at_once {
-            let Some(start) = self.begin() else { break };
+        while !self.is_full() {
+            let Some(start) = self.begin(held) else { break };
             starts.push(start);
         }
         (starts, skipped)
     }
 
-    fn begin(&mut self) -> Option<Start> {
-        let ends: BTreeSet<&str> = self.out.values().map(|run| run.key.as_str()).collect();
+    fn begin(&mut self, held: &BTreeSet<String>) -> Option<Start> {
+        let ends: BTreeSet<&str> = self.out().chain(held.iter().map(String::as_str)).collect();
         let due = |(key, entry): (&String, &Entry)| match entry.stage {
             // A run of what was bound before under this key may not have ended yet.
             Stage::Due(since) if !ends.contains(key.as_str()) => Some((since, key.clone())),
@@ -170,32 +178,65 @@ impl Registry {
         self.numbers += 1;
         let (number, stop) = (self.numbers, Stop::default());
         entry.stage = Stage::Running(number);
-        self.out.insert(number, Run { key, stop: stop.clone() });
+        self.out.insert(number, Run { key, stop: stop.clone(), sends: false });
         Some(Start { number, plugin: entry.plugin.clone(), stop })
     }
 
-    /// A run is over; its plugin, if that is still bound.
-    pub fn ended(&mut self, number: u64) -> Option<(&mut Entry, Stop)> {
-        let run = self.out.remove(&number)?;
+    /// A run has ended, and whether it has points to deliver; its plugin, if that is still bound.
+    pub fn ran(&mut self, number: u64, sends: bool) -> Option<&mut Entry> {
+        let run = self.out.get_mut(&number)?;
+        run.sends = sends;
         let entry = self.entries.get_mut(&run.key)?;
         matches!(entry.stage, Stage::Running(own) if own == number).then(|| {
-            entry.stage = Stage::Idle;
-            (entry, run.stop)
+            if sends {
+                entry.stage = Stage::Sending(number);
+            }
+            entry
         })
     }
 
-    /// The points of a run are delivered.
-    pub fn sent(&mut self, number: u64) {
-        let sends = |entry: &&mut Entry| matches!(entry.stage, Stage::Sending(own, ..) if own == number);
-        if let Some(entry) = self.entries.values_mut().find(sends) {
+    /// Nothing is left of a run.
+    pub fn over(&mut self, number: u64) {
+        let entry = self.out.remove(&number).and_then(|run| self.entries.get_mut(&run.key));
+        if let Some(entry) = entry
+            && matches!(entry.stage, Stage::Running(own) | Stage::Sending(own) if own == number)
+        {
             entry.stage = Stage::Idle;
         }
     }
+}
 
-    /// Points that wait for room in the queue.
-    pub fn undelivered(&self) -> usize {
-        let points = |entry: &Entry| if let Stage::Sending(_, points, _) = entry.stage { points } else { 0 };
-        self.entries.values().map(points).sum()
+/// What a list of bindings can mean.
+pub(super) struct Bound<'a> {
+    written: BTreeSet<&'a str>,
+    paths: BTreeSet<String>,
+    keys: BTreeSet<String>,
+}
+
+impl Bound<'_> {
+    pub fn of(bindings: &[String]) -> Bound<'_> {
+        let read: Vec<spec::Binding> = bindings.iter().filter_map(|binding| spec::parse(binding).ok()).collect();
+        let (paths, keys) =
+            (read.iter().map(spec::Binding::path).collect(), read.iter().map(spec::Binding::key).collect());
+        Bound { written: bindings.iter().map(String::as_str).collect(), paths, keys }
+    }
+
+    fn runs(&self, plugin: &Plugin) -> bool {
+        self.keys.contains(&plugin.key) || (plugin.key == plugin.path && self.lists(&plugin.path))
+    }
+
+    /// Whether what does not run is one of them, or lies in one of their directories.
+    pub fn names(&self, what: &str) -> bool {
+        self.is_one(what) || self.lists(what)
+    }
+
+    /// Whether it is bound itself, and not only the directory in which it lies.
+    pub fn is_one(&self, what: &str) -> bool {
+        self.written.contains(what) || self.keys.contains(what) || self.paths.contains(what)
+    }
+
+    fn lists(&self, path: &str) -> bool {
+        path.rsplit_once('/').is_some_and(|(dir, _)| self.paths.contains(dir))
     }
 }
 

@@ -1,74 +1,60 @@
-//! Runs from their beginning to the queue: a thread for each, and a task that waits for room where there is none.
+//! Runs from their beginning to what they have printed, each on a thread of its own.
 
+use std::cell::Cell;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::registry::{Stage, Start};
-use super::{Engine, Event, RUNS, State, lock};
-use crate::app::task;
-use crate::clock;
-use crate::model::Sample;
-use crate::plugin::perform::{End, Performed, Stop};
+use tokio::time::Instant;
 
-/// Points that are put in the queue at once: more might find no room for ever.
-const PORTION: usize = 5000;
+use super::delivery::{Delivery, Over};
+use super::registry::Start;
+use super::{Engine, Event, RUNS, State, lock};
+use crate::clock;
+use crate::plugin::perform::{End, Performed};
 
 impl Engine {
     pub(super) fn begin(self: &Arc<Self>, start: Start) {
-        let engine = self.clone();
-        let run = lock(&self.outlet).run.clone();
-        let Start { number, plugin, stop } = start;
-        let job = move || {
-            let performed = catch_unwind(AssertUnwindSafe(|| run(&plugin, &stop))).ok();
-            engine.tell(Event::Ran(number, performed));
-        };
-        if let Err(error) = (self.hands.begin)(RUNS, Box::new(job)) {
-            self.tell(Event::Ran(number, Some(not_started(&format!("the system gives no thread for it: {error}")))));
+        let (engine, number) = (self.clone(), start.number);
+        if let Err(error) = (self.hands.begin)(RUNS, Box::new(move || engine.perform(start))) {
+            let why = format!("the system gives no thread for it: {error}");
+            self.tell(Event::Ran(number, not_started(&why), 0));
+            self.tell(Event::Over(number));
         }
     }
 
-    pub(super) fn ran(self: &Arc<Self>, state: &mut State, number: u64, mut performed: Performed) {
-        // Of what is not bound any more nothing is sent.
-        let Some((entry, stop)) = state.registry.ended(number) else { return };
+    fn perform(self: &Arc<Self>, start: Start) {
+        let Start { number, plugin, stop } = start;
+        let (over, turn) = (Over(self.clone(), number), Cell::new(None));
+        let room = |bytes| self.turn_of(bytes, &stop).map(|own| turn.set(own)).is_ok();
+        let run = lock(&self.outlet).run.clone();
+        let performed = catch_unwind(AssertUnwindSafe(|| run(&plugin, &stop, &room)));
+        let mut performed =
+            performed.unwrap_or_else(|_| not_started("failed by a defect; see A013 in the agent's log"));
+        let samples = match &mut performed.batch {
+            Ok(Some(batch)) => std::mem::take(&mut batch.samples),
+            _ => Vec::new(),
+        };
+        self.tell(Event::Ran(number, performed, samples.len()));
+        if !samples.is_empty() {
+            let delivery = Delivery { samples, turn: turn.take(), stop, over };
+            (self.hands.drive)(Box::pin(self.clone().deliver(delivery)));
+        }
+    }
+
+    pub(super) fn ran(&self, state: &mut State, number: u64, performed: &Performed, points: usize, now: Instant) {
+        // Of what is not bound any more nothing is sent, and nothing noted.
+        let Some(entry) = state.registry.ran(number, points > 0) else { return };
         self.stats.plugin_runs.add(1);
         if performed.end == End::Late {
             self.stats.plugin_late.add(1);
         }
-        if !entry.record.note(&entry.plugin.key, &performed) {
+        if !entry.record.note(&entry.plugin.key, performed, points, now) {
             self.stats.plugin_failed.add(1);
         }
-        let Ok(Some(batch)) = &mut performed.batch else { return };
-        self.stats.plugin_invalid.add(batch.refused_total());
-        let samples = std::mem::take(&mut batch.samples);
-        if !samples.is_empty() {
-            entry.stage = Stage::Sending(number, samples.len(), stop.clone());
-            drop(task::spawn(self.clone().deliver(number, samples, stop)));
+        if let Ok(Some(batch)) = &performed.batch {
+            self.stats.plugin_invalid.add(batch.refused_total());
         }
-    }
-
-    /// Puts the points of a run in the queue, as soon as there is room; unless its plugin is unbound before.
-    async fn deliver(self: Arc<Self>, number: u64, mut samples: Vec<Sample>, stop: Stop) {
-        // As the hub does it with a push, of which these may be several.
-        samples.sort_by_key(|sample| sample.at);
-        let points = samples.len();
-        let mut left = samples.as_slice();
-        while !left.is_empty() && !stop.is_stopped() {
-            let (portion, rest) = left.split_at(left.len().min(PORTION));
-            let hub = lock(&self.outlet).hub.clone();
-            match hub.push(portion.to_vec(), clock::unix_s()).await {
-                Ok(()) => {
-                    self.stats.plugin_items.add(portion.len());
-                    left = rest;
-                }
-                Err(full) => tokio::time::sleep(full.retry_after).await,
-            }
-        }
-        drop(samples);
-        if points > PORTION {
-            falcon_sys::trim_heap();
-        }
-        self.tell(Event::Sent(number));
     }
 }
 

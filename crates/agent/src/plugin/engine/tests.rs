@@ -15,6 +15,9 @@ mod fetch;
 mod schedule;
 mod shown;
 
+/// What a run brings: these wait for no room.
+type Brings = Arc<dyn Fn(&Plugin, &Stop) -> Performed + Send + Sync>;
+
 /// An engine, and everything around it.
 struct Rig {
     engine: Arc<Engine>,
@@ -48,13 +51,14 @@ fn plugin(key: &str, cycle_s: u32) -> Plugin {
     Plugin { key: key.to_owned(), path, args: Vec::new(), written_args, cycle_s, mtime_s: 1000 }
 }
 
-fn outlet_of(queue: &Arc<Queue>, assigned: &Arc<Assigned>, run: Runner) -> Outlet {
+fn outlet_of(queue: &Arc<Queue>, assigned: &Arc<Assigned>, run: Brings) -> Outlet {
     let mut config = Config::standalone();
     config.hostname = "h".to_owned();
     let config = Arc::new(config);
     let identity = Arc::new(Identity::new(&config));
     let hub = Arc::new(Hub::new(config, identity, Arc::default(), Some(queue.clone())));
-    Outlet { hub, assigned: assigned.clone(), run }
+    let fetch: Fetcher = Arc::new(|_, _| Ok(()));
+    Outlet { hub, assigned: assigned.clone(), run: Arc::new(move |plugin, stop, _| run(plugin, stop)), fetch }
 }
 
 /// A run that brings one point, of its plugin's name.
@@ -77,11 +81,16 @@ impl Rig {
         Rig::with(at_once, Arc::new(|plugin, _| point(plugin)))
     }
 
-    fn with(at_once: usize, run: Runner) -> Rig {
+    fn with(at_once: usize, run: Brings) -> Rig {
         Rig::sized(at_once, run, MAX_BYTES)
     }
 
-    fn sized(at_once: usize, run: Runner, queue_bytes: usize) -> Rig {
+    fn sized(at_once: usize, run: Brings, queue_bytes: usize) -> Rig {
+        Rig::after(at_once, run, queue_bytes, Vec::new())
+    }
+
+    /// In the place of others.
+    fn after(at_once: usize, run: Brings, queue_bytes: usize, before: Vec<Arc<Engine>>) -> Rig {
         let (world, stats) = (Arc::new(World::default()), Arc::new(Stats::default()));
         let queue = Arc::new(Queue::new(stats.clone(), queue_bytes, i64::MAX / 2, None));
         let (assigned, start) = (Arc::new(Assigned::default()), Instant::now());
@@ -91,7 +100,7 @@ impl Rig {
             lock(&scans.scan).clone()
         });
         let fetches = world.clone();
-        let fetch: Fetcher = Box::new(move |what, _| {
+        let fetch: Fetcher = Arc::new(move |what, _| {
             lock(&fetches.fetches).push(what);
             Ok(())
         });
@@ -109,10 +118,10 @@ impl Rig {
             }
             Ok(())
         });
-        let hands = Hands { scan, fetch, begin };
-        let mut rig_outlet = outlet_of(&queue, &assigned, run);
-        rig_outlet.run = watched(&world, start, rig_outlet.run);
-        let engine = Engine::new("plugin".into(), at_once, hands, rig_outlet, stats.clone());
+        let drive: Drive = Box::new(|task| drop(tokio::spawn(task)));
+        let hands = Hands { scan, begin, drive };
+        let outlet = Outlet { fetch, ..outlet_of(&queue, &assigned, watched(&world, start, run)) };
+        let engine = Engine::new("plugin".into(), at_once, hands, outlet, stats.clone(), before);
         let task = tokio::spawn(engine.clone().run());
         Rig { engine, task, world, assigned, queue, stats, start }
     }
@@ -178,7 +187,7 @@ impl Rig {
 }
 
 /// Notes when runs begin: what is held begins when it is let go.
-fn watched(world: &Arc<World>, start: Instant, run: Runner) -> Runner {
+fn watched(world: &Arc<World>, start: Instant, run: Brings) -> Brings {
     let world = world.clone();
     Arc::new(move |plugin, stop| {
         lock(&world.began).push((plugin.key.clone(), (Instant::now() - start).as_secs()));

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::path::Path;
 
 use super::super::files::Left;
-use super::super::spec;
+use super::registry::Bound;
 
 /// Of one look; the rest is on `/plugins`.
 const MOST: usize = 20;
@@ -21,8 +21,9 @@ pub(super) struct Told {
 impl Told {
     pub fn left(&mut self, left: &[Left], bindings: &[String]) {
         let now: BTreeSet<(String, String)> = left.iter().map(|left| (left.what.clone(), left.why.clone())).collect();
+        let bound = Bound::of(bindings);
         for (what, why) in now.difference(&self.left).take(MOST) {
-            if is_bound(what, bindings) {
+            if bound.is_one(what) {
                 tracing::warn!(code = "U013", "plugins: {what} is bound and does not run: {why}");
             } else {
                 // Beside plugins lies what they need.
@@ -69,11 +70,4 @@ impl Told {
             tracing::info!(code = "U023", "plugins: {} answers again", dir.display());
         }
     }
-}
-
-/// Whether hbs names it, and not only the directory in which it lies.
-fn is_bound(what: &str, bindings: &[String]) -> bool {
-    bindings.iter().any(|binding| {
-        binding == what || spec::parse(binding).is_ok_and(|binding| binding.key() == what || binding.path() == what)
-    })
 }

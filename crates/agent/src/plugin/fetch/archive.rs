@@ -5,7 +5,9 @@ use std::io::Write;
 
 use ring::digest::{Context, SHA256};
 
-use super::swap::{Found, Marker, Staging};
+use super::keep::Keep;
+use super::marker::{Found, MARKER, Marker, found, listed};
+use super::staging::{Staging, tidy};
 use super::{Job, checksum, download, swap, unpack};
 use crate::config::without_credentials;
 
@@ -23,22 +25,31 @@ pub(super) fn update(job: &Job<'_>, anew: bool) -> Result<(), String> {
 
 fn install(job: &Job<'_>, shown: &str, anew: bool) -> Result<(), String> {
     let dir = swap::place(&job.dir)?;
-    swap::tidy(&dir);
-    let found = swap::found(&dir)?;
+    tidy(&dir);
+    let found = found(&dir)?;
     let wanted = wanted(job)?;
     if matches!(&found, Found::Ours(marker) if marker.sha256 == wanted) && !anew {
         return Ok(());
     }
+    let before = match found {
+        Found::Ours(_) => Some(listed(&dir)?),
+        Found::Nothing => None,
+    };
     let staging = Staging::beside(&dir)?;
     let hash = fetch(job, &staging)?;
     if hash != wanted {
         return Err(format!("its SHA-256 is {hash}, and {wanted} is expected"));
     }
-    let root = unpack::unpack(job, &staging.archive(), &staging.tree())?;
+    let (root, files) = unpack::unpack(job, &staging.archive(), &staging.tree())?;
     let marker = Marker { url: shown.to_owned(), sha256: wanted };
-    marker.write(&root).map_err(|error| format!("{} cannot be written: {error}", swap::MARKER))?;
+    marker.write(&root, &files).map_err(|error| format!("{MARKER} cannot be written: {error}"))?;
+    if let Some(listed) = &before {
+        let keep = Keep { job, old: &dir, new: &root, listed };
+        keep.times(&files)?;
+        keep.others()?;
+    }
     job.goes_on()?;
-    swap::swap(job, &root, &dir)
+    swap::swap(job, &staging, &root, &dir)
 }
 
 /// The hash that the archive must have.

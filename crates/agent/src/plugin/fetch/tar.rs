@@ -1,5 +1,9 @@
 //! Reading a tar archive (POSIX.1-2017, pax; GNU tar's long names): plain files and directories, one after the other. Everything
 //! else in it is refused: links and devices have no place among plugins, and could lead elsewhere.
+//!
+//! The crate `tar` takes a record with the next entry's name into memory whole before anybody can count it, so that a few
+//! kilobytes of gzip fill the memory; without those records it would do half of this for 23 KB of the executable. Tests hold the two
+//! against each other.
 
 use std::io::{self, Read};
 
@@ -37,6 +41,7 @@ pub(super) fn read(from: &mut dyn Read, tree: &mut Tree<'_>) -> Result<(), Strin
             b'5' | b'0' | b'\0' | b'7' if head.size == 0 => tree.dir(&name).map_err(of_entry)?,
             // What a pax record of all entries says is a comment, or a time that does not count here.
             kind @ (b'x' | b'g' | b'L' | b'K') => {
+                tree.count().map_err(of_entry)?;
                 let record = record(from, head.size).map_err(of_entry)?;
                 match kind {
                     b'x' => long_name = pax_name(&record)?.or(long_name),

@@ -7,6 +7,7 @@ mod fetched;
 mod git;
 mod hostile;
 mod server;
+mod signed;
 mod swapped;
 
 use super::*;
@@ -23,6 +24,7 @@ use ring::digest::{SHA256, digest};
 use tempfile::TempDir;
 
 const ARCHIVE: &str = "/files/plugins.tar.gz";
+const PATIENCE: Duration = Duration::from_secs(60);
 
 fn sha256(bytes: &[u8]) -> String {
     digest(&SHA256, bytes).as_ref().iter().map(|byte| format!("{byte:02x}")).collect()
@@ -100,10 +102,20 @@ impl Host {
         why.strip_prefix(&begin).unwrap_or_else(|| panic!("{why}")).to_owned()
     }
 
+    /// Waits for what another thread or process does.
+    fn until(&self, what: &str, is_so: impl Fn() -> bool) {
+        let begun = Instant::now();
+        while !is_so() {
+            assert!(begun.elapsed() < PATIENCE, "{what}, in {}", self.place.path().display());
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+
     fn files(&self) -> BTreeMap<String, String> {
         let mut files = BTreeMap::new();
         walk(&self.dir(), "", &mut files);
-        files.remove(swap::MARKER);
+        files.remove(marker::MARKER);
+        files.remove(marker::LIST);
         files
     }
 }
@@ -128,4 +140,18 @@ fn walk(dir: &Path, prefix: &str, files: &mut BTreeMap<String, String>) {
 
 fn files(files: &[(&str, &str)]) -> BTreeMap<String, String> {
     files.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect()
+}
+
+fn plugins(text: &str) -> Vec<Entry> {
+    vec![
+        Entry::dir("./"),
+        Entry::dir("./sys/"),
+        Entry::program("./sys/60_a.sh", text),
+        Entry::file("./conf/a", "1"),
+        Entry::file("README", ""),
+    ]
+}
+
+fn unpacked(text: &str) -> BTreeMap<String, String> {
+    files(&[("README", ""), ("conf/a", "1"), ("sys/60_a.sh", text)])
 }

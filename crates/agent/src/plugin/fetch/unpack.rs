@@ -9,7 +9,7 @@ use std::io::{self, Read, Seek, Write};
 use std::path::{Path, PathBuf};
 
 use super::inflate::Gzip;
-use super::swap::MARKER;
+use super::marker::{LIST, MARKER};
 use super::{Job, tar, zip};
 use crate::plugin::spec::{self, Cycle};
 
@@ -22,11 +22,12 @@ const CHUNK: usize = 64 * 1024;
 const RUNS: u32 = 0o111;
 
 /// Unpacks an archive, whose kind its first bytes tell, and gives the directory with all of it: where all is below a single
-/// directory, as in what GitHub makes of a repository, that one, unless plugins lie directly in it.
+/// directory, as in what GitHub makes of a repository, that one, unless plugins lie directly in it. With it come the paths below
+/// it, those of directories with `/` at their ends.
 ///
 /// # Errors
 /// Why it is not unpacked; half of it may be.
-pub(super) fn unpack(job: &Job<'_>, archive: &Path, into: &Path) -> Result<PathBuf, String> {
+pub(super) fn unpack(job: &Job<'_>, archive: &Path, into: &Path) -> Result<(PathBuf, Vec<String>), String> {
     let failed = |error: io::Error| format!("it cannot be read again: {error}");
     let mut file = File::open(archive).map_err(failed)?;
     let mut magic = [0; 4];
@@ -104,13 +105,20 @@ impl Tree<'_> {
         format!("the archive has more than {} bytes unpacked", self.job.limits.unpacked)
     }
 
+    /// Of each thing that takes time, or a file of the disk.
+    ///
+    /// # Errors
+    /// It is one too many.
+    pub fn count(&mut self) -> Result<(), String> {
+        self.job.goes_on()?;
+        let left = self.entries.checked_sub(1);
+        self.entries = left.ok_or_else(|| format!("the archive has more than {} entries", self.job.limits.entries))?;
+        Ok(())
+    }
+
     /// Where an entry belongs, with the directories above it made; `None`: it is the root.
     fn add(&mut self, name: &[u8], is_dir: bool) -> Result<Option<PathBuf>, String> {
-        self.job.goes_on()?;
-        self.entries = self
-            .entries
-            .checked_sub(1)
-            .ok_or_else(|| format!("the archive has more than {} entries", self.job.limits.entries))?;
+        self.count()?;
         let name = std::str::from_utf8(name).map_err(|_| "its name is no UTF-8")?;
         if name.starts_with(['/', '\\']) {
             return Err("its name is a path from the root".to_owned());
@@ -137,6 +145,9 @@ impl Tree<'_> {
                     return Err(format!("it differs from {other:?} by upper and lower case alone"));
                 }
                 None => {
+                    if n + 1 < parts.len() {
+                        self.count()?;
+                    }
                     if is_dir {
                         let failed = |error: io::Error| format!("it cannot be made: {error}");
                         fs::create_dir(&path).map_err(failed)?;
@@ -155,22 +166,22 @@ impl Tree<'_> {
         names.any(|name| !name.contains('/') && Cycle::of_listed(name) != Cycle::No)
     }
 
-    /// The directory with all of it.
-    fn whole(self) -> Result<PathBuf, String> {
+    /// The directory with all of it, and the paths below it.
+    fn whole(self) -> Result<(PathBuf, Vec<String>), String> {
         let mut tops = self.names.values().filter(|name| !name.trim_end_matches('/').contains('/'));
-        let root = match (tops.next(), tops.next()) {
+        let top = match (tops.next(), tops.next()) {
             (None, _) => return Err("it is empty".to_owned()),
-            (Some(only), None) if only.ends_with('/') && !self.has_plugins(only) => {
-                self.root.join(only.trim_end_matches('/'))
-            }
-            _ => self.root.to_owned(),
+            (Some(only), None) if only.ends_with('/') && !self.has_plugins(only) => only.as_str(),
+            _ => "",
         };
-        for own in [".git", MARKER] {
+        let root = self.root.join(top.trim_end_matches('/'));
+        for own in [".git", MARKER, LIST] {
             if fs::symlink_metadata(root.join(own)).is_ok() {
                 return Err(format!("it has {own}, which has a meaning of its own there"));
             }
         }
         falcon_sys::publish(&root, true).map_err(|error| format!("it cannot be made readable: {error}"))?;
-        Ok(root)
+        let below = self.names.values().filter_map(|name| name.strip_prefix(top)).filter(|name| !name.is_empty());
+        Ok((root, below.map(str::to_owned).collect()))
     }
 }

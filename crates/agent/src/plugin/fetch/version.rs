@@ -7,7 +7,7 @@ use std::fs::File;
 use std::io::Read;
 use std::path::{Path, PathBuf};
 
-use super::swap::Marker;
+use super::marker::Marker;
 
 /// Bytes of a file; one of packed references has a line for each branch and tag.
 const MOST_BYTES: u64 = 4 << 20;
@@ -161,7 +161,7 @@ mod tests {
     fn the_hash_of_an_archive_is_a_version() {
         let dir = tempfile::tempdir().unwrap();
         let hash = "ab".repeat(32);
-        Marker { url: "http://h/p.zip".to_owned(), sha256: hash.clone() }.write(dir.path()).unwrap();
+        Marker { url: "http://h/p.zip".to_owned(), sha256: hash.clone() }.write(dir.path(), &[]).unwrap();
         assert_eq!(version(dir.path()), format!("sha256:{hash}"));
     }
 }

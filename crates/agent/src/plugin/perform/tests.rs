@@ -69,7 +69,7 @@ impl Bed {
 
     fn run_for(&self, time: Duration) -> Performed {
         let terms = Terms { endpoint: "host-1".into(), default_tags: 0 };
-        perform_within(&self.plugin, &self.settings, &terms, &self.stop, time, true)
+        perform_within(&self.plugin, &self.settings, &terms, &self.stop, time, true, &|_| true)
     }
 
     fn file(&self) -> PathBuf {
@@ -296,6 +296,20 @@ fn what_is_only_tried_keeps_no_file() {
     let terms = Terms { endpoint: "host-1".into(), default_tags: 0 };
     assert_eq!(perform(&bed.plugin, &bed.settings, &terms, &bed.stop).stderr.trim_end(), "disk");
     assert!(!bed.settings.logs.exists());
-    perform_and_keep(&bed.plugin, &bed.settings, &terms, &bed.stop);
+    perform_and_keep(&bed.plugin, &bed.settings, &terms, &bed.stop, &|_| true);
     assert_eq!(bed.said().unwrap().trim_end(), "disk");
+}
+
+#[test]
+fn what_is_not_wanted_once_there_is_room_for_it_is_not_decoded() {
+    let bed = Bed::new("echo []", "echo []");
+    let terms = Terms { endpoint: "host-1".into(), default_tags: 0 };
+    let asked = std::cell::Cell::new(0);
+    let room = |bytes| {
+        asked.set(bytes);
+        false
+    };
+    let performed = perform_and_keep(&bed.plugin, &bed.settings, &terms, &bed.stop, &room);
+    assert_eq!((performed.end, performed.batch.unwrap_err().as_str()), (End::Exited(0), STOPPED));
+    assert!((3..=4).contains(&asked.get()));
 }

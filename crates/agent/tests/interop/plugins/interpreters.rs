@@ -60,11 +60,14 @@ fn the_examples_for_sh_and_python_do_what_they_say() {
     fs::write(&watched, "1234567").unwrap();
     let password = bed.home.path().join("password");
     fs::write(&password, "secret\n").unwrap();
+    // What cannot be looked at is not told to be gone: a directory that nobody may enter, but this runs as root.
+    let endless = bed.home.path().join("loop");
+    std::os::unix::fs::symlink("loop", &endless).unwrap();
     let (watched, password, redis) = (watched.display(), password.display(), redis());
     let age = example(&bed, "os/60_file_age.sh", "2_file_age.sh");
     let python = example(&bed, "redis/60_redis.py", "5_redis.py");
     let bound = [
-        format!("{age}({watched},/no/such/file)"),
+        format!("{age}({watched},{},/no/such/file)", endless.display()),
         age.clone(),
         format!("{python}({redis},{password})"),
         format!("{python}({redis})"),
@@ -83,6 +86,9 @@ fn the_examples_for_sh_and_python_do_what_they_say() {
     let tags = format!("address={redis}");
     assert_eq!(value("redis.connected_clients", &tags), 7);
     assert_eq!(value("redis.total_commands_processed", &tags), 41);
+    let looked = has_run(&agent, &bound[0]);
+    assert!(looked["stderr"].as_str().unwrap().contains("Too many levels of symbolic links"), "{looked:#}");
+    assert!(bed.items("file.exists").iter().all(|item| !item.tags.ends_with("/loop")));
     // Without what they need they say so.
     let bare = has_run(&agent, &format!("{age}()"));
     assert!(bare["stderr"].as_str().unwrap().contains("no file is named"), "{bare:#}");

@@ -16,6 +16,10 @@ one() {
 }
 
 case $name in
+brief*) sleep 0.3 ;;
+esac
+
+case $name in
 hang) exec sleep 1000 ;;
 tree)
     # In a group of its own, with the outputs.

@@ -143,7 +143,7 @@ fn an_archive_that_is_not_the_right_one_changes_nothing() {
     for (file, hash, why) in [
         (good, &wrong, "its SHA-256 is"),
         ("evil.zip", &of_evil, "../../evil"),
-        ("cut.tar.gz", &right, "cut"),
+        ("cut.tar.gz", &right, "it breaks off: "),
         ("none.zip", &right, "404"),
     ] {
         let bed = Bed::new("kept");
@@ -152,8 +152,7 @@ fn an_archive_that_is_not_the_right_one_changes_nothing() {
         let answer = agent.get("/plugin/update");
         let text = answer.text();
         assert!(answer.status != 403 && text != "success", "{file}: {text}");
-        println!("{file}: {text}");
-        assert!(text.contains(why) || file == "cut.tar.gz", "{file}: {text}");
+        assert!(text.contains(why), "{file}: {text}");
         let names: Vec<_> = fs::read_dir(bed.home.path()).unwrap().flatten().map(|entry| entry.file_name()).collect();
         assert!(
             names.iter().all(|name| *name == "cfg.json" || *name == "plugin" || *name == "var" || *name == "logs"),

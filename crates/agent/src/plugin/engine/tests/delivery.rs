@@ -1,9 +1,10 @@
 //! The way of the points, and over a reload.
 
 use super::*;
+use crate::stats::Lost;
 
 /// Each run brings the next number.
-fn counting() -> Runner {
+fn counting() -> Brings {
     let next = Mutex::new(0);
     Arc::new(move |_, _| {
         *lock(&next) += 1;
@@ -31,6 +32,46 @@ async fn points_that_find_no_room_wait_for_it_and_nothing_comes_before_them() {
     assert_eq!((rig.stats.plugin_items.get(), &rig.json(true)["a/60_x"]["state"]), (2, &"waiting".into()));
 }
 
+/// A thousand plugins ran one after the other while the transfer was away, and the points of each waited in memory.
+#[tokio::test(start_paused = true)]
+async fn whose_points_wait_for_room_keeps_its_place_among_those_that_run() {
+    let rig = Rig::sized(2, counting(), 400);
+    let files: Vec<Plugin> = (0..50).map(|n| plugin(&format!("a/60_{n:02}"), 60)).collect();
+    rig.files(&files);
+    rig.bind(&["a"]).await;
+    rig.until(600).await;
+    let queued = rig.queue.items();
+    assert!((1..4).contains(&queued), "{queued}");
+    assert_eq!((rig.began().len(), rig.stats.plugin_running.get()), (queued + 2, 0));
+    let shown = rig.json(true);
+    let states: Vec<&str> = files.iter().map(|plugin| shown[&plugin.key]["state"].as_str().unwrap()).collect();
+    assert_eq!(states.iter().filter(|state| **state == "sending").count(), 2);
+    let due = files.iter().map(|plugin| &shown[&plugin.key]).find(|shown| shown["state"] == "due").unwrap();
+    assert!(due["reason"].as_str().unwrap().contains("plugin.at_once"));
+    // As soon as there is room again all of them run.
+    for _ in 0..200 {
+        let block = rig.queue.peek(usize::MAX, usize::MAX).await;
+        rig.queue.acknowledge(&block);
+        tokio::time::sleep(Duration::from_millis(500)).await;
+    }
+    let keys: BTreeSet<String> = rig.began().into_iter().map(|(key, _)| key).collect();
+    assert_eq!(keys.len(), 50);
+}
+
+#[tokio::test(start_paused = true)]
+async fn long_outputs_are_decoded_one_after_the_other_until_their_points_are_delivered() {
+    let rig = Rig::new(4);
+    let (stop, taken) = (Stop::default(), Stop::default());
+    let first = rig.engine.turn_of(1 << 20, &stop).unwrap();
+    assert!(first.is_some() && rig.engine.turn_of(1000, &stop).unwrap().is_none(), "a short one waits for nobody");
+    let (engine, waits) = (rig.engine.clone(), taken.clone());
+    let second = std::thread::spawn(move || engine.turn_of(1 << 20, &waits).is_err());
+    taken.stop();
+    assert!(second.join().unwrap(), "nor does one that is no longer wanted");
+    drop(first);
+    assert!(rig.engine.turn_of(1 << 20, &stop).unwrap().is_some());
+}
+
 #[tokio::test(start_paused = true)]
 async fn points_that_wait_for_room_are_dropped_with_their_binding() {
     let rig = Rig::sized(1, counting(), 400);
@@ -53,12 +94,36 @@ async fn points_that_wait_for_room_when_the_agent_stops_are_counted() {
     rig.task.abort();
     rig.engine.clone().stop(Duration::from_secs(2)).await;
     assert_eq!(rig.stats.lost(Lost::Stop), 1);
+    assert!(rig.engine.is_over());
+}
+
+/// All points of a run were counted as lost, also those that were in the queue already, and none of a run that ended at that moment.
+#[tokio::test(start_paused = true)]
+async fn of_a_run_that_is_delivered_in_part_the_rest_is_lost_at_a_stop_and_all_of_one_that_ends_then() {
+    let run: Brings = Arc::new(|_, _| {
+        let samples = (0..12_000).map(|n| sample(&format!("m{n}"), n)).collect();
+        performed(End::Exited(0), Ok(Some(Batch { samples, ..Batch::default() })))
+    });
+    let rig = Rig::sized(2, run, 1_200_000);
+    rig.files(&[plugin("a/60_x", 60), plugin("a/60_y", 60)]);
+    rig.bind(&["a"]).await;
+    rig.hold();
+    rig.until(60).await;
+    rig.release().await;
+    let delivered = rig.queue.items();
+    assert!((5000..12_000).contains(&delivered), "{delivered}");
+    rig.task.abort();
+    let ended = tokio::spawn(rig.engine.clone().stop(Duration::from_secs(2)));
+    settle().await;
+    rig.release().await;
+    ended.await.unwrap();
+    assert_eq!((rig.stats.lost(Lost::Stop) as usize, rig.queue.items()), (24_000 - delivered, delivered));
 }
 
 /// All of it or nothing would have been nothing for ever.
 #[tokio::test(start_paused = true)]
 async fn more_points_than_the_queue_has_room_for_are_delivered_in_portions_and_in_order() {
-    let run: Runner = Arc::new(|_, _| {
+    let run: Brings = Arc::new(|_, _| {
         let samples = (0..12_000).rev().map(|n| sample(&format!("m{n}"), n)).collect();
         performed(End::Exited(0), Ok(Some(Batch { samples, ..Batch::default() })))
     });
@@ -100,7 +165,7 @@ async fn with_another_configuration_a_run_goes_on_and_its_points_go_the_new_way(
 
 #[tokio::test(start_paused = true)]
 async fn what_no_transfer_would_take_is_counted() {
-    let run: Runner = Arc::new(|_, _| {
+    let run: Brings = Arc::new(|_, _| {
         let left = LeftOut { count: 3, index: 1, name: "h/m".to_owned() };
         let invalid = [(Invalid::Step, left)].into();
         performed(End::Exited(0), Ok(Some(Batch { samples: vec![sample("m", 60)], invalid, ..Batch::default() })))

@@ -257,3 +257,26 @@ async fn a_run_that_does_not_end_keeps_a_stop_for_its_limit_and_no_longer() {
     rig.engine.clone().stop(Duration::from_secs(2)).await;
     assert_eq!((Instant::now() - rig.start).as_secs(), 63);
 }
+
+/// The directory was another after a reload, and a run that a driver held was begun a second time.
+#[tokio::test(start_paused = true)]
+async fn a_run_that_the_engine_before_left_is_not_begun_again_until_it_ends() {
+    let old = Rig::new(4);
+    old.files(&[plugin("a/60_x", 60)]);
+    old.bind(&["a"]).await;
+    old.hold();
+    old.until(61).await;
+    old.task.abort();
+    old.engine.clone().stop(Duration::from_secs(2)).await;
+    let new = Rig::after(4, Arc::new(|plugin, _| point(plugin)), MAX_BYTES, vec![old.engine.clone()]);
+    new.files(&[plugin("a/60_x", 60), plugin("a/60_y", 60)]);
+    new.bind(&["a"]).await;
+    new.until(125).await;
+    assert_eq!((new.times("a/60_x").len(), new.times("a/60_y").len()), (0, 2));
+    let shown = new.json(true);
+    assert_eq!(shown["a/60_x"]["state"], "due");
+    assert!(shown["a/60_x"]["reason"].as_str().unwrap().contains("before is not over"));
+    old.release().await;
+    new.until(140).await;
+    assert_eq!(new.times("a/60_x").len(), 1);
+}

@@ -6,7 +6,7 @@ use serde_json::json;
 /// A Go client reads each value as `{FilePath, MTime, Cycle, Args}`.
 #[tokio::test(start_paused = true)]
 async fn every_key_has_the_four_members_of_the_go_agent_and_why_it_runs_or_does_not() {
-    let run: Runner = Arc::new(|plugin, _| match plugin.path.as_str() {
+    let run: Brings = Arc::new(|plugin, _| match plugin.path.as_str() {
         "a/60_ok" => point(plugin),
         _ => {
             let stderr = "Traceback: password=hunter2".to_owned();
@@ -70,7 +70,7 @@ async fn no_member_of_ours_is_one_of_the_go_agents_in_other_letters() {
 
 #[tokio::test(start_paused = true)]
 async fn an_exit_code_with_a_text_on_standard_error_is_shown_and_the_points_are_sent() {
-    let run: Runner = Arc::new(|plugin, _| Performed { end: End::Exited(2), ..point(plugin) });
+    let run: Brings = Arc::new(|plugin, _| Performed { end: End::Exited(2), ..point(plugin) });
     let rig = Rig::with(1, run);
     rig.files(&[plugin("a/60_x", 60)]);
     rig.bind(&["a"]).await;
@@ -97,4 +97,48 @@ async fn runs_that_were_ended_at_their_deadline_are_counted() {
     rig.until(61).await;
     assert_eq!((rig.stats.plugin_late.get(), rig.stats.plugin_failed.get()), (1, 1));
     assert_eq!(rig.json(true)["a/60_x"]["end"], "late");
+}
+
+/// With a share that hung nothing was shown of what hbs had bound, as if it had bound nothing.
+#[tokio::test(start_paused = true)]
+async fn what_is_bound_and_not_looked_at_yet_is_shown_as_that() {
+    let rig = Rig::new(1);
+    rig.files(&[plugin("a/60_x", 60)]);
+    rig.bind(&["a"]).await;
+    rig.world.hold_looks.store(true, SeqCst);
+    rig.until(1).await;
+    rig.bind(&["a", "b/60_y(1)"]).await;
+    let shown = rig.json(true);
+    assert_eq!(
+        (&shown["b/60_y(1)"]["state"], &shown["b/60_y(1)"]["reason"]),
+        (&"unknown".into(), &"not looked at yet".into())
+    );
+    assert_eq!((shown.as_object().unwrap().len(), &shown["a/60_x"]["state"]), (2, &"waiting".into()));
+    rig.until(31).await;
+    assert_eq!(rig.json(true)["b/60_y(1)"]["reason"], "plugin.dir does not answer since 30 s");
+    rig.release().await;
+    rig.files(&[plugin("a/60_x", 60), plugin("b/60_y(1)", 60)]);
+    rig.world.hold_looks.store(false, SeqCst);
+    rig.until(42).await;
+    if rig.held() > 0 {
+        rig.release().await;
+    }
+    rig.until(60).await;
+    assert_eq!(rig.json(true)["b/60_y(1)"]["state"], "waiting");
+}
+
+/// It said that eight others ran where none did.
+#[tokio::test(start_paused = true)]
+async fn what_waits_for_a_run_of_its_own_name_says_so() {
+    let rig = Rig::new(4);
+    rig.files(&[plugin("a/60_x", 60)]);
+    rig.bind(&["a"]).await;
+    rig.hold();
+    rig.until(61).await;
+    rig.bind(&[]).await;
+    rig.bind(&["a"]).await;
+    rig.until(125).await;
+    let shown = &rig.json(true)["a/60_x"];
+    assert_eq!((&shown["state"], rig.began().len()), (&"due".into(), 0), "the first is held still");
+    assert!(shown["reason"].as_str().unwrap().contains("before is not over"));
 }

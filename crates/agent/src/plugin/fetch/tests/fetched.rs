@@ -2,30 +2,6 @@
 
 use super::*;
 
-use base64::Engine as _;
-use base64::engine::general_purpose::STANDARD;
-use ring::signature::{Ed25519KeyPair, KeyPair as _};
-
-use super::super::blake2b::blake2b;
-use super::super::checksum::{of_name, verify};
-
-const SUMS: &str = "/files/plugins.tar.gz.sha256";
-const SIGNATURE: &str = "/files/plugins.tar.gz.sha256.minisig";
-
-fn plugins(text: &str) -> Vec<Entry> {
-    vec![
-        Entry::dir("./"),
-        Entry::dir("./sys/"),
-        Entry::program("./sys/60_a.sh", text),
-        Entry::file("./conf/a", "1"),
-        Entry::file("README", ""),
-    ]
-}
-
-fn unpacked(text: &str) -> BTreeMap<String, String> {
-    files(&[("README", ""), ("conf/a", "1"), ("sys/60_a.sh", text)])
-}
-
 #[test]
 fn an_archive_of_either_kind_is_unpacked_whatever_its_name_says() {
     for archive in [gzip(&tar(&plugins("a"))), zip(&plugins("a"))] {
@@ -126,6 +102,22 @@ fn a_program_of_an_archive_that_knows_no_modes_is_told_by_how_it_begins() {
     }
 }
 
+/// Windows PowerShell 5.1's Compress-Archive writes `\` between directories, and what it made was refused.
+#[test]
+fn a_zip_of_windows_powershell_is_read() {
+    let windows = |name, text| Entry { made_by: 0, ..Entry::file(name, text) };
+    let host =
+        Host::having(&zip(&[windows("sys\\60_a.ps1", "a"), windows("sys\\lib\\b", "b"), windows("empty\\", "")]));
+    host.update().unwrap();
+    assert_eq!(host.files(), files(&[("sys/60_a.ps1", "a"), ("sys/lib/b", "b")]));
+    assert!(host.dir().join("empty").is_dir());
+    for name in ["..\\x", "\\x", "a\\..\\..\\x", "C:\\x"] {
+        let before = names(host.place.path());
+        assert!(Host::having(&zip(&[windows(name, "x")])).refused().starts_with("the entry "), "{name}");
+        assert_eq!(names(host.place.path()), before);
+    }
+}
+
 #[test]
 fn what_is_there_already_is_not_fetched_again_but_by_a_reset() {
     let mut host = Host::having(&zip(&plugins("a")));
@@ -198,9 +190,7 @@ fn a_server_that_hangs_and_an_agent_that_stops_end_it() {
     host.limits.time = LIMITS.time;
     std::thread::scope(|scope| {
         let fetch = scope.spawn(|| host.refused());
-        while host.server.asked().len() < 2 {
-            std::thread::yield_now();
-        }
+        host.until("it is asked", || host.server.asked().len() == 2);
         host.stop.store(true, Ordering::Relaxed);
         assert_eq!(fetch.join().unwrap(), "stopped, for the agent stops");
     });
@@ -226,104 +216,12 @@ fn a_server_whose_certificate_fails_is_asked_for_nothing() {
     }
 }
 
-/// Signs as minisign does.
-struct Signer(Ed25519KeyPair);
-
-impl Signer {
-    fn new(seed: u8) -> Signer {
-        Signer(Ed25519KeyPair::from_seed_unchecked(&[seed; 32]).unwrap())
-    }
-
-    fn key(&self) -> String {
-        STANDARD.encode([b"Ed01234567", self.0.public_key().as_ref()].concat())
-    }
-
-    fn sign(&self, kind: &str, file: &[u8], comment: &str) -> String {
-        let signed = if kind == "ED" { self.0.sign(&blake2b(file)) } else { self.0.sign(file) };
-        let over_all = self.0.sign(&[signed.as_ref(), comment.as_bytes()].concat());
-        let line = STANDARD.encode([kind.as_bytes(), b"01234567", signed.as_ref()].concat());
-        let over_all = STANDARD.encode(over_all.as_ref());
-        format!("untrusted comment: x\n{line}\ntrusted comment: {comment}\n{over_all}\n")
-    }
-}
-
+/// A misspelt `plugin.url` had the plugins come from `plugin.git`, which nothing verifies.
 #[test]
-fn a_hash_counts_that_is_signed_and_of_this_name() {
-    let archive = zip(&plugins("a"));
-    let (mut host, signer) = (Host::having(&archive), Signer::new(7));
-    (host.source.sha256, host.source.key) = (String::new(), signer.key());
-    let good = format!("{}  other.zip\n{}  plugins.tar.gz\n", sha256(b""), sha256(&archive));
-    let offer = |sums: &str, signature: String| {
-        host.server.has(SUMS, answer(sums.as_bytes()));
-        host.server.has(SIGNATURE, answer(signature.as_bytes()));
-    };
-    assert_eq!(host.refused(), ".sha256 beside it: the answer is 404, not 200");
-    for (sums, signature, why) in [
-        (good.as_str(), Signer::new(8).sign("ED", good.as_bytes(), "c"), "the signature is not of this file"),
-        (&good, signer.sign("ED", b"another file", "c"), "the signature is not of this file"),
-        (&good, signer.sign("Ed", b"another file", "c"), "the signature is not of this file"),
-        (
-            &good,
-            signer.sign("ED", good.as_bytes(), "c").replace(": c", ": d"),
-            "its trusted comment is not what was signed",
-        ),
-        (&good, signer.sign("EX", good.as_bytes(), "c"), "the signature is none of minisign"),
-        (&good, String::new(), "the signature is none of minisign"),
-    ] {
-        offer(sums, signature);
-        assert_eq!(host.refused(), format!(".sha256 beside it: {why}"));
-    }
-    let of_others = good.replace("plugins.tar.gz", "plugins.zip");
-    offer(&of_others, signer.sign("ED", of_others.as_bytes(), "c"));
-    assert_eq!(host.refused(), ".sha256 beside it: it has no line for \"plugins.tar.gz\"");
-    assert!(!host.server.asked().contains(&ARCHIVE.to_owned()), "nothing was fetched that nothing tells of");
-    for kind in ["ED", "Ed"] {
-        offer(&good, signer.sign(kind, good.as_bytes(), "c"));
-        host.update().unwrap();
-        assert_eq!(host.files(), unpacked("a"));
-    }
-    assert_eq!(host.server.asked().iter().filter(|path| *path == ARCHIVE).count(), 1, "the hash told that it is there");
-}
-
-#[test]
-fn without_a_hash_and_a_key_nothing_is_fetched() {
+fn an_address_that_is_none_has_nothing_fetched() {
     let mut host = Host::having(&zip(&plugins("a")));
-    host.source.sha256.clear();
-    assert!(host.refused().starts_with("nothing tells what is in it: set plugin.sha256"));
-    host.source.key = "RWQ".to_owned();
-    host.server.has(SUMS, answer(b""));
-    host.server.has(SIGNATURE, answer(b""));
-    assert!(host.refused().ends_with("plugin.key is no public key of minisign (the second line of its file)"));
-    assert!(!host.dir().exists());
-}
-
-/// Key and signatures are of jedisct1's minisign, as its library for Rust is tested with them.
-#[test]
-fn what_minisign_signed_is_verified() {
-    let key = "RWQf6LRCGA9i53mlYecO4IzT51TGPpvWucNSCh1CBM0QTaLn73Y7GFO3";
-    let plain = "untrusted comment: signature from minisign secret key\n\
-        RWQf6LRCGA9i59SLOFxz6NxvASXDJeRtuZykwQepbDEGt87ig1BNpWaVWuNrm73YiIiJbq71Wi+dP9eKL8OC351vwIasSSbXxwA=\n\
-        trusted comment: timestamp:1555779966\tfile:test\n\
-        QtKMXWyYcwdpZAlPF7tE2ENJkRd1ujvKjlj1m9RtHTBnZPa5WKU5uWRs5GoP5M/VqE81QFuMKI5k/SfNQUaOAA==";
-    let hashed = "untrusted comment: signature from minisign secret key\r\n\
-        RUQf6LRCGA9i559r3g7V1qNyJDApGip8MfqcadIgT9CuhV3EMhHoN1mGTkUidF/z7SrlQgXdy8ofjb7bNJJylDOocrCo8KLzZwo=\r\n\
-        trusted comment: timestamp:1556193335\tfile:test\r\n\
-        y/rUw2y8/hOUYjZU71eHp/Wo1KZ40fGy2VJEDl34XMJM+TX48Ss/17u3IvIfbVR1FkZZSNCisQbuQY+bHwhEBg==\r\n";
-    for signature in [plain, hashed] {
-        assert_eq!(verify(b"test", signature, key), Ok(()));
-        assert_eq!(verify(b"Test", signature, key), Err("the signature is not of this file".to_owned()));
-        let other = STANDARD.encode([b"Ed01234567", [1; 32].as_slice()].concat());
-        assert_eq!(verify(b"test", signature, &other), Err("it is signed with another key than plugin.key".to_owned()));
-    }
-}
-
-#[test]
-fn a_file_of_checksums_is_read_as_sha256sum_writes_it() {
-    let (a, b) = (sha256(b"a"), sha256(b"b"));
-    let sums = format!("{a}  a.zip\n{b} *dir/b.zip\r\n{}  ./C d.zip\nshort  e\n{a}  f\n{b}  f\n", b.to_uppercase());
-    for (name, hash) in
-        [("a.zip", Some(&a)), ("C d.zip", Some(&b)), ("b.zip", None), ("e", None), ("f", None), ("", None)]
-    {
-        assert_eq!(of_name(sums.as_bytes(), name).ok().as_ref(), hash, "{name}");
-    }
+    host.source.git = RepoUrl::new(format!("http://{}/p.git", host.server.address));
+    host.source.url = PageUrl::new("ftp://h/p.zip".to_owned());
+    assert!(host.update().unwrap_err().ends_with("fail. error: only http and https are known"));
+    assert!(host.server.asked().is_empty() && !host.dir().exists());
 }

@@ -54,6 +54,7 @@ fn fake(host: &mut Host, script: &str) -> PathBuf {
     let git = host.place.path().join("fake git");
     // Written and closed in a process of its own: one that another test starts meanwhile would hold it open for writing.
     let mut write = Command::new("sh");
+    let script = format!("case \"$*\" in *core.sshCommand*) exit 1; esac; {script}");
     write.args(["-c", "printf '%s' \"$2\" > \"$1\" && chmod 755 \"$1\"", "sh"]).arg(&git);
     assert!(write.arg(format!("#!/bin/sh\n{script}\n")).status().unwrap().success());
     host.git = Some(git.clone());
@@ -139,7 +140,8 @@ fn a_failure_has_the_go_agents_words_and_gits() {
     assert!(why.starts_with("exit status 128: fatal: "), "{why}");
 }
 
-/// `git reset --hard` in a directory below a clone of something else would have reset that.
+/// `git reset --hard` in a directory below a clone of something else reset that, where `plugin.dir` was written as `./plugin`:
+/// git takes no ceiling that is not from the root.
 #[test]
 fn no_clone_above_the_directory_is_touched() {
     let host = host();
@@ -148,9 +150,24 @@ fn no_clone_above_the_directory_is_touched() {
     fs::create_dir(&plugin).unwrap();
     fs::write(plugin.join("mine"), "").unwrap();
     fs::write(outer.join("60_a"), "changed").unwrap();
-    let why = Job { dir: plugin, ..host.job() }.reset().unwrap_err();
-    assert!(why.contains("fatal: not a git repository"), "{why}");
-    assert_eq!(fs::read_to_string(outer.join("60_a")).unwrap(), "changed");
+    let up = std::env::current_dir().unwrap().components().skip(1).map(|_| "..").collect::<PathBuf>();
+    let relative = up.join(plugin.strip_prefix("/").unwrap());
+    for dir in [plugin, relative] {
+        let settings =
+            crate::plugin::Settings { dir, logs: PathBuf::new(), cwd: PathBuf::new(), at_once: 1, memory_bytes: None };
+        let why = Job::new(&host.source, &settings, &host.stop).reset().unwrap_err();
+        assert!(why.contains("fatal: not a git repository"), "{why}");
+        // The same with a clone that has lost its head.
+        fs::create_dir_all(outer.join("plugin/.git")).unwrap();
+        for done in [
+            Job::new(&host.source, &settings, &host.stop).reset(),
+            Job::new(&host.source, &settings, &host.stop).update(),
+        ] {
+            assert!(done.unwrap_err().contains("fatal: not a git repository"));
+        }
+        fs::remove_dir(outer.join("plugin/.git")).unwrap();
+        assert_eq!(fs::read_to_string(outer.join("60_a")).unwrap(), "changed");
+    }
 }
 
 #[test]
@@ -186,8 +203,9 @@ fn git_asks_nobody_and_is_told_where_it_ends() {
     fake(
         &mut host,
         &format!(
-            "{{ echo \"$@\"; pwd; echo \"$GIT_TERMINAL_PROMPT,$GIT_ASKPASS,$GCM_INTERACTIVE,$GIT_CEILING_DIRECTORIES\"; \
-             cat; }} > '{}'",
+            "{{ echo \"$@\"; pwd; \
+             echo \"$GIT_TERMINAL_PROMPT,$GIT_ASKPASS,$GCM_INTERACTIVE,$GIT_CEILING_DIRECTORIES,$LC_ALL\"; \
+             echo \"$GIT_ALLOW_PROTOCOL,$GIT_SSH_COMMAND\"; cat; }} > '{}'",
             said.display()
         ),
     );
@@ -195,10 +213,11 @@ fn git_asks_nobody_and_is_told_where_it_ends() {
     let (place, url) = (host.place.path().display(), host.source.git.expose());
     let said = fs::read_to_string(said).unwrap();
     let lines: Vec<&str> = said.lines().collect();
-    assert!(lines[0].starts_with("-c protocol.ext.allow=never "), "{said}");
-    let staging = format!("{place}/plugin.new-{}", std::process::id());
+    let staging = format!("{place}/plugin.new-1");
     assert!(lines[0].ends_with(&format!(" clone -- {url} {staging}/tree")), "{said}");
-    assert_eq!(lines[1..], [place.to_string(), format!("0,,never,{staging}")], "and nobody is at its input");
+    let alone =
+        [place.to_string(), format!("0,,never,{staging},C"), "https:http:ssh:git:file,ssh -oBatchMode=yes".to_owned()];
+    assert_eq!(lines[1..], alone, "and nobody is at its input");
 }
 
 #[test]
@@ -206,20 +225,20 @@ fn a_git_that_hangs_fetches_too_much_or_talks_without_end_is_ended_with_its_chil
     let mut host = host();
     let alive = host.place.path().join("pid");
     let child = format!("sleep 1000 & echo $! > '{}'; ", alive.display());
-    let gone = || {
-        let pid = fs::read_to_string(&alive).unwrap().trim().to_owned();
-        let stat = fs::read_to_string(format!("/proc/{pid}/stat")).unwrap_or_default();
-        stat.is_empty() || stat.contains(") Z ")
-    };
-    let until_gone = || {
-        while !gone() {
-            std::thread::sleep(Duration::from_millis(5));
-        }
+    let place = host.place.path().to_owned();
+    let until_gone = |host: &Host| {
+        host.until("what git started is gone", || {
+            // The shell makes the file before it writes.
+            let pid = fs::read_to_string(&alive).unwrap_or_default();
+            let stat = fs::read_to_string(format!("/proc/{}/stat", pid.trim())).unwrap_or_default();
+            !pid.trim().is_empty() && (stat.is_empty() || stat.contains(") Z "))
+        });
+        fs::remove_file(&alive).unwrap();
     };
     fake(&mut host, &format!("{child} wait"));
     host.limits.time = Duration::from_millis(1500);
     assert!(host.update().unwrap_err().ends_with("fail. error: it takes longer than 1 s"));
-    until_gone();
+    until_gone(&host);
     host.limits.time = LIMITS.time;
     for script in [
         "cd plugin.new-*/tree; head -c 2000000 /dev/zero > pack; wait",
@@ -231,9 +250,9 @@ fn a_git_that_hangs_fetches_too_much_or_talks_without_end_is_ended_with_its_chil
         let told =
             format!("ended, for {} has more than 1000000 bytes or 50 files with its history", host.dir().display());
         assert!(why.ends_with(&told), "{why}");
-        until_gone();
+        until_gone(&host);
         // A clone that is there in part would be pulled for ever.
-        assert!(!host.dir().exists() && names(host.place.path()).iter().all(|name| !name.contains(".new-")));
+        assert!(!host.dir().exists() && names(&place).iter().all(|name| !name.contains(".new-")));
     }
     // As much as it says, the reason is found at its end.
     fake(&mut host, "head -c 3000000 /dev/zero | tr '\\0' 'x' >&2; echo >&2; echo 'fatal: enough' >&2; exit 3");
@@ -241,8 +260,52 @@ fn a_git_that_hangs_fetches_too_much_or_talks_without_end_is_ended_with_its_chil
     // What it left running does not hold the answer up.
     fake(&mut host, &format!("{child} echo 'fatal: left' >&2; exit 4"));
     assert!(host.update().unwrap_err().ends_with("fail. error: exit status 4: fatal: left"));
-    until_gone();
+    until_gone(&host);
     fake(&mut host, &format!("{child} wait"));
     host.stop.store(true, Ordering::Relaxed);
     assert!(host.update().unwrap_err().ends_with("fail. error: stopped, for the agent stops"));
+}
+
+/// A deploy key that a clone has for itself (`core.sshCommand`) was not used.
+#[test]
+fn an_ssh_that_a_clone_has_for_itself_is_its_own() {
+    let host = host();
+    host.update().unwrap();
+    let said = host.place.path().join("said");
+    git(&host.dir(), &["config", "core.sshCommand", &format!("echo own > '{}'; false", said.display())]);
+    git(&host.dir(), &["remote", "set-url", "origin", "ssh://git@no.invalid/p.git"]);
+    assert!(host.update().is_err());
+    assert_eq!(fs::read_to_string(said).unwrap(), "own\n");
+}
+
+#[test]
+fn no_program_is_a_transport_whatever_a_clone_says() {
+    let host = host();
+    host.update().unwrap();
+    let said = host.place.path().join("said");
+    git(&host.dir(), &["config", "protocol.ext.allow", "always"]);
+    git(&host.dir(), &["remote", "set-url", "origin", &format!("ext::touch {}", said.display())]);
+    let why = host.update().unwrap_err();
+    assert!(why.contains("transport 'ext' not allowed") && !said.exists(), "{why}");
+}
+
+/// A pull that was ended left `index.lock`, which refused every later one.
+#[test]
+fn a_git_that_is_ended_leaves_no_lock_of_its_own() {
+    let mut host = host();
+    host.update().unwrap();
+    let own = host.git.clone();
+    let lock = host.dir().join(".git/index.lock");
+    let put = "echo x > .git/index.lock; trap '' TERM; while :; do sleep 0.05; done";
+    fake(&mut host, put);
+    host.limits.time = Duration::from_millis(1000);
+    assert!(host.update().unwrap_err().contains("it takes longer than"));
+    assert!(!lock.exists());
+    // That of an administrator's git stays.
+    fs::write(&lock, "").unwrap();
+    assert!(host.update().unwrap_err().contains("it takes longer than"));
+    assert!(lock.exists());
+    fs::remove_file(&lock).unwrap();
+    (host.git, host.limits.time) = (own, LIMITS.time);
+    host.update().unwrap();
 }

@@ -97,7 +97,9 @@ fn names_that_windows_takes_for_one_refuse_the_archive() {
 fn an_archive_of_nothing_or_with_names_of_the_agent_is_refused() {
     assert_eq!(both(&[]), ["it is empty", "it is empty"]);
     assert_eq!(both(&[Entry::dir("./")]), ["it is empty", "it is empty"]);
-    for (name, own) in [(".git/hooks/x", ".git"), (".falcon-plugin.json", swap::MARKER)] {
+    for (name, own) in
+        [(".git/hooks/x", ".git"), (".falcon-plugin.json", marker::MARKER), (".falcon-plugin.files", marker::LIST)]
+    {
         let why = format!("it has {own}, which has a meaning of its own there");
         let below = Entry::file(&format!("top/{name}"), "x");
         assert_eq!(both(&[Entry::file(name, "x"), Entry::file("60_a", "x")]), [why.clone(), why.clone()]);
@@ -120,6 +122,13 @@ fn what_grows_beyond_the_limits_is_met_before_it_is_there() {
     assert!(refused(&zip(&[lie])).ends_with("more than 1048576 bytes unpacked"));
     let many: Vec<Entry> = (0..101).map(|n| Entry::file(&format!("{n}"), "")).collect();
     for told in both(&many) {
+        assert!(told.ends_with("the archive has more than 100 entries"), "{told}");
+    }
+    // Directories that only a path names are made all the same, and what only names the next entry takes time.
+    let deep: Vec<Entry> = (0..26).map(|n| Entry::file(&format!("{n}/a/b/c"), "")).collect();
+    let names: Vec<Entry> =
+        (0..101).map(|_| Entry { kind: b'g', ..Entry::file("g", "20 comment=deadbeef\n") }).collect();
+    for told in both(&deep).into_iter().chain([refused(&gzip(&tar(&names)))]) {
         assert!(told.ends_with("the archive has more than 100 entries"), "{told}");
     }
     // Of what is no entry, neither a name nor what follows the end.
