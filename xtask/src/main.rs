@@ -41,7 +41,7 @@ cargo xtask VERB
   wine [ARGS...]                    build the Windows executable and run it under Wine
 ";
 
-/// Exit status for a command line that makes no sense, as clap has it.
+/// Exit status for a command line that makes no sense, as the agent has it.
 const USAGE: u8 = 2;
 
 /// Exit status after Ctrl-C, SIGTERM or SIGHUP, as a shell has it for the first.

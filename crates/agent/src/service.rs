@@ -26,7 +26,6 @@ use std::sync::mpsc::{RecvTimeoutError, sync_channel};
 use std::time::Duration;
 
 use anyhow::Context as _;
-use clap::ValueEnum;
 use falcon_sys::Service;
 use falcon_sys::types::{ServiceControl, ServiceExit};
 use tokio::sync::mpsc;
@@ -57,38 +56,28 @@ const BAD_CONFIGURATION: u32 = 2;
 const RUNNING_WITHIN: Duration = Duration::from_millis(700);
 
 /// How the service is to start.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Startup {
-    /// When the system starts
     Auto,
-    /// Two minutes after that
     Delayed,
-    /// When somebody starts it
     Manual,
 }
 
 /// What `install` and `update` may be told.
-#[derive(clap::Args, Clone, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Wanted {
-    /// When the service starts [default: auto]
-    #[arg(long, value_enum)]
     pub startup: Option<Startup>,
-    /// Account that it runs as: NT SERVICE\OpenFalconAgent, a group-managed account (DOMAIN\NAME$), or any other [default: LocalSystem]
-    #[arg(long, alias = "username", value_name = "NAME")]
     pub user: Option<String>,
-    /// Read the account's password from standard input, one line
-    #[arg(long, requires = "user")]
+    /// The account's password is one line of standard input.
     pub password_stdin: bool,
 }
 
 /// What `uninstall` may be told.
-#[derive(clap::Args, Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Removal {
-    /// Put the older agent back that `install` took over
-    #[arg(long)]
+    /// Put the older agent back that `install` took over.
     pub restore: bool,
-    /// Remove configuration, queue and logs as well
-    #[arg(long)]
+    /// Remove configuration, queue and logs as well.
     pub purge: bool,
 }
 

@@ -158,9 +158,10 @@ impl Page {
     }
 }
 
-/// The values of `--only`, as the help lists them.
+/// The values of `--only`, as the help lists them, on some lines.
 fn collectors(help: &str) -> Result<Vec<String>> {
-    let names = help
+    let text = help.split_whitespace().collect::<Vec<_>>().join(" ");
+    let names = text
         .split_once("--only")
         .and_then(|(_, rest)| rest.split_once("[possible values: "))
         .and_then(|(_, rest)| rest.split_once(']'));
@@ -185,7 +186,7 @@ mod tests {
 
     #[test]
     fn collectors_are_those_of_the_help() {
-        let help = "  --format <F>  [possible values: json]\n  --only <NAME>  One [possible values: agent, cpu, df]\n";
+        let help = "  --format <F>  [possible values: json]\n  --only <NAME>  One [possible\n     values: agent, cpu,\n     df]\n";
         assert_eq!(collectors(help).unwrap(), ["agent", "cpu", "df"]);
         assert!(collectors("no list").is_err());
     }

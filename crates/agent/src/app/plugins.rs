@@ -46,7 +46,7 @@ impl Plugins {
             return running.engine.go_on(outlet);
         }
         let Some((dir, at_once)) = whose(loaded) else { return };
-        let (scanned, runtime, begun) = (dir.clone(), Handle::current(), Once::new());
+        let (scanned, begun, runtime) = (dir.clone(), Once::new(), Handle::current());
         let scan: Scanner = Box::new(move |bindings| {
             // On the thread that looks, for it may take a moment.
             begun.call_once(|| fetch::recover(&scanned));

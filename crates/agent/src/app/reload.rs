@@ -162,8 +162,8 @@ impl Outcome {
 
 /// Names of the top-level keys whose values differ.
 fn changes(old: &Config, new: &Config) -> Vec<String> {
-    let object = |config: &Config| match serde_json::to_value(config) {
-        Ok(Value::Object(object)) => object,
+    let object = |config: &Config| match config.to_value() {
+        Value::Object(object) => object,
         _ => serde_json::Map::new(),
     };
     let (old, new) = (object(old), object(new));

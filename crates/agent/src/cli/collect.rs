@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::time::Duration;
 
+use super::table::Named;
 use crate::app::{self, Collecting};
 use crate::collect;
 use crate::config::Loaded;
@@ -11,11 +12,19 @@ use crate::hub::{self, Origin};
 use crate::model::{Kind, Sample};
 use crate::{log, schedule};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Table,
     Json,
     Prometheus,
+}
+
+impl Format {
+    pub const ALL: &[Named<Format>] = &[
+        ("table", "For people", Format::Table),
+        ("json", "The array that a transfer would get", Format::Json),
+        ("prometheus", "Text exposition format", Format::Prometheus),
+    ];
 }
 
 pub fn run(loaded: Loaded, format: Format, only: Option<&str>) -> anyhow::Result<()> {

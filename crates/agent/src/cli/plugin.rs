@@ -12,6 +12,7 @@ use tokio::sync::{mpsc, oneshot};
 use tokio::time::{self, Instant};
 
 use super::collect;
+use super::table::Named;
 use crate::app::{self, Collecting, Signal};
 use crate::config::Loaded;
 use crate::hub::{self, Origin};
@@ -22,24 +23,20 @@ use crate::plugin::spec::{self, Binding, Cycle};
 use crate::plugin::{Plugin, Settings, files};
 use crate::push::{self, Batch};
 
-#[derive(clap::Subcommand, Debug, PartialEq)]
+#[derive(Debug, PartialEq)]
 pub enum What {
-    /// Run one in the foreground as the agent would, and show what would be sent; options stand before PATH
-    Run {
-        /// table: for people; json: the array that a transfer would get
-        #[arg(long, value_enum, default_value_t = Format::Table)]
-        format: Format,
-        /// Of the file, below `plugin.dir` (os/60_users.sh) or from here; with arguments as hbs has them: 'os/60_users.sh(a,b)'
-        path: String,
-        /// Of the plugin, each as it is
-        args: Vec<String>,
-    },
+    Run { format: Format, path: String, args: Vec<String> },
 }
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, clap::ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Format {
     Table,
     Json,
+}
+
+impl Format {
+    pub const ALL: &[Named<Format>] =
+        &[("table", "For people", Format::Table), ("json", "The array that a transfer would get", Format::Json)];
 }
 
 /// Of a file whose name tells none.

@@ -11,12 +11,12 @@ use std::path::{Path, PathBuf};
 use std::time::Duration;
 
 use anyhow::{Context as _, bail, ensure};
-use clap::ValueEnum;
 use http_body_util::{BodyExt, Empty, Limited};
 use hyper::body::Bytes;
 use hyper::{Method, Request, StatusCode, header};
 use serde_json::Value;
 
+use super::table::Named;
 use crate::app::{QUEUE_DIR, runtime};
 use crate::clock;
 use crate::config::Loaded;
@@ -27,17 +27,20 @@ use crate::log::span;
 use crate::queue::log::{Log, Verified};
 use crate::queue::storage::{Directory, Storage, Unusable};
 
-#[derive(Clone, Copy, Debug, PartialEq, Eq, ValueEnum)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum What {
-    /// How many points wait, since when, and what was lost
     Status,
-    /// Read every record on disk and check it
     Verify,
-    /// Throw away everything that waits
     Purge,
 }
 
 impl What {
+    pub const ALL: &[Named<What>] = &[
+        ("status", "How many points wait, since when, and what was lost", What::Status),
+        ("verify", "Read every record on disk and check it", What::Verify),
+        ("purge", "Throw away everything that waits", What::Purge),
+    ];
+
     fn path(self) -> &'static str {
         match self {
             What::Status => "/queue",

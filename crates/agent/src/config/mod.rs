@@ -398,8 +398,17 @@ impl Config {
     /// The effective configuration under the file's own keys, indented. Secrets are shown as `******`; apart from them
     /// and the dialect, [`parse`] reads an equal configuration from it.
     pub fn to_json(&self) -> String {
+        self.without_credentials().whole()
+    }
+
+    fn whole(&self) -> String {
         // Maps with text keys and no floats: there is nothing in here that serde_json can refuse.
-        serde_json::to_string_pretty(&self.without_credentials()).unwrap_or_default()
+        serde_json::to_string_pretty(self).unwrap_or_default()
+    }
+
+    /// All of it but secrets, by its keys. By way of the text, for a second serializer of all this is 10 KB of the executable.
+    pub fn to_value(&self) -> serde_json::Value {
+        serde_json::from_str(&self.whole()).unwrap_or_default()
     }
 
     /// With credentials hidden also where none are expected: in the address of a text that says anything. What is known to be

@@ -102,7 +102,7 @@ pub(super) fn index() -> Response {
 
 /// The configuration as it may be seen, with `heartbeat.addr` as scripts for the Go agent look for it.
 pub(super) fn dump(config: &Config) -> Value {
-    let mut value = serde_json::to_value(config.without_credentials()).unwrap_or_default();
+    let mut value = config.without_credentials().to_value();
     if let Some(heartbeat) = value.get_mut("heartbeat").and_then(Value::as_object_mut) {
         heartbeat.insert("addr".to_owned(), config.heartbeat.addrs.first().cloned().unwrap_or_default().into());
     }

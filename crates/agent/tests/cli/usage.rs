@@ -1,7 +1,10 @@
 //! Flags, verbs, help and exit codes.
 
+use std::ffi::OsStr;
+use std::os::unix::ffi::OsStrExt as _;
+
 use crate::harness::host::Host;
-use crate::harness::process::program;
+use crate::harness::process::{program, run};
 use crate::{call, empty, with_config};
 use serde_json::json;
 
@@ -86,6 +89,33 @@ fn the_go_agents_forms_of_the_file_flag_mean_the_same() {
     ] {
         let config = call(dir.path(), args).success();
         assert!(config.contains(r#""hostname": "other""#), "{args:?}: {config}");
+    }
+}
+
+#[test]
+fn a_file_may_have_a_name_of_any_bytes() {
+    let dir = empty();
+    let name = OsStr::from_bytes(b"\xff.json");
+    std::fs::write(dir.path().join(name), r#"{"hostname":"other"}"#).expect("a file");
+    let joined = OsStr::from_bytes(b"-c=\xff.json");
+    for args in [&[joined, OsStr::new("config")][..], &[OsStr::new("config"), OsStr::new("-c"), name]] {
+        let mut program = program(dir.path(), &[]);
+        program.args(args);
+        assert!(run(program).success().contains(r#""hostname": "other""#), "{args:?}");
+    }
+    let mut program = program(dir.path(), &["plugin", "run", "60_x.sh"]);
+    program.arg(name);
+    assert_eq!(run(program).code, Some(2));
+}
+
+/// A console of a server has not many more columns.
+#[test]
+fn help_is_no_wider_than_a_hundred_columns() {
+    let dir = empty();
+    for verb in [&[][..], &["collect"], &["install"], &["queue"], &["plugin"], &["plugin", "run"], &["config"]] {
+        let help = call(dir.path(), &[verb, &["--help"]].concat()).success();
+        assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
+        assert!(help.contains("Usage: falcon-agent") && help.contains("-h, --help"), "{help}");
     }
 }
 

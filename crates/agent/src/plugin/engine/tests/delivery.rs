@@ -1,5 +1,6 @@
 //! The way of the points, and over a reload.
 
+use super::super::delivery::{Delivery, Over};
 use super::*;
 use crate::stats::Lost;
 
@@ -118,6 +119,28 @@ async fn of_a_run_that_is_delivered_in_part_the_rest_is_lost_at_a_stop_and_all_o
     rig.release().await;
     ended.await.unwrap();
     assert_eq!((rig.stats.lost(Lost::Stop) as usize, rig.queue.items()), (24_000 - delivered, delivered));
+}
+
+/// The runtime has one thread, whose clock goes on for who waits on another.
+#[tokio::test(start_paused = true)]
+async fn points_wait_for_room_on_the_thread_of_their_run() {
+    let rig = Rig::sized(1, counting(), 400);
+    rig.files(&[plugin("a/600_x", 600)]);
+    rig.bind(&["a"]).await;
+    rig.until(601).await;
+    let (engine, runtime) = (rig.engine.clone(), tokio::runtime::Handle::current());
+    let (stop, over) = (Stop::default(), Over(engine.clone(), 99));
+    let delivery = Delivery { samples: vec![sample("m", 60)], stop, turn: None, over };
+    let waits = std::thread::spawn(move || runtime.block_on(engine.deliver(delivery)));
+    tokio::time::sleep(Duration::from_secs(60)).await;
+    assert!(!waits.is_finished());
+    let block = rig.queue.peek(usize::MAX, usize::MAX).await;
+    rig.queue.acknowledge(&block);
+    while !waits.is_finished() {
+        tokio::time::sleep(Duration::from_secs(1)).await;
+    }
+    waits.join().unwrap();
+    assert_eq!(rig.queued().await.last().map(String::as_str), Some("m"));
 }
 
 /// All of it or nothing would have been nothing for ever.

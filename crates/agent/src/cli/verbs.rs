@@ -1,0 +1,256 @@
+//! The verbs: what each is called and takes ([`PROGRAM`]), and what it is to the program ([`Verb`]).
+
+use std::ffi::OsString;
+use std::path::PathBuf;
+
+use super::args::{self, Ended, Given};
+use super::table::{Named, Opt, Spec, Word, choices, meant};
+use super::{collect, plugin, queue};
+use crate::collect as collectors;
+use crate::model::Platform;
+use crate::service::{Removal, Startup, Wanted};
+
+#[derive(Debug, PartialEq)]
+pub enum Verb {
+    Version,
+    Check,
+    Run,
+    Debug,
+    Install(Wanted),
+    Update(Wanted),
+    Uninstall(Removal),
+    Start,
+    Stop,
+    Restart,
+    Reload,
+    Status,
+    Service,
+    PerfWorker,
+    Collect { format: collect::Format, only: Option<String> },
+    Queue { what: queue::What },
+    Plugin(plugin::What),
+    Config,
+}
+
+/// The configuration file that is asked for, and what is to be done. The first of `args` is the program's own name.
+pub fn parse(args: Vec<OsString>) -> Result<(Option<PathBuf>, Verb), Ended> {
+    let (given, verb) = args::parse(&PROGRAM, args)?;
+    let verb = match (given.is_on("version"), given.is_on("check")) {
+        (true, _) => Verb::Version,
+        (_, true) => Verb::Check,
+        _ => verb,
+    };
+    Ok((given.file.map(PathBuf::from), verb))
+}
+
+/// Verbs of the Windows service are named on Linux too, where they say what to use instead.
+const NO_SERVICE: bool = matches!(Platform::CURRENT, Platform::Linux);
+
+/// The program without a verb. What it is given besides a verb is in place with each.
+pub static PROGRAM: Spec = Spec {
+    name: "falcon-agent",
+    about: "Open-Falcon agent: collects this host's metrics, sends them to a transfer, reports to hbs, takes pushes on :1988",
+    options: &[
+        Opt { name: "version", aliases: &["v"], short: Some('v'), about: "Print the version and end", ..Opt::NEW },
+        Opt {
+            name: "check",
+            about: "Try every collector of this platform once, print ok or fail for each, and end",
+            ..Opt::NEW
+        },
+    ],
+    verbs: &[
+        Spec {
+            name: "run",
+            about: "Run in the foreground (what happens without a verb)",
+            make: Some(|_| Ok(Verb::Run)),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "debug",
+            about: "Run in the foreground (the name that the Python agent has for it)",
+            hidden: NO_SERVICE,
+            make: Some(|_| Ok(Verb::Debug)),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "install",
+            about: "Register the service, take over an older agent of this host, and leave it to `start`",
+            hidden: NO_SERVICE,
+            options: &WANTED,
+            make: Some(|given| Ok(Verb::Install(wanted(given)?))),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "update",
+            about: "Bring the registration of the service up to date with this program and these options",
+            hidden: NO_SERVICE,
+            options: &WANTED,
+            make: Some(|given| Ok(Verb::Update(wanted(given)?))),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "uninstall",
+            aliases: &["remove"],
+            about: "Stop and remove the service; configuration, queue and logs stay",
+            hidden: NO_SERVICE,
+            options: &[
+                Opt { name: "restore", about: "Put the older agent back that `install` took over", ..Opt::NEW },
+                Opt { name: "purge", about: "Remove configuration, queue and logs as well", ..Opt::NEW },
+            ],
+            make: Some(|given| {
+                Ok(Verb::Uninstall(Removal { restore: given.is_on("restore"), purge: given.is_on("purge") }))
+            }),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "start",
+            about: "Start the service and wait until it runs",
+            hidden: NO_SERVICE,
+            make: Some(|_| Ok(Verb::Start)),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "stop",
+            about: "Stop the service and wait until it has stopped",
+            hidden: NO_SERVICE,
+            make: Some(|_| Ok(Verb::Stop)),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "restart",
+            about: "Stop the service, if it runs, and start it",
+            hidden: NO_SERVICE,
+            make: Some(|_| Ok(Verb::Restart)),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "reload",
+            about: "Let the service read its configuration again, and tell the outcome",
+            hidden: NO_SERVICE,
+            make: Some(|_| Ok(Verb::Reload)),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "status",
+            about: "Tell whether the service runs, and how it is registered",
+            hidden: NO_SERVICE,
+            make: Some(|_| Ok(Verb::Status)),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "service",
+            about: "What the service control manager starts",
+            hidden: true,
+            make: Some(|_| Ok(Verb::Service)),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "perf-worker",
+            about: "The process that the agent asks for performance counters",
+            hidden: true,
+            make: Some(|_| Ok(Verb::PerfWorker)),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "collect",
+            about: "Collect once (two samples a second apart, so that rates exist) and print it",
+            options: &[
+                Opt { choices: || choices(collect::Format::ALL), ..FORMAT },
+                Opt {
+                    name: "only",
+                    value: Some("COLLECTOR"),
+                    about: "Only this collector",
+                    choices: || collectors::names().into_iter().map(|name| (name, "")).collect(),
+                    ..Opt::NEW
+                },
+            ],
+            make: Some(|given| {
+                Ok(Verb::Collect {
+                    format: meant(given.text(FORMAT.name), collect::Format::ALL).unwrap_or(collect::Format::Table),
+                    only: given.text("only").map(str::to_owned),
+                })
+            }),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "queue",
+            about: "What waits for a transfer, in memory and on disk",
+            words: &[Word {
+                name: "WHAT",
+                needed: false,
+                about: "What to do with it [default: status]",
+                choices: || choices(queue::What::ALL),
+            }],
+            make: Some(|given| {
+                Ok(Verb::Queue { what: meant(given.word(), queue::What::ALL).unwrap_or(queue::What::Status) })
+            }),
+            ..Spec::NEW
+        },
+        Spec { name: "plugin", about: "Try a plugin", verbs: &[PLUGIN_RUN], ..Spec::NEW },
+        Spec {
+            name: "config",
+            about: "Print the effective configuration as JSON, every default filled in, secrets hidden; warnings, the files of cfg.d that are part of it and its agent.config.crc go to standard error",
+            make: Some(|_| Ok(Verb::Config)),
+            ..Spec::NEW
+        },
+    ],
+    make: Some(|_| Ok(Verb::Run)),
+    ..Spec::NEW
+};
+
+const PLUGIN_RUN: Spec = Spec {
+    name: "run",
+    about: "Run one in the foreground as the agent would, and show what would be sent; options stand before PATH",
+    options: &[Opt { choices: || choices(plugin::Format::ALL), ..FORMAT }],
+    words: &[Word {
+        name: "PATH",
+        needed: true,
+        about: "Of the file, below `plugin.dir` (os/60_users.sh) or from here; with arguments as hbs has them: 'os/60_users.sh(a,b)'",
+        choices: Vec::new,
+    }],
+    rest: Some(("ARGS", "Of the plugin, each as it is")),
+    make: Some(|given| {
+        Ok(Verb::Plugin(plugin::What::Run {
+            format: meant(given.text(FORMAT.name), plugin::Format::ALL).unwrap_or(plugin::Format::Table),
+            path: given.word().unwrap_or_default().to_owned(),
+            args: given.rest.clone(),
+        }))
+    }),
+    ..Spec::NEW
+};
+
+const FORMAT: Opt =
+    Opt { name: "format", value: Some("FORMAT"), about: "How it is printed [default: table]", ..Opt::NEW };
+
+const STARTUPS: &[Named<Startup>] = &[
+    ("auto", "When the system starts", Startup::Auto),
+    ("delayed", "Two minutes after that", Startup::Delayed),
+    ("manual", "When somebody starts it", Startup::Manual),
+];
+
+const WANTED: [Opt; 3] = [
+    Opt {
+        name: "startup",
+        value: Some("STARTUP"),
+        about: "When the service starts [default: auto]",
+        choices: || choices(STARTUPS),
+        ..Opt::NEW
+    },
+    Opt {
+        name: "user",
+        aliases: &["username"],
+        value: Some("NAME"),
+        about: r"Account that it runs as: NT SERVICE\OpenFalconAgent, a group-managed account (DOMAIN\NAME$), or any other [default: LocalSystem]",
+        ..Opt::NEW
+    },
+    Opt { name: "password-stdin", about: "Read the account's password from standard input, one line", ..Opt::NEW },
+];
+
+fn wanted(given: &Given) -> Result<Wanted, &'static str> {
+    let user = given.text("user").map(str::to_owned);
+    let password_stdin = given.is_on("password-stdin");
+    if password_stdin && user.is_none() {
+        return Err("'--password-stdin' wants the account too: '--user <NAME>'");
+    }
+    Ok(Wanted { startup: meant(given.text("startup"), STARTUPS), user, password_stdin })
+}
