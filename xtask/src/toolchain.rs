@@ -77,8 +77,14 @@ impl SourceRust {
     }
 
     /// The same for Linux: what is shipped.
+    ///
+    /// With a frame pointer a function says once where its frame is, not with each push, and one that cannot unwind says
+    /// nothing: 0.19 MB less of tables for 3 KB more of code.
     pub fn cargo_linux(self, ws: &Workspace, verb: &str) -> Run {
-        self.cargo_for(ws, verb, Std::Product, LINUX_TARGET).env("CARGO_TARGET_DIR", ws.target("linux"))
+        self.cargo_for(ws, verb, Std::Product, LINUX_TARGET).env("CARGO_TARGET_DIR", ws.target("linux")).env(
+            "CARGO_TARGET_X86_64_UNKNOWN_LINUX_GNU_RUSTFLAGS",
+            "-Cforce-frame-pointers=yes -Cforce-unwind-tables=no",
+        )
     }
 
     fn cargo_for(self, ws: &Workspace, verb: &str, std: Std, target: &str) -> Run {
