@@ -49,7 +49,7 @@ impl Plugins {
         let (scanned, begun, runtime) = (dir.clone(), Once::new(), Handle::current());
         let scan: Scanner = Box::new(move |bindings| {
             // On the thread that looks, for it may take a moment.
-            begun.call_once(|| fetch::recover(&scanned));
+            begun.call_once_force(|_| fetch::recover(&scanned));
             files::scan(&scanned, bindings)
         });
         let drive = Box::new(move |task| runtime.block_on(task));
