@@ -31,9 +31,9 @@ fn redis() -> String {
     thread::spawn(move || {
         for stream in listener.incoming() {
             let mut stream = stream.unwrap();
-            let mut lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
+            let lines = BufReader::new(stream.try_clone().unwrap()).lines().map_while(Result::ok);
             let mut known = false;
-            while let Some(line) = lines.next() {
+            for line in lines {
                 match line.as_str() {
                     "secret" => {
                         known = true;
