@@ -2,8 +2,7 @@
 //! prints points, which go the way of pushed ones.
 //!
 //! What hbs says is a foreign text ([`spec`]) and leads to no file outside the directory ([`files`]), nor to one that
-//! others could change ([`place`]). Sources: falcon-plus,
-//! modules/agent/plugins and modules/agent/cron/plugin.go.
+//! others could change ([`place`]). Sources: falcon-plus, modules/agent/plugins and modules/agent/cron/plugin.go.
 
 pub mod engine;
 pub mod fetch;
@@ -16,6 +15,7 @@ pub mod run;
 pub mod said;
 pub mod spec;
 
+use std::borrow::Cow;
 use std::path::PathBuf;
 
 use crate::config::Loaded;
@@ -62,4 +62,13 @@ pub struct Plugin {
     pub cycle_s: u32,
     /// When the file was last changed, Unix seconds.
     pub mtime_s: i64,
+}
+
+/// A path as people and other programs write it: where a link leads, Windows tells with a prefix of its own.
+pub fn plain(path: &str) -> Cow<'_, str> {
+    match (path.strip_prefix(r"\\?\UNC\"), path.strip_prefix(r"\\?\")) {
+        (Some(share), _) => format!(r"\\{share}").into(),
+        (None, Some(path)) => path.into(),
+        (None, None) => path.into(),
+    }
 }

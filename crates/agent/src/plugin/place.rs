@@ -10,6 +10,7 @@ use std::path::{Path, PathBuf};
 
 use falcon_sys::types::{ModeBits, Owner};
 
+use super::plain;
 use crate::model::Platform;
 use crate::service::writers;
 
@@ -80,7 +81,7 @@ pub fn check_file(path: &Path) -> Result<(), String> {
 fn check_access(path: &Path) -> Result<(), String> {
     let Some(others) = others(path) else { return Ok(()) };
     let shown = path.display().to_string();
-    let shown = shown.strip_prefix(r"\\?\").unwrap_or(&shown);
+    let shown = plain(&shown);
     Err(format!(
         "{shown}: can be changed by {others}, who would be this agent's user then; take that right away, as \
          `falcon-agent update` does for the directory `plugin` of the service"

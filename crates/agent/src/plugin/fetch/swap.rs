@@ -9,6 +9,7 @@ use std::time::{Duration, Instant};
 
 use super::Job;
 use super::staging::Staging;
+use crate::plugin;
 
 /// Where the tree is, or is to be: `dir` itself, or what it leads to.
 ///
@@ -24,10 +25,9 @@ pub(super) fn place(dir: &Path) -> Result<PathBuf, String> {
     }
 }
 
-/// As other programs take it: Windows tells where a link leads with a prefix of its own.
+/// As other programs take it.
 pub(super) fn plain(path: PathBuf) -> PathBuf {
-    let drive = path.to_str().and_then(|path| path.strip_prefix(r"\\?\")).filter(|rest| !rest.starts_with("UNC"));
-    drive.map(PathBuf::from).unwrap_or(path)
+    path.to_str().map(|path| PathBuf::from(&*plugin::plain(path))).unwrap_or(path)
 }
 
 /// Puts a tree in the place of what is there, which goes with the staging directory.

@@ -8,6 +8,7 @@ use falcon_sys::types::RegistryKey;
 
 use super::{Launch, UTF8_MARK, first_line};
 use crate::model::Platform;
+use crate::plugin::plain;
 
 /// Of Python, by PEP 514, for all users of the computer.
 const PYTHONS: [&str; 2] = [r"SOFTWARE\Python\PythonCore", r"SOFTWARE\WOW6432Node\Python\PythonCore"];
@@ -44,7 +45,7 @@ impl System for Host {
 }
 
 pub(super) fn launch(file: &str, head: &[u8], args: &[String], system: &dyn System) -> Result<Launch, String> {
-    let file = plain(file);
+    let file = written(file);
     let name = file.rsplit('\\').next().unwrap_or(&file);
     let end = name.rsplit_once('.').map_or("", |(_, end)| end).to_ascii_lowercase();
     let line = first_line(head.strip_prefix(UTF8_MARK).unwrap_or(head));
@@ -116,13 +117,8 @@ fn by(file: &str, interpreter: Option<String>, options: Vec<String>, args: &[Str
 }
 
 /// A path as every program takes it.
-fn plain(file: &str) -> String {
-    let file = file.replace('/', "\\");
-    match (file.strip_prefix(r"\\?\UNC\"), file.strip_prefix(r"\\?\")) {
-        (Some(share), _) => format!(r"\\{share}"),
-        (None, Some(path)) => path.to_owned(),
-        (None, None) => file,
-    }
+fn written(file: &str) -> String {
+    plain(&file.replace('/', "\\")).into_owned()
 }
 
 /// What stands behind `#!`.
