@@ -106,6 +106,13 @@ pub const STEPS: &[Step] = &[
         run: artefacts::windows,
     },
     Step {
+        name: "dist",
+        about: "every package, packed from both executables",
+        needs: WINDOWS,
+        uses: &["dist-linux", "dist-windows"],
+        run: artefacts::packages,
+    },
+    Step {
         name: "size",
         about: "executables of at most 5,000,000 bytes",
         needs: WINDOWS,
@@ -218,10 +225,15 @@ fn select(only: &[String]) -> Result<Vec<&'static Step>> {
         let Some(step) = STEPS.iter().find(|step| step.name == name) else {
             bail!("there is no step {name:?}; --list shows them");
         };
-        names.insert(step.name);
-        names.extend(step.uses);
+        add(step, &mut names);
     }
     Ok(STEPS.iter().filter(|step| names.contains(step.name)).collect())
+}
+
+/// With what it uses, and what that uses.
+fn add(step: &'static Step, names: &mut BTreeSet<&'static str>) {
+    names.insert(step.name);
+    STEPS.iter().filter(|used| step.uses.contains(&used.name)).for_each(|used| add(used, names));
 }
 
 /// Runs the chosen steps up to the first failure and prints the ledger.
@@ -271,6 +283,7 @@ mod list_tests {
     #[test]
     fn what_a_step_uses_comes_with_it_and_before_it() {
         assert_eq!(names(&["interop-windows", "fmt"]), ["fmt", "dist-windows", "peer", "interop-windows"]);
+        assert_eq!(names(&["dist"]), ["dist-linux", "dist-windows", "dist"]);
         assert_eq!(names(&[]).len(), STEPS.len());
         assert!(select(&["nothing".to_owned()]).is_err());
     }
@@ -282,7 +295,6 @@ mod list_tests {
                 let used = STEPS.iter().take(index).find(|before| before.name == *name);
                 let used = used.unwrap_or_else(|| panic!("{} uses {name}", step.name));
                 assert!(used.needs.iter().all(|need| step.needs.contains(need)), "{} and {name}", step.name);
-                assert!(used.uses.is_empty(), "select follows one level only");
             }
         }
     }

@@ -1,18 +1,16 @@
-//! Packs what is published: one archive per platform, the same bytes for the same commit and compiler.
+//! What holds plain files: the zip for Windows, the tar.gz for Linux.
 
 use std::fs;
 use std::io::{Cursor, Write};
 use std::path::Path;
 
-use anyhow::{Context, Result, ensure};
+use anyhow::{Context, Result};
 use flate2::Compression;
 use flate2::write::GzEncoder;
-use sha2::{Digest, Sha256};
 use zip::write::SimpleFileOptions;
 
-use crate::child::Run;
-use crate::steps::{build_linux, build_windows};
-use crate::toolchain::SourceRust;
+use super::Dist;
+use super::stamp::Stamp;
 use crate::workspace::Workspace;
 
 /// What goes beside the executable in both archives.
@@ -24,28 +22,14 @@ struct Entry {
     mode: u32,
 }
 
-/// When the packed files count as written: the time of the commit, so that packing twice gives one archive.
-struct Stamp {
-    unix: u64,
-    zip: zip::DateTime,
+pub fn windows(dist: &Dist<'_>) -> Result<()> {
+    let files = entries(dist.ws, "falcon-agent.exe", &dist.ws.windows_exe())?;
+    dist.publish(&format!("falcon-agent-{}-windows-x64.zip", dist.version), &pack_zip(&files, &dist.stamp)?)
 }
 
-/// Builds both release executables and packs `target/dist/`.
-///
-/// # Errors
-/// When a build fails or a file that belongs into an archive is missing.
-pub fn dist(ws: &Workspace, rust: SourceRust) -> Result<()> {
-    build_linux(ws, rust)?;
-    build_windows(ws, rust)?;
-    let version = env!("CARGO_PKG_VERSION");
-    let stamp = stamp(ws);
-    let folder = ws.target("dist");
-    fs::create_dir_all(&folder)?;
-
-    let files = entries(ws, "falcon-agent.exe", &ws.windows_exe())?;
-    publish(&folder.join(format!("falcon-agent-{version}-windows-x64.zip")), &pack_zip(&files, &stamp)?)?;
-    let files = entries(ws, "falcon-agent", &ws.linux_exe())?;
-    publish(&folder.join(format!("falcon-agent-{version}-linux-x64.tar.gz")), &pack_tar(&files, &stamp)?)
+pub fn linux(dist: &Dist<'_>) -> Result<()> {
+    let files = entries(dist.ws, "falcon-agent", &dist.ws.linux_exe())?;
+    dist.publish(&format!("falcon-agent-{}-linux-x64.tar.gz", dist.version), &pack_tar(&files, &dist.stamp)?)
 }
 
 fn entries(ws: &Workspace, name: &str, exe: &Path) -> Result<Vec<Entry>> {
@@ -79,35 +63,6 @@ fn pack_tar(entries: &[Entry], stamp: &Stamp) -> Result<Vec<u8>> {
     Ok(tar.into_inner()?.finish()?)
 }
 
-fn publish(path: &Path, bytes: &[u8]) -> Result<()> {
-    fs::write(path, bytes).with_context(|| format!("cannot write {}", path.display()))?;
-    let name = path.file_name().unwrap_or_default().to_string_lossy();
-    let sum: String = Sha256::digest(bytes).iter().map(|byte| format!("{byte:02x}")).collect();
-    println!("{:>9} bytes  {sum}  {name}", bytes.len());
-    Ok(())
-}
-
-/// Without git (a source archive) the oldest time that both formats can hold.
-fn stamp(ws: &Workspace) -> Stamp {
-    let git = Run::new("git").args(["show", "-s", "--date=format-local:%Y %m %d %H %M %S", "--format=%ct %cd", "HEAD"]);
-    let git = git.dir(&ws.root).env("TZ", "UTC").output();
-    let oldest = || Stamp { unix: 315_532_800, zip: zip::DateTime::default() };
-    git.and_then(|line| parse_stamp(&line)).unwrap_or_else(|_| oldest())
-}
-
-/// `UNIX YEAR MONTH DAY HOUR MINUTE SECOND`
-fn parse_stamp(line: &str) -> Result<Stamp> {
-    let fields: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
-    let &[unix, year, month, day, hour, minute, second] = fields.as_slice() else {
-        anyhow::bail!("not a commit time: {line}");
-    };
-    let byte = |number: u64| u8::try_from(number);
-    let time = (byte(month)?, byte(day)?, byte(hour)?, byte(minute)?, byte(second)?);
-    let zip = zip::DateTime::from_date_and_time(u16::try_from(year)?, time.0, time.1, time.2, time.3, time.4)?;
-    ensure!(unix > 0, "not a commit time: {line}");
-    Ok(Stamp { unix, zip })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -116,7 +71,7 @@ mod tests {
     fn sample() -> (Vec<Entry>, Stamp) {
         let exe = Entry { name: "falcon-agent".into(), bytes: b"ELF".to_vec(), mode: 0o755 };
         let text = Entry { name: "README.md".into(), bytes: b"read me\n".to_vec(), mode: 0o644 };
-        (vec![exe, text], parse_stamp("1795363645 2026 11 22 16 07 25\n").unwrap())
+        (vec![exe, text], Stamp::parse("1795363645 2026 11 22 16 07 25\n").unwrap())
     }
 
     #[test]
@@ -149,11 +104,5 @@ mod tests {
         let mut text = String::new();
         entry.read_to_string(&mut text).unwrap();
         assert_eq!(text, "read me\n");
-    }
-
-    #[test]
-    fn a_line_that_is_no_commit_time_is_refused() {
-        assert!(parse_stamp("fatal: not a git repository").is_err());
-        assert!(parse_stamp("1 2026 13 40 1 1 1").is_err());
     }
 }

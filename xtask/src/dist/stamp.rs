@@ -1,0 +1,46 @@
+//! When packed files count as written: the time of the commit, so that packing twice gives one archive.
+
+use anyhow::{Result, ensure};
+
+use crate::child::Run;
+use crate::workspace::Workspace;
+
+pub struct Stamp {
+    pub unix: u64,
+    pub zip: zip::DateTime,
+}
+
+impl Stamp {
+    /// Without git (a source archive) the oldest time that all formats can hold.
+    pub fn of(ws: &Workspace) -> Self {
+        let git =
+            Run::new("git").args(["show", "-s", "--date=format-local:%Y %m %d %H %M %S", "--format=%ct %cd", "HEAD"]);
+        let git = git.dir(&ws.root).env("TZ", "UTC").output();
+        let oldest = || Self { unix: 315_532_800, zip: zip::DateTime::default() };
+        git.and_then(|line| Self::parse(&line)).unwrap_or_else(|_| oldest())
+    }
+
+    /// `UNIX YEAR MONTH DAY HOUR MINUTE SECOND`
+    pub fn parse(line: &str) -> Result<Self> {
+        let fields: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;
+        let &[unix, year, month, day, hour, minute, second] = fields.as_slice() else {
+            anyhow::bail!("not a commit time: {line}");
+        };
+        let byte = |number: u64| u8::try_from(number);
+        let time = (byte(month)?, byte(day)?, byte(hour)?, byte(minute)?, byte(second)?);
+        let zip = zip::DateTime::from_date_and_time(u16::try_from(year)?, time.0, time.1, time.2, time.3, time.4)?;
+        ensure!(unix > 0, "not a commit time: {line}");
+        Ok(Self { unix, zip })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_line_that_is_no_commit_time_is_refused() {
+        assert!(Stamp::parse("fatal: not a git repository").is_err());
+        assert!(Stamp::parse("1 2026 13 40 1 1 1").is_err());
+    }
+}
