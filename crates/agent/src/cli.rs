@@ -11,7 +11,7 @@ mod verbs;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -22,7 +22,7 @@ use crate::app::{self, LogTo, Signal};
 use crate::collect as collectors;
 use crate::perf::reader::{Reader, Registry};
 use crate::perf::worker;
-use crate::{config, guard, service};
+use crate::{adopt, config, guard, service};
 use args::Ended;
 use verbs::Verb;
 
@@ -54,6 +54,8 @@ pub fn main(
         Verb::Install(wanted) => service::install(file.as_deref(), wanted),
         Verb::Update(wanted) => service::update(file.as_deref(), wanted),
         Verb::Uninstall(removal) => service::uninstall(file.as_deref(), removal),
+        Verb::Configure(asked) => adopt::configure(file.as_deref(), asked),
+        Verb::Adopt { dir, keep_running } => adopt::adopt(Path::new(dir), file.as_deref(), *keep_running),
         Verb::Start => service::start(),
         Verb::Stop => service::stop(),
         Verb::Restart => service::restart(),

@@ -94,7 +94,10 @@ fn what_a_configuration_is_to_say_is_given_to_install_alone_and_empty_is_not_giv
         panic!("it is one")
     };
     let expected = [("transfer", "t:1,u:2"), ("tags", "a=b")];
-    assert_eq!(wanted.values, config::edit::Asked::of(|name| expected.iter().find(|(n, _)| *n == name).map(|(_, t)| *t)));
+    assert_eq!(
+        wanted.values,
+        config::edit::Asked::of(|name| expected.iter().find(|(n, _)| *n == name).map(|(_, t)| *t))
+    );
     assert!(wanted.start && wanted.user.is_none());
     assert_eq!(parse("a update --transfer t:1").expect_err("for install").exit_code(), 2);
 }
