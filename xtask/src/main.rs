@@ -6,6 +6,7 @@ mod agent;
 mod bench;
 mod child;
 mod dist;
+mod elf;
 mod ledger;
 mod pe;
 mod peer;
@@ -36,7 +37,7 @@ cargo xtask VERB
   test --list                       name the steps
   faults [--long]                   prove the promise: see CONTRIBUTING.md
   bench [NAME]                      measure the agent and print figures; without a name: which there are
-  dist                              build both executables and pack target/dist/
+  dist                              build the executables and pack target/dist/
   imports                           print what the Windows executable imports
   wine [ARGS...]                    build the Windows executable and run it under Wine
 ";
@@ -156,7 +157,7 @@ fn test(args: &TestArgs) -> Result<()> {
 fn bench(chosen: &bench::Bench) -> Result<()> {
     let ws = Workspace::find()?;
     let _lock = ws.lock()?;
-    tools::ensure(&ws, &BTreeSet::from([Need::SourceRust]))?;
+    steps::ensure_tools(&ws, &["dist-linux"])?;
     ctrlc::set_handler(|| {
         child::end_children();
         std::process::exit(STOPPED);
@@ -167,7 +168,7 @@ fn bench(chosen: &bench::Bench) -> Result<()> {
 fn dist() -> Result<()> {
     let ws = Workspace::find()?;
     let _lock = ws.lock()?;
-    tools::ensure(&ws, &BTreeSet::from([Need::SourceRust, Need::Mingw]))?;
+    steps::ensure_tools(&ws, &["dist"])?;
     dist::dist(&ws, SourceRust::get()?)
 }
 

@@ -29,6 +29,8 @@ pub enum Need {
     /// With what makes virtual environments.
     Python,
     Schemathesis,
+    /// The linker for Linux, and cargo-zigbuild, which makes cargo use it.
+    Zig,
     Chromium,
 }
 
@@ -46,6 +48,7 @@ impl Need {
             Self::CargoFuzz => FUZZ.is_here(ws),
             Self::Python => Run::new(PYTHON).args(["-c", "import ensurepip, venv"]).succeeds(),
             Self::Schemathesis => SCHEMATHESIS.is_here(ws),
+            Self::Zig => ZIG.is_here(ws),
             Self::Chromium => in_path(CHROMIUM),
         }
     }
@@ -61,7 +64,7 @@ impl Need {
             Self::Namespace => &["iproute2", "util-linux"],
             Self::Python => &["python3", "python3-venv"],
             Self::Chromium => &["chromium"],
-            Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis => &[],
+            Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis | Self::Zig => &[],
         }
     }
 
@@ -79,6 +82,7 @@ impl Need {
             Self::CargoFuzz => "cargo-fuzz, which cargo install builds",
             Self::Python => "Python 3.10 or later with venv and ensurepip: python3",
             Self::Schemathesis => "schemathesis, which pip installs",
+            Self::Zig => "zig and cargo-zigbuild, which pip installs",
             Self::Chromium => "the browser Chromium: chromium",
         }
     }
@@ -126,18 +130,20 @@ pub const CHROMIUM: &str = "chromium";
 pub struct PythonTool {
     name: &'static str,
     /// From the root of the clone.
-    requirements: &'static str,
+    pub requirements: &'static str,
 }
 
 pub const SCHEMATHESIS: PythonTool =
     PythonTool { name: "schemathesis", requirements: "xtask/schemathesis/requirements.txt" };
+
+pub const ZIG: PythonTool = PythonTool { name: "cargo-zigbuild", requirements: "xtask/zig/requirements.txt" };
 
 impl PythonTool {
     pub fn path(&self, ws: &Workspace) -> PathBuf {
         self.folder(ws).join("bin").join(self.name)
     }
 
-    fn folder(&self, ws: &Workspace) -> PathBuf {
+    pub fn folder(&self, ws: &Workspace) -> PathBuf {
         ws.target("tools/python").join(self.name)
     }
 
@@ -178,8 +184,10 @@ pub fn ensure(ws: &Workspace, needs: &BTreeSet<Need>) -> Result<()> {
             tool.install(ws)?;
         }
     }
-    if needs.contains(&Need::Schemathesis) && !SCHEMATHESIS.is_here(ws) && Need::Python.is_here(ws) {
-        SCHEMATHESIS.install(ws)?;
+    for (need, tool) in [(Need::Schemathesis, SCHEMATHESIS), (Need::Zig, ZIG)] {
+        if needs.contains(&need) && !tool.is_here(ws) && Need::Python.is_here(ws) {
+            tool.install(ws)?;
+        }
     }
     let lacking = missing(needs);
     if !lacking.is_empty() {

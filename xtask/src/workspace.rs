@@ -15,6 +15,9 @@ pub const WINDOWS_TARGET: &str = "x86_64-win7-windows-gnu";
 /// The target of what is shipped for Linux.
 pub const LINUX_TARGET: &str = "x86_64-unknown-linux-gnu";
 
+/// The target of the executable for a Linux without glibc, or with one that is too old.
+pub const STATIC_TARGET: &str = "x86_64-unknown-linux-musl";
+
 /// The crates of the product, as cargo's package names.
 pub const PRODUCT: [&str; 2] = ["falcon-sys", "falcon-agent"];
 
@@ -49,9 +52,19 @@ impl Workspace {
         self.target("linux").join(LINUX_TARGET).join("release/falcon-agent")
     }
 
+    /// The shipped static Linux executable: it needs no library of the host, and reaches no GPU.
+    pub fn linux_static_exe(&self) -> PathBuf {
+        self.target("linux").join(STATIC_TARGET).join("release/falcon-agent")
+    }
+
     /// The shipped Windows executable, which is also the one that is tested.
     pub fn windows_exe(&self) -> PathBuf {
         self.target("windows").join(WINDOWS_TARGET).join("release/falcon-agent.exe")
+    }
+
+    /// All that is shipped.
+    pub fn executables(&self) -> [PathBuf; 3] {
+        [self.linux_exe(), self.linux_static_exe(), self.windows_exe()]
     }
 
     /// What is built for Windows for tests alone.

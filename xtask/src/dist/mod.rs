@@ -1,7 +1,9 @@
 //! Packs what is published, the same bytes for the same commit and compiler: a file of this folder for each kind of package.
 
 mod archive;
+mod sbom;
 mod stamp;
+mod sums;
 
 use std::fs;
 use std::path::PathBuf;
@@ -9,7 +11,7 @@ use std::path::PathBuf;
 use anyhow::{Context, Result};
 use sha2::{Digest, Sha256};
 
-use crate::steps::{build_linux, build_windows};
+use crate::steps::build_all;
 use crate::toolchain::SourceRust;
 use crate::workspace::Workspace;
 use stamp::Stamp;
@@ -42,7 +44,10 @@ impl<'a> Dist<'a> {
     /// When a file that belongs into one is missing, or a tool fails.
     pub fn pack(&self) -> Result<()> {
         archive::windows(self)?;
-        archive::linux(self)
+        archive::linux(self)?;
+        sbom::sbom(self)?;
+        // Last: it names all others.
+        sums::sums(self)
     }
 
     /// Where a package is written.
@@ -67,7 +72,6 @@ fn sha256(bytes: &[u8]) -> String {
 /// # Errors
 /// When a build fails or a file that belongs into a package is missing.
 pub fn dist(ws: &Workspace, rust: SourceRust) -> Result<()> {
-    build_linux(ws, rust)?;
-    build_windows(ws, rust)?;
+    build_all(ws, rust)?;
     Dist::new(ws)?.pack()
 }

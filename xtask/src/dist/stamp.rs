@@ -20,6 +20,12 @@ impl Stamp {
         git.and_then(|line| Self::parse(&line)).unwrap_or_else(|_| oldest())
     }
 
+    pub fn rfc3339(&self) -> String {
+        let zip = &self.zip;
+        let (year, month, day) = (zip.year(), zip.month(), zip.day());
+        format!("{year:04}-{month:02}-{day:02}T{:02}:{:02}:{:02}Z", zip.hour(), zip.minute(), zip.second())
+    }
+
     /// `UNIX YEAR MONTH DAY HOUR MINUTE SECOND`
     pub fn parse(line: &str) -> Result<Self> {
         let fields: Vec<u64> = line.split_whitespace().map(str::parse).collect::<Result<_, _>>()?;

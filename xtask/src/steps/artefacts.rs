@@ -2,15 +2,20 @@
 
 use std::fs;
 use std::path::Path;
+use std::thread;
 
-use anyhow::{Context, Result, bail, ensure};
+use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::Cx;
 use crate::dist::Dist;
+use crate::elf;
 use crate::ledger::Passed;
 use crate::pe;
-use crate::toolchain::{SourceRust, Std};
-use crate::workspace::Workspace;
+use crate::toolchain::{GLIBC, SourceRust, Std};
+use crate::workspace::{LINUX_TARGET, STATIC_TARGET, Workspace};
+
+/// What is built, and how.
+const AGENT: [&str; 3] = ["--release", "-p", "falcon-agent"];
 
 /// What an administrator is asked to copy to thousands of hosts.
 const MAX_EXE_BYTES: u64 = 5_000_000;
@@ -25,7 +30,7 @@ const MESSAGES: &str = "crates/agent/windows/messages.mc";
 /// # Errors
 /// When the build fails.
 pub fn build_linux(ws: &Workspace, rust: SourceRust) -> Result<()> {
-    rust.cargo_linux(ws, "build").args(["--release", "-p", "falcon-agent"]).show()
+    rust.cargo_linux(ws, &[LINUX_TARGET]).args(AGENT).show()
 }
 
 /// Builds [`Workspace::windows_exe`].
@@ -33,7 +38,28 @@ pub fn build_linux(ws: &Workspace, rust: SourceRust) -> Result<()> {
 /// # Errors
 /// When the build fails.
 pub fn build_windows(ws: &Workspace, rust: SourceRust) -> Result<()> {
-    rust.cargo(ws, "build", Std::Product).args(["--release", "-p", "falcon-agent"]).show()
+    rust.cargo(ws, "build", Std::Product).args(AGENT).show()
+}
+
+/// Builds every shipped executable, side by side: most of the time goes into optimising each as a whole, which is the work
+/// of one processor.
+///
+/// # Errors
+/// When a build fails.
+pub fn build_all(ws: &Workspace, rust: SourceRust) -> Result<()> {
+    let linux = || rust.cargo_linux(ws, &[LINUX_TARGET, STATIC_TARGET]).args(AGENT).show();
+    let (linux, windows) = thread::scope(|scope| {
+        let linux = scope.spawn(linux);
+        let windows = build_windows(ws, rust);
+        (linux.join(), windows)
+    });
+    linux.map_err(|_| anyhow!("building for Linux panicked"))??;
+    windows
+}
+
+pub fn all(cx: &Cx<'_>) -> Result<Passed> {
+    build_all(cx.ws, cx.rust()?)?;
+    Ok(Passed::gates(3))
 }
 
 pub fn linux(cx: &Cx<'_>) -> Result<Passed> {
@@ -52,11 +78,26 @@ pub fn packages(cx: &Cx<'_>) -> Result<Passed> {
 }
 
 pub fn size(cx: &Cx<'_>) -> Result<Passed> {
-    for exe in [cx.ws.linux_exe(), cx.ws.windows_exe()] {
+    for exe in cx.ws.executables() {
         let bytes = fs::metadata(&exe).with_context(|| format!("cannot look at {}", exe.display()))?.len();
         println!("{bytes:>9} bytes  {}", exe.display());
         ensure!(bytes <= MAX_EXE_BYTES, "{} has more than {MAX_EXE_BYTES} bytes", exe.display());
     }
+    Ok(Passed::gates(3))
+}
+
+pub fn symbols(cx: &Cx<'_>) -> Result<Passed> {
+    let needs = |exe: &Path| -> Result<elf::Needs> {
+        let image = fs::read(exe).with_context(|| format!("cannot read {}", exe.display()))?;
+        elf::Needs::of(&image).with_context(|| exe.display().to_string())
+    };
+    let (main, fixed) = (cx.ws.linux_exe(), cx.ws.linux_static_exe());
+    let of_main = needs(&main)?;
+    println!("{} symbols, up to glibc {}", of_main.symbols.len(), of_main.newest_glibc()?);
+    let lacking = of_main.beyond_glibc(GLIBC)?;
+    ensure!(lacking.is_empty(), "{} needs more than glibc {GLIBC}:\n  {}", main.display(), lacking.join("\n  "));
+    let lacking = needs(&fixed)?.at_all();
+    ensure!(lacking.is_empty(), "{} is not static, it needs:\n  {}", fixed.display(), lacking.join("\n  "));
     Ok(Passed::gates(2))
 }
 

@@ -13,7 +13,7 @@ use std::time::Instant;
 
 use anyhow::{Result, bail};
 
-pub use artefacts::{build_linux, build_windows, print_imports};
+pub use artefacts::{build_all, build_linux, build_windows, print_imports};
 
 use crate::ledger::{Ledger, Passed};
 use crate::toolchain::SourceRust;
@@ -24,6 +24,7 @@ pub struct Step {
     pub name: &'static str,
     /// One line for `--list`.
     pub about: &'static str,
+    /// Those of the steps in `uses` come with them.
     needs: &'static [Need],
     /// Steps that build what this one uses; `--only` runs them too, so that nothing stale is tested.
     uses: &'static [&'static str],
@@ -44,7 +45,7 @@ impl Cx<'_> {
     }
 }
 
-const LINUX: &[Need] = &[Need::SourceRust];
+const LINUX: &[Need] = &[Need::SourceRust, Need::Python, Need::Zig];
 const WINDOWS: &[Need] = &[Need::SourceRust, Need::Mingw];
 
 pub const STEPS: &[Step] = &[
@@ -97,6 +98,13 @@ pub const STEPS: &[Step] = &[
         uses: &[],
         run: go::json_cases,
     },
+    Step {
+        name: "executables",
+        about: "every shipped executable, built side by side",
+        needs: &[Need::SourceRust, Need::Python, Need::Zig, Need::Mingw],
+        uses: &[],
+        run: artefacts::all,
+    },
     Step { name: "dist-linux", about: "release executable for Linux", needs: LINUX, uses: &[], run: artefacts::linux },
     Step {
         name: "dist-windows",
@@ -107,17 +115,24 @@ pub const STEPS: &[Step] = &[
     },
     Step {
         name: "dist",
-        about: "every package, packed from both executables",
-        needs: WINDOWS,
-        uses: &["dist-linux", "dist-windows"],
+        about: "every package, packed from the executables",
+        needs: &[],
+        uses: &["executables"],
         run: artefacts::packages,
     },
     Step {
         name: "size",
         about: "executables of at most 5,000,000 bytes",
-        needs: WINDOWS,
-        uses: &["dist-linux", "dist-windows"],
+        needs: &[],
+        uses: &["executables"],
         run: artefacts::size,
+    },
+    Step {
+        name: "symbols",
+        about: "the executables for Linux need an old glibc and nothing else, or nothing at all",
+        needs: &[],
+        uses: &["executables"],
+        run: artefacts::symbols,
     },
     Step {
         name: "imports",
@@ -205,9 +220,9 @@ pub const STEPS: &[Step] = &[
     },
     Step {
         name: "idle",
-        about: "memory, threads and descriptors of both executables at rest",
-        needs: &[Need::SourceRust, Need::Mingw, Need::Wine, Need::Go],
-        uses: &["dist-linux", "dist-windows", "peer"],
+        about: "memory, threads and descriptors of the executables at rest",
+        needs: &[Need::Wine, Need::Go],
+        uses: &["executables", "peer"],
         run: idle::run,
     },
 ];
@@ -236,14 +251,26 @@ fn add(step: &'static Step, names: &mut BTreeSet<&'static str>) {
     STEPS.iter().filter(|used| step.uses.contains(&used.name)).for_each(|used| add(used, names));
 }
 
+fn needs(steps: &[&Step]) -> BTreeSet<Need> {
+    steps.iter().flat_map(|step| step.needs).copied().collect()
+}
+
+/// Finds or installs what the named steps need, for one who does their work without them.
+///
+/// # Errors
+/// As [`tools::ensure`], and for a step that there is not.
+pub fn ensure_tools(ws: &Workspace, of: &[&str]) -> Result<()> {
+    let of: Vec<String> = of.iter().map(|name| (*name).to_owned()).collect();
+    tools::ensure(ws, &needs(&select(&of)?))
+}
+
 /// Runs the chosen steps up to the first failure and prints the ledger.
 ///
 /// # Errors
 /// When a step fails, is unknown or lacks a tool.
 pub fn run(ws: &Workspace, only: &[String], long: bool) -> Result<()> {
     let steps = select(only)?;
-    let needs: BTreeSet<Need> = steps.iter().flat_map(|step| step.needs).copied().collect();
-    tools::ensure(ws, &needs)?;
+    tools::ensure(ws, &needs(&steps))?;
     let cx = Cx { ws, long };
     let mut ledger = Ledger::default();
     for step in &steps {
@@ -283,19 +310,23 @@ mod list_tests {
     #[test]
     fn what_a_step_uses_comes_with_it_and_before_it() {
         assert_eq!(names(&["interop-windows", "fmt"]), ["fmt", "dist-windows", "peer", "interop-windows"]);
-        assert_eq!(names(&["dist"]), ["dist-linux", "dist-windows", "dist"]);
+        assert_eq!(names(&["dist"]), ["executables", "dist"]);
         assert_eq!(names(&[]).len(), STEPS.len());
         assert!(select(&["nothing".to_owned()]).is_err());
     }
 
     #[test]
-    fn steps_use_only_steps_before_them_and_bring_their_needs() {
+    fn steps_use_only_steps_before_them() {
         for (index, step) in STEPS.iter().enumerate() {
             for name in step.uses {
-                let used = STEPS.iter().take(index).find(|before| before.name == *name);
-                let used = used.unwrap_or_else(|| panic!("{} uses {name}", step.name));
-                assert!(used.needs.iter().all(|need| step.needs.contains(need)), "{} and {name}", step.name);
+                assert!(STEPS.iter().take(index).any(|before| before.name == *name), "{} uses {name}", step.name);
             }
         }
+    }
+
+    #[test]
+    fn a_step_comes_with_the_needs_of_those_it_uses() {
+        let needs = needs(&select(&["dist".to_owned()]).unwrap());
+        assert!(needs.contains(&Need::Zig) && needs.contains(&Need::Mingw), "{needs:?}");
     }
 }
