@@ -30,6 +30,10 @@ pub enum Need {
     Python,
     Schemathesis,
     Chromium,
+    /// Makes packages and reads them.
+    Rpm,
+    /// Its checks of units: nothing is started by it.
+    Systemd,
 }
 
 impl Need {
@@ -47,6 +51,8 @@ impl Need {
             Self::Python => Run::new(PYTHON).args(["-c", "import ensurepip, venv"]).succeeds(),
             Self::Schemathesis => SCHEMATHESIS.is_here(ws),
             Self::Chromium => in_path(CHROMIUM),
+            Self::Rpm => in_path("rpmbuild") && in_path("rpm"),
+            Self::Systemd => in_path("systemd-analyze"),
         }
     }
 
@@ -61,6 +67,8 @@ impl Need {
             Self::Namespace => &["iproute2", "util-linux"],
             Self::Python => &["python3", "python3-venv"],
             Self::Chromium => &["chromium"],
+            Self::Rpm => &["rpm"],
+            Self::Systemd => &["systemd"],
             Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis => &[],
         }
     }
@@ -80,6 +88,8 @@ impl Need {
             Self::Python => "Python 3.10 or later with venv and ensurepip: python3",
             Self::Schemathesis => "schemathesis, which pip installs",
             Self::Chromium => "the browser Chromium: chromium",
+            Self::Rpm => "rpm 4.14 or later: rpm, rpmbuild",
+            Self::Systemd => "systemd 252 or later: systemd-analyze",
         }
     }
 }

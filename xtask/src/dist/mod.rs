@@ -1,6 +1,9 @@
 //! Packs what is published, the same bytes for the same commit and compiler: a file of this folder for each kind of package.
 
 mod archive;
+mod deb;
+mod package;
+mod rpm;
 mod stamp;
 
 use std::fs;
@@ -42,7 +45,9 @@ impl<'a> Dist<'a> {
     /// When a file that belongs into one is missing, or a tool fails.
     pub fn pack(&self) -> Result<()> {
         archive::windows(self)?;
-        archive::linux(self)
+        archive::linux(self)?;
+        deb::deb(self)?;
+        rpm::rpm(self)
     }
 
     /// Where a package is written.

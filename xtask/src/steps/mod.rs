@@ -45,6 +45,7 @@ impl Cx<'_> {
 }
 
 const LINUX: &[Need] = &[Need::SourceRust];
+const PACKED: &[Need] = &[Need::SourceRust, Need::Mingw, Need::Rpm];
 const WINDOWS: &[Need] = &[Need::SourceRust, Need::Mingw];
 
 pub const STEPS: &[Step] = &[
@@ -108,7 +109,7 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "dist",
         about: "every package, packed from both executables",
-        needs: WINDOWS,
+        needs: PACKED,
         uses: &["dist-linux", "dist-windows"],
         run: artefacts::packages,
     },
@@ -160,6 +161,13 @@ pub const STEPS: &[Step] = &[
         needs: &[Need::SourceRust, Need::Go],
         uses: &["dist-linux", "peer"],
         run: tests::faults_linux,
+    },
+    Step {
+        name: "packages-linux",
+        about: "packages for Linux: installed, upgraded and removed in a root of their own, and measured inside the unit's bounds",
+        needs: &[Need::SourceRust, Need::Mingw, Need::Rpm, Need::Systemd],
+        uses: &["dist-linux", "dist-windows", "dist"],
+        run: tests::packages_linux,
     },
     Step {
         name: "unit-windows",
