@@ -32,6 +32,10 @@ pub enum Need {
     /// The linker for Linux, and cargo-zigbuild, which makes cargo use it.
     Zig,
     Chromium,
+    /// Makes packages and reads them.
+    Rpm,
+    /// Its checks of units: nothing is started by it.
+    Systemd,
 }
 
 impl Need {
@@ -50,6 +54,8 @@ impl Need {
             Self::Schemathesis => SCHEMATHESIS.is_here(ws),
             Self::Zig => ZIG.is_here(ws),
             Self::Chromium => in_path(CHROMIUM),
+            Self::Rpm => in_path("rpmbuild") && in_path("rpm"),
+            Self::Systemd => in_path("systemd-analyze"),
         }
     }
 
@@ -65,6 +71,9 @@ impl Need {
             Self::Python => &["python3", "python3-venv"],
             Self::Chromium => &["chromium"],
             Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis | Self::Zig => &[],
+            Self::Rpm => &["rpm"],
+            Self::Systemd => &["systemd"],
+            Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis => &[],
         }
     }
 
@@ -84,6 +93,8 @@ impl Need {
             Self::Schemathesis => "schemathesis, which pip installs",
             Self::Zig => "zig and cargo-zigbuild, which pip installs",
             Self::Chromium => "the browser Chromium: chromium",
+            Self::Rpm => "rpm 4.14 or later: rpm, rpmbuild",
+            Self::Systemd => "systemd 252 or later: systemd-analyze",
         }
     }
 }

@@ -112,7 +112,7 @@ impl Console {
 
 /// The file that the section `log` asks for, at this place.
 pub fn file(config: &config::Log, path: PathBuf) -> FileTarget {
-    FileTarget { path, max_bytes: u64::from(config.max_mb) << 20, keep: config.keep }
+    FileTarget { path, max_bytes: u64::from(config.max_mb) << 20, keep: config.keep, is_stderr: false }
 }
 
 /// Starts the log. A panic becomes a line there too. Of a second call only the level counts.

@@ -13,10 +13,21 @@ use super::Dist;
 use super::stamp::Stamp;
 use crate::workspace::Workspace;
 
-/// What goes beside the executable in both archives.
+/// What goes beside the executable for Windows.
 const BESIDE: [&str; 3] = ["cfg.example.json", "README.md", "LICENSE"];
 
+/// The layout of Open-Falcon's own `agent`, in a folder with the version: what it is, where it comes from, its mode. There is no
+/// `config/cfg.json`: unpacked over an older one it would replace what an administrator wrote. `control` makes it.
+const LAYOUT: [(&str, &str, u32); 5] = [
+    ("LICENSE", "LICENSE", 0o644),
+    ("README.md", "README.md", 0o644),
+    ("config/cfg.example.json", "cfg.example.json", 0o644),
+    ("config/cfg.first.json", "packaging/linux/cfg.json", 0o644),
+    ("control", "packaging/linux/control", 0o755),
+];
+
 struct Entry {
+    /// That of a folder ends with a slash.
     name: String,
     bytes: Vec<u8>,
     mode: u32,
@@ -28,12 +39,28 @@ pub fn windows(dist: &Dist<'_>) -> Result<()> {
 }
 
 pub fn linux(dist: &Dist<'_>) -> Result<()> {
-    let files = entries(dist.ws, "falcon-agent", &dist.ws.linux_exe())?;
-    dist.publish(&format!("falcon-agent-{}-linux-x64.tar.gz", dist.version), &pack_tar(&files, &dist.stamp)?)
+    linux_of(dist, &dist.ws.linux_exe(), "linux-x64")
+}
+
+/// The same for another executable.
+pub fn linux_of(dist: &Dist<'_>, exe: &Path, kind: &str) -> Result<()> {
+    let folder = format!("falcon-agent-{}", dist.version);
+    let file = |name: &str, bytes, mode| Entry { name: format!("{folder}/{name}"), bytes, mode };
+    let mut files = vec![file("bin/falcon-agent", read(exe)?, 0o755)];
+    for (name, from, mode) in LAYOUT {
+        files.push(file(name, read(&dist.ws.path(from))?, mode));
+    }
+    // What is written by the agent and by administrators, and the folder of programs: there from the start.
+    files.extend(["bin/", "config/", "plugin/", "var/", ""].map(|name| file(name, Vec::new(), 0o755)));
+    files.sort_by(|one, other| one.name.cmp(&other.name));
+    dist.publish(&format!("falcon-agent-{}-{kind}.tar.gz", dist.version), &pack_tar(&files, &dist.stamp)?)
+}
+
+fn read(path: &Path) -> Result<Vec<u8>> {
+    fs::read(path).with_context(|| format!("cannot pack {}", path.display()))
 }
 
 fn entries(ws: &Workspace, name: &str, exe: &Path) -> Result<Vec<Entry>> {
-    let read = |path: &Path| fs::read(path).with_context(|| format!("cannot pack {}", path.display()));
     let mut entries = vec![Entry { name: name.to_owned(), bytes: read(exe)?, mode: 0o755 }];
     for name in BESIDE {
         entries.push(Entry { name: name.to_owned(), bytes: read(&ws.path(name))?, mode: 0o644 });
@@ -55,9 +82,14 @@ fn pack_tar(entries: &[Entry], stamp: &Stamp) -> Result<Vec<u8>> {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
     for entry in entries {
         let mut header = tar::Header::new_gnu();
+        if entry.name.ends_with('/') {
+            header.set_entry_type(tar::EntryType::Directory);
+        }
         header.set_size(u64::try_from(entry.bytes.len())?);
         header.set_mode(entry.mode);
         header.set_mtime(stamp.unix);
+        header.set_uid(0);
+        header.set_gid(0);
         tar.append_data(&mut header, &entry.name, entry.bytes.as_slice())?;
     }
     Ok(tar.into_inner()?.finish()?)

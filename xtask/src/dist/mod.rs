@@ -2,6 +2,9 @@
 
 mod archive;
 mod sbom;
+mod deb;
+mod package;
+mod rpm;
 mod stamp;
 mod sums;
 
@@ -48,6 +51,8 @@ impl<'a> Dist<'a> {
         sbom::sbom(self)?;
         // Last: it names all others.
         sums::sums(self)
+        deb::deb(self)?;
+        rpm::rpm(self)
     }
 
     /// Where a package is written.

@@ -46,6 +46,8 @@ impl Cx<'_> {
 }
 
 const LINUX: &[Need] = &[Need::SourceRust, Need::Python, Need::Zig];
+const LINUX: &[Need] = &[Need::SourceRust];
+const PACKED: &[Need] = &[Need::SourceRust, Need::Mingw, Need::Rpm];
 const WINDOWS: &[Need] = &[Need::SourceRust, Need::Mingw];
 
 pub const STEPS: &[Step] = &[
@@ -118,6 +120,9 @@ pub const STEPS: &[Step] = &[
         about: "every package, packed from the executables",
         needs: &[],
         uses: &["executables"],
+        about: "every package, packed from both executables",
+        needs: PACKED,
+        uses: &["dist-linux", "dist-windows"],
         run: artefacts::packages,
     },
     Step {
@@ -175,6 +180,13 @@ pub const STEPS: &[Step] = &[
         needs: &[Need::SourceRust, Need::Go],
         uses: &["dist-linux", "peer"],
         run: tests::faults_linux,
+    },
+    Step {
+        name: "packages-linux",
+        about: "packages for Linux: installed, upgraded and removed in a root of their own, and measured inside the unit's bounds",
+        needs: &[Need::SourceRust, Need::Mingw, Need::Rpm, Need::Systemd],
+        uses: &["dist-linux", "dist-windows", "dist"],
+        run: tests::packages_linux,
     },
     Step {
         name: "unit-windows",

@@ -16,10 +16,12 @@ use crate::wine::{self, Session};
 use crate::workspace::{PERF_FIXTURE, PRODUCT};
 
 /// Integration tests that drive a finished executable with the Go peer or a browser; they have steps of their own.
-pub const HARNESSED: [&str; 5] = ["browser", "faults", "interop", "perf", "service"];
+pub const HARNESSED: [&str; 6] = ["browser", "faults", "interop", "packages_linux", "perf", "service"];
 
 /// Tests of `faults` that make file systems of their own.
 const MOUNTED: &str = "mounted::";
+/// Tests of `packages_linux` that install into a root of their own.
+const ROOTED: &str = "rooted::";
 /// Tests of `faults` at once: most of them wait most of the time.
 const FAULTS_AT_ONCE: &str = "--test-threads=8";
 
@@ -75,6 +77,22 @@ pub fn faults_linux(cx: &Cx<'_>) -> Result<Passed> {
         }
     }
     Ok(Passed::tests(passed))
+}
+
+pub fn packages_linux(cx: &Cx<'_>) -> Result<Passed> {
+    let test = || {
+        let test = harnessed(cx, "packages_linux").env("FALCON_AGENT_EXE", cx.ws.linux_exe());
+        test.env("FALCON_DIST", cx.ws.target("dist"))
+    };
+    let passed = count(test().args(["--", "--show-output", "--skip", ROOTED]))?;
+    // As root: what it installs are files of root.
+    let may = Run::new("mount").args(["-t", "tmpfs", "packages", "/mnt"]).started_by("unshare", &["--mount"]).succeeds();
+    if !may {
+        println!("not run: {ROOTED}* (packages installed), for `unshare --mount` gives no namespace here to this user");
+        return Ok(Passed::tests(passed));
+    }
+    let rooted = count(test().args(["--", "--show-output", ROOTED]).started_by("unshare", &["--mount"]))?;
+    Ok(Passed::tests(passed + rooted))
 }
 
 pub fn faults_windows(cx: &Cx<'_>) -> Result<Passed> {

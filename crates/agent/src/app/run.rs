@@ -1,6 +1,7 @@
 //! From the start of the agent to its end: signals, reloads, the guard, and that nothing keeps it from ending in time.
 
 use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
+use std::path::PathBuf;
 use std::sync::Arc;
 
 use anyhow::Context as _;
@@ -37,6 +38,15 @@ pub enum LogTo {
     Service(Option<EventSource>),
 }
 
+/// The file of the log where the configuration names none.
+enum OwnLog {
+    None,
+    /// In the state directory.
+    Service,
+    /// What standard error is appended to.
+    Stderr(PathBuf),
+}
+
 /// What the agent runs in: a terminal, a service manager.
 pub struct Host {
     /// Asked for inside the runtime.
@@ -52,14 +62,19 @@ pub struct Host {
 pub fn run(loaded: Loaded, host: Host) -> anyhow::Result<u8> {
     falcon_sys::limit_heap_growth();
     let level = loaded.config.log_level();
-    let (setup, as_service) = match host.log {
-        LogTo::Console => (log::Setup::console(level), false),
-        LogTo::Service(event_source) => (log::Setup { level, console: None, file: None, event_source }, true),
+    let to_file = |event_source| log::Setup { level, console: None, file: None, event_source };
+    let (setup, own) = match host.log {
+        LogTo::Service(event_source) => (to_file(event_source), OwnLog::Service),
+        // As a file that nobody looks after it would grow for ever.
+        LogTo::Console => match falcon_sys::appended_stderr() {
+            Some(path) => (to_file(None), OwnLog::Stderr(path)),
+            None => (log::Setup::console(level), OwnLog::None),
+        },
     };
-    log::init(log::Setup { file: log_file(&loaded, as_service), ..setup });
+    log::init(log::Setup { file: log_file(&loaded, &own), ..setup });
     let host = Host { log: LogTo::Console, ..host };
     let runtime = runtime().context("the system gives no event loop")?;
-    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(live(loaded, host, as_service))));
+    let ended = catch_unwind(AssertUnwindSafe(|| runtime.block_on(live(loaded, host, &own))));
     // Threads that hang in a dead mount or a resolver are not waited for.
     runtime.shutdown_background();
     // Also where this thread failed by a defect: then that is the last line.
@@ -121,10 +136,11 @@ impl Asked {
     }
 }
 
-async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Result<u8> {
+async fn live(mut loaded: Loaded, host: Host, own: &OwnLog) -> anyhow::Result<u8> {
     let signals = (host.signals)().context("signals cannot be received")?;
     let (to_command, commands) = mpsc::channel(http::COMMANDS);
-    let mut agent = Agent::start(&loaded, if as_service { "" } else { "; Ctrl-C ends" }, to_command);
+    let mut agent =
+        Agent::start(&loaded, if matches!(own, OwnLog::Service) { "" } else { "; Ctrl-C ends" }, to_command);
     tell_warnings(&loaded, &[]);
     agent.stats().configured.set(&loaded);
     let (to_end, ended) = mpsc::channel(1);
@@ -178,7 +194,7 @@ async fn live(mut loaded: Loaded, host: Host, as_service: bool) -> anyhow::Resul
                         }
                     }
                 };
-                log::reconfigure(new.config.log_level(), log_file(&new, as_service));
+                log::reconfigure(new.config.log_level(), log_file(&new, own));
                 if new.config.guard != loaded.config.guard || new.notes_dir() != loaded.notes_dir() {
                     drop(guard);
                     guard = guard::start(&new, agent.stats(), host.managed, to_end.clone(), host.exit.clone());
@@ -227,12 +243,17 @@ fn tell_warnings(loaded: &Loaded, before: &[Warning]) {
     }
 }
 
-/// The file of the log: the configured one; a service has one in any case.
-fn log_file(loaded: &Loaded, as_service: bool) -> Option<log::FileTarget> {
+/// The file of the log: the configured one, else the agent's own.
+fn log_file(loaded: &Loaded, own: &OwnLog) -> Option<log::FileTarget> {
     let log = &loaded.config.log;
-    let by_default = || loaded.state_dir().filter(|_| as_service).map(|state| state.join(LOGS_DIR).join(LOG_FILE));
-    let path = if log.file.is_empty() { by_default()? } else { loaded.base().join(&log.file) };
-    Some(log::file(log, path))
+    if !log.file.is_empty() {
+        return Some(log::file(log, loaded.base().join(&log.file)));
+    }
+    match own {
+        OwnLog::None => None,
+        OwnLog::Service => Some(log::file(log, loaded.state_dir()?.join(LOGS_DIR).join(LOG_FILE))),
+        OwnLog::Stderr(path) => Some(log::FileTarget { is_stderr: true, ..log::file(log, path.clone()) }),
+    }
 }
 
 /// Says so, and sees to it that whatever hangs, the process ends in time.

@@ -28,6 +28,8 @@ pub struct FileTarget {
     pub max_bytes: u64,
     /// Parts, with the one that is written; at least 1.
     pub keep: u32,
+    /// It is what standard error is appended to, which goes with it.
+    pub is_stderr: bool,
 }
 
 /// What the other places where the log goes are told of the file.
@@ -119,6 +121,10 @@ impl Rotating {
         let file = falcon_sys::open_log(path)?;
         self.len = file.metadata()?.len();
         self.torn &= self.len > 0;
+        if self.target.is_stderr {
+            // Else what is not logged, as the last words of a crash, would go to an older part.
+            let _ = falcon_sys::redirect_stderr(&file);
+        }
         self.open = Some(file);
         Ok(())
     }
@@ -169,7 +175,12 @@ mod tests {
 
     fn rotating(dir: &Path, lines: u64, keep: u32) -> Rotating {
         let line = if Platform::CURRENT == Platform::Windows { 10 } else { 9 };
-        Rotating::new(FileTarget { path: dir.join("logs").join("agent.log"), max_bytes: lines * line, keep })
+        Rotating::new(FileTarget {
+            path: dir.join("logs").join("agent.log"),
+            max_bytes: lines * line,
+            keep,
+            is_stderr: false,
+        })
     }
 
     /// What lies in the directory: of each file its lines.

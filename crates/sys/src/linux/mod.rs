@@ -62,7 +62,7 @@ pub use service::{
     Service, run_service, service_change, service_control, service_create, service_delete, service_registration,
     service_set_start, service_settings, service_settle, service_start, service_status,
 };
-pub use stderr::{enable_ansi, stderr_is};
+pub use stderr::{appended_stderr, enable_ansi, redirect_stderr, stderr_is};
 pub use stdio::private_stdio;
 pub use store::{
     create_new_private_dir, create_private_dir, exchange, is_held, mode_bits, open_log, publish, replace_file, sync_dir,

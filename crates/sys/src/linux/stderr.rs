@@ -1,7 +1,10 @@
 //! Where standard error goes.
 
-use rustix::fs::fstat;
+use rustix::fs::{Access, OFlags, access, fcntl_getfl, fstat, stat};
+use rustix::stdio::{dup2_stderr, dup2_stdout};
+use std::fs::File;
 use std::io;
+use std::path::PathBuf;
 
 /// Whether standard error is the file that systemd names in `JOURNAL_STREAM`, as `device:inode` in decimal (systemd.exec(5)):
 /// the variable is inherited by children whose standard error is another.
@@ -14,6 +17,35 @@ pub fn stderr_is(stream: &str) -> bool {
 #[must_use]
 pub fn enable_ansi() -> bool {
     true
+}
+
+/// The regular file that standard error is appended to (`>> app.log 2>&1`), where this process may replace it: none where
+/// that has no name any more, or the directory is another's.
+#[must_use]
+pub fn appended_stderr() -> Option<PathBuf> {
+    let err = io::stderr();
+    if !fcntl_getfl(&err).ok()?.contains(OFlags::APPEND) {
+        return None;
+    }
+    let path = std::fs::read_link("/proc/self/fd/2").ok()?;
+    let (open, named) = (fstat(&err).ok()?, stat(&path).ok()?);
+    let is_named = (open.st_dev, open.st_ino) == (named.st_dev, named.st_ino);
+    let is_ours = access(path.parent()?, Access::WRITE_OK).is_ok() && access(&path, Access::WRITE_OK).is_ok();
+    (is_named && is_ours && rustix::fs::FileType::from_raw_mode(open.st_mode).is_file()).then_some(path)
+}
+
+/// Lets standard error go to this file from now on, and standard output too where it went the same way.
+///
+/// # Errors
+/// Those of dup2(2).
+pub fn redirect_stderr(to: &File) -> io::Result<()> {
+    let same = |a: rustix::fs::Stat, b: rustix::fs::Stat| (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino);
+    let with_stdout = fstat(io::stdout()).ok().zip(fstat(io::stderr()).ok()).is_some_and(|(out, err)| same(out, err));
+    dup2_stderr(to)?;
+    if with_stdout {
+        dup2_stdout(to)?;
+    }
+    Ok(())
 }
 
 #[cfg(test)]

@@ -2,13 +2,16 @@
 //! configuration lists, each under a name of its own.
 
 use std::collections::{BTreeMap, BTreeSet, HashSet};
+use std::path::Path;
 
 use falcon_sys::types::Mount;
 
 use crate::collect::Cx;
 use crate::model::{Platform, Tags};
 
-/// The Linux agent's choice of mounts: no pseudo file systems, and of several mounts of one device the shortest path.
+/// The Linux agent's choice of mounts: no pseudo file systems, and of several mounts of one device the shortest path. What is not
+/// a device (ZFS, NFS) may be mounted twice; but where it lies within itself, that is a directory of it once more, as systemd
+/// makes them of `/usr` and `/etc` for a service that may not change them.
 pub(crate) fn shown_on_linux(all: Vec<Mount>) -> Vec<Mount> {
     const DEVICES: [&str; 5] = ["none", "nodev", "proc", "hugetlbfs", "mqueue"];
     const TYPES: [&str; 10] =
@@ -25,7 +28,13 @@ pub(crate) fn shown_on_linux(all: Vec<Mount>) -> Vec<Mount> {
             continue;
         }
         if !mount.device.starts_with("/dev") {
-            shown.push(mount);
+            let is_within = |outer: &Mount| {
+                (&outer.device, &outer.fstype) == (&mount.device, &mount.fstype)
+                    && Path::new(&mount.mount).starts_with(&outer.mount)
+            };
+            if !shown.iter().any(is_within) {
+                shown.push(mount);
+            }
             continue;
         }
         match by_device.get(&mount.device).and_then(|place| shown.get_mut(*place)) {

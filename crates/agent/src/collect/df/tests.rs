@@ -50,6 +50,37 @@ fn a_mount_point_is_shown_once_as_what_lies_on_top() {
     assert_eq!(shown, [("nas:/a".into(), "/mnt/a".into()), ("nas:/b".into(), "/mnt/b".to_owned())]);
 }
 
+/// systemd's ProtectSystem and ProtectHome: a root on ZFS or NFS was there once more for each directory that they close.
+#[test]
+fn what_systemd_mounts_for_a_service_is_no_series_of_its_own() {
+    let host = || {
+        vec![
+            mount("rpool/ROOT/a", "/", "zfs"),
+            mount("rpool/home", "/home", "zfs"),
+            mount("nas:/vol", "/mnt/one", "nfs4"),
+            mount("nas:/vol", "/mnt/onetwo", "nfs4"),
+            mount("/dev/sda2", "/usr/local", "ext4"),
+        ]
+    };
+    let mut service = host();
+    for (device, path, fstype) in [
+        ("rpool/ROOT/a", "/usr", "zfs"),
+        ("/dev/sda2", "/usr/local", "ext4"),
+        ("rpool/ROOT/a", "/etc", "zfs"),
+        ("rpool/home", "/home", "zfs"),
+        ("rpool/ROOT/a", "/root", "zfs"),
+    ] {
+        service.push(mount(device, path, fstype));
+    }
+    let names = |all| -> Vec<String> {
+        let mut names: Vec<String> = shown_on_linux(all).into_iter().map(|mount| mount.mount).collect();
+        names.sort();
+        names
+    };
+    assert_eq!(names(host()), ["/", "/home", "/mnt/one", "/mnt/onetwo", "/usr/local"]);
+    assert_eq!(names(service), names(host()));
+}
+
 #[test]
 fn three_hundred_mounts_are_all_shown() {
     let all = (0..300).map(|n| mount(&format!("/dev/sd{n}"), &format!("/data{n}"), "xfs")).collect();

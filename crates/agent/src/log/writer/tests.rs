@@ -89,7 +89,8 @@ fn a_problem_is_shown_once_and_its_number_at_the_end() {
 #[test]
 fn the_file_can_be_moved_and_what_it_cannot_take_is_shown_elsewhere() {
     let dir = tempfile::tempdir().unwrap();
-    let target = |name: &str| FileTarget { path: dir.path().join(name), max_bytes: 10 << 20, keep: 5 };
+    let target =
+        |name: &str| FileTarget { path: dir.path().join(name), max_bytes: 10 << 20, keep: 5, is_stderr: false };
     let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap_or_default();
     let shown = Shared::default();
     let sender = Sender::start(Writer::new(shown.console(), Some(target("a.log")), None));
@@ -119,7 +120,7 @@ fn a_file_that_fails_is_told_everywhere_else_and_told_again_when_it_works() {
     let events = Arc::<Mutex<Vec<String>>>::default();
     let seen = events.clone();
     let report: Events = Box::new(move |kind, id, text| seen.lock().unwrap().push(format!("{kind:?} {id:x} {text}")));
-    let target = FileTarget { path: path.clone(), max_bytes: 10 << 20, keep: 5 };
+    let target = FileTarget { path: path.clone(), max_bytes: 10 << 20, keep: 5, is_stderr: false };
     let mut writer = Writer::new(shown.console(), Some(target), Some(report));
     let at = Duration::from_secs;
     writer.say(&line(Level::INFO, "A001", "begun"), at(0));
