@@ -1,6 +1,7 @@
 //! Packs what is published, the same bytes for the same commit and compiler: a file of this folder for each kind of package.
 
 mod archive;
+pub mod msi;
 mod stamp;
 
 use std::fs;
@@ -12,7 +13,7 @@ use sha2::{Digest, Sha256};
 use crate::steps::{build_linux, build_windows};
 use crate::toolchain::SourceRust;
 use crate::workspace::Workspace;
-use stamp::Stamp;
+pub use stamp::Stamp;
 
 /// What every kind of package is made of, and where it goes.
 pub struct Dist<'a> {
@@ -42,6 +43,7 @@ impl<'a> Dist<'a> {
     /// When a file that belongs into one is missing, or a tool fails.
     pub fn pack(&self) -> Result<()> {
         archive::windows(self)?;
+        msi::msi(self)?;
         archive::linux(self)
     }
 
