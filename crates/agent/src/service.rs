@@ -11,7 +11,6 @@ mod control;
 mod directory;
 mod install;
 mod old;
-mod pin;
 mod place;
 mod remove;
 mod replaced;
@@ -32,6 +31,7 @@ use tokio::sync::mpsc;
 
 use crate::app::{self, LOG_FILE, LOGS_DIR, LogTo, Signal};
 use crate::collect;
+use crate::config::edit::Asked;
 use crate::config::{self, Config, ConfigError, Loaded};
 use crate::guard::STAY;
 use crate::model::Platform;
@@ -70,6 +70,10 @@ pub struct Wanted {
     pub user: Option<String>,
     /// The account's password is one line of standard input.
     pub password_stdin: bool,
+    /// What a configuration is to say that `install` makes.
+    pub values: Asked,
+    /// `install` starts it, too.
+    pub start: bool,
 }
 
 /// What `uninstall` may be told.

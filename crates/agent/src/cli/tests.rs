@@ -88,6 +88,18 @@ fn options_of_the_service_stand_before_or_after_the_verb() {
 }
 
 #[test]
+fn what_a_configuration_is_to_say_is_given_to_install_alone_and_empty_is_not_given() {
+    let given = ["a", "install", "--transfer", " t:1,u:2 ", "--hbs", "", "--tags=a=b", "--start"];
+    let Ok((_, Verb::Install(wanted))) = verbs::parse(given.into_iter().map(OsString::from).collect()) else {
+        panic!("it is one")
+    };
+    let expected = [("transfer", "t:1,u:2"), ("tags", "a=b")];
+    assert_eq!(wanted.values, config::edit::Asked::of(|name| expected.iter().find(|(n, _)| *n == name).map(|(_, t)| *t)));
+    assert!(wanted.start && wanted.user.is_none());
+    assert_eq!(parse("a update --transfer t:1").expect_err("for install").exit_code(), 2);
+}
+
+#[test]
 fn wrong_usage_is_exit_code_two_and_help_zero() {
     for line in ["a -nope", "a nope", "a collect --only nope", "a collect --format xml", "a -v=maybe", "a -c"] {
         assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");

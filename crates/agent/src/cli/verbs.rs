@@ -7,6 +7,7 @@ use super::args::{self, Ended, Given};
 use super::table::{Named, Opt, Spec, Word, choices, meant};
 use super::{collect, plugin, queue};
 use crate::collect as collectors;
+use crate::config::edit::Asked;
 use crate::model::Platform;
 use crate::service::{Removal, Startup, Wanted};
 
@@ -74,9 +75,9 @@ pub static PROGRAM: Spec = Spec {
         },
         Spec {
             name: "install",
-            about: "Register the service, take over an older agent of this host, and leave it to `start`",
+            about: "Register the service, take over an older agent of this host, and leave it to `start`; --transfer and the like are written into the cfg.json that it makes, and not into one that is there",
             hidden: NO_SERVICE,
-            options: &WANTED,
+            options: &INSTALL,
             make: Some(|given| Ok(Verb::Install(wanted(given)?))),
             ..Spec::NEW
         },
@@ -246,11 +247,38 @@ const WANTED: [Opt; 3] = [
     Opt { name: "password-stdin", about: "Read the account's password from standard input, one line", ..Opt::NEW },
 ];
 
+/// [`OPTIONS`].
+const VALUES: [Opt; 6] = [
+    Opt { name: "transfer", value: Some("HOST:PORT,..."), about: "The transfers: `transfer.addrs`", ..Opt::NEW },
+    Opt { name: "hbs", value: Some("HOST:PORT,..."), about: "The heartbeat server: `heartbeat.addrs`", ..Opt::NEW },
+    Opt { name: "endpoint", value: Some("NAME"), about: "What this host is called: `hostname`", ..Opt::NEW },
+    Opt { name: "listen", value: Some("[HOST]:PORT"), about: "Where pushes are taken: `http.listen`", ..Opt::NEW },
+    Opt {
+        name: "interval",
+        value: Some("SECONDS"),
+        about: "Step of what is collected: `transfer.interval`",
+        ..Opt::NEW
+    },
+    Opt { name: "tags", value: Some("NAME=VALUE,..."), about: "Tags of every metric: `default_tags`", ..Opt::NEW },
+];
+
+const START: Opt = Opt {
+    name: "start",
+    about: "Start the service, too; that it does not start is told and is no failure",
+    ..Opt::NEW
+};
+
+const INSTALL: [Opt; 10] = {
+    let ([a, b, c], [d, e, f, g, h, i]) = (WANTED, VALUES);
+    [a, b, c, d, e, f, g, h, i, START]
+};
+
 fn wanted(given: &Given) -> Result<Wanted, &'static str> {
     let user = given.text("user").map(str::to_owned);
     let password_stdin = given.is_on("password-stdin");
     if password_stdin && user.is_none() {
         return Err("'--password-stdin' wants the account too: '--user <NAME>'");
     }
-    Ok(Wanted { startup: meant(given.text("startup"), STARTUPS), user, password_stdin })
+    let (values, start) = (Asked::of(|name| given.text(name)), given.is_on("start"));
+    Ok(Wanted { startup: meant(given.text("startup"), STARTUPS), user, password_stdin, values, start })
 }

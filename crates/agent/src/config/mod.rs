@@ -12,7 +12,9 @@ mod address;
 pub mod checks;
 mod counters;
 mod defaults;
+pub mod edit;
 mod encoding;
+pub mod file;
 mod load;
 pub mod names;
 mod network;
@@ -43,6 +45,9 @@ pub use plugin::Plugin;
 pub use report::{ConfigError, Warning};
 pub use secret::{PageUrl, RepoUrl, Secret};
 pub(crate) use url::{WebAddress, split_scheme, tags_without_credentials, without_credentials, without_login};
+
+/// What a host is given that has no configuration yet.
+pub const FIRST: &str = include_str!("first.json");
 
 /// What the configuration is told of the collectors, so that it can name what is misspelt.
 #[derive(Clone, Debug, Default)]

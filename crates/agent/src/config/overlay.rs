@@ -228,6 +228,7 @@ fn text<'a>(bytes: &'a [u8], file: &str) -> Result<Text<'a>, ConfigError> {
 /// The tree of a text that stands behind others.
 fn shift(node: &mut Node<'_>, by: usize) {
     node.offset += by;
+    node.end += by;
     match &mut node.value {
         Value::Array(items) => items.iter_mut().for_each(|item| shift(item, by)),
         Value::Object(members) => {

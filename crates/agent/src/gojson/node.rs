@@ -10,10 +10,11 @@ const DEPTH_LIMIT: usize = 64;
 /// Bounds the memory of a tree to a small multiple of its text.
 const VALUE_LIMIT: usize = 100_000;
 
-/// One value and the offset of its first byte.
+/// One value, the offset of its first byte, and that of the byte behind it.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Node<'a> {
     pub offset: usize,
+    pub end: usize,
     pub value: Value<'a>,
 }
 
@@ -74,6 +75,6 @@ impl<'a> Node<'a> {
                 Value::Object(members)
             }
         };
-        Ok(Self { offset, value })
+        Ok(Self { offset, end: parser.offset(), value })
     }
 }

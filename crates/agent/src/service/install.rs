@@ -12,13 +12,14 @@ use anyhow::{Context as _, anyhow};
 use falcon_sys::types::{NewService, Registration, Settings, StartMode};
 
 use super::command::Command;
-use super::control::stop_service;
+use super::control::{self, stop_service};
 use super::old::{Kind, Old, SERVICES};
-use super::pin::pin;
 use super::place::{self, Place};
 use super::replaced::Replaced;
 use super::{DESCRIPTION, DISPLAY_NAME, Failure, NAME, Startup, Wanted, on_windows, told, told_of};
 use crate::collect;
+use crate::config::edit::{Edited, Values};
+use crate::config::file::Staged;
 use crate::config::{self, Loaded};
 
 /// After a failure; the last one for all that follow. Without one for a day the count begins anew.
@@ -37,15 +38,6 @@ const SYSTEM: &str = "LocalSystem";
 const VIRTUAL: &str = r"NT SERVICE\";
 const VIRTUAL_ACCOUNT: &str = r"NT SERVICE\OpenFalconAgent";
 
-/// What a host is given that has no configuration yet.
-const FIRST_CONFIG: &str = r#"{
-    "hostname": "",
-    "heartbeat": { "enabled": true, "addrs": [], "interval": 60, "timeout": 1000 },
-    "transfer": { "enabled": true, "addrs": [], "interval": 60, "timeout": 1000 },
-    "http": { "enabled": true, "listen": ":1988" }
-}
-"#;
-
 /// What has our name now.
 enum Now {
     Nothing,
@@ -53,9 +45,17 @@ enum Now {
     Older,
 }
 
-/// Registers the service; over a registration of this agent it is [`update`].
+/// Registers the service; over a registration of this agent it is [`update`]. What the configuration is to say is put into one that
+/// is made here; one that is there already is the administrator's.
 pub fn install(file: Option<&Path>, wanted: &Wanted) -> Result<(), Failure> {
-    register(file, wanted, true)
+    register(file, wanted, true)?;
+    if wanted.start
+        && let Err(why) = control::start()
+    {
+        // It is registered, as it was asked for, and its log and the event log say more.
+        println!("{NAME} does not run yet: {why}");
+    }
+    Ok(())
 }
 
 /// Brings the registration up to date with this program and these options; what is not given stays.
@@ -81,10 +81,23 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
         (None, Now::Ours(_, config)) => config.clone(),
         (None, _) => program.with_file_name("cfg.json"),
     };
-    let first = first_config(&config, &older)?;
+    let values = wanted.values.values().context("nothing was changed")?;
+    let first = first_config(&config, &older, values)?;
     let loaded = match &first {
-        Some(first) => Some(checked(first, &config)?),
-        None => tell_whether_good(&config),
+        Some(First { edited: Edited { config: parsed, warnings, .. }, .. }) => {
+            warnings.iter().for_each(|warning| println!("{warning}"));
+            Some(Loaded::new(parsed.clone(), config::Source::File(config.clone()), warnings.clone()))
+        }
+        None => {
+            if !wanted.values.is_empty() {
+                println!(
+                    "{} is there already and stays as it is: the values given are not written into it; `falcon-agent configure` \
+                     does that",
+                    config.display()
+                );
+            }
+            tell_whether_good(&config)
+        }
     };
     let account = wanted.user.as_deref().map(whole_name);
     let password = if wanted.password_stdin { Some(read_password()?) } else { None };
@@ -115,7 +128,8 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
     let replaced = older.iter().map(Replaced::of).collect::<Result<Vec<_>, _>>()?;
     Replaced::save(replaced.clone(), &place.state)?;
     if let Some(first) = &first {
-        fs::write(&place.config, &first.text).with_context(|| place.config.display().to_string())?;
+        let written = Staged::new(&place.config, &first.edited.text).and_then(Staged::commit);
+        written.with_context(|| place.config.display().to_string())?;
         println!("wrote {}{}", place.config.display(), first.from);
     }
     let done = stop_all(&older).and_then(|()| put_down(&place, &now, wanted, account.as_deref(), password.as_deref()));
@@ -139,7 +153,8 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
         println!("took over {}; `falcon-agent uninstall --restore` puts it back", old.describe());
     }
     if new && matches!(now, Now::Nothing | Now::Older) {
-        println!("{NAME} is registered; `falcon-agent start` starts it");
+        let next = if wanted.start { "" } else { "; `falcon-agent start` starts it" };
+        println!("{NAME} is registered{next}");
     } else {
         println!(
             "{NAME} is registered with {}; what runs goes on until `falcon-agent restart`",
@@ -179,46 +194,53 @@ fn what_is_there(older: &[Old]) -> Result<Now, Failure> {
 
 /// A configuration for a host that has none of this agent's.
 struct First {
-    text: String,
-    /// For people: where it is from.
+    edited: Edited,
+    /// For people: where it is from, and what was put into it.
     from: String,
 }
 
 /// `None`: there is one, which stays as it is.
-fn first_config(config: &Path, older: &[Old]) -> Result<Option<First>, Failure> {
+///
+/// # Errors
+/// It would be none that the service starts with.
+fn first_config(config: &Path, older: &[Old], mut values: Values) -> Result<Option<First>, Failure> {
     if config.exists() {
         for old in older.iter().filter(|old| old.config != config) {
             println!("{} is there already: {} is not copied", config.display(), old.config.display());
         }
         return Ok(None);
     }
-    if let Some(old) = older.first() {
-        let bytes = fs::read(&old.config).with_context(|| {
-            format!(
-                "nothing was changed: the configuration of {} cannot be read; put one at {}",
-                old.describe(),
-                config.display()
-            )
-        })?;
-        let name = falcon_sys::hostname().unwrap_or_default();
-        let pinned = pin(&bytes, &name);
-        let endpoint = match pinned.endpoint {
-            Some(endpoint) => format!(", endpoint {endpoint}"),
-            None => ", without a `hostname`".to_owned(),
-        };
-        return Ok(Some(First { text: pinned.text, from: format!(": a copy of {}{endpoint}", old.config.display()) }));
+    let (file, known) = (config.display().to_string(), collect::known());
+    let given = values.keys();
+    let (bytes, mut from) = match older.first() {
+        Some(old) => {
+            let bytes = fs::read(&old.config).with_context(|| {
+                format!(
+                    "nothing was changed: the configuration of {} cannot be read; put one at {file}",
+                    old.describe()
+                )
+            })?;
+            (bytes, format!(": a copy of {}", old.config.display()))
+        }
+        None => (config::FIRST.as_bytes().to_vec(), String::new()),
+    };
+    if !older.is_empty() {
+        values.keep_endpoint(&bytes, &file, &known, falcon_sys::hostname().ok());
     }
-    let from = "; set `transfer.addrs` and `heartbeat.addrs` in it".to_owned();
-    Ok(Some(First { text: FIRST_CONFIG.to_owned(), from }))
-}
-
-/// # Errors
-/// It is not one that the service would start with.
-fn checked(first: &First, config: &Path) -> Result<Loaded, Failure> {
-    let (parsed, warnings) = config::parse(first.text.as_bytes(), &config.display().to_string(), &collect::known())
-        .with_context(|| format!("nothing was changed: what would be written{}", first.from))?;
-    warnings.iter().for_each(|warning| println!("{warning}"));
-    Ok(Loaded::new(parsed, config::Source::File(config.to_owned()), warnings))
+    let edited = values
+        .put(&bytes, &file, &known)
+        .with_context(|| format!("nothing was changed: what would be written{from}"))?;
+    match (older.is_empty(), edited.config.hostname.as_str()) {
+        (true, _) => {}
+        (_, "") => from.push_str(", without a `hostname`"),
+        (_, endpoint) => from.extend([", endpoint ", endpoint]),
+    }
+    if !given.is_empty() {
+        from.extend([", with ", &given.join(", ")]);
+    } else if older.is_empty() {
+        from.push_str("; set `transfer.addrs` and `heartbeat.addrs` in it");
+    }
+    Ok(Some(First { edited, from }))
 }
 
 /// A configuration that is there and wrong keeps nothing from being registered: it is told here and again at the start.
@@ -387,12 +409,5 @@ mod tests {
         assert!(is_systems(r"nt authority\networkservice") && !is_systems(VIRTUAL_ACCOUNT));
         let without = [VIRTUAL_ACCOUNT, r"CORP\falcon$", "LocalSystem"];
         assert!(without.iter().all(|account| has_no_password(account)) && !has_no_password(r"CORP\falcon"));
-    }
-
-    #[test]
-    fn the_first_configuration_is_one_without_a_warning() {
-        let (config, warnings) = config::parse(FIRST_CONFIG.as_bytes(), "cfg.json", &collect::known()).expect("valid");
-        assert_eq!(warnings, []);
-        assert!(config.transfer.addrs.is_empty() && config.http.listen == ":1988");
     }
 }

@@ -5,7 +5,7 @@ use rustix::fs::{CWD, RenameFlags, getxattr, renameat_with};
 use rustix::process::geteuid;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
 use std::path::Path;
 
 /// Makes a directory that only this user may enter, with those above it where they are missing. One that is there already
@@ -65,6 +65,25 @@ pub fn open_log(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Puts a file in the place of another in one step, with the owner and the rights that the other has. There need be no other.
+///
+/// # Errors
+/// Those of chown(2), chmod(2) and rename(2); `old` is as it was then.
+pub fn replace_file(new: &Path, old: &Path) -> io::Result<()> {
+    match fs::metadata(old) {
+        Ok(meta) => {
+            let own = fs::metadata(new)?;
+            if (own.uid(), own.gid()) != (meta.uid(), meta.gid()) {
+                chown(new, Some(meta.uid()), Some(meta.gid()))?;
+            }
+            fs::set_permissions(new, Permissions::from_mode(meta.mode() & 0o7777))?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
+    }
+    fs::rename(new, old)
+}
+
 /// Makes the names in a directory durable (fsync(2)).
 ///
 /// # Errors
@@ -122,6 +141,25 @@ mod tests {
         create_new_private_dir(&path).unwrap();
         assert_eq!(fs::metadata(&path).unwrap().mode() & 0o777, 0o700);
         assert_eq!(create_new_private_dir(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    #[test]
+    fn a_file_takes_the_place_of_another_with_its_rights() {
+        let dir = tempfile::tempdir().unwrap();
+        let [new, old] = ["new", "old"].map(|name| dir.path().join(name));
+        for mode in [0o644, 0o600] {
+            fs::write(&new, "new").unwrap();
+            fs::set_permissions(&new, Permissions::from_mode(0o640)).unwrap();
+            replace_file(&new, &old).unwrap();
+            assert_eq!(fs::read_to_string(&old).unwrap(), "new");
+            assert!(!new.exists());
+            fs::set_permissions(&old, Permissions::from_mode(mode)).unwrap();
+            fs::write(&new, "newer").unwrap();
+            replace_file(&new, &old).unwrap();
+            assert_eq!(fs::metadata(&old).unwrap().mode() & 0o777, mode);
+        }
+        assert_eq!(replace_file(&new, &old).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(fs::read_to_string(&old).unwrap(), "newer");
     }
 
     #[test]

@@ -60,7 +60,7 @@ pub use oem::oem_text;
 pub use paging::memory_lists;
 pub use parent::{end_with_parent, no_error_dialogs};
 pub use perf::{PerfData, perf_disabled, perf_last_counter, perf_names};
-pub use pid::{command_line, image_path};
+pub use pid::{command_line, image_path, terminate};
 pub use pipe::readable;
 pub use process::self_usage;
 pub use product::{iis_version, sql_instances};
@@ -74,7 +74,7 @@ pub use settings::{service_settings, service_settle};
 pub use stderr::stderr_is;
 pub use stdio::private_stdio;
 pub use store::{
-    create_new_private_dir, create_private_dir, exchange, is_held, mode_bits, open_log, publish, sync_dir,
+    create_new_private_dir, create_private_dir, exchange, is_held, mode_bits, open_log, publish, replace_file, sync_dir,
 };
 pub use time::{local_time, ntp_servers, since_boot};
 pub use token::is_administrator;

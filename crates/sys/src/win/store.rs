@@ -1,12 +1,14 @@
 //! Directories for what the agent keeps.
 
 use super::acl::create_dir;
+use super::ffi::{check, wide};
 use crate::types::ModeBits;
 use std::fs::{self, File};
-use std::io;
 use std::path::Path;
+use std::{io, ptr};
 
 use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_LOCK_VIOLATION, ERROR_SHARING_VIOLATION};
+use windows_sys::Win32::Storage::FileSystem::ReplaceFileW;
 
 /// Makes a directory that the system, the administrators and this user may enter and nobody else, with those above it where
 /// they are missing. One that is there already stays as it is: whoever installed the agent said who may enter it.
@@ -55,6 +57,20 @@ pub fn open_log(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Puts a file in the place of another, with the rights that the other has. There need be no other.
+///
+/// # Errors
+/// Those of ReplaceFileW and MoveFileExW; `old` is as it was then.
+pub fn replace_file(new: &Path, old: &Path) -> io::Result<()> {
+    if !old.try_exists()? {
+        return fs::rename(new, old);
+    }
+    let [old, new] = [wide(old.as_os_str())?, wide(new.as_os_str())?];
+    let none = ptr::null();
+    // SAFETY: two texts that end with a NUL; no backup is kept, and the last two are reserved.
+    check(unsafe { ReplaceFileW(old.as_ptr(), new.as_ptr(), none, 0, none.cast(), none.cast()) })
+}
+
 /// NTFS writes names to its own log; there is no call for it.
 ///
 /// # Errors
@@ -97,6 +113,21 @@ mod tests {
         create_new_private_dir(&path).unwrap();
         assert_eq!(create_new_private_dir(&path).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         fs::remove_dir(&path).unwrap();
+    }
+
+    #[test]
+    fn a_file_takes_the_place_of_another_or_of_none() {
+        let [new, old] =
+            ["new", "old"].map(|name| std::env::temp_dir().join(format!("falcon {name} {}", std::process::id())));
+        for text in ["one", "two"] {
+            fs::write(&new, text).unwrap();
+            replace_file(&new, &old).unwrap();
+            assert_eq!(fs::read_to_string(&old).unwrap(), text);
+            assert!(!new.exists());
+        }
+        assert!(replace_file(&new, &old).is_err());
+        assert_eq!(fs::read_to_string(&old).unwrap(), "two");
+        fs::remove_file(&old).unwrap();
     }
 
     #[test]
