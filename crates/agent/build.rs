@@ -1,8 +1,8 @@
 //! Puts the commit into the executable as FALCON_BUILD_COMMIT: seven digits, or `unknown` outside a clone. For Windows it
-//! also links the message table, from which Event Viewer takes the texts of events.
+//! also links the resources: version, icon, manifest, and the message table from which Event Viewer takes the texts of events.
 //!
 //! The commit never fails a build: a source archive has no git, and an archive unpacked inside somebody else's clone must not
-//! carry that clone's commit. The tools of the message table come with the linker for Windows; without them the build says so.
+//! carry that clone's commit. The tools of the resources come with the linker for Windows; without them the build says so.
 
 use std::env;
 use std::ffi::OsStr;
@@ -14,22 +14,30 @@ fn main() {
     let commit = commit().unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env=FALCON_BUILD_COMMIT={commit}");
     if env::var_os("CARGO_CFG_TARGET_OS").as_deref() == Some(OsStr::new("windows"))
-        && let Err(why) = message_table()
+        && let Err(why) = resources()
     {
         println!("cargo::error={why}");
     }
 }
 
-/// Into the executable alone: test programs report no events.
-fn message_table() -> Result<(), String> {
-    const SOURCE: &str = "windows/messages.mc";
-    println!("cargo::rerun-if-changed={SOURCE}");
+/// Into the executable alone: test programs report no events. One object, for linkers keep the resources of one.
+fn resources() -> Result<(), String> {
+    const MESSAGES: &str = "windows/messages.mc";
+    const SCRIPT: &str = "windows/falcon-agent.rc";
+    for file in [MESSAGES, SCRIPT, "windows/falcon-agent.ico", "windows/falcon-agent.manifest"] {
+        println!("cargo::rerun-if-changed={file}");
+    }
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets no OUT_DIR")?);
-    tool("windmc", |windmc| windmc.arg("-h").arg(&out).arg("-r").arg(&out).arg(SOURCE))?;
-    let object = out.join("messages.o");
-    // The script names the table without its directory.
+    tool("windmc", |windmc| windmc.arg("-h").arg(&out).arg("-r").arg(&out).arg(MESSAGES))?;
+    let [major, minor, patch] =
+        [env!("CARGO_PKG_VERSION_MAJOR"), env!("CARGO_PKG_VERSION_MINOR"), env!("CARGO_PKG_VERSION_PATCH")];
+    let numbers = format!("-DVERSION_NUMBERS={major},{minor},{patch},0");
+    let text = format!("-DVERSION_TEXT=\\\"{major}.{minor}.{patch}.0\\\"");
+    let object = out.join("resources.o");
+    // Scripts name files without their directories.
     tool("windres", |windres| {
-        windres.arg("-I").arg(&out).arg(out.join("messages.rc")).args(["-O", "coff", "-o"]).arg(&object)
+        let windres = windres.arg("-I").arg(&out).args(["-I", "windows", &numbers, &text]);
+        windres.arg(SCRIPT).args(["-O", "coff", "-o"]).arg(&object)
     })?;
     println!("cargo::rustc-link-arg-bins={}", object.display());
     Ok(())

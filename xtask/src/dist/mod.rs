@@ -5,6 +5,7 @@ mod sbom;
 mod deb;
 mod package;
 mod rpm;
+pub mod msi;
 mod stamp;
 mod sums;
 
@@ -17,7 +18,7 @@ use sha2::{Digest, Sha256};
 use crate::steps::build_all;
 use crate::toolchain::SourceRust;
 use crate::workspace::Workspace;
-use stamp::Stamp;
+pub use stamp::Stamp;
 
 /// What every kind of package is made of, and where it goes.
 pub struct Dist<'a> {
@@ -53,6 +54,8 @@ impl<'a> Dist<'a> {
         sums::sums(self)
         deb::deb(self)?;
         rpm::rpm(self)
+        msi::msi(self)?;
+        archive::linux(self)
     }
 
     /// Where a package is written.
