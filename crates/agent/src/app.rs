@@ -7,6 +7,7 @@ mod named;
 mod plugins;
 pub mod reload;
 mod run;
+pub(crate) mod sent;
 mod server;
 mod store;
 pub(crate) mod task;

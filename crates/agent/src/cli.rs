@@ -23,6 +23,7 @@ use crate::collect as collectors;
 use crate::perf::reader::{Reader, Registry};
 use crate::perf::worker;
 use crate::{adopt, config, guard, service};
+use crate::{config, guard, service, upgrade};
 use args::Ended;
 use verbs::Verb;
 
@@ -61,6 +62,7 @@ pub fn main(
         Verb::Restart => service::restart(),
         Verb::Reload => service::reload(),
         Verb::Status => service::status(),
+        Verb::Upgrade(wanted) => upgrade::run(file.as_deref(), wanted),
         Verb::Run | Verb::Debug | Verb::Collect { .. } | Verb::Queue { .. } | Verb::Plugin(_) | Verb::Config => {
             return on_configuration(file, verb, signals);
         }
@@ -71,6 +73,15 @@ pub fn main(
             eprintln!("falcon-agent: {failure}");
             ExitCode::from(failure.code())
         }
+    }
+}
+
+/// Whether these words, the first of them the program's name, start the agent; and the configuration that they name.
+#[allow(clippy::option_option, reason = "no agent, and none named")]
+pub(crate) fn agent_of(words: Vec<OsString>) -> Option<Option<PathBuf>> {
+    match verbs::parse(words) {
+        Ok((file, Verb::Run | Verb::Debug)) => Some(file),
+        _ => None,
     }
 }
 

@@ -25,4 +25,5 @@ pub mod service;
 pub mod stats;
 pub mod tick;
 pub mod trusted;
+pub mod upgrade;
 mod web;

@@ -10,6 +10,7 @@ mod command;
 mod control;
 mod directory;
 mod install;
+mod managed;
 mod old;
 mod place;
 mod remove;
@@ -39,6 +40,7 @@ pub(crate) use command::{Command, arguments};
 pub use control::{reload, restart, start, status, stop};
 pub(crate) use directory::writers;
 pub use install::{install, update};
+pub(crate) use managed::managed;
 pub(crate) use old::expanded;
 pub use remove::uninstall;
 
@@ -92,6 +94,8 @@ pub enum Failure {
     NotRunning,
     NotInstalled,
     NotAdministrator,
+    /// Of `upgrade`, with a code of its own.
+    Upgrade(u8, anyhow::Error),
 }
 
 impl Failure {
@@ -102,6 +106,7 @@ impl Failure {
             Failure::NotRunning => 3,
             Failure::NotInstalled => 4,
             Failure::NotAdministrator => 5,
+            Failure::Upgrade(code, _) => *code,
         }
     }
 }
@@ -109,7 +114,7 @@ impl Failure {
 impl fmt::Display for Failure {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
-            Failure::Failed(error) => write!(f, "{error:#}"),
+            Failure::Failed(error) | Failure::Upgrade(_, error) => write!(f, "{error:#}"),
             Failure::NotRunning => write!(f, "the service {NAME} does not run; `falcon-agent start` starts it"),
             Failure::NotInstalled => write!(f, "there is no service {NAME}; `falcon-agent install` registers it"),
             Failure::NotAdministrator => f.write_str(match Platform::CURRENT {

@@ -5,6 +5,7 @@ mod perf;
 mod ports;
 mod registry;
 mod service;
+mod started;
 mod usage;
 
 pub use access::{Grant, ModeBits, Owner, Rights};
@@ -15,6 +16,7 @@ pub use service::{
     NewService, Recovery, Registration, ServiceCommand, ServiceControl, ServiceExit, ServiceSettings, ServiceState,
     ServiceStatus, Settings, StartMode,
 };
+pub use started::Started;
 pub use usage::{FileUsage, Links};
 
 use std::io;

@@ -12,7 +12,7 @@ use super::agent::Agent;
 use super::aside::Aside;
 use super::reload::{self, Outcome, Refused};
 use super::watch::{Watch, look};
-use super::{LOG_FILE, LOGS_DIR, STOP, runtime, task};
+use super::{LOG_FILE, LOGS_DIR, STOP, runtime, sent, task};
 use crate::config::{Loaded, Warning};
 use crate::http::{self, Command, Reloaded};
 use crate::{guard, log};
@@ -143,6 +143,7 @@ async fn live(mut loaded: Loaded, host: Host, own: &OwnLog) -> anyhow::Result<u8
         Agent::start(&loaded, if matches!(own, OwnLog::Service) { "" } else { "; Ctrl-C ends" }, to_command);
     tell_warnings(&loaded, &[]);
     agent.stats().configured.set(&loaded);
+    sent::note(&loaded, agent.stats());
     let (to_end, ended) = mpsc::channel(1);
     let mut asked = Asked { signals, commands, ended, again: false, waiting: Vec::new() };
     let mut guard = guard::start(&loaded, agent.stats(), host.managed, to_end.clone(), host.exit.clone());

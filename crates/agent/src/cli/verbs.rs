@@ -2,6 +2,7 @@
 
 use std::ffi::OsString;
 use std::path::PathBuf;
+use std::time::Duration;
 
 use super::args::{self, Ended, Given};
 use super::table::{Named, Opt, Spec, Word, choices, meant};
@@ -10,6 +11,7 @@ use crate::collect as collectors;
 use crate::config::edit::{Asked, OPTIONS};
 use crate::model::Platform;
 use crate::service::{Removal, Startup, Wanted};
+use crate::upgrade;
 
 #[derive(Debug, PartialEq)]
 pub enum Verb {
@@ -25,6 +27,7 @@ pub enum Verb {
     Restart,
     Reload,
     Status,
+    Upgrade(upgrade::Wanted),
     Service,
     PerfWorker,
     Collect { format: collect::Format, only: Option<String> },
@@ -138,6 +141,27 @@ pub static PROGRAM: Spec = Spec {
             about: "Tell whether the service runs, and how it is registered",
             hidden: NO_SERVICE,
             make: Some(|_| Ok(Verb::Status)),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "upgrade",
+            about: "Put another executable in the place of the agent's and start it; the old one comes back if it does not run and send",
+            options: &[
+                Opt {
+                    name: "sha256",
+                    value: Some("HASH"),
+                    about: "SHA-256 of FILE, 64 hexadecimal digits, as SHA256SUMS of the release has it",
+                    ..Opt::NEW
+                },
+                Opt {
+                    name: "within",
+                    value: Some("SECONDS"),
+                    about: "For a transfer to acknowledge a call of the new one, 5 to 3600 [default: 120, more where the configuration waits longer]",
+                    ..Opt::NEW
+                },
+            ],
+            words: &[Word { name: "FILE", needed: true, about: "The new executable", choices: Vec::new }],
+            make: Some(|given| Ok(Verb::Upgrade(upgrade_to(given)?))),
             ..Spec::NEW
         },
         Spec {
@@ -300,6 +324,15 @@ const INSTALL: [Opt; 10] = {
     let ([a, b, c], [d, e, f, g, h, i]) = (WANTED, VALUES);
     [a, b, c, d, e, f, g, h, i, START]
 };
+fn upgrade_to(given: &Given) -> Result<upgrade::Wanted, &'static str> {
+    let sha256 = given.text("sha256").ok_or("'--sha256 <HASH>' is missing")?;
+    let sha256 = upgrade::parse_hash(sha256).ok_or("'--sha256' wants the 64 hexadecimal digits of a SHA-256")?;
+    let within = match given.text("within").map(|text| text.parse().ok().filter(|s| (5..=3600).contains(s))) {
+        Some(None) => return Err("'--within' wants seconds, 5 to 3600"),
+        within => within.flatten().map(Duration::from_secs),
+    };
+    Ok(upgrade::Wanted { file: given.word().unwrap_or_default().into(), sha256, within })
+}
 
 fn wanted(given: &Given) -> Result<Wanted, &'static str> {
     let user = given.text("user").map(str::to_owned);

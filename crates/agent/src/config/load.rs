@@ -86,7 +86,12 @@ impl Loaded {
     /// Where small notes of the agent about itself are, in the state directory. On Windows in a directory of their own: the
     /// service's account may change that, and not the state directory, in which its program may lie.
     pub fn notes_dir(&self) -> Option<PathBuf> {
-        let state = self.state_dir()?;
+        self.notes_dir_with(std::env::var_os("STATE_DIRECTORY"))
+    }
+
+    /// The same of an agent that has this `STATE_DIRECTORY`.
+    pub fn notes_dir_with(&self, systemd: Option<OsString>) -> Option<PathBuf> {
+        let state = self.state_dir_on(Platform::CURRENT, systemd)?;
         Some(match Platform::CURRENT {
             Platform::Windows => state.join(NOTES_DIR),
             Platform::Linux => state,

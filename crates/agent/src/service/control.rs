@@ -12,6 +12,7 @@ use super::{BAD_CONFIGURATION, Failure, NAME, code, on_windows, registered, told
 use crate::app::reload::Outcome;
 use crate::config::{self, Loaded};
 use crate::log::span;
+use crate::upgrade::say;
 use crate::{clock, collect};
 
 /// Between two looks.
@@ -29,6 +30,22 @@ const PATIENCE: Duration = Duration::from_secs(3);
 /// Starts the service and waits until it runs.
 pub fn start() -> Result<(), Failure> {
     on_windows()?;
+    let started = start_service()?;
+    match started.already {
+        true => println!("{NAME} runs already"),
+        false => println!("{NAME} runs, pid {}", started.pid),
+    }
+    Ok(())
+}
+
+/// A service that runs.
+pub(super) struct Started {
+    pub pid: u32,
+    /// It did before.
+    already: bool,
+}
+
+pub(super) fn start_service() -> Result<Started, Failure> {
     let (registration, command) = registered()?;
     if status_now()?.state == ServiceState::StopPending {
         wait_stopped(NAME)?;
@@ -36,13 +53,17 @@ pub fn start() -> Result<(), Failure> {
     let deadline = Instant::now() + STOP;
     while let Err(error) = falcon_sys::service_start(NAME, &[]) {
         match error.raw_os_error() {
-            Some(code::ALREADY_RUNNING) => match status_now()?.state {
-                ServiceState::Running => {
-                    println!("{NAME} runs already");
-                    return Ok(());
+            Some(code::ALREADY_RUNNING) => match status_now()? {
+                status if status.state == ServiceState::Running => {
+                    return Ok(Started { pid: status.pid, already: true });
                 }
                 // It has told of its end, and its process is still about to go.
-                ServiceState::Stopped | ServiceState::StopPending if Instant::now() < deadline => sleep(GLANCE),
+                status
+                    if matches!(status.state, ServiceState::Stopped | ServiceState::StopPending)
+                        && Instant::now() < deadline =>
+                {
+                    sleep(GLANCE);
+                }
                 // Somebody else's start is on its way.
                 _ => break,
             },
@@ -70,9 +91,7 @@ pub fn start() -> Result<(), Failure> {
             }
         }
     }
-    let status = wait_running(&command)?;
-    println!("{NAME} runs, pid {}", status.pid);
-    Ok(())
+    Ok(Started { pid: wait_running(&command)?.pid, already: false })
 }
 
 /// Stops the service and waits until it has stopped.
@@ -316,7 +335,7 @@ fn wait<T>(
             return Ok(None);
         }
         if begun.elapsed() >= PATIENCE && !std::mem::replace(&mut said, true) {
-            println!("waiting for {what}, {} s at most ...", limit.as_secs());
+            say(&format!("waiting for {what}, {} s at most ...", limit.as_secs()));
         }
         sleep(GLANCE);
     }

@@ -23,8 +23,18 @@ const USERS: &str = "S-1-5-32-545";
 /// What the agent makes in its state directory.
 pub(super) const DIRECTORIES: [&str; 3] = [LOGS_DIR, QUEUE_DIR, NOTES_DIR];
 /// What the agent leaves in [`NOTES_DIR`].
-pub(super) const NOTES: [&str; 8] =
-    ["endpoint", "endpoint.new", "guard.json", "guard.new", "hbs.json", "hbs.new", "reload.json", "reload.new"];
+pub(super) const NOTES: [&str; 10] = [
+    "endpoint",
+    "endpoint.new",
+    "guard.json",
+    "guard.new",
+    "hbs.json",
+    "hbs.new",
+    "reload.json",
+    "reload.new",
+    "sent.json",
+    "sent.new",
+];
 /// Of plugins, which the administrator puts there.
 pub(super) const PLUGIN: &str = "plugin";
 
@@ -49,6 +59,19 @@ pub(super) fn program() -> anyhow::Result<PathBuf> {
         program.display()
     );
     Ok(program)
+}
+
+/// Gives a program the rights that [`Place::protect`] gives the one that is registered, for a service of this account.
+///
+/// # Errors
+/// Names the path.
+pub(super) fn protect_program(program: &Path, account: &str) -> anyhow::Result<()> {
+    let is_system = account.eq_ignore_ascii_case("LocalSystem") || account.to_ascii_uppercase().ends_with(r"\SYSTEM");
+    let sid = (!is_system).then(|| falcon_sys::account_sid(account).unwrap_or_else(|_| account.to_owned()));
+    let read = |account| Grant { account, rights: Rights::Read, inherit: false };
+    let grants: Vec<Grant<'_>> = sid.as_deref().into_iter().chain([USERS]).map(read).collect();
+    falcon_sys::protect(program, &grants)
+        .with_context(|| format!("nothing was changed: {}: its access list cannot be set", program.display()))
 }
 
 /// The directories of one installation.

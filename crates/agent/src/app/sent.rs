@@ -1,0 +1,81 @@
+//! A note of the agent that a transfer acknowledged a call of it, made once in its life: whoever upgrades it waits for that,
+//! and needs neither its port nor its log. It stands in `sent.json` among the agent's notes, with the process that made it.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::time::Duration;
+
+use serde_json::Value;
+
+use super::aside::Aside;
+use super::{VERSION, task};
+use crate::clock;
+use crate::config::Loaded;
+use crate::queue::storage::replace_file;
+use crate::stats::Stats;
+
+const NAME: &str = "sent.json";
+/// Between two looks, until there is something to note.
+const GLANCE: Duration = Duration::from_secs(1);
+/// For writing it, on a disk that may hang.
+const WRITE: Duration = Duration::from_secs(5);
+
+/// Makes the note when it is time, for an agent that keeps notes and has a transfer.
+pub(super) fn note(loaded: &Loaded, stats: Arc<Stats>) {
+    let Some(dir) = loaded.notes_dir().filter(|_| !loaded.config.transfer.addrs.is_empty()) else { return };
+    task::spawn(async move {
+        while stats.sent.get() == 0 {
+            tokio::time::sleep(GLANCE).await;
+        }
+        let shown = file(&dir).display().to_string();
+        let written = Aside::new("sent").ask(WRITE, move || write(&dir)).await;
+        if let Err(error) = written.and_then(|written| Ok(written?)) {
+            tracing::warn!(code = "F007", "{shown}: {error}; an upgrade would not hear that this agent sends");
+        }
+    });
+}
+
+fn write(dir: &Path) -> std::io::Result<()> {
+    falcon_sys::create_private_dir(dir)?;
+    let text = format!(r#"{{"pid":{},"version":"{VERSION}","at":{}}}"#, std::process::id(), clock::unix_s());
+    let file = file(dir);
+    replace_file(&file, &file.with_extension("new"), text.as_bytes())
+}
+
+/// Where it stands.
+pub(crate) fn file(dir: &Path) -> PathBuf {
+    dir.join(NAME)
+}
+
+/// The process that made the note which is there.
+pub(crate) fn by(dir: &Path) -> Option<u32> {
+    let note: Value = serde_json::from_slice(&fs::read(file(dir)).ok()?).ok()?;
+    u32::try_from(note.get("pid")?.as_u64()?).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Config, Source};
+
+    #[tokio::test(start_paused = true)]
+    async fn the_first_acknowledged_point_leaves_a_note_of_the_process() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut config = Config::standalone();
+        config.transfer.addrs = vec!["127.0.0.1:1".to_owned()];
+        config.state_dir = dir.path().display().to_string();
+        let loaded = Loaded::new(config, Source::Standalone, Vec::new());
+        let (notes, stats) = (loaded.notes_dir().unwrap(), Arc::new(Stats::default()));
+        note(&loaded, stats.clone());
+        tokio::time::sleep(GLANCE * 5).await;
+        assert_eq!(by(&notes), None);
+        stats.sent.add(1);
+        while by(&notes).is_none() {
+            tokio::time::sleep(GLANCE).await;
+        }
+        assert_eq!(by(&notes), Some(std::process::id()));
+        fs::write(file(&notes), "{").unwrap();
+        assert_eq!(by(&notes), None);
+    }
+}
