@@ -73,7 +73,6 @@ impl Need {
             Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis | Self::Zig => &[],
             Self::Rpm => &["rpm"],
             Self::Systemd => &["systemd"],
-            Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis => &[],
         }
     }
 

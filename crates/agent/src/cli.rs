@@ -22,8 +22,7 @@ use crate::app::{self, LogTo, Signal};
 use crate::collect as collectors;
 use crate::perf::reader::{Reader, Registry};
 use crate::perf::worker;
-use crate::{adopt, config, guard, service};
-use crate::{config, guard, service, upgrade};
+use crate::{adopt, config, guard, service, upgrade};
 use args::Ended;
 use verbs::Verb;
 

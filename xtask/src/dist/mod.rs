@@ -1,11 +1,11 @@
 //! Packs what is published, the same bytes for the same commit and compiler: a file of this folder for each kind of package.
 
 mod archive;
-mod sbom;
 mod deb;
+pub mod msi;
 mod package;
 mod rpm;
-pub mod msi;
+mod sbom;
 mod stamp;
 mod sums;
 
@@ -49,13 +49,12 @@ impl<'a> Dist<'a> {
     pub fn pack(&self) -> Result<()> {
         archive::windows(self)?;
         archive::linux(self)?;
+        deb::deb(self)?;
+        rpm::rpm(self)?;
+        msi::msi(self)?;
         sbom::sbom(self)?;
         // Last: it names all others.
         sums::sums(self)
-        deb::deb(self)?;
-        rpm::rpm(self)
-        msi::msi(self)?;
-        archive::linux(self)
     }
 
     /// Where a package is written.

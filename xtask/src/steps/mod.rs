@@ -46,8 +46,6 @@ impl Cx<'_> {
 }
 
 const LINUX: &[Need] = &[Need::SourceRust, Need::Python, Need::Zig];
-const LINUX: &[Need] = &[Need::SourceRust];
-const PACKED: &[Need] = &[Need::SourceRust, Need::Mingw, Need::Rpm];
 const WINDOWS: &[Need] = &[Need::SourceRust, Need::Mingw];
 
 pub const STEPS: &[Step] = &[
@@ -118,11 +116,8 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "dist",
         about: "every package, packed from the executables",
-        needs: &[],
+        needs: &[Need::Rpm],
         uses: &["executables"],
-        about: "every package, packed from both executables",
-        needs: PACKED,
-        uses: &["dist-linux", "dist-windows"],
         run: artefacts::packages,
     },
     Step {
@@ -184,8 +179,8 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "packages-linux",
         about: "packages for Linux: installed, upgraded and removed in a root of their own, and measured inside the unit's bounds",
-        needs: &[Need::SourceRust, Need::Mingw, Need::Rpm, Need::Systemd],
-        uses: &["dist-linux", "dist-windows", "dist"],
+        needs: &[Need::Systemd],
+        uses: &["dist"],
         run: tests::packages_linux,
     },
     Step {
