@@ -56,17 +56,33 @@ fn agents_of_the_directory_are_known_by_the_program_that_they_run() {
     bed.process(12, Some(&format!("{agent} (deleted)")), &["./falcon-agent"]);
     // What a command line says counts only where the program is hidden from us.
     bed.process(13, Some("/usr/bin/python3"), &[&agent]);
-    bed.process(10, None, &[&agent, "-c", "/tmp/theirs.json"]);
+    bed.process(9, None, &[&agent, "-c", "/tmp/theirs.json"]);
     bed.process(14, Some(&inside("bin/falcon-graph")), &["falcon-graph"]);
     bed.process(15, Some(&format!("{}2/falcon-agent", bed.dir.display())), &["falcon-agent"]);
     bed.process(16, Some(&std::env::current_exe().unwrap().display().to_string()), &["falcon-agent"]);
     bed.write("proc/version", "Linux");
     let running = bed.running();
-    assert_eq!(running.iter().map(|process| process.pid).collect::<Vec<_>>(), [11, 12, 10]);
+    assert_eq!(running.iter().map(|process| process.pid).collect::<Vec<_>>(), [11, 12, 9]);
     assert_eq!(running[0].endpoint.as_deref(), Some("web-01"));
-    assert_eq!(running[0].command(), format!("{agent} -c 'a b.json'"));
+    assert_eq!(running[0].command(), format!("FALCON_ENDPOINT=web-01 {agent} -c 'a b.json'"));
     let configs: Vec<_> = running.iter().map(Process::config).collect();
     assert_eq!(configs, [Some(bed.dir.join("a b.json")), Some(bed.dir.join("cfg.json")), None]);
+}
+
+/// Anybody may run a program that others may read: root would take over what he wrote.
+#[test]
+fn how_a_stranger_started_it_does_not_count() {
+    let bed = Bed::new();
+    let program = bed.dir.join("falcon-agent").display().to_string();
+    bed.process(11, Some(&program), &["falcon-agent", "-c", "/tmp/theirs.json"]);
+    // Whoever is not root can give nothing away, and is spared this.
+    if std::os::unix::fs::chown(bed.root.path().join("proc/11"), Some(65534), None).is_ok() {
+        let running = bed.running();
+        assert_eq!((running.len(), running[0].is_certain), (1, false));
+        assert_eq!((running[0].config(), &running[0].cwd, &running[0].endpoint), (None, &None, &None));
+        std::os::unix::fs::chown(&bed.dir, Some(65534), None).unwrap();
+        assert!(bed.running()[0].is_certain);
+    }
 }
 
 #[test]

@@ -62,7 +62,7 @@ fn a_running_agent_is_stopped_and_its_file_says_what_it_reported() {
     let pid = running.pid();
     crate::harness::until("its end", || said.clone(), || running.has_ended().then_some(()));
     let back = format!(
-        "cd {} && {} 600 &",
+        "cd {} && FALCON_ENDPOINT=web-01 {} 600 &",
         old.path("").display().to_string().trim_end_matches('/'),
         old.path("agent/bin/falcon-agent").display()
     );
