@@ -9,6 +9,7 @@
 mod command;
 mod control;
 mod directory;
+mod first;
 mod install;
 mod old;
 mod place;
