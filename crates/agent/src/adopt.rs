@@ -44,9 +44,11 @@ const PATHS: [&[&str]; 7] = [
 /// Takes over the agent in a directory.
 pub fn adopt(dir: &Path, file: Option<&Path>, keep_running: bool) -> Result<(), Failure> {
     let root = Path::new("/");
+    // On Windows agents are services, which are taken over by `install`.
+    let is_looked_for = Platform::CURRENT == Platform::Linux;
     let dir = std::path::absolute(dir)?;
     ensure_dir(&dir)?;
-    let running = if Platform::CURRENT == Platform::Linux { running::of(root, &dir) } else { Vec::new() };
+    let running = if is_looked_for { running::of(root, &dir) } else { Vec::new() };
     let source = source(&dir, &running)?;
     let base = base(&dir, &source, running.first());
     let target = Target::find(file)?;
@@ -58,21 +60,31 @@ pub fn adopt(dir: &Path, file: Option<&Path>, keep_running: bool) -> Result<(), 
         true => None,
         false => Some(written(Staged::new(&target.file, &composed.edited.text), &target.file)?),
     };
+    let kept = if composed.is_so || composed.is_first { None } else { keep(&target.file)? };
     for process in running.iter().filter(|_| !keep_running) {
-        process.stop(root)?;
+        process.stop(root).inspect_err(|_| _ = kept.as_ref().map(fs::remove_file))?;
         println!("stopped {}, pid {}", process.program(), process.pid);
     }
     match staged {
         Some(staged) => {
-            let kept = if composed.is_first { None } else { keep(&target.file)? };
-            written(staged.commit(), &target.file)?;
+            let commit = staged.commit();
+            commit.with_context(|| format!("{} is not written; start the old agent again", target.file.display()))?;
             println!("wrote {}: a copy of {}{}", target.file.display(), source.display(), composed.with);
             kept.iter().for_each(|kept| println!("what was there is {}", kept.display()));
         }
         None => println!("{} is so already", target.file.display()),
     }
+    for process in running.iter().filter(|process| !process.is_certain) {
+        println!(
+            "{}, pid {}: is not run by root or whom {} belongs to: its -c, working directory and FALCON_ENDPOINT do not count",
+            process.program(),
+            process.pid,
+            dir.display()
+        );
+    }
     remarks(&composed, &target).iter().for_each(|remark| println!("{remark}"));
-    for file in running::starters(root, &[&dir, &base]) {
+    let starters = if is_looked_for { running::starters(root, &[&dir, &base]) } else { Vec::new() };
+    for file in starters {
         println!("{} names the old agent and may start it again: look at it", file.display());
     }
     if let (true, Some(process)) = (keep_running, running.first()) {

@@ -9,6 +9,7 @@
 mod command;
 mod control;
 mod directory;
+mod first;
 mod install;
 mod managed;
 mod old;

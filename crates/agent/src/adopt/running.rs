@@ -1,7 +1,8 @@
 //! The agent of another directory while it runs, and what starts it: as `/proc` and a few files of `/etc` have it.
 //!
-//! Only the program that a process runs says for certain that it is of the directory; a command line is what somebody wrote, and is
-//! believed only where the other is closed to us.
+//! The program that a process runs says that it is of the directory; a command line is what somebody wrote, and counts only where the
+//! other is closed to us. How it was started counts where root did that, this user, or the one whose directory it is: anybody else
+//! may run the program, with a configuration of his own, for root to take over.
 
 use std::fs;
 use std::io;
@@ -15,12 +16,14 @@ use crate::service::{Command, Failure};
 
 /// What the programs of agents are called.
 const NAMES: [&str; 2] = ["falcon-agent", "windows-agent"];
+const ROOT: u32 = 0;
 const ENDS_WITHIN: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_millis(50);
 
 /// What may start it again, below the root: files, and directories of them.
-const STARTERS: [&str; 11] = [
+const STARTERS: [&str; 12] = [
     "etc/systemd/system",
+    "etc/init.d",
     "etc/cron.d",
     "etc/cron.hourly",
     "etc/cron.daily",
@@ -42,8 +45,8 @@ pub(super) struct Process {
     pub cwd: Option<PathBuf>,
     /// `FALCON_ENDPOINT`.
     pub endpoint: Option<String>,
-    /// It runs a program of the directory.
-    is_certain: bool,
+    /// How it was started counts.
+    pub is_certain: bool,
 }
 
 impl Process {
@@ -53,7 +56,8 @@ impl Process {
 
     /// For a shell.
     pub fn command(&self) -> String {
-        self.args.iter().map(|arg| quoted(arg)).collect::<Vec<_>>().join(" ")
+        let endpoint = self.endpoint.as_ref().map(|endpoint| ["FALCON_ENDPOINT=", &quoted(endpoint)].concat());
+        endpoint.into_iter().chain(self.args.iter().map(|arg| quoted(arg))).collect::<Vec<_>>().join(" ")
     }
 
     /// The configuration that it was started with.
@@ -116,7 +120,7 @@ fn process(root: &Path, dirs: &[PathBuf], own: &Path, pid: u32) -> Option<Proces
         NAMES.iter().any(|agent| name == *agent) && dirs.iter().any(|dir| path.starts_with(dir))
     };
     let args = texts("cmdline");
-    let is_certain = match fs::read_link(of.join("exe")) {
+    let is_seen = match fs::read_link(of.join("exe")) {
         // A program that was replaced while it runs.
         Ok(exe) => {
             let shown = exe.display().to_string();
@@ -130,7 +134,14 @@ fn process(root: &Path, dirs: &[PathBuf], own: &Path, pid: u32) -> Option<Proces
         Err(_) if args.first().is_some_and(|program| is_agent(Path::new(program))) => false,
         Err(_) => return None,
     };
+    let owner = dirs.first().and_then(|dir| falcon_sys::mode_bits(dir).ok()).map(|bits| bits.owner);
+    let by = falcon_sys::mode_bits(&of).ok();
+    let is_certain = is_seen && by.is_some_and(|by| by.is_own || by.owner == ROOT || Some(by.owner) == owner);
+    if !is_certain {
+        return Some(Process { pid, args, cwd: None, endpoint: None, is_certain });
+    }
     let endpoint = texts("environ").iter().find_map(|text| text.strip_prefix("FALCON_ENDPOINT=").map(str::to_owned));
+    let endpoint = endpoint.filter(|endpoint| !endpoint.is_empty());
     Some(Process { pid, args, cwd: fs::read_link(of.join("cwd")).ok(), endpoint, is_certain })
 }
 

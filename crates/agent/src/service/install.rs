@@ -3,7 +3,6 @@
 //! What can be found wrong is found before anything is changed. An older agent is stopped last and disabled only when ours is
 //! registered; where that fails, it is put back.
 
-use std::fs;
 use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -13,12 +12,13 @@ use falcon_sys::types::{NewService, Registration, Settings, StartMode};
 
 use super::command::Command;
 use super::control::{self, stop_service};
+use super::first::{First, first_config};
 use super::old::{Kind, Old, SERVICES};
 use super::place::{self, Place};
 use super::replaced::Replaced;
 use super::{DESCRIPTION, DISPLAY_NAME, Failure, NAME, Startup, Wanted, on_windows, told, told_of};
 use crate::collect;
-use crate::config::edit::{Edited, Values};
+use crate::config::edit::Edited;
 use crate::config::file::Staged;
 use crate::config::{self, Loaded};
 
@@ -190,57 +190,6 @@ fn what_is_there(older: &[Old]) -> Result<Now, Failure> {
          `sc delete {NAME}`",
         registration.image_path
     )))
-}
-
-/// A configuration for a host that has none of this agent's.
-struct First {
-    edited: Edited,
-    /// For people: where it is from, and what was put into it.
-    from: String,
-}
-
-/// `None`: there is one, which stays as it is.
-///
-/// # Errors
-/// It would be none that the service starts with.
-fn first_config(config: &Path, older: &[Old], mut values: Values) -> Result<Option<First>, Failure> {
-    if config.exists() {
-        for old in older.iter().filter(|old| old.config != config) {
-            println!("{} is there already: {} is not copied", config.display(), old.config.display());
-        }
-        return Ok(None);
-    }
-    let (file, known) = (config.display().to_string(), collect::known());
-    let given = values.keys();
-    let (bytes, mut from) = match older.first() {
-        Some(old) => {
-            let bytes = fs::read(&old.config).with_context(|| {
-                format!(
-                    "nothing was changed: the configuration of {} cannot be read; put one at {file}",
-                    old.describe()
-                )
-            })?;
-            (bytes, format!(": a copy of {}", old.config.display()))
-        }
-        None => (config::FIRST.as_bytes().to_vec(), String::new()),
-    };
-    if !older.is_empty() {
-        values.keep_endpoint(&bytes, &file, &known, falcon_sys::hostname().ok());
-    }
-    let edited = values
-        .put(&bytes, &file, &known)
-        .with_context(|| format!("nothing was changed: what would be written{from}"))?;
-    match (older.is_empty(), edited.config.hostname.as_str()) {
-        (true, _) => {}
-        (_, "") => from.push_str(", without a `hostname`"),
-        (_, endpoint) => from.extend([", endpoint ", endpoint]),
-    }
-    if !given.is_empty() {
-        from.extend([", with ", &given.join(", ")]);
-    } else if older.is_empty() {
-        from.push_str("; set `transfer.addrs` and `heartbeat.addrs` in it");
-    }
-    Ok(Some(First { edited, from }))
 }
 
 /// A configuration that is there and wrong keeps nothing from being registered: it is told here and again at the start.
