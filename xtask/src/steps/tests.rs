@@ -16,10 +16,12 @@ use crate::wine::{self, Session};
 use crate::workspace::{PERF_FIXTURE, PRODUCT};
 
 /// Integration tests that drive a finished executable with the Go peer or a browser; they have steps of their own.
-pub const HARNESSED: [&str; 5] = ["browser", "faults", "interop", "perf", "service"];
+pub const HARNESSED: [&str; 6] = ["browser", "faults", "interop", "packages_linux", "perf", "service"];
 
 /// Tests of `faults` that make file systems of their own.
 const MOUNTED: &str = "mounted::";
+/// Tests of `packages_linux` that make a root folder of their own.
+const STATIC: &str = "static_exe::";
 /// Tests of `faults` at once: most of them wait most of the time.
 const FAULTS_AT_ONCE: &str = "--test-threads=8";
 
@@ -87,6 +89,16 @@ pub fn faults_windows(cx: &Cx<'_>) -> Result<Passed> {
     let most = test().args([FAULTS_AT_ONCE, "--skip", MOUNTED]).args(TIMED.iter().flat_map(|name| ["--skip", name]));
     let timed = test().arg("--test-threads=1").args(TIMED);
     Ok(Passed::tests(count(most)? + count(timed)?))
+}
+
+pub fn static_linux(cx: &Cx<'_>) -> Result<Passed> {
+    let Some(_) = may_mount(cx)? else {
+        println!("not run: {STATIC}*, for `unshare --mount` gives no namespace here");
+        return Ok(Passed::gates(0));
+    };
+    let test = harnessed(cx, "packages_linux").env("FALCON_AGENT_EXE", cx.ws.linux_exe());
+    let test = test.env("FALCON_STATIC_EXE", cx.ws.linux_static_exe());
+    Ok(Passed::tests(count(test.args(["--", STATIC]))?))
 }
 
 /// How a namespace is had in which this user may mount, if one is.
