@@ -5,6 +5,7 @@ use std::env;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
@@ -19,6 +20,9 @@ use crate::workspace::{LINUX_TARGET, STATIC_TARGET, Workspace};
 
 /// What is built, and how.
 const AGENT: [&str; 3] = ["--release", "-p", "falcon-agent"];
+
+/// Three builds share the processors.
+const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// What an administrator is asked to copy to thousands of hosts.
 const MAX_EXE_BYTES: u64 = 5_000_000;
@@ -50,10 +54,10 @@ pub fn build_windows(ws: &Workspace, rust: SourceRust) -> Result<()> {
 /// # Errors
 /// When a build fails.
 pub fn build_all(ws: &Workspace, rust: SourceRust) -> Result<()> {
-    let linux = || rust.cargo_linux(ws, &[LINUX_TARGET, STATIC_TARGET]).args(AGENT).show();
+    let linux = || rust.cargo_linux(ws, &[LINUX_TARGET, STATIC_TARGET]).args(AGENT).limit(BUILD_LIMIT).show();
     let (linux, windows) = thread::scope(|scope| {
         let linux = scope.spawn(linux);
-        let windows = build_windows(ws, rust);
+        let windows = rust.cargo(ws, "build", Std::Product).args(AGENT).limit(BUILD_LIMIT).show();
         (linux.join(), windows)
     });
     linux.map_err(|_| anyhow!("building for Linux panicked"))??;
