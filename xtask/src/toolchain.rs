@@ -32,8 +32,9 @@ const NO_PATHS: [&str; 3] = ["-Ztrim-paths", "--config", "profile.release.trim-p
 /// nothing: 0.19 MB less of tables for 3 KB more of code.
 const LINUX_FLAGS: &str = "-Cforce-frame-pointers=yes -Cforce-unwind-tables=no";
 
-/// What starts a program without an interpreter is zig's: Debian's Rust has none.
-const STATIC_FLAGS: &str = "-Clink-self-contained=no";
+/// What starts a program without an interpreter is zig's: Debian's Rust has none. Zig does not know rustc's `-static-pie`,
+/// and would put the program at the same address in every process.
+const STATIC_FLAGS: &str = "-Clink-self-contained=no -Clink-arg=-pie";
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum SourceRust {
@@ -76,6 +77,15 @@ impl SourceRust {
     /// There is none; [`crate::tools::ensure`] says how to get it.
     pub fn get() -> Result<Self> {
         Self::find().context("no Rust compiler with the source of its standard library")
+    }
+
+    /// Where its library and the source of it lie.
+    ///
+    /// # Errors
+    /// When it does not say.
+    pub fn sysroot(self) -> Result<PathBuf> {
+        let rustc = self.rustc();
+        sysroot(rustc.as_os_str())
     }
 
     fn rustc(self) -> PathBuf {
@@ -170,6 +180,10 @@ fn has_library_source(rustc: &OsStr) -> bool {
     if Path::new(rustc).is_absolute() && !Path::new(rustc).exists() {
         return false;
     }
-    let sysroot = Run::new(rustc).without_env("LD_LIBRARY_PATH").args(["--print", "sysroot"]).output();
-    sysroot.is_ok_and(|dir| PathBuf::from(dir.trim()).join("lib/rustlib/src/rust/library/Cargo.lock").exists())
+    sysroot(rustc).is_ok_and(|dir| dir.join("lib/rustlib/src/rust/library/Cargo.lock").exists())
+}
+
+fn sysroot(rustc: &OsStr) -> Result<PathBuf> {
+    let printed = Run::new(rustc).without_env("LD_LIBRARY_PATH").args(["--print", "sysroot"]).output()?;
+    Ok(printed.trim().into())
 }

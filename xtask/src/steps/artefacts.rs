@@ -1,12 +1,16 @@
 //! Steps that build what is shipped and look at it.
 
+use std::collections::{BTreeMap, BTreeSet};
+use std::env;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::thread;
+use std::time::Duration;
 
 use anyhow::{Context, Result, anyhow, bail, ensure};
 
 use super::Cx;
+use crate::child::Run;
 use crate::dist::Dist;
 use crate::elf;
 use crate::ledger::Passed;
@@ -16,6 +20,9 @@ use crate::workspace::{LINUX_TARGET, STATIC_TARGET, Workspace};
 
 /// What is built, and how.
 const AGENT: [&str; 3] = ["--release", "-p", "falcon-agent"];
+
+/// Three builds share the processors.
+const BUILD_LIMIT: Duration = Duration::from_secs(45 * 60);
 
 /// What an administrator is asked to copy to thousands of hosts.
 const MAX_EXE_BYTES: u64 = 5_000_000;
@@ -47,10 +54,10 @@ pub fn build_windows(ws: &Workspace, rust: SourceRust) -> Result<()> {
 /// # Errors
 /// When a build fails.
 pub fn build_all(ws: &Workspace, rust: SourceRust) -> Result<()> {
-    let linux = || rust.cargo_linux(ws, &[LINUX_TARGET, STATIC_TARGET]).args(AGENT).show();
+    let linux = || rust.cargo_linux(ws, &[LINUX_TARGET, STATIC_TARGET]).args(AGENT).limit(BUILD_LIMIT).show();
     let (linux, windows) = thread::scope(|scope| {
         let linux = scope.spawn(linux);
-        let windows = build_windows(ws, rust);
+        let windows = rust.cargo(ws, "build", Std::Product).args(AGENT).limit(BUILD_LIMIT).show();
         (linux.join(), windows)
     });
     linux.map_err(|_| anyhow!("building for Linux panicked"))??;
@@ -75,6 +82,88 @@ pub fn windows(cx: &Cx<'_>) -> Result<Passed> {
 pub fn packages(cx: &Cx<'_>) -> Result<Passed> {
     Dist::new(cx.ws)?.pack()?;
     Ok(Passed::GATE)
+}
+
+/// Long: whether two clones in different folders give the same files. Else whether the same executables do once more.
+pub fn reproducible(cx: &Cx<'_>) -> Result<Passed> {
+    let (first, second) = if cx.long {
+        (in_a_clone(cx, "first")?, in_a_clone(cx, "second/and/deeper")?)
+    } else {
+        let first = published(cx.ws)?;
+        Dist::new(cx.ws)?.pack()?;
+        (first, published(cx.ws)?)
+    };
+    ensure!(first.keys().eq(second.keys()), "{:?} and {:?} are published", first.keys(), second.keys());
+    for (name, bytes) in &first {
+        let other = second.get(name).map(Vec::as_slice).unwrap_or_default();
+        if let Some(place) = first_difference(bytes, other) {
+            bail!("{name} comes out different each time, from byte {place} of {} and {} on", bytes.len(), other.len());
+        }
+    }
+    Ok(Passed::gates(u64::try_from(first.len())?))
+}
+
+/// What is published of this commit when it is built in this folder.
+fn in_a_clone(cx: &Cx<'_>, folder: &str) -> Result<BTreeMap<String, Vec<u8>>> {
+    let ws = Workspace { root: cx.ws.target("reproducible").join(folder) };
+    if ws.root.exists() {
+        fs::remove_dir_all(&ws.root)?;
+    }
+    fs::create_dir_all(&ws.root)?;
+    let git = |dir: &Path, args: &[&str]| Run::new("git").args(args).dir(dir);
+    let head = git(&cx.ws.root, &["rev-parse", "HEAD"]).output()?;
+    git(&ws.root, &["clone", "--quiet", "--no-checkout"]).arg(&cx.ws.root).arg(".").show()?;
+    git(&ws.root, &["checkout", "--quiet", "--detach", head.trim()]).show()?;
+    fs::create_dir_all(ws.target(""))?;
+    std::os::unix::fs::symlink(cx.ws.target("tools"), ws.target("tools"))?;
+    build_all(&ws, cx.rust()?)?;
+    Dist::new(&ws)?.pack()?;
+    let files = published(&ws)?;
+    // Two whole builds are a gigabyte.
+    fs::remove_dir_all(ws.target("linux"))?;
+    fs::remove_dir_all(ws.target("windows"))?;
+    Ok(files)
+}
+
+fn published(ws: &Workspace) -> Result<BTreeMap<String, Vec<u8>>> {
+    let mut files = BTreeMap::new();
+    for entry in fs::read_dir(ws.target("dist"))? {
+        let entry = entry?;
+        files.insert(entry.file_name().to_string_lossy().into_owned(), fs::read(entry.path())?);
+    }
+    ensure!(!files.is_empty(), "nothing is published");
+    Ok(files)
+}
+
+fn first_difference(one: &[u8], other: &[u8]) -> Option<usize> {
+    let differs = one.iter().zip(other).position(|(a, b)| a != b);
+    differs.or_else(|| (one.len() != other.len()).then(|| one.len().min(other.len())))
+}
+
+/// No path of this machine is in what is shipped: it would differ elsewhere, and tell of whoever builds.
+pub fn paths(cx: &Cx<'_>) -> Result<Passed> {
+    let home = env::var_os("HOME").map(PathBuf::from).unwrap_or_default();
+    let cargo_home = env::var_os("CARGO_HOME").map_or_else(|| home.join(".cargo"), PathBuf::from);
+    let places = [
+        cx.ws.path("crates"),
+        cx.ws.path("target"),
+        cargo_home.join("registry"),
+        cx.rust()?.sysroot()?.join("lib/rustlib"),
+    ];
+    for exe in cx.ws.executables() {
+        let image = fs::read(&exe).with_context(|| format!("cannot read {}", exe.display()))?;
+        for place in &places {
+            let place = place.to_string_lossy();
+            ensure!(!holds(&image, place.as_bytes()), "{} holds the path {place}", exe.display());
+        }
+        // The opposite would say that this looks for paths in vain.
+        ensure!(holds(&image, b"crates/agent/src/"), "{} names no source file of its own", exe.display());
+    }
+    Ok(Passed::gates(3))
+}
+
+fn holds(image: &[u8], text: &[u8]) -> bool {
+    memchr::memmem::find(image, text).is_some()
 }
 
 pub fn size(cx: &Cx<'_>) -> Result<Passed> {
@@ -142,10 +231,29 @@ pub fn print_imports(ws: &Workspace) -> Result<()> {
     Ok(())
 }
 
-fn read_imports(exe: &Path) -> Result<std::collections::BTreeSet<pe::Import>> {
+fn read_imports(exe: &Path) -> Result<BTreeSet<pe::Import>> {
     let image = fs::read(exe).with_context(|| format!("cannot read {}", exe.display()))?;
     let imports = pe::imports(&image).with_context(|| exe.display().to_string())?;
     // Every Windows program imports something: none means that the table was not found.
     ensure!(!imports.is_empty(), "{} imports nothing at all", exe.display());
     Ok(imports)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_first_byte_that_differs_is_told() {
+        assert_eq!(first_difference(b"same", b"same"), None);
+        assert_eq!(first_difference(b"some", b"same"), Some(1));
+        assert_eq!(first_difference(b"same", b"same and more"), Some(4));
+    }
+
+    #[test]
+    fn a_path_is_found_wherever_it_stands() {
+        assert!(holds(b"\0at /clone/crates/agent\0", b"/clone/crates"));
+        assert!(!holds(b"crates/agent/src/main.rs", b"/clone/crates"));
+        assert!(!holds(b"", b"/clone/crates"));
+    }
 }

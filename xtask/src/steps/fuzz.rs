@@ -5,9 +5,12 @@
 //! `fuzz/artifacts`.
 
 use std::fs;
+use std::iter;
+use std::sync::Mutex;
+use std::thread;
 use std::time::Duration;
 
-use anyhow::{Result, ensure};
+use anyhow::{Result, anyhow, ensure};
 
 use super::Cx;
 use crate::child::Run;
@@ -16,11 +19,16 @@ use crate::tools::FUZZ;
 
 /// A round ends at whichever comes first.
 const RUNS: u32 = 200_000;
-const SECONDS: u64 = 30;
+const SECONDS: u64 = 10;
 const LONG_SECONDS: u64 = 600;
 
-/// On top of the fuzzing itself: the build, with the whole agent instrumented.
+/// A fuzzer is one thread.
+const AT_ONCE: usize = 2;
+
+/// With the whole agent instrumented.
 const BUILD_LIMIT: Duration = Duration::from_secs(15 * 60);
+/// On top of the fuzzing itself: the seeds, and a look whether there is something to build.
+const RUN_LIMIT: Duration = Duration::from_secs(5 * 60);
 
 pub fn run(cx: &Cx<'_>) -> Result<Passed> {
     let fuzz = |verb: &str| {
@@ -34,8 +42,9 @@ pub fn run(cx: &Cx<'_>) -> Result<Passed> {
     let listed = fuzz("list").output()?;
     let targets: Vec<&str> = listed.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     ensure!(!targets.is_empty(), "fuzz/Cargo.toml names no target");
-    for target in &targets {
-        println!("fuzz target {target}");
+    // All at once, so that they are linked side by side.
+    fuzz("build").arg("--target-dir").arg(cx.ws.target("fuzz")).limit(BUILD_LIMIT).show()?;
+    let run = |target: &str| -> Result<()> {
         let corpus = cx.ws.target("fuzz/corpus").join(target);
         fs::create_dir_all(&corpus)?;
         let seconds = if cx.long { LONG_SECONDS } else { SECONDS };
@@ -43,8 +52,17 @@ pub fn run(cx: &Cx<'_>) -> Result<Passed> {
         let run = run.arg(corpus).arg(cx.ws.path("fuzz/seeds").join(target)).arg("--");
         let run = run.args([format!("-max_total_time={seconds}"), "-timeout=10".into(), "-rss_limit_mb=2048".into()]);
         let run = if cx.long { run } else { run.arg(format!("-runs={RUNS}")) };
-        let run = run.args(["-max_len=65536", "-print_final_stats=1", "-verbosity=0"]);
-        run.limit(BUILD_LIMIT + Duration::from_secs(seconds)).show()?;
-    }
+        let run = run.args(["-max_len=65536", "-verbosity=0"]);
+        run.limit(RUN_LIMIT + Duration::from_secs(seconds)).show()?;
+        println!("fuzz target {target}: nothing found");
+        Ok(())
+    };
+    let next = Mutex::new(targets.iter());
+    let take = || next.lock().ok().and_then(|mut targets| targets.next().copied());
+    let some = || -> Result<()> { iter::from_fn(take).try_for_each(run) };
+    thread::scope(|scope| {
+        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(some)).collect();
+        workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow!("a worker panicked"))?)
+    })?;
     Ok(Passed::gates(u64::try_from(targets.len())?))
 }

@@ -28,14 +28,16 @@ const CYCLES: usize = 2;
 const PATIENCE: Duration = Duration::from_secs(180);
 
 pub fn run(cx: &Cx<'_>) -> Result<Passed> {
-    let linux = at_rest(cx, "linux", |config| Run::new(cx.ws.linux_exe()).arg("-c").arg(config))?;
-    ensure!(linux.rss_kb <= MAX_RSS_KB_LINUX, "more than {MAX_RSS_KB_LINUX} kB resident");
+    for (name, exe) in [("linux", cx.ws.linux_exe()), ("linux-static", cx.ws.linux_static_exe())] {
+        let linux = at_rest(cx, name, |config| Run::new(&exe).arg("-c").arg(config))?;
+        ensure!(linux.rss_kb <= MAX_RSS_KB_LINUX, "{name}: more than {MAX_RSS_KB_LINUX} kB resident");
+    }
     let session = Session::start(cx.ws)?;
     at_rest(cx, "wine", |config| {
         let windows_path = format!("Z:{}", config.to_string_lossy().replace('/', "\\"));
         session.enter(Run::new("wine").arg(cx.ws.windows_exe()).arg("-c").arg(windows_path))
     })?;
-    Ok(Passed::gates(3))
+    Ok(Passed::gates(5))
 }
 
 fn at_rest(cx: &Cx<'_>, name: &str, agent: impl Fn(&Path) -> Run) -> Result<Usage> {

@@ -135,11 +135,32 @@ pub const STEPS: &[Step] = &[
         run: artefacts::symbols,
     },
     Step {
+        name: "paths",
+        about: "no executable holds a path of this machine",
+        needs: &[],
+        uses: &["executables"],
+        run: artefacts::paths,
+    },
+    Step {
+        name: "reproducible",
+        about: "every package comes out the same when packed again; --long: when built again in another folder",
+        needs: &[],
+        uses: &["dist"],
+        run: artefacts::reproducible,
+    },
+    Step {
         name: "imports",
         about: "the .exe imports only what Windows 7 has, and carries the messages of its events",
         needs: WINDOWS,
         uses: &["dist-windows"],
         run: artefacts::imports,
+    },
+    Step {
+        name: "static-linux",
+        about: "the static executable in a root folder without any library",
+        needs: &[Need::Namespace],
+        uses: &["executables"],
+        run: tests::static_linux,
     },
     Step {
         name: "peer",

@@ -22,11 +22,20 @@ pub const HARNESSED: [&str; 6] = ["browser", "faults", "interop", "packages_linu
 const MOUNTED: &str = "mounted::";
 /// Tests of `packages_linux` that install into a root of their own.
 const ROOTED: &str = "rooted::";
+/// Tests of `packages_linux` that make a root folder of their own.
+const STATIC: &str = "static_exe::";
 /// Tests of `faults` at once: most of them wait most of the time.
 const FAULTS_AT_ONCE: &str = "--test-threads=8";
 
 /// Tests of `faults` in which a second counts: beside others they would measure how long those keep Wine's one server busy.
 const TIMED: [&str; 3] = ["crowd::", "kill::", "stop::"];
+
+/// Tests of `interop` that make the processors busy, or are measured by how busy they are.
+const BUSY: &str = "load::";
+/// The others of `interop` at once: they wait for the agent's next step most of the time.
+const INTEROP_AT_ONCE: &str = "--test-threads=6";
+/// Wine's one server is asked for everything.
+const INTEROP_AT_ONCE_WINDOWS: &str = "--test-threads=4";
 
 /// Each test of the service has a Windows of its own, of which two at a time are as many as two processors run.
 const WINDOWS_AT_ONCE: &str = "--test-threads=2";
@@ -58,7 +67,9 @@ pub fn unit_windows(cx: &Cx<'_>) -> Result<Passed> {
 }
 
 pub fn interop_linux(cx: &Cx<'_>) -> Result<Passed> {
-    Ok(Passed::tests(count(harnessed(cx, "interop").env("FALCON_AGENT_EXE", cx.ws.linux_exe()))?))
+    let test = || harnessed(cx, "interop").env("FALCON_AGENT_EXE", cx.ws.linux_exe()).arg("--");
+    let most = count(test().args([INTEROP_AT_ONCE, "--skip", BUSY]))?;
+    Ok(Passed::tests(most + count(test().arg(BUSY))?))
 }
 
 pub fn browser(cx: &Cx<'_>) -> Result<Passed> {
@@ -108,6 +119,16 @@ pub fn faults_windows(cx: &Cx<'_>) -> Result<Passed> {
     Ok(Passed::tests(count(most)? + count(timed)?))
 }
 
+pub fn static_linux(cx: &Cx<'_>) -> Result<Passed> {
+    let Some(_) = may_mount(cx)? else {
+        println!("not run: {STATIC}*, for `unshare --mount` gives no namespace here");
+        return Ok(Passed::gates(0));
+    };
+    let test = harnessed(cx, "packages_linux").env("FALCON_AGENT_EXE", cx.ws.linux_exe());
+    let test = test.env("FALCON_STATIC_EXE", cx.ws.linux_static_exe());
+    Ok(Passed::tests(count(test.args(["--", STATIC]))?))
+}
+
 /// How a namespace is had in which this user may mount, if one is.
 fn may_mount(cx: &Cx<'_>) -> Result<Option<&'static [&'static str]>> {
     const WAYS: [&[&str]; 2] = [&["--mount"], &["--mount", "--map-root-user"]];
@@ -121,7 +142,6 @@ fn may_mount(cx: &Cx<'_>) -> Result<Option<&'static [&'static str]>> {
 
 pub fn interop_windows(cx: &Cx<'_>) -> Result<Passed> {
     let session = Session::start(cx.ws)?;
-    let test = harnessed(cx, "interop").env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
     let nvml = session.system32().join("nvml.dll");
     build_nvml(cx, &nvml)?;
     let plugin = cx.ws.target("interop/plugin.exe");
@@ -130,7 +150,12 @@ pub fn interop_windows(cx: &Cx<'_>) -> Result<Passed> {
     let powershell = session.system32().join("WindowsPowerShell/v1.0/powershell.exe");
     let own = fs::read(&powershell).context("Wine has a powershell.exe")?;
     fs::copy(&plugin, &powershell)?;
-    let passed = count(session.enter(test.env("FALCON_TEST_PLUGIN", plugin)));
+    let test = || {
+        let test = harnessed(cx, "interop").env("FALCON_AGENT_EXE", cx.ws.windows_exe());
+        session.enter(test.env("FALCON_AGENT_RUNNER", "wine").env("FALCON_TEST_PLUGIN", &plugin).arg("--"))
+    };
+    let most = count(test().args([INTEROP_AT_ONCE_WINDOWS, "--skip", BUSY]));
+    let passed = most.and_then(|most| Ok(most + count(test().arg(BUSY))?));
     fs::write(powershell, own)?;
     // They test one without a GPU, too.
     fs::remove_file(nvml)?;

@@ -183,6 +183,10 @@ impl Agent {
         (home, self.terminate())
     }
 
+    pub fn pid(&self) -> u32 {
+        self.process.pid()
+    }
+
     /// Resident memory in kB, for a Windows program with Wine's own.
     pub fn rss_kb(&self) -> u64 {
         let status = fs::read_to_string(format!("/proc/{}/status", self.process.pid())).expect("it runs");

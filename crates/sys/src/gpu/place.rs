@@ -27,12 +27,28 @@ mod linux {
         ["libnvidia-ml.so.1".into()]
     }
 
+    /// Where a loaded driver tells of itself.
+    const DRIVER: &str = "/proc/driver/nvidia";
+
     pub(in super::super) fn open(path: &Path) -> io::Result<libloading::Library> {
+        if cfg!(target_feature = "crt-static") {
+            return Err(out_of_reach(Path::new(DRIVER).exists()));
+        }
         // Bound at once: what a half-installed driver lacks is an error here, not the end of the process at a call.
         // SAFETY: what runs at loading is code of the driver that the administrator installed.
         match unsafe { Library::open(Some(path), RTLD_NOW | RTLD_LOCAL) } {
             Ok(library) => Ok(library.into()),
             Err(error) => Err(refusal(path, reason(&error))),
+        }
+    }
+
+    /// A static executable has no loader. That is a fault only of one on a host with a driver.
+    fn out_of_reach(driver: bool) -> io::Error {
+        if driver {
+            let words = "a static executable cannot load the driver's library: install the package for glibc instead";
+            io::Error::new(io::ErrorKind::Unsupported, words)
+        } else {
+            io::ErrorKind::NotFound.into()
         }
     }
 
@@ -46,6 +62,12 @@ mod linux {
     #[cfg(test)]
     mod tests {
         use super::*;
+
+        #[test]
+        fn a_static_executable_complains_only_beside_a_driver() {
+            assert_eq!(out_of_reach(false).kind(), io::ErrorKind::NotFound);
+            assert!(out_of_reach(true).to_string().ends_with("install the package for glibc instead"));
+        }
 
         #[test]
         fn a_library_that_lacks_another_is_not_a_missing_library() {

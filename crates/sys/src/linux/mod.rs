@@ -107,8 +107,8 @@ pub fn full_hostname() -> io::Result<String> {
 /// Seconds since 1970 as the host's calendar shows them (localtime_r(3)); held within 1970-01-02 and 9999-12-31 UTC.
 pub fn local_time(unix_s: i64) -> LocalTime {
     let unix_s = civil::clamp(unix_s);
-    // A 32-bit time_t ends in 2038, and stays there.
-    let time = libc::time_t::try_from(unix_s).unwrap_or(libc::time_t::MAX);
+    // A time_t, whose own name libc deprecates for musl. One of 32 bits ends in 2038, and stays there.
+    let time = libc::c_long::try_from(unix_s).unwrap_or(libc::c_long::MAX);
     let mut tm = MaybeUninit::<libc::tm>::zeroed();
     // SAFETY: both pointers are valid for the call, which writes nothing but `tm`; all zeroes is a valid `tm`.
     let tm = unsafe {
