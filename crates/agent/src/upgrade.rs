@@ -15,6 +15,7 @@
 //!
 //! How an agent is stopped and started is its [`Manager`]'s: the service control manager of Windows, or what [`linux`] finds.
 
+mod ask;
 mod files;
 mod linux;
 mod trial;
@@ -28,10 +29,9 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, anyhow};
 
-use crate::app::{runtime, sent};
+use crate::app::{LOG_FILE, LOGS_DIR, sent};
 use crate::collect;
 use crate::config::{self, Loaded};
-use crate::falcon::transfer;
 use crate::model::Platform;
 use crate::service::{self, Failure};
 use files::Files;
@@ -148,6 +148,7 @@ pub fn run(file: Option<&Path>, wanted: &Wanted) -> Result<(), Failure> {
     }
     let loaded = config::load(agent.config.as_deref(), &collect::known())
         .map_err(|error| failed(code::REFUSED, anyhow!("nothing was changed: {error}")))?;
+    agent.log = log_of(&loaded).or(agent.log);
     if !is_there {
         files.stage(&bytes).and_then(|()| (agent.give_rights)(&files.new)).inspect_err(|_| files.drop_new())?;
     }
@@ -195,11 +196,10 @@ fn asks_transfer(loaded: &Loaded) -> Result<(), Failure> {
     if !sends(loaded) {
         return Ok(());
     }
-    let answer = runtime()?.block_on(transfer::acknowledges(&loaded.config.transfer));
-    answer.map_err(|why| {
+    ask::any_acknowledges(&loaded.config.transfer.addrs).map_err(|why| {
         failed(
             code::NO_TRANSFER,
-            anyhow!("nothing was changed: no transfer acknowledges a call now ({why}), so the new executable could not be judged; try again when one does"),
+            anyhow!("nothing was changed: no transfer acknowledges a call now ({why:#}), so the new executable could not be judged; try again when one does"),
         )
     })
 }
@@ -297,6 +297,18 @@ fn put_back(agent: &mut Agent, files: &Files, why: anyhow::Error, last: &str) ->
             ),
         ),
     }
+}
+
+/// Where an agent of this configuration logs; a service has a file in any case.
+fn log_of(loaded: &Loaded) -> Option<PathBuf> {
+    let named = &loaded.config.log.file;
+    if !named.is_empty() {
+        return Some(loaded.base().join(named));
+    }
+    loaded
+        .state_dir()
+        .filter(|_| Platform::CURRENT == Platform::Windows)
+        .map(|state| state.join(LOGS_DIR).join(LOG_FILE))
 }
 
 /// Of the log, for whoever reads why.

@@ -203,6 +203,11 @@ pub const STEPS: &[Step] = &[
         needs: &[Need::Systemd],
         uses: &["dist"],
         run: tests::packages_linux,
+        name: "upgrade-linux",
+        about: "`upgrade` to good and bad executables, by hand, by control and by systemctl, under load",
+        needs: LINUX,
+        uses: &["dist-linux"],
+        run: tests::upgrade_linux,
     },
     Step {
         name: "unit-windows",
@@ -231,6 +236,13 @@ pub const STEPS: &[Step] = &[
         needs: &[Need::SourceRust, Need::Mingw, Need::Wine, Need::Go],
         uses: &["dist-windows", "peer"],
         run: tests::service_windows,
+    },
+    Step {
+        name: "upgrade-windows",
+        about: "the same for the service under Wine",
+        needs: &[Need::SourceRust, Need::Mingw, Need::Wine],
+        uses: &["dist-windows"],
+        run: tests::upgrade_windows,
     },
     Step {
         name: "perf-windows",

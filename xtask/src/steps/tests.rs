@@ -17,6 +17,7 @@ use crate::workspace::{PERF_FIXTURE, PRODUCT};
 
 /// Integration tests that drive a finished executable with the Go peer or a browser; they have steps of their own.
 pub const HARNESSED: [&str; 6] = ["browser", "faults", "interop", "packages_linux", "perf", "service"];
+pub const HARNESSED: [&str; 6] = ["browser", "faults", "interop", "perf", "service", "upgrade"];
 
 /// Tests of `faults` that make file systems of their own.
 const MOUNTED: &str = "mounted::";
@@ -182,6 +183,36 @@ pub fn perf_windows(cx: &Cx<'_>) -> Result<Passed> {
         test.env("WINEPREFIX", &template).env("FALCON_WINE_TEMPLATE", template).env("FALCON_TEST_SERVICE", service);
     let test = test.env("FALCON_PERF_FIXTURE", cx.ws.windows_debug());
     Ok(Passed::tests(count(test.args(["--", WINDOWS_AT_ONCE]))?))
+}
+
+pub fn upgrade_linux(cx: &Cx<'_>) -> Result<Passed> {
+    let stubs = cx.ws.target("interop/upgrade");
+    build_stubs(cx, &stubs, false)?;
+    let test = harnessed(cx, "upgrade").env("FALCON_AGENT_EXE", cx.ws.linux_exe()).env("FALCON_UPGRADE_STUBS", stubs);
+    Ok(Passed::tests(count(test.args(["--", FAULTS_AT_ONCE, "linux::"]))?))
+}
+
+pub fn upgrade_windows(cx: &Cx<'_>) -> Result<Passed> {
+    let stubs = cx.ws.target("interop/upgrade");
+    build_stubs(cx, &stubs, true)?;
+    let test = harnessed(cx, "upgrade").env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
+    let test = test.env("FALCON_WINE_TEMPLATE", wine::template(cx.ws)?).env("FALCON_UPGRADE_STUBS", stubs);
+    Ok(Passed::tests(count(test.args(["--", WINDOWS_AT_ONCE, "windows::"]))?))
+}
+
+/// What stands for executables that are no good.
+fn build_stubs(cx: &Cx<'_>, folder: &Path, for_windows: bool) -> Result<()> {
+    fs::create_dir_all(folder)?;
+    for (name, how) in [("crash", 'c'), ("mute", 'm'), ("refuse", 'r')] {
+        let source = cx.ws.path("interop/upgrade/stub.c");
+        let (compiler, end, more): (_, _, &[&str]) = match for_windows {
+            true => ("x86_64-w64-mingw32-gcc", ".exe", &["-municode", "-ladvapi32"]),
+            false => ("cc", "", &[]),
+        };
+        let gcc = Run::new(compiler).args(["-std=gnu11", "-Wall", "-Wextra", "-Werror"]).arg(format!("-DHOW='{how}'"));
+        gcc.arg("-o").arg(folder.join(format!("{name}{end}"))).arg(source).args(more).show()?;
+    }
+    Ok(())
 }
 
 /// What stands for services of others.

@@ -57,22 +57,6 @@ impl Transfers {
     }
 }
 
-/// Whether a transfer acknowledges a call now: one without points.
-///
-/// # Errors
-/// Why the last one that was asked does not.
-pub async fn acknowledges(config: &Transfer) -> Result<(), String> {
-    let watch = Box::new(connection::Transfers(Arc::default()));
-    let mut servers = Servers::new_with(config.addrs.clone(), config.timeout, watch);
-    let answer = servers
-        .call(|mut client| async move {
-            let result = client.call("Transfer.Update", &[b"[]"], transfer_response).await;
-            (client, result)
-        })
-        .await;
-    answer.map(drop).map_err(|(addr, error)| format!("{addr}: {error}"))
-}
-
 pub struct Sender {
     queue: Arc<Queue>,
     stats: Arc<Stats>,

@@ -8,9 +8,7 @@ use falcon_sys::types::ServiceState;
 use super::control::{start_service, stop_service};
 use super::place::protect_program;
 use super::{Failure, NAME, registered, told};
-use crate::app::{LOG_FILE, LOGS_DIR};
-use crate::collect;
-use crate::config::{self, Loaded};
+use crate::config::Loaded;
 use crate::upgrade::{Agent, Manager};
 
 /// Finds the registered service; `file` is another configuration than it is registered with.
@@ -26,8 +24,7 @@ pub(crate) fn managed(file: Option<&Path>) -> Result<Agent, Failure> {
     let program = PathBuf::from(&command.program);
     let status = told(falcon_sys::service_status(NAME), "the service cannot be asked")?.ok_or(Failure::NotInstalled)?;
     // Wine shows the last process of a service that died.
-    let runs = status.state != ServiceState::Stopped && is_alive(status.pid);
-    let log = config::load(Some(&config), &collect::known()).ok().and_then(|loaded| log_of(&loaded));
+    let runs = status.state != ServiceState::Stopped && falcon_sys::is_alive(status.pid);
     let account = registration.account;
     Ok(Agent {
         manager: Box::new(Windows),
@@ -37,22 +34,9 @@ pub(crate) fn managed(file: Option<&Path>) -> Result<Agent, Failure> {
         pid: runs.then_some(status.pid),
         is_stale: false,
         environment: None,
-        log,
+        log: None,
         give_rights: Box::new(move |to| protect_program(to, &account)),
     })
-}
-
-fn log_of(loaded: &Loaded) -> Option<PathBuf> {
-    let named = &loaded.config.log.file;
-    if named.is_empty() {
-        Some(loaded.state_dir()?.join(LOGS_DIR).join(LOG_FILE))
-    } else {
-        Some(loaded.base().join(named))
-    }
-}
-
-fn is_alive(pid: u32) -> bool {
-    pid != 0 && falcon_sys::image_path(pid).is_ok()
 }
 
 struct Windows;
@@ -60,13 +44,15 @@ struct Windows;
 impl Manager for Windows {
     fn stop(&mut self) -> anyhow::Result<()> {
         let status = falcon_sys::service_status(NAME)?.context("the service is gone")?;
-        if status.state == ServiceState::Stopped || status.state == ServiceState::Running && !is_alive(status.pid) {
+        if status.state == ServiceState::Stopped
+            || status.state == ServiceState::Running && !falcon_sys::is_alive(status.pid)
+        {
             return Ok(());
         }
         match stop_service(NAME) {
             Ok(_) => {}
             // A service that does not do as it is told.
-            Err(error) if is_alive(status.pid) => {
+            Err(error) if falcon_sys::is_alive(status.pid) => {
                 falcon_sys::end_process(status.pid, true).with_context(|| error.to_string())?;
             }
             Err(error) => return Err(anyhow!("{error}")),
@@ -80,7 +66,8 @@ impl Manager for Windows {
 
     fn runs(&self, pid: u32) -> bool {
         let status = falcon_sys::service_status(NAME).ok().flatten();
-        status.is_some_and(|status| status.state == ServiceState::Running && status.pid == pid) && is_alive(pid)
+        status.is_some_and(|status| status.state == ServiceState::Running && status.pid == pid)
+            && falcon_sys::is_alive(pid)
     }
 
     fn notes(&self, _pid: u32, loaded: &Loaded) -> Option<PathBuf> {

@@ -53,9 +53,10 @@ struct Linux {
 /// Finds the agent of this program or, where this program is the new one, the agent that runs.
 pub(super) fn find(config: Option<&Path>, new: &Path) -> Result<Agent, Failure> {
     let own = std::env::current_exe().context("this program's own path is not known")?;
-    let is_new = fs::canonicalize(new).is_ok_and(|new| new == own);
     let config = config.map(std::path::absolute).transpose()?;
     let mut running = processes();
+    let has_own = running.iter().any(|process| process.program == own);
+    let is_new = !has_own && fs::canonicalize(new).is_ok_and(|new| new == own);
     running.retain(|process| if is_new { process.program != own } else { process.program == own });
     if config.is_some() {
         running.retain(|process| process.config == config);
@@ -70,8 +71,8 @@ pub(super) fn find(config: Option<&Path>, new: &Path) -> Result<Agent, Failure> 
         .into());
     }
     let Some(process) = running.pop() else {
-        ensure_known(is_new, &own)?;
-        return Ok(resting(own, config)?);
+        let shown = own.display().to_string();
+        return Ok(resting(own, config).or_else(|error| ensure_known(is_new, &shown).and(Err(error)))?);
     };
     let how = how_it_runs(&process);
     let Process { pid, program, is_stale, started, config: its } = process;
@@ -81,13 +82,11 @@ pub(super) fn find(config: Option<&Path>, new: &Path) -> Result<Agent, Failure> 
     Ok(Agent { config: config.or(its), pid: Some(pid), is_stale, dir, environment, log, ..agent(program, manager) })
 }
 
-fn ensure_known(is_new: bool, own: &Path) -> anyhow::Result<()> {
+fn ensure_known(is_new: bool, own: &str) -> anyhow::Result<()> {
     ensure!(
         !is_new,
-        "nothing was changed: {} is the new executable, and no agent runs that it could follow; give the command to the one \
-         that is there: /PATH/TO/falcon-agent upgrade {}",
-        own.display(),
-        own.display()
+        "nothing was changed: {own} is the new executable, and no agent runs that it could follow; give the command to the \
+         one that is there: /PATH/TO/falcon-agent upgrade {own}"
     );
     Ok(())
 }

@@ -1,15 +1,15 @@
 //! The new executable is asked before anything changes: what it makes of the configuration, and whether it measures anything.
 
-use std::io::Read;
+use std::io::{self, Read, Write};
 use std::path::Path;
 use std::process::{Command, Stdio};
-use std::sync::mpsc::{Receiver, channel};
-use std::thread::sleep;
+use std::sync::{Arc, Mutex, PoisonError};
+use std::thread::{JoinHandle, sleep};
 use std::time::{Duration, Instant};
 
 use anyhow::{Context as _, bail, ensure};
 
-use super::{Agent, say};
+use super::{Agent, LAST_LINES};
 use crate::model::Platform;
 
 /// For each answer.
@@ -18,7 +18,7 @@ const GLANCE: Duration = Duration::from_millis(20);
 /// What came until the end is there by then, unless somebody else has the pipe.
 const REST: Duration = Duration::from_secs(2);
 /// Of an answer; what is beyond is thrown away.
-const MOST_BYTES: u64 = 1 << 20;
+const MOST_BYTES: usize = 1 << 20;
 /// Tells the process that does the work from the one that was started in a window.
 const APART: &str = "FALCON_UPGRADE_APART";
 
@@ -67,27 +67,57 @@ fn ask(program: &Path, agent: &Agent, verb: &[&str]) -> anyhow::Result<String> {
         }
         sleep(GLANCE);
     };
-    let text = |from: Receiver<String>| from.recv_timeout(REST).unwrap_or_default();
-    let (out, err) = (text(out), text(err));
+    let (out, err) = (out.text(), err.text());
     if !status.success() {
-        let lines: Vec<&str> = err.trim().lines().rev().take(5).collect();
-        let why: Vec<&str> = lines.into_iter().rev().collect();
-        bail!("{name} ended with {status}: {}", why.join("\n  "));
+        let lines: Vec<&str> = err.trim().lines().collect();
+        let from = lines.len().saturating_sub(LAST_LINES);
+        bail!("{name} ended with {status}: {}", lines.get(from..).unwrap_or_default().join("\n  "));
     }
     Ok(out)
 }
 
-/// Reads to the end on a thread.
-fn gather(mut from: Box<dyn Read + Send>) -> anyhow::Result<Receiver<String>> {
-    let (to, text) = channel();
+/// What a pipe gives, read on a thread.
+struct Gathered {
+    bytes: Arc<Mutex<Vec<u8>>>,
+    reader: JoinHandle<()>,
+}
+
+impl Gathered {
+    fn wait(&self) {
+        let begun = Instant::now();
+        while !self.reader.is_finished() && begun.elapsed() < REST {
+            sleep(GLANCE);
+        }
+    }
+
+    /// After the end of who writes.
+    fn text(self) -> String {
+        self.wait();
+        let bytes = self.bytes.lock().unwrap_or_else(PoisonError::into_inner);
+        String::from_utf8_lossy(&bytes).into_owned()
+    }
+}
+
+fn gather(from: Box<dyn Read + Send>) -> io::Result<Gathered> {
+    let bytes = Arc::<Mutex<Vec<u8>>>::default();
+    let into = bytes.clone();
+    let take = Box::new(move |part: &[u8]| {
+        let mut bytes = into.lock().unwrap_or_else(PoisonError::into_inner);
+        if bytes.len() < MOST_BYTES {
+            bytes.extend_from_slice(part);
+        }
+    });
+    Ok(Gathered { bytes, reader: read(from, take)? })
+}
+
+/// To the end, also where nobody wants it any more: or the other side would wait.
+fn read(mut from: Box<dyn Read + Send>, mut take: Box<dyn FnMut(&[u8]) + Send>) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("output".to_owned()).spawn(move || {
-        let mut bytes = Vec::new();
-        let _ = from.by_ref().take(MOST_BYTES).read_to_end(&mut bytes);
-        let _ = to.send(String::from_utf8_lossy(&bytes).into_owned());
-        // Or the other side would wait.
-        let _ = std::io::copy(&mut from, &mut std::io::sink());
-    })?;
-    Ok(text)
+        let mut part = [0; 4096];
+        while let Ok(count @ 1..) = from.read(&mut part) {
+            take(part.get(..count).unwrap_or_default());
+        }
+    })
 }
 
 /// On Windows, does all of it in a process of its own, and passes on what that says; answers its exit code. `None`: this is
@@ -102,19 +132,24 @@ pub(super) fn set_apart() -> anyhow::Result<Option<i32>> {
     command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
     falcon_sys::set_apart(&mut command);
     let mut child = command.spawn().context("this program cannot start itself")?;
-    let errors = child.stderr.take().map(|err| gather(Box::new(err))).transpose()?;
-    let mut out = child.stdout.take();
-    let mut line = Vec::new();
-    let mut byte = [0];
-    while out.as_mut().is_some_and(|out| matches!(out.read(&mut byte), Ok(1))) {
-        match byte {
-            [b'\n'] => say(&String::from_utf8_lossy(&std::mem::take(&mut line))),
-            [byte] => line.push(byte),
-        }
+    let mut readers = Vec::new();
+    if let Some((out, err)) = child.stdout.take().zip(child.stderr.take()) {
+        readers.push(Gathered {
+            bytes: Arc::default(),
+            reader: read(Box::new(out), Box::new(|part| pass(&mut io::stdout(), part)))?,
+        });
+        readers.push(Gathered {
+            bytes: Arc::default(),
+            reader: read(Box::new(err), Box::new(|part| pass(&mut io::stderr(), part)))?,
+        });
     }
     let status = child.wait()?;
-    if let Some(errors) = errors.and_then(|errors| errors.recv_timeout(REST).ok()) {
-        let _ = std::io::Write::write_all(&mut std::io::stderr(), errors.as_bytes());
-    }
+    // Its console's own process may have the pipes for a while.
+    readers.iter().for_each(Gathered::wait);
     Ok(Some(status.code().unwrap_or(1)))
+}
+
+/// Nobody who stops listening ends what is under way.
+fn pass(to: &mut dyn Write, part: &[u8]) {
+    let _ = to.write_all(part).and_then(|()| to.flush());
 }

@@ -68,7 +68,7 @@ pub use stdio::private_stdio;
 pub use store::{
     create_new_private_dir, create_private_dir, exchange, is_held, mode_bits, open_log, publish, replace_file, sync_dir,
 };
-pub use takeover::{end_process, heed_no_stop, hold_alone, set_apart, start_like, started_as, take_rights};
+pub use takeover::{end_process, heed_no_stop, hold_alone, is_alive, set_apart, start_like, started_as, take_rights};
 pub(crate) use tree::Tree;
 pub use usage::{file_usage, list_usage};
 

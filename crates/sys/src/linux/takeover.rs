@@ -45,6 +45,12 @@ pub fn end_process(pid: u32, at_once: bool) -> io::Result<()> {
     Ok(kill_process(pid, if at_once { Signal::KILL } else { Signal::TERM })?)
 }
 
+/// Whether a process runs: one that has ended and is not yet waited for does not.
+#[must_use]
+pub fn is_alive(pid: u32) -> bool {
+    fs::read_link(format!("/proc/{pid}/exe")).is_ok()
+}
+
 /// Has a command start in a session of its own: no terminal that closes ends it.
 pub fn set_apart(command: &mut Command) {
     // SAFETY: in the forked child it makes one system call without arguments: it allocates nothing and takes no lock that
@@ -173,7 +179,8 @@ mod tests {
         assert_eq!(seen.arguments, ["sleep", "60"].map(OsString::from));
         assert!(seen.environment.contains(&("X".into(), "=y".into())));
         end_process(pid, false).unwrap();
-        while fs::read_link(format!("/proc/{pid}/exe")).is_ok() {
+        assert!(is_alive(std::process::id()));
+        while is_alive(pid) {
             std::thread::yield_now();
         }
         assert_eq!(end_process(0, true).unwrap_err().kind(), io::ErrorKind::InvalidInput);

@@ -11,10 +11,12 @@ use std::os::windows::io::AsRawHandle;
 use std::os::windows::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
-use windows_sys::Win32::Foundation::ERROR_SHARING_VIOLATION;
+use windows_sys::Win32::Foundation::{ERROR_SHARING_VIOLATION, WAIT_TIMEOUT};
 use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_DELETE_ON_CLOSE;
 use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
-use windows_sys::Win32::System::Threading::{CREATE_NO_WINDOW, PROCESS_TERMINATE, TerminateProcess};
+use windows_sys::Win32::System::Threading::{
+    CREATE_NO_WINDOW, PROCESS_SYNCHRONIZE, PROCESS_TERMINATE, TerminateProcess, WaitForSingleObject,
+};
 
 /// Holds a directory for one upgrade at a time, as long as what is answered is open: by a file that nobody else can open, and
 /// that is gone with the process.
@@ -46,6 +48,15 @@ pub fn end_process(pid: u32, _at_once: bool) -> io::Result<()> {
     let process = pid::open(pid, PROCESS_TERMINATE)?;
     // SAFETY: the process is open with the right to end it.
     check(unsafe { TerminateProcess(process.as_raw_handle(), 1) })
+}
+
+/// Whether a process runs: one that has ended is there as long as somebody has it open, as the service control manager does.
+#[must_use]
+pub fn is_alive(pid: u32) -> bool {
+    pid::open(pid, PROCESS_SYNCHRONIZE).is_ok_and(|process| {
+        // SAFETY: the process is open with the right to wait for it; the call returns at once.
+        unsafe { WaitForSingleObject(process.as_raw_handle(), 0) == WAIT_TIMEOUT }
+    })
 }
 
 /// Has a command start with a console of its own that nobody sees: no window that closes ends it.
@@ -88,6 +99,7 @@ mod tests {
         std::fs::create_dir(&dir).unwrap();
         let held = hold_alone(&dir).unwrap();
         assert_eq!(hold_alone(&dir).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        assert!(is_alive(std::process::id()) && !is_alive(0xFFFF_FFF0));
         drop(held);
         hold_alone(&dir).unwrap();
         assert_eq!(std::fs::read_dir(&dir).unwrap().count(), 0);
