@@ -203,6 +203,8 @@ pub const STEPS: &[Step] = &[
         needs: &[Need::Systemd],
         uses: &["dist"],
         run: tests::packages_linux,
+    },
+    Step {
         name: "upgrade-linux",
         about: "`upgrade` to good and bad executables, by hand, by control and by systemctl, under load",
         needs: LINUX,

@@ -1,4 +1,3 @@
-
 //! What is published for Linux, installed and run as it is packed.
 //!
 //! `cargo xtask test` packs it and says where it lies: `FALCON_STATIC_EXE` is the static executable.
