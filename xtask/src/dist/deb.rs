@@ -58,7 +58,11 @@ fn kibibytes(folder: &Path) -> Result<u64> {
     let mut sum = 0;
     for entry in fs::read_dir(folder)? {
         let entry = entry?;
-        sum += if entry.file_type()?.is_dir() { kibibytes(&entry.path())? } else { entry.metadata()?.len().div_ceil(1024) };
+        sum += if entry.file_type()?.is_dir() {
+            kibibytes(&entry.path())?
+        } else {
+            entry.metadata()?.len().div_ceil(1024)
+        };
     }
     Ok(sum)
 }

@@ -86,7 +86,8 @@ pub fn packages_linux(cx: &Cx<'_>) -> Result<Passed> {
     };
     let passed = count(test().args(["--", "--show-output", "--skip", ROOTED]))?;
     // As root: what it installs are files of root.
-    let may = Run::new("mount").args(["-t", "tmpfs", "packages", "/mnt"]).started_by("unshare", &["--mount"]).succeeds();
+    let may =
+        Run::new("mount").args(["-t", "tmpfs", "packages", "/mnt"]).started_by("unshare", &["--mount"]).succeeds();
     if !may {
         println!("not run: {ROOTED}* (packages installed), for `unshare --mount` gives no namespace here to this user");
         return Ok(Passed::tests(passed));
