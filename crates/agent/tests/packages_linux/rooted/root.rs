@@ -26,6 +26,15 @@ pub struct Root {
 impl Root {
     /// With a systemd at work, as packages see it.
     pub fn new() -> Root {
+        let root = Root::bare();
+        fs::create_dir_all(root.path("/run/systemd/system")).unwrap();
+        let _ = fs::remove_file(root.path("/bin/systemctl"));
+        root.script("/usr/bin/systemctl", SYSTEMCTL);
+        root
+    }
+
+    /// As this machine is, but for its policy, for it is an image or a container, perhaps.
+    pub fn bare() -> Root {
         let dir = tempfile::tempdir().unwrap();
         mount("packages", dir.path(), "tmpfs", MountFlags::empty(), None)
             .expect("a namespace in which this may mount: `unshare --mount`, as root");
@@ -40,12 +49,13 @@ impl Root {
             mount_bind_recursive(Path::new("/").join(name), at.join(name)).expect("a name space of its own");
         }
         let root = Root { dir, at };
-        fs::create_dir_all(root.path("/run/systemd/system")).unwrap();
-        // Policy of this machine, which is an image or a container, perhaps.
         let _ = fs::remove_file(root.path("/usr/sbin/policy-rc.d"));
-        let _ = fs::remove_file(root.path("/bin/systemctl"));
-        root.script("/usr/bin/systemctl", SYSTEMCTL);
         root
+    }
+
+    /// A path outside of it that goes with it.
+    pub fn beside(&self, name: &str) -> PathBuf {
+        self.dir.path().join(name)
     }
 
     pub fn path(&self, absolute: &str) -> PathBuf {
