@@ -234,3 +234,33 @@ fn other_words_get_the_usage() {
     }
     assert!(control.says("--help").success().starts_with("Usage: control "));
 }
+
+/// As another user: where one can be.
+mod rooted {
+    use super::*;
+
+    #[test]
+    fn who_has_no_right_to_it_is_told() {
+        let control = Control::new();
+        control.0.configure(&quiet());
+        assert_eq!(control.says("start").code, Some(0));
+        // The folder itself is readable for everybody.
+        let dir = control.0.path().parent().unwrap().to_owned();
+        fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+        let as_nobody = |verb: &str| {
+            let mut command = plain("setpriv");
+            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(control.0.path().join("control"));
+            command.arg(verb).current_dir("/");
+            run(command)
+        };
+        for verb in ["start", "stop", "restart"] {
+            let said = as_nobody(verb);
+            assert!(
+                said.code == Some(4) && said.err.contains("/var cannot be written to: control is for root"),
+                "{said:?}"
+            );
+        }
+        assert!(control.is_up());
+        assert_eq!(as_nobody("status").out, format!("falcon-agent runs, pid {}\n", control.pid()));
+    }
+}
