@@ -14,6 +14,8 @@ const SCRIPTS: [&str; 4] = ["preinst", "postinst", "prerm", "postrm"];
 pub fn deb(dist: &Dist<'_>) -> Result<()> {
     let root = package::fresh(dist, "deb")?;
     package::lay_out(dist, &root, "lib/systemd/system")?;
+    // Where Debian's policy has it, and where images without documents keep it.
+    package::put(&dist.ws.path("LICENSE"), &root.join("usr/share/doc/falcon-agent/copyright"), 0o644)?;
     let sums = sums(&root)?;
     let control = root.join("DEBIAN");
     fs::create_dir(&control)?;

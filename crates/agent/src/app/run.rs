@@ -139,8 +139,7 @@ impl Asked {
 async fn live(mut loaded: Loaded, host: Host, own: &OwnLog) -> anyhow::Result<u8> {
     let signals = (host.signals)().context("signals cannot be received")?;
     let (to_command, commands) = mpsc::channel(http::COMMANDS);
-    let mut agent =
-        Agent::start(&loaded, if matches!(own, OwnLog::Service) { "" } else { "; Ctrl-C ends" }, to_command);
+    let mut agent = Agent::start(&loaded, if matches!(own, OwnLog::None) { "; Ctrl-C ends" } else { "" }, to_command);
     tell_warnings(&loaded, &[]);
     agent.stats().configured.set(&loaded);
     sent::note(&loaded, agent.stats());
