@@ -30,6 +30,7 @@ pub enum Need {
     Python,
     Schemathesis,
     Chromium,
+    Msitools,
 }
 
 impl Need {
@@ -47,6 +48,7 @@ impl Need {
             Self::Python => Run::new(PYTHON).args(["-c", "import ensurepip, venv"]).succeeds(),
             Self::Schemathesis => SCHEMATHESIS.is_here(ws),
             Self::Chromium => in_path(CHROMIUM),
+            Self::Msitools => in_path("wixl") && in_path("msibuild") && in_path("msiinfo"),
         }
     }
 
@@ -61,6 +63,7 @@ impl Need {
             Self::Namespace => &["iproute2", "util-linux"],
             Self::Python => &["python3", "python3-venv"],
             Self::Chromium => &["chromium"],
+            Self::Msitools => &["wixl", "msitools"],
             Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis => &[],
         }
     }
@@ -80,6 +83,7 @@ impl Need {
             Self::Python => "Python 3.10 or later with venv and ensurepip: python3",
             Self::Schemathesis => "schemathesis, which pip installs",
             Self::Chromium => "the browser Chromium: chromium",
+            Self::Msitools => "msitools 0.101 or later: wixl, msibuild, msiinfo",
         }
     }
 }

@@ -11,7 +11,7 @@ mod verbs;
 
 use std::ffi::OsString;
 use std::io::{self, Write as _};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::sync::Arc;
 
@@ -22,7 +22,8 @@ use crate::app::{self, LogTo, Signal};
 use crate::collect as collectors;
 use crate::perf::reader::{Reader, Registry};
 use crate::perf::worker;
-use crate::{config, guard, service};
+use crate::service::Wanted;
+use crate::{clock, config, guard, service};
 use args::Ended;
 use verbs::Verb;
 
@@ -43,6 +44,11 @@ pub fn main(
             return ExitCode::from(wrong.exit_code());
         }
     };
+    if let Verb::Install(Wanted { log: Some(log), .. }) | Verb::Start { log: Some(log) } = &verb
+        && let Err(error) = say_to(log)
+    {
+        return done(Err(error));
+    }
     let told = match &verb {
         Verb::Version => {
             let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("FALCON_BUILD_COMMIT"));
@@ -54,7 +60,7 @@ pub fn main(
         Verb::Install(wanted) => service::install(file.as_deref(), wanted),
         Verb::Update(wanted) => service::update(file.as_deref(), wanted),
         Verb::Uninstall(removal) => service::uninstall(file.as_deref(), removal),
-        Verb::Start => service::start(),
+        Verb::Start { .. } => service::start(),
         Verb::Stop => service::stop(),
         Verb::Restart => service::restart(),
         Verb::Reload => service::reload(),
@@ -70,6 +76,14 @@ pub fn main(
             ExitCode::from(failure.code())
         }
     }
+}
+
+/// With the time in front: what was said before is kept.
+fn say_to(log: &Path) -> anyhow::Result<()> {
+    falcon_sys::say_to(log).with_context(|| log.display().to_string())?;
+    let now = falcon_sys::local_time(clock::unix_s());
+    println!("{}-{:02}-{:02} {:02}:{:02}:{:02}", now.year, now.month, now.day, now.hour, now.minute, now.second);
+    Ok(())
 }
 
 /// What `perf::link` starts.

@@ -43,7 +43,7 @@ pub use imp::{
     list_usage, local_time, memory_lists, mode_bits, no_error_dialogs, ntp_servers, oem_text, open_log, owner_of,
     page_files, perf_disabled, perf_last_counter, perf_names, private_stdio, protect, publish, readable,
     registry_delete_tree, registry_set, registry_text, registry_tree, registry_write_tree, replace_file, run_service,
-    self_usage, service_change, service_control, service_create, service_delete, service_registration,
+    say_to, self_usage, service_change, service_control, service_create, service_delete, service_registration,
     service_set_start, service_settings, service_settle, service_start, service_status, services, since_boot,
     sql_instances, started_by_double_click, stderr_is, sync_dir, terminate, trim_heap, volume_usage,
 };

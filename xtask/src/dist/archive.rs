@@ -16,6 +16,9 @@ use crate::workspace::Workspace;
 /// What goes beside the executable in both archives.
 const BESIDE: [&str; 3] = ["cfg.example.json", "README.md", "LICENSE"];
 
+/// For those who copy files, it installs as the MSI does.
+const SCRIPT: &str = "packaging/windows/install.ps1";
+
 struct Entry {
     name: String,
     bytes: Vec<u8>,
@@ -23,7 +26,9 @@ struct Entry {
 }
 
 pub fn windows(dist: &Dist<'_>) -> Result<()> {
-    let files = entries(dist.ws, "falcon-agent.exe", &dist.ws.windows_exe())?;
+    let mut files = entries(dist.ws, "falcon-agent.exe", &dist.ws.windows_exe())?;
+    let script = dist.ws.read(SCRIPT)?;
+    files.push(Entry { name: "install.ps1".to_owned(), bytes: script.into_bytes(), mode: 0o644 });
     dist.publish(&format!("falcon-agent-{}-windows-x64.zip", dist.version), &pack_zip(&files, &dist.stamp)?)
 }
 

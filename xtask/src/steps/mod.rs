@@ -46,6 +46,8 @@ impl Cx<'_> {
 
 const LINUX: &[Need] = &[Need::SourceRust];
 const WINDOWS: &[Need] = &[Need::SourceRust, Need::Mingw];
+const DIST: &[Need] = &[Need::SourceRust, Need::Mingw, Need::Msitools];
+const PACKAGES_WINDOWS: &[Need] = &[Need::SourceRust, Need::Mingw, Need::Msitools, Need::Wine];
 
 pub const STEPS: &[Step] = &[
     Step {
@@ -108,7 +110,7 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "dist",
         about: "every package, packed from both executables",
-        needs: WINDOWS,
+        needs: DIST,
         uses: &["dist-linux", "dist-windows"],
         run: artefacts::packages,
     },
@@ -121,7 +123,7 @@ pub const STEPS: &[Step] = &[
     },
     Step {
         name: "imports",
-        about: "the .exe imports only what Windows 7 has, and carries the messages of its events",
+        about: "the .exe imports only what Windows 7 has, and carries version, icon and the messages of its events",
         needs: WINDOWS,
         uses: &["dist-windows"],
         run: artefacts::imports,
@@ -188,6 +190,13 @@ pub const STEPS: &[Step] = &[
         needs: &[Need::SourceRust, Need::Mingw, Need::Wine, Need::Go],
         uses: &["dist-windows", "peer"],
         run: tests::service_windows,
+    },
+    Step {
+        name: "packages-windows",
+        about: "MSI and zip under Wine: installed in silence, upgraded, removed; what an administrator finds",
+        needs: PACKAGES_WINDOWS,
+        uses: &["dist"],
+        run: tests::packages_windows,
     },
     Step {
         name: "perf-windows",

@@ -94,9 +94,21 @@ fn what_a_configuration_is_to_say_is_given_to_install_alone_and_empty_is_not_giv
         panic!("it is one")
     };
     let expected = [("transfer", "t:1,u:2"), ("tags", "a=b")];
-    assert_eq!(wanted.values, config::edit::Asked::of(|name| expected.iter().find(|(n, _)| *n == name).map(|(_, t)| *t)));
+    assert_eq!(
+        wanted.values,
+        config::edit::Asked::of(|name| expected.iter().find(|(n, _)| *n == name).map(|(_, t)| *t))
+    );
     assert!(wanted.start && wanted.user.is_none());
     assert_eq!(parse("a update --transfer t:1").expect_err("for install").exit_code(), 2);
+}
+
+#[test]
+fn what_is_said_goes_to_a_file_where_install_and_start_are_given_one() {
+    let file = Some(PathBuf::from("x.log"));
+    assert_eq!(verb("a start --log x.log"), Verb::Start { log: file.clone() });
+    assert_eq!(verb("a start"), Verb::Start { log: None });
+    assert_eq!(verb("a install --log=x.log"), Verb::Install(Wanted { log: file, ..Wanted::default() }));
+    assert_eq!(parse("a stop --log x.log").expect_err("for others").exit_code(), 2);
 }
 
 #[test]
