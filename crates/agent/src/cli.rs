@@ -23,7 +23,7 @@ use crate::collect as collectors;
 use crate::perf::reader::{Reader, Registry};
 use crate::perf::worker;
 use crate::service::Wanted;
-use crate::{clock, config, guard, service};
+use crate::{adopt, clock, config, guard, service};
 use args::Ended;
 use verbs::Verb;
 
@@ -60,6 +60,8 @@ pub fn main(
         Verb::Install(wanted) => service::install(file.as_deref(), wanted),
         Verb::Update(wanted) => service::update(file.as_deref(), wanted),
         Verb::Uninstall(removal) => service::uninstall(file.as_deref(), removal),
+        Verb::Configure(asked) => adopt::configure(file.as_deref(), asked),
+        Verb::Adopt { dir, keep_running } => adopt::adopt(Path::new(dir), file.as_deref(), *keep_running),
         Verb::Start { .. } => service::start(),
         Verb::Stop => service::stop(),
         Verb::Restart => service::restart(),

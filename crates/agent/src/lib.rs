@@ -1,6 +1,7 @@
 //! The agent as a library: `main.rs` is a thin shell around it, so that tests, benches and fuzz targets reach everything.
 #![forbid(unsafe_code)]
 
+pub mod adopt;
 pub mod app;
 pub mod assigned;
 pub mod cli;

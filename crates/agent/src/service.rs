@@ -35,8 +35,7 @@ use crate::config::edit::Asked;
 use crate::config::{self, Config, ConfigError, Loaded};
 use crate::guard::STAY;
 use crate::model::Platform;
-use command::Command;
-pub(crate) use command::arguments;
+pub(crate) use command::{Command, arguments};
 pub use control::{reload, restart, start, status, stop};
 pub(crate) use directory::writers;
 pub use install::{install, update};
@@ -115,10 +114,12 @@ impl fmt::Display for Failure {
             Failure::Failed(error) => write!(f, "{error:#}"),
             Failure::NotRunning => write!(f, "the service {NAME} does not run; `falcon-agent start` starts it"),
             Failure::NotInstalled => write!(f, "there is no service {NAME}; `falcon-agent install` registers it"),
-            Failure::NotAdministrator => write!(
-                f,
-                "this needs administrator rights: open a command prompt with \"Run as administrator\" and give the command again"
-            ),
+            Failure::NotAdministrator => f.write_str(match Platform::CURRENT {
+                Platform::Windows => {
+                    "this needs administrator rights: open a command prompt with \"Run as administrator\" and give the command again"
+                }
+                Platform::Linux => "nothing was changed: this needs the rights of root; give the command again with sudo",
+            }),
         }
     }
 }
@@ -330,6 +331,11 @@ fn registered() -> Result<(falcon_sys::types::Registration, Command), Failure> {
     Ok((registration, command))
 }
 
+/// The configuration that the service is registered with, where it is.
+pub(crate) fn registered_config() -> Option<PathBuf> {
+    registered().ok()?.1.own_config()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -349,7 +355,7 @@ mod tests {
             (failure.code(), failure.to_string())
         };
         assert_eq!(code(5).0, 5);
-        assert!(code(5).1.contains("Run as administrator"));
+        assert!(["Run as administrator", "sudo"].iter().any(|way_out| code(5).1.contains(way_out)));
         assert_eq!(code(1060).0, 4);
         assert!(code(1060).1.contains("falcon-agent install"));
         assert_eq!(code(1072).0, 1);

@@ -7,7 +7,7 @@ use super::args::{self, Ended, Given};
 use super::table::{Named, Opt, Spec, Word, choices, meant};
 use super::{collect, plugin, queue};
 use crate::collect as collectors;
-use crate::config::edit::Asked;
+use crate::config::edit::{Asked, OPTIONS};
 use crate::model::Platform;
 use crate::service::{Removal, Startup, Wanted};
 
@@ -31,6 +31,8 @@ pub enum Verb {
     Queue { what: queue::What },
     Plugin(plugin::What),
     Config,
+    Configure(Asked),
+    Adopt { dir: String, keep_running: bool },
 }
 
 /// The configuration file that is asked for, and what is to be done. The first of `args` is the program's own name.
@@ -189,6 +191,32 @@ pub static PROGRAM: Spec = Spec {
             ..Spec::NEW
         },
         Spec { name: "plugin", about: "Try a plugin", verbs: &[PLUGIN_RUN], ..Spec::NEW },
+        Spec {
+            name: "configure",
+            about: "Write these values into this agent's cfg.json, or into a first one; all else in it stays",
+            options: &VALUES,
+            make: Some(|given| match OPTIONS.iter().any(|name| given.text(name).is_some()) {
+                true => Ok(Verb::Configure(Asked::of(|name| given.text(name)))),
+                false => Err("a value is missing: '--transfer <HOST:PORT,...>' and the like"),
+            }),
+            ..Spec::NEW
+        },
+        Spec {
+            name: "adopt",
+            about: "Take over the cfg.json of an agent in another directory, as this agent's, and stop that agent",
+            options: &[Opt { name: "keep-running", about: "Do not stop it", ..Opt::NEW }],
+            words: &[Word {
+                name: "DIR",
+                needed: true,
+                about: "Of the old agent: cfg.json is in it, in its config or in its agent/config",
+                choices: Vec::new,
+            }],
+            make: Some(|given| {
+                let dir = given.word().unwrap_or_default().to_owned();
+                Ok(Verb::Adopt { dir, keep_running: given.is_on("keep-running") })
+            }),
+            ..Spec::NEW
+        },
         Spec {
             name: "config",
             about: "Print the effective configuration as JSON, every default filled in, secrets hidden; warnings, the files of cfg.d that are part of it and its agent.config.crc go to standard error",

@@ -51,8 +51,8 @@ pub struct Values {
     listen: Option<String>,
     interval: Option<u32>,
     tags: BTreeMap<String, String>,
-    /// Texts of other keys, each with the names of its section and its own.
-    pub texts: Vec<([&'static str; 2], String)>,
+    /// Texts of other keys, each with the names of its sections and its own.
+    pub texts: Vec<(&'static [&'static str], String)>,
 }
 
 /// A text with the values in it, and what it means.

@@ -8,7 +8,7 @@ pub(super) const PROGRAM: &str = "falcon-agent.exe";
 
 /// The program and its arguments.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
-pub(super) struct Command {
+pub(crate) struct Command {
     pub program: String,
     pub arguments: Vec<String>,
 }

@@ -12,6 +12,7 @@
 mod harness;
 
 mod admin;
+mod adopt;
 mod collect;
 mod config;
 mod guard;

@@ -113,7 +113,17 @@ fn a_file_may_have_a_name_of_any_bytes() {
 #[test]
 fn help_is_no_wider_than_a_hundred_columns() {
     let dir = empty();
-    for verb in [&[][..], &["collect"], &["install"], &["queue"], &["plugin"], &["plugin", "run"], &["config"]] {
+    for verb in [
+        &[][..],
+        &["collect"],
+        &["install"],
+        &["queue"],
+        &["plugin"],
+        &["plugin", "run"],
+        &["config"],
+        &["configure"],
+        &["adopt"],
+    ] {
         let help = call(dir.path(), &[verb, &["--help"]].concat()).success();
         assert!(help.lines().all(|line| line.chars().count() <= 100), "{help}");
         assert!(help.contains("Usage: falcon-agent") && help.contains("-h, --help"), "{help}");

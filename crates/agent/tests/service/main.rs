@@ -34,6 +34,7 @@ mod registry;
 mod reload;
 mod start;
 mod takeover;
+mod values;
 mod verbs;
 
 use serde_json::{Value, json};

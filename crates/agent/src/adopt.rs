@@ -1,0 +1,279 @@
+//! `adopt`: takes over the configuration of an agent in another directory, and stops it; `configure`: puts values into the
+//! configuration of this one.
+//!
+//! * What can be found wrong is found before anything is changed: the new file lies ready before the old agent is stopped, and takes
+//!   its place afterwards.
+//! * What the old agent made of its file by where and how it ran stands in the new one: its endpoint, and its relative paths.
+//! * Nothing of the old agent is changed, so that it can be started again.
+
+mod running;
+mod target;
+#[cfg(test)]
+mod tests;
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+
+use anyhow::{Context as _, anyhow, ensure};
+
+use crate::collect;
+use crate::config::edit::{Asked, Edited, Text, Values};
+use crate::config::file::Staged;
+use crate::config::{self, Known};
+use crate::model::Platform;
+use crate::plugin::place;
+use crate::service::Failure;
+use running::Process;
+use target::Target;
+
+/// Where an agent has its configuration, in its directory.
+const PLACES: [&str; 3] = ["cfg.json", "config/cfg.json", "agent/config/cfg.json"];
+
+/// Keys with paths in them, which count from the working directory.
+const PATHS: [&[&str]; 7] = [
+    &["plugin", "dir"],
+    &["plugin", "logs"],
+    &["log", "file"],
+    &["logfile"],
+    &["state_dir"],
+    &["http", "tls", "cert"],
+    &["http", "tls", "key"],
+];
+
+/// Takes over the agent in a directory.
+pub fn adopt(dir: &Path, file: Option<&Path>, keep_running: bool) -> Result<(), Failure> {
+    let root = Path::new("/");
+    // On Windows agents are services, which are taken over by `install`.
+    let is_looked_for = Platform::CURRENT == Platform::Linux;
+    let dir = std::path::absolute(dir)?;
+    ensure_dir(&dir)?;
+    let running = if is_looked_for { running::of(root, &dir) } else { Vec::new() };
+    let source = source(&dir, &running)?;
+    let base = base(&dir, &source, running.first());
+    let target = Target::find(file)?;
+    let composed = compose(&source, &base, &target.file, running.first(), &collect::known())?;
+    composed.edited.warnings.iter().for_each(|warning| println!("{warning}"));
+
+    // From here on things change.
+    let staged = match composed.is_so {
+        true => None,
+        false => Some(written(Staged::new(&target.file, &composed.edited.text), &target.file)?),
+    };
+    let kept = if composed.is_so || composed.is_first { None } else { keep(&target.file)? };
+    for process in running.iter().filter(|_| !keep_running) {
+        process.stop(root).inspect_err(|_| _ = kept.as_ref().map(fs::remove_file))?;
+        println!("stopped {}, pid {}", process.program(), process.pid);
+    }
+    match staged {
+        Some(staged) => {
+            let commit = staged.commit();
+            commit.with_context(|| format!("{} is not written; start the old agent again", target.file.display()))?;
+            println!("wrote {}: a copy of {}{}", target.file.display(), source.display(), composed.with);
+            kept.iter().for_each(|kept| println!("what was there is {}", kept.display()));
+        }
+        None => println!("{} is so already", target.file.display()),
+    }
+    for process in running.iter().filter(|process| !process.is_certain) {
+        println!(
+            "{}, pid {}: is not run by root or whom {} belongs to: its -c, working directory and FALCON_ENDPOINT do not count",
+            process.program(),
+            process.pid,
+            dir.display()
+        );
+    }
+    remarks(&composed, &target).iter().for_each(|remark| println!("{remark}"));
+    let starters = if is_looked_for { running::starters(root, &[&dir, &base]) } else { Vec::new() };
+    for file in starters {
+        println!("{} names the old agent and may start it again: look at it", file.display());
+    }
+    if let (true, Some(process)) = (keep_running, running.first()) {
+        let (program, pid) = (process.program(), process.pid);
+        println!(
+            "{program} runs on, pid {pid}: two agents with one endpoint spoil each other's series, so stop it first"
+        );
+    }
+    println!("to start this agent: {}", target.start);
+    if let Some(back) = back(&dir, &base, running.first()) {
+        println!("to go back: stop this agent, then: {back}");
+    }
+    Ok(())
+}
+
+/// Puts values into this agent's configuration, or into a first one.
+pub fn configure(file: Option<&Path>, asked: &Asked) -> Result<(), Failure> {
+    let values = asked.values().context("nothing was changed")?;
+    let (target, known) = (Target::find(file)?, collect::known());
+    let name = target.file.display().to_string();
+    if asked.is_empty() {
+        println!("no value is given: {name} stays as it is");
+        return Ok(());
+    }
+    let now = existing(&target.file)?;
+    let bytes = now.as_deref().unwrap_or(config::FIRST.as_bytes());
+    let edited = values.put(bytes, &name, &known).context("nothing was changed")?;
+    edited.warnings.iter().for_each(|warning| println!("{warning}"));
+    let keys = values.keys().join(", ");
+    if now.as_deref().is_some_and(|now| config::decode(now) == edited.text) {
+        println!("{name} is so already: {keys}");
+    } else {
+        written(Staged::new(&target.file, &edited.text).and_then(Staged::commit), &target.file)?;
+        println!("wrote {name}, with {keys}");
+    }
+    if let Ok(loaded) = config::load(Some(&target.file), &known) {
+        for key in values.missed(&loaded.config) {
+            println!("{key}: a file of cfg.d says otherwise, which counts");
+        }
+    }
+    Ok(())
+}
+
+fn ensure_dir(dir: &Path) -> anyhow::Result<()> {
+    ensure!(dir.is_dir(), "{}: is not a directory; the old agent's is wanted, with cfg.json in it", dir.display());
+    Ok(())
+}
+
+/// The old agent's cfg.json: the one that it was started with, else the one in its place.
+fn source(dir: &Path, running: &[Process]) -> anyhow::Result<PathBuf> {
+    let started_with = running.iter().filter_map(Process::config);
+    let places = PLACES.iter().map(|place| dir.join(place));
+    let found = started_with.chain(places).find(|file| file.is_file());
+    found.with_context(|| {
+        let [first, more @ ..] = PLACES.map(|place| dir.join(place).display().to_string());
+        format!("nothing was changed: there is no {first}, nor {}", more.join(", nor "))
+    })
+}
+
+/// Where relative paths of its file count from.
+fn base(dir: &Path, source: &Path, process: Option<&Process>) -> PathBuf {
+    if let Some(cwd) = process.and_then(|process| process.cwd.clone()) {
+        return cwd;
+    }
+    let above = dir.parent().filter(|above| dir.ends_with("agent") && above.join("open-falcon").is_file());
+    match (Platform::CURRENT, above) {
+        (Platform::Windows, _) => source.parent().unwrap_or(dir).to_owned(),
+        // As the command `open-falcon` starts its agent.
+        (Platform::Linux, above) => above.unwrap_or(dir).to_owned(),
+    }
+}
+
+struct Composed {
+    edited: Edited,
+    /// For people: what is not as it was.
+    with: String,
+    /// The target says all this.
+    is_so: bool,
+    /// The target says nothing that anybody put there, or is not there.
+    is_first: bool,
+}
+
+fn compose(
+    source: &Path,
+    base: &Path,
+    target: &Path,
+    process: Option<&Process>,
+    known: &Known,
+) -> Result<Composed, Failure> {
+    let name = source.display().to_string();
+    let bytes = written(fs::read(source), source)?;
+    let (config, _) = config::parse(&bytes, &name, known).context("nothing was changed")?;
+    let mut values = Values::default();
+    // As the Go agent has it: the file, else its environment, else the system.
+    let endpoint = process.and_then(|process| process.endpoint.clone()).or_else(|| falcon_sys::hostname().ok());
+    values.keep_endpoint(&bytes, &name, known, endpoint);
+    let text = Text(config::decode(&bytes).into_owned());
+    for path in PATHS {
+        let default = match path {
+            ["plugin", "dir"] if config.plugin.enabled => Some(config.plugin.dir.clone()),
+            ["plugin", "logs"] if config.plugin.enabled => Some(config.plugin.logs.clone()),
+            _ => None,
+        };
+        if let Some(relative) = text.text_at(path).or(default).filter(|path| Path::new(path).is_relative()) {
+            let whole: PathBuf = base.join(relative).components().collect();
+            values.texts.push((path, whole.display().to_string()));
+        }
+    }
+    let edited = values.put(&bytes, &target.display().to_string(), known).context("nothing was changed")?;
+    let mut with = match edited.config.hostname.as_str() {
+        "" => ", without a `hostname`".to_owned(),
+        endpoint => [", endpoint ", endpoint].concat(),
+    };
+    for (path, text) in &values.texts {
+        with.extend([", ", &path.join("."), " ", text]);
+    }
+    let now = existing(target)?;
+    let first = config::parse(config::FIRST.as_bytes(), "", known).ok().map(|(config, _)| config);
+    let is_first =
+        now.as_ref().is_none_or(|now| config::parse(now, "", known).is_ok_and(|(config, _)| Some(config) == first));
+    let is_so = now.is_some_and(|now| config::decode(&now) == edited.text);
+    Ok(Composed { edited, with, is_so, is_first })
+}
+
+/// Copies what is there to a name beside it that is free. `None`: nothing is there.
+fn keep(file: &Path) -> Result<Option<PathBuf>, Failure> {
+    if !file.exists() {
+        return Ok(None);
+    }
+    let free = |n: u32| {
+        let mut name = file.file_name().unwrap_or_default().to_owned();
+        name.push(if n == 1 { ".before-adopt".to_owned() } else { format!(".before-adopt.{n}") });
+        Some(file.with_file_name(name)).filter(|path| !path.exists())
+    };
+    let path = (1..1000).find_map(free).ok_or_else(|| anyhow!("{}: too many copies of it", file.display()))?;
+    written(fs::copy(file, &path), &path)?;
+    Ok(Some(path))
+}
+
+/// `None`: it is not there.
+fn existing(file: &Path) -> Result<Option<Vec<u8>>, Failure> {
+    match fs::read(file) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(None),
+        read => written(read, file).map(Some),
+    }
+}
+
+/// What came of a file, as a verb tells it.
+fn written<T>(result: io::Result<T>, file: &Path) -> Result<T, Failure> {
+    result.map_err(|error| match error.kind() {
+        io::ErrorKind::PermissionDenied => Failure::NotAdministrator,
+        _ => Failure::Failed(anyhow::Error::new(error).context(format!("nothing was changed: {}", file.display()))),
+    })
+}
+
+/// What keeps plugins from running as they did.
+fn remarks(composed: &Composed, target: &Target) -> Vec<String> {
+    let plugin = &composed.edited.config.plugin;
+    let mut remarks = Vec::new();
+    if !plugin.enabled {
+        return remarks;
+    }
+    let dir = Path::new(&plugin.dir);
+    if let Ok(real) = fs::canonicalize(dir)
+        && let Err(why) = place::check(dir, &real)
+    {
+        remarks.push(format!("plugins will not run from plugin.dir until that is put right: {why}"));
+    }
+    for dir in [&plugin.dir, &plugin.logs] {
+        let is_closed = ["/home/", "/root/", "/usr/", "/etc/"].iter().any(|closed| dir.starts_with(closed));
+        if target.is_packages && is_closed {
+            remarks.push(format!(
+                "{dir}: the unit lets the agent only read there: `systemctl edit falcon-agent`, [Service], ReadWritePaths={dir}"
+            ));
+        }
+    }
+    remarks
+}
+
+/// How the old agent is started again.
+fn back(dir: &Path, base: &Path, process: Option<&Process>) -> Option<String> {
+    let quoted = |path: &Path| running::quoted(&path.display().to_string());
+    if let Some(process) = process {
+        return Some(format!("cd {} && {} &", quoted(base), process.command()));
+    }
+    let open_falcon = base.join("open-falcon");
+    if open_falcon.is_file() {
+        return Some(format!("cd {} && ./open-falcon start agent", quoted(base)));
+    }
+    let control = dir.join("control");
+    control.is_file().then(|| format!("{} start", quoted(&control)))
+}
