@@ -41,12 +41,12 @@ Exit codes: 0 done (a service that does not start is told and is no failure), 1 
 cannot be used, 5 no administrator; those of falcon-agent's own verbs otherwise.
 #>
 param(
-    [string]$Transfer = '',
-    [string]$Hbs = '',
+    [string[]]$Transfer = @(),
+    [string[]]$Hbs = @(),
     [string]$Endpoint = '',
     [string]$Listen = '',
     [string]$Interval = '',
-    [string]$Tags = '',
+    [string[]]$Tags = @(),
     [switch]$NoStart,
     [string]$InstallDir = '',
     [string]$DataDir = '',
@@ -58,17 +58,6 @@ $ErrorActionPreference = 'Stop'
 
 $service = 'HKLM:\SYSTEM\CurrentControlSet\Services\OpenFalconAgent'
 $names = @('falcon-agent.exe', 'cfg.example.json', 'README.md', 'LICENSE')
-
-# What a native program is given is put in quotes where it has a blank; PowerShell escapes nothing in it.
-function Test-Values([hashtable]$values) {
-    foreach ($name in $values.Keys) {
-        $value = $values[$name]
-        if ($value.Contains('"') -or $value.EndsWith('\')) {
-            Write-Host "-$name must not have a quotation mark in it, or a backslash at its end: $value"
-            exit 2
-        }
-    }
-}
 
 # Runs a verb; its words are shown, its exit code is the answer.
 function Invoke-Agent([string]$exe, [string[]]$arguments) {
@@ -90,7 +79,23 @@ if (-not $InstallDir) { $InstallDir = Join-Path $programs 'falcon-agent' }
 if (-not $DataDir) { $DataDir = Join-Path $env:ProgramData 'falcon-agent' }
 if ($InstallDir.Length -gt 3) { $InstallDir = $InstallDir.TrimEnd('\') }
 if ($DataDir.Length -gt 3) { $DataDir = $DataDir.TrimEnd('\') }
-Test-Values @{ Transfer = $Transfer; Hbs = $Hbs; Endpoint = $Endpoint; Listen = $Listen; Interval = $Interval; Tags = $Tags; InstallDir = $InstallDir; DataDir = $DataDir }
+
+# Options of install and their values. A list without quotes is an array at a prompt, and a text for powershell -File.
+$options = @(
+    '--transfer', ($Transfer -join ','),
+    '--hbs', ($Hbs -join ','),
+    '--endpoint', $Endpoint,
+    '--listen', $Listen,
+    '--interval', $Interval,
+    '--tags', ($Tags -join ',')
+)
+# What a native program is given is put in quotes where it has a blank; PowerShell escapes nothing in it.
+foreach ($value in ($options + @($InstallDir, $DataDir))) {
+    if ($value.Contains('"') -or $value.EndsWith('\')) {
+        Write-Host "A value must not have a quotation mark in it, or a backslash at its end: $value"
+        exit 2
+    }
+}
 
 $here = Split-Path -Parent $MyInvocation.MyCommand.Path
 $source = Join-Path $here 'falcon-agent.exe'
@@ -136,12 +141,9 @@ $ours = $image -like '*falcon-agent.exe*'
 $arguments = @('install')
 if (-not $ours) { $arguments += @('-c', (Join-Path $DataDir 'cfg.json')) }
 # An argument that is empty would not arrive.
-if ($Transfer) { $arguments += @('--transfer', $Transfer) }
-if ($Hbs) { $arguments += @('--hbs', $Hbs) }
-if ($Endpoint) { $arguments += @('--endpoint', $Endpoint) }
-if ($Listen) { $arguments += @('--listen', $Listen) }
-if ($Interval) { $arguments += @('--interval', $Interval) }
-if ($Tags) { $arguments += @('--tags', $Tags) }
+for ($i = 0; $i -lt $options.Count; $i += 2) {
+    if ($options[$i + 1]) { $arguments += @($options[$i], $options[$i + 1]) }
+}
 
 # Whatever it runs, the service is stopped by the new executable. One that is an older agent's is stopped by install itself.
 if ($ours) { [void](Invoke-Agent $source @('stop')) }

@@ -118,7 +118,7 @@ pub fn messages(image: &[u8]) -> Result<Vec<u16>> {
 /// The file's version, and the text of a name such as `ProductName`, of what [`VERSION`] is (VS_VERSIONINFO: the fixed part
 /// behind its name in UTF-16, then names and texts, each ended by a zero and filled up with zeros).
 pub fn version_of(resource: &[u8], name: &str) -> Option<([u16; 4], String)> {
-    let units: Vec<u16> = resource.chunks_exact(2).map(|two| u16::from_le_bytes([two[0], two[1]])).collect();
+    let units: Vec<u16> = resource.as_chunks::<2>().0.iter().map(|two| u16::from_le_bytes(*two)).collect();
     let fixed = units.windows(2).position(|two| two == [0x04BD, 0xFEEF])?;
     let &[minor, major, build, patch] = units.get(fixed + 4..fixed + 8)? else { return None };
     let name: Vec<u16> = name.encode_utf16().chain([0]).collect();
