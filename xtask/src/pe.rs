@@ -1,5 +1,5 @@
-//! What a Windows executable asks the loader for, and whether the oldest Windows it must start on has it; and the message
-//! table that it carries.
+//! What a Windows executable asks the loader for, and whether the oldest Windows it must start on has it; and the resources
+//! that it carries.
 //!
 //! One function missing in Windows 7 and the loader refuses the whole program, so the import table is held against a
 //! reviewed list, `xtask/pe-imports.txt`. The format is that of Microsoft's "PE Format", read by the `object` crate.
@@ -74,32 +74,57 @@ fn import(dll: &[u8], thunk: Thunk<'_>) -> Import {
     Import::new(&String::from_utf8_lossy(dll), &function)
 }
 
-/// The type of resource that message tables are (RT_MESSAGETABLE).
+/// Types of resources (RT_GROUP_ICON, RT_VERSION, RT_MESSAGETABLE, RT_MANIFEST).
+pub const ICONS: u16 = 14;
+pub const VERSION: u16 = 16;
 const MESSAGE_TABLE: u16 = 11;
+pub const MANIFEST: u16 = 24;
 
-/// The numbers of the messages in the executable's message table, in the first language that it has: the lower 16 bits of
-/// each identifier. Empty where there is no table.
+/// The first resource of a type, in the first language that it has.
 ///
 /// # Errors
 /// When the bytes are no executable or its resources cannot be followed.
-pub fn messages(image: &[u8]) -> Result<Vec<u16>> {
+pub fn resource(image: &[u8], kind: u16) -> Result<Option<&[u8]>> {
     let file = PeFile64::parse(image).context("not a 64-bit Windows executable")?;
     let sections = file.section_table();
-    let Some(resources) = file.data_directories().resource_directory(image, &sections)? else { return Ok(Vec::new()) };
-    let is_table = |id: ResourceNameOrId| matches!(id, ResourceNameOrId::Id(MESSAGE_TABLE));
-    let mut entry = resources.root()?.entries.iter().find(|entry| is_table(entry.name_or_id()));
+    let Some(resources) = file.data_directories().resource_directory(image, &sections)? else { return Ok(None) };
+    let is_it = |id: ResourceNameOrId| matches!(id, ResourceNameOrId::Id(found) if found == kind);
+    let mut entry = resources.root()?.entries.iter().find(|entry| is_it(entry.name_or_id()));
     // Below the type comes the name, and below that the language.
     while let Some(found) = entry {
         match found.data(resources)? {
             Entry::Table(table) => entry = table.entries.first(),
             Entry::Data(data) => {
                 let at = data.offset_to_data.get(LE);
-                let bytes = sections.pe_data_at(image, at).context("a resource outside of the sections")?;
-                return message_numbers(bytes).context("a message table that is cut short");
+                let size = usize::try_from(data.size.get(LE))?;
+                let bytes = sections.pe_data_at(image, at).and_then(|bytes| bytes.get(..size));
+                return bytes.map(Some).context("a resource outside of the sections");
             }
         }
     }
-    Ok(Vec::new())
+    Ok(None)
+}
+
+/// The numbers of the messages in the executable's message table: the lower 16 bits of each identifier. Empty where there is
+/// no table.
+///
+/// # Errors
+/// When the bytes are no executable or its resources cannot be followed.
+pub fn messages(image: &[u8]) -> Result<Vec<u16>> {
+    let Some(table) = resource(image, MESSAGE_TABLE)? else { return Ok(Vec::new()) };
+    message_numbers(table).context("a message table that is cut short")
+}
+
+/// The file's version, and the text of a name such as `ProductName`, of what [`VERSION`] is (VS_VERSIONINFO: the fixed part
+/// behind its name in UTF-16, then names and texts, each ended by a zero and filled up with zeros).
+pub fn version_of(resource: &[u8], name: &str) -> Option<([u16; 4], String)> {
+    let units: Vec<u16> = resource.as_chunks::<2>().0.iter().map(|two| u16::from_le_bytes(*two)).collect();
+    let fixed = units.windows(2).position(|two| two == [0x04BD, 0xFEEF])?;
+    let &[minor, major, build, patch] = units.get(fixed + 4..fixed + 8)? else { return None };
+    let name: Vec<u16> = name.encode_utf16().chain([0]).collect();
+    let behind = units.windows(name.len()).position(|some| some == name)? + name.len();
+    let text = units.get(behind..)?.iter().skip_while(|unit| **unit == 0).take_while(|unit| **unit != 0);
+    Some(([major, minor, patch, build], String::from_utf16_lossy(&text.copied().collect::<Vec<_>>())))
 }
 
 /// MESSAGE_RESOURCE_DATA: a number of blocks, and of each its lowest and highest identifier and where its texts are.
@@ -155,6 +180,18 @@ pub fn dll_count(imports: &BTreeSet<Import>) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_version_is_read_with_its_texts() {
+        let text = |text: &str| -> Vec<u16> { text.encode_utf16().chain([0]).collect() };
+        let mut units = [vec![0x34, 0x34, 0], text("VS_VERSION_INFO"), vec![0]].concat();
+        units.extend([0x04BD, 0xFEEF, 0, 1, 2, 1, 4, 3]);
+        units.extend([text("ProductName"), vec![0], text("falcon-agent")].concat());
+        let bytes: Vec<u8> = units.iter().flat_map(|unit| unit.to_le_bytes()).collect();
+        assert_eq!(version_of(&bytes, "ProductName"), Some(([1, 2, 3, 4], "falcon-agent".to_owned())));
+        assert_eq!(version_of(&bytes, "CompanyName"), None);
+        assert_eq!(version_of(&[], "ProductName"), None);
+    }
 
     const LIST: &str = "# why\n\nKERNEL32.dll!Sleep\nws2_32.dll!#115\n";
 

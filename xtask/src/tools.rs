@@ -36,6 +36,7 @@ pub enum Need {
     Rpm,
     /// Its checks of units: nothing is started by it.
     Systemd,
+    Msitools,
 }
 
 impl Need {
@@ -56,6 +57,7 @@ impl Need {
             Self::Chromium => in_path(CHROMIUM),
             Self::Rpm => in_path("rpmbuild") && in_path("rpm"),
             Self::Systemd => in_path("systemd-analyze"),
+            Self::Msitools => in_path("wixl") && in_path("msibuild") && in_path("msiinfo"),
         }
     }
 
@@ -73,6 +75,8 @@ impl Need {
             Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis | Self::Zig => &[],
             Self::Rpm => &["rpm"],
             Self::Systemd => &["systemd"],
+            Self::Msitools => &["wixl", "msitools"],
+            Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis => &[],
         }
     }
 
@@ -94,6 +98,7 @@ impl Need {
             Self::Chromium => "the browser Chromium: chromium",
             Self::Rpm => "rpm 4.14 or later: rpm, rpmbuild",
             Self::Systemd => "systemd 252 or later: systemd-analyze",
+            Self::Msitools => "msitools 0.101 or later: wixl, msibuild, msiinfo",
         }
     }
 }

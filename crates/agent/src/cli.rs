@@ -23,6 +23,8 @@ use crate::collect as collectors;
 use crate::perf::reader::{Reader, Registry};
 use crate::perf::worker;
 use crate::{adopt, config, guard, service, upgrade};
+use crate::service::Wanted;
+use crate::{adopt, clock, config, guard, service};
 use args::Ended;
 use verbs::Verb;
 
@@ -43,6 +45,11 @@ pub fn main(
             return ExitCode::from(wrong.exit_code());
         }
     };
+    if let Verb::Install(Wanted { log: Some(log), .. }) | Verb::Start { log: Some(log) } = &verb
+        && let Err(error) = say_to(log)
+    {
+        return done(Err(error));
+    }
     let told = match &verb {
         Verb::Version => {
             let (version, commit) = (env!("CARGO_PKG_VERSION"), env!("FALCON_BUILD_COMMIT"));
@@ -56,7 +63,7 @@ pub fn main(
         Verb::Uninstall(removal) => service::uninstall(file.as_deref(), removal),
         Verb::Configure(asked) => adopt::configure(file.as_deref(), asked),
         Verb::Adopt { dir, keep_running } => adopt::adopt(Path::new(dir), file.as_deref(), *keep_running),
-        Verb::Start => service::start(),
+        Verb::Start { .. } => service::start(),
         Verb::Stop => service::stop(),
         Verb::Restart => service::restart(),
         Verb::Reload => service::reload(),
@@ -83,6 +90,12 @@ pub(crate) fn agent_of(words: Vec<OsString>) -> Option<Option<PathBuf>> {
         Ok((file, Verb::Run | Verb::Debug)) => Some(file),
         _ => None,
     }
+/// With the time in front: what was said before is kept.
+fn say_to(log: &Path) -> anyhow::Result<()> {
+    falcon_sys::say_to(log).with_context(|| log.display().to_string())?;
+    let now = falcon_sys::local_time(clock::unix_s());
+    println!("{}-{:02}-{:02} {:02}:{:02}:{:02}", now.year, now.month, now.day, now.hour, now.minute, now.second);
+    Ok(())
 }
 
 /// What `perf::link` starts.

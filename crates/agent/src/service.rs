@@ -76,6 +76,8 @@ pub struct Wanted {
     pub values: Asked,
     /// `install` starts it, too.
     pub start: bool,
+    /// What is said goes to this file.
+    pub log: Option<PathBuf>,
 }
 
 /// What `uninstall` may be told.

@@ -25,6 +25,8 @@ const LAYOUT: [(&str, &str, u32); 5] = [
     ("config/cfg.first.json", "packaging/linux/cfg.json", 0o644),
     ("control", "packaging/linux/control", 0o755),
 ];
+/// For those who copy files, it installs as the MSI does.
+const SCRIPT: &str = "packaging/windows/install.ps1";
 
 struct Entry {
     /// That of a folder ends with a slash.
@@ -34,7 +36,9 @@ struct Entry {
 }
 
 pub fn windows(dist: &Dist<'_>) -> Result<()> {
-    let files = entries(dist.ws, "falcon-agent.exe", &dist.ws.windows_exe())?;
+    let mut files = entries(dist.ws, "falcon-agent.exe", &dist.ws.windows_exe())?;
+    let script = dist.ws.read(SCRIPT)?;
+    files.push(Entry { name: "install.ps1".to_owned(), bytes: script.into_bytes(), mode: 0o644 });
     dist.publish(&format!("falcon-agent-{}-windows-x64.zip", dist.version), &pack_zip(&files, &dist.stamp)?)
 }
 

@@ -203,7 +203,33 @@ pub fn imports(cx: &Cx<'_>) -> Result<Passed> {
     }
     let messages = messages(cx.ws)?;
     println!("{messages} messages for the event log");
-    Ok(Passed::gates(2))
+    identity(cx.ws)?;
+    println!("version, product, icon and manifest");
+    Ok(Passed::gates(3))
+}
+
+/// What Explorer and Task Manager show of the Windows executable, and that it asks for no more rights than its caller has.
+fn identity(ws: &Workspace) -> Result<()> {
+    let exe = ws.windows_exe();
+    let image = fs::read(&exe).with_context(|| format!("cannot read {}", exe.display()))?;
+    let resource = |kind| pe::resource(&image, kind).with_context(|| exe.display().to_string());
+    let version = resource(pe::VERSION)?.context("the executable has no version")?;
+    for (name, expected) in [("ProductName", "falcon-agent"), ("OriginalFilename", "falcon-agent.exe")] {
+        let found = pe::version_of(version, name);
+        let numbers: String = env!("CARGO_PKG_VERSION").to_owned() + ".0";
+        let expected = Some((numbers, expected.to_owned()));
+        let found = found.map(|(version, text)| (version.map(|number| number.to_string()).join("."), text));
+        ensure!(found == expected, "the executable's {name} is {found:?} instead of {expected:?}");
+    }
+    // Its first number is of no use, the second says that it is of icons, the third how many there are.
+    let icons = resource(pe::ICONS)?.and_then(|group| Some(u16::from_le_bytes([*group.get(4)?, *group.get(5)?])));
+    ensure!(icons == Some(4), "the executable has icons of {icons:?} sizes instead of 4");
+    let manifest = String::from_utf8_lossy(resource(pe::MANIFEST)?.unwrap_or_default()).into_owned();
+    ensure!(
+        manifest.contains("level=\"asInvoker\""),
+        "the executable's manifest says nothing of the rights that it needs"
+    );
+    Ok(())
 }
 
 /// How many messages the Windows executable has for the event log: those of their source, each once.

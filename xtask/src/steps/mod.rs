@@ -47,6 +47,8 @@ impl Cx<'_> {
 
 const LINUX: &[Need] = &[Need::SourceRust, Need::Python, Need::Zig];
 const WINDOWS: &[Need] = &[Need::SourceRust, Need::Mingw];
+const DIST: &[Need] = &[Need::SourceRust, Need::Mingw, Need::Msitools];
+const PACKAGES_WINDOWS: &[Need] = &[Need::SourceRust, Need::Mingw, Need::Msitools, Need::Wine];
 
 pub const STEPS: &[Step] = &[
     Step {
@@ -118,6 +120,9 @@ pub const STEPS: &[Step] = &[
         about: "every package, packed from the executables",
         needs: &[Need::Rpm],
         uses: &["executables"],
+        about: "every package, packed from both executables",
+        needs: DIST,
+        uses: &["dist-linux", "dist-windows"],
         run: artefacts::packages,
     },
     Step {
@@ -150,7 +155,7 @@ pub const STEPS: &[Step] = &[
     },
     Step {
         name: "imports",
-        about: "the .exe imports only what Windows 7 has, and carries the messages of its events",
+        about: "the .exe imports only what Windows 7 has, and carries version, icon and the messages of its events",
         needs: WINDOWS,
         uses: &["dist-windows"],
         run: artefacts::imports,
@@ -245,6 +250,11 @@ pub const STEPS: &[Step] = &[
         needs: &[Need::SourceRust, Need::Mingw, Need::Wine],
         uses: &["dist-windows"],
         run: tests::upgrade_windows,
+        name: "packages-windows",
+        about: "MSI and zip under Wine: installed in silence, upgraded, removed; what an administrator finds",
+        needs: PACKAGES_WINDOWS,
+        uses: &["dist"],
+        run: tests::packages_windows,
     },
     Step {
         name: "perf-windows",

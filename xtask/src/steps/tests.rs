@@ -9,6 +9,7 @@ use anyhow::{Context, Result, bail};
 
 use super::Cx;
 use crate::child::Run;
+use crate::dist::{Stamp, msi};
 use crate::ledger::Passed;
 use crate::toolchain::{Std, cargo};
 use crate::tools::CHROMIUM;
@@ -17,6 +18,7 @@ use crate::workspace::{PERF_FIXTURE, PRODUCT};
 
 /// Integration tests that drive a finished executable with the Go peer or a browser; they have steps of their own.
 pub const HARNESSED: [&str; 7] = ["browser", "faults", "interop", "packages_linux", "perf", "service", "upgrade"];
+pub const HARNESSED: [&str; 6] = ["browser", "faults", "interop", "packages_windows", "perf", "service"];
 
 /// Tests of `faults` that make file systems of their own.
 const MOUNTED: &str = "mounted::";
@@ -168,6 +170,19 @@ pub fn service_windows(cx: &Cx<'_>) -> Result<Passed> {
     let test = harnessed(cx, "service").env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
     let test = test.env("FALCON_WINE_TEMPLATE", wine::template(cx.ws)?).env("FALCON_TEST_SERVICE", service);
     Ok(Passed::tests(count(test.args(["--", WINDOWS_AT_ONCE]))?))
+}
+
+pub fn packages_windows(cx: &Cx<'_>) -> Result<Passed> {
+    let service = cx.ws.target("interop/service.exe");
+    build_service(cx, &service)?;
+    // An upgrade by its number alone: what is told of the executables is no matter of packages.
+    let next = cx.ws.target("msi/next.msi");
+    let made = msi::make(cx.ws, "0.99.0", &Stamp::of(cx.ws))?;
+    fs::write(&next, made).with_context(|| format!("cannot write {}", next.display()))?;
+    let test = harnessed(cx, "packages_windows").env("FALCON_AGENT_EXE", cx.ws.windows_exe());
+    let test = test.env("FALCON_AGENT_RUNNER", "wine").env("FALCON_WINE_TEMPLATE", wine::template(cx.ws)?);
+    let test = test.env("FALCON_TEST_SERVICE", service).env("FALCON_DIST", cx.ws.target("dist"));
+    Ok(Passed::tests(count(test.env("FALCON_MSI_NEXT", next).args(["--", WINDOWS_AT_ONCE]))?))
 }
 
 pub fn perf_windows(cx: &Cx<'_>) -> Result<Passed> {

@@ -103,6 +103,15 @@ fn what_a_configuration_is_to_say_is_given_to_install_alone_and_empty_is_not_giv
 }
 
 #[test]
+fn what_is_said_goes_to_a_file_where_install_and_start_are_given_one() {
+    let file = Some(PathBuf::from("x.log"));
+    assert_eq!(verb("a start --log x.log"), Verb::Start { log: file.clone() });
+    assert_eq!(verb("a start"), Verb::Start { log: None });
+    assert_eq!(verb("a install --log=x.log"), Verb::Install(Wanted { log: file, ..Wanted::default() }));
+    assert_eq!(parse("a stop --log x.log").expect_err("for others").exit_code(), 2);
+}
+
+#[test]
 fn wrong_usage_is_exit_code_two_and_help_zero() {
     for line in ["a -nope", "a nope", "a collect --only nope", "a collect --format xml", "a -v=maybe", "a -c"] {
         assert_eq!(parse(line).expect_err(line).exit_code(), 2, "{line}");

@@ -22,7 +22,7 @@ pub enum Verb {
     Install(Wanted),
     Update(Wanted),
     Uninstall(Removal),
-    Start,
+    Start { log: Option<PathBuf> },
     Stop,
     Restart,
     Reload,
@@ -112,7 +112,8 @@ pub static PROGRAM: Spec = Spec {
             name: "start",
             about: "Start the service and wait until it runs",
             hidden: NO_SERVICE,
-            make: Some(|_| Ok(Verb::Start)),
+            options: &[LOG],
+            make: Some(|given| Ok(Verb::Start { log: log(given) })),
             ..Spec::NEW
         },
         Spec {
@@ -320,9 +321,20 @@ const START: Opt = Opt {
     ..Opt::NEW
 };
 
-const INSTALL: [Opt; 10] = {
+const LOG: Opt = Opt {
+    name: "log",
+    value: Some("FILE"),
+    about: "Put what would be printed to the end of this file, for whoever runs it without a console",
+    ..Opt::NEW
+};
+
+fn log(given: &Given) -> Option<PathBuf> {
+    given.text("log").filter(|file| !file.is_empty()).map(PathBuf::from)
+}
+
+const INSTALL: [Opt; 11] = {
     let ([a, b, c], [d, e, f, g, h, i]) = (WANTED, VALUES);
-    [a, b, c, d, e, f, g, h, i, START]
+    [a, b, c, d, e, f, g, h, i, START, LOG]
 };
 fn upgrade_to(given: &Given) -> Result<upgrade::Wanted, &'static str> {
     let sha256 = given.text("sha256").ok_or("'--sha256 <HASH>' is missing")?;
@@ -341,5 +353,5 @@ fn wanted(given: &Given) -> Result<Wanted, &'static str> {
         return Err("'--password-stdin' wants the account too: '--user <NAME>'");
     }
     let (values, start) = (Asked::of(|name| given.text(name)), given.is_on("start"));
-    Ok(Wanted { startup: meant(given.text("startup"), STARTUPS), user, password_stdin, values, start })
+    Ok(Wanted { startup: meant(given.text("startup"), STARTUPS), user, password_stdin, values, start, log: log(given) })
 }

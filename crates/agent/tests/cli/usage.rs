@@ -1,6 +1,7 @@
 //! Flags, verbs, help and exit codes.
 
 use std::ffi::OsStr;
+use std::fs;
 use std::os::unix::ffi::OsStrExt as _;
 
 use crate::harness::host::Host;
@@ -170,4 +171,22 @@ fn verbs_of_the_windows_service_say_what_to_use_here() {
     }
     let help = call(dir.path(), &["--help"]).success();
     assert!(!help.contains("uninstall"), "{help}");
+}
+
+/// Windows Installer keeps nothing of what a program prints.
+#[test]
+fn what_install_and_start_say_goes_to_a_file_with_the_time_in_front_and_behind_what_is_there() {
+    let dir = empty();
+    let log = dir.path().join("install.log");
+    fs::write(&log, "before\n").expect("a file");
+    for verb in ["install", "start"] {
+        let ended = call(dir.path(), &[verb, "--log", "install.log"]);
+        assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (Some(1), "", ""), "{verb}");
+    }
+    let said = fs::read_to_string(&log).expect("a file");
+    let lines: Vec<&str> = said.lines().collect();
+    assert_eq!((lines[0], lines.len()), ("before", 5), "{said}");
+    assert!(lines[1].starts_with("20") && lines[2].contains("systemd") && lines[4].contains("systemd"), "{said}");
+    let ended = call(dir.path(), &["start", "--log", "nowhere/x"]);
+    assert!(ended.code == Some(1) && ended.err.contains("nowhere/x"), "{ended:?}");
 }

@@ -53,8 +53,13 @@ impl Machine {
         Machine::with_agent_in(PROGRAM_FILES)
     }
 
+    /// A host on which something else puts the executable into this folder.
+    pub fn without_agent(dir: &str) -> Machine {
+        Machine { prefix: Prefix::new(), dir: dir.to_owned(), http: Cell::new(free_address()) }
+    }
+
     pub fn with_agent_in(dir: &str) -> Machine {
-        let machine = Machine { prefix: Prefix::new(), dir: dir.to_owned(), http: Cell::new(free_address()) };
+        let machine = Machine::without_agent(dir);
         fs::create_dir_all(machine.prefix.on_linux(dir)).expect("a folder");
         fs::copy(exe(), machine.path("falcon-agent.exe")).expect("a copy");
         machine
@@ -79,7 +84,7 @@ impl Machine {
 
     /// What lies beside the executable.
     pub fn files(&self) -> Vec<String> {
-        let entries = fs::read_dir(self.path("")).expect("a folder").flatten();
+        let entries = fs::read_dir(self.path("")).into_iter().flatten().flatten();
         let mut names: Vec<String> = entries.map(|entry| entry.file_name().to_string_lossy().into_owned()).collect();
         names.sort();
         names

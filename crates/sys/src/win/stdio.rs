@@ -7,6 +7,7 @@ use super::ffi::{check, last_error};
 use std::ffi::c_int;
 use std::fs::File;
 use std::os::windows::io::{FromRawHandle, IntoRawHandle, RawHandle};
+use std::path::Path;
 use std::{io, ptr};
 use windows_sys::Win32::Foundation::{
     DUPLICATE_SAME_ACCESS, DuplicateHandle, HANDLE_FLAG_INHERIT, INVALID_HANDLE_VALUE, SetHandleInformation,
@@ -51,6 +52,21 @@ pub fn private_stdio() -> io::Result<(File, File)> {
         check(unsafe { SetStdHandle(standard, nul) })?;
     }
     Ok((input, output))
+}
+
+/// From now on what this process says goes to the end of a file, which is made where there is none: standard output and error,
+/// as Rust writes them.
+///
+/// # Errors
+/// The file cannot be opened, or the calls' own.
+pub fn say_to(path: &Path) -> io::Result<()> {
+    // It stays open as long as the process.
+    let file = File::options().append(true).create(true).open(path)?.into_raw_handle();
+    for standard in [STD_OUTPUT_HANDLE, STD_ERROR_HANDLE] {
+        // SAFETY: the handle stays open.
+        check(unsafe { SetStdHandle(standard, file) })?;
+    }
+    Ok(())
 }
 
 fn standard(which: STD_HANDLE) -> RawHandle {
