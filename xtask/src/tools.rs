@@ -76,7 +76,6 @@ impl Need {
             Self::Rpm => &["rpm"],
             Self::Systemd => &["systemd"],
             Self::Msitools => &["wixl", "msitools"],
-            Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis => &[],
         }
     }
 

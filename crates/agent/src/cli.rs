@@ -22,9 +22,8 @@ use crate::app::{self, LogTo, Signal};
 use crate::collect as collectors;
 use crate::perf::reader::{Reader, Registry};
 use crate::perf::worker;
-use crate::{adopt, config, guard, service, upgrade};
 use crate::service::Wanted;
-use crate::{adopt, clock, config, guard, service};
+use crate::{adopt, clock, config, guard, service, upgrade};
 use args::Ended;
 use verbs::Verb;
 
@@ -90,6 +89,8 @@ pub(crate) fn agent_of(words: Vec<OsString>) -> Option<Option<PathBuf>> {
         Ok((file, Verb::Run | Verb::Debug)) => Some(file),
         _ => None,
     }
+}
+
 /// With the time in front: what was said before is kept.
 fn say_to(log: &Path) -> anyhow::Result<()> {
     falcon_sys::say_to(log).with_context(|| log.display().to_string())?;

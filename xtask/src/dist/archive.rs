@@ -1,4 +1,4 @@
-//! What holds plain files: the zip for Windows, the tar.gz for Linux.
+//! What holds plain files: the zip for Windows, one tar.gz for each executable for Linux.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -25,6 +25,7 @@ const LAYOUT: [(&str, &str, u32); 5] = [
     ("config/cfg.first.json", "packaging/linux/cfg.json", 0o644),
     ("control", "packaging/linux/control", 0o755),
 ];
+
 /// For those who copy files, it installs as the MSI does.
 const SCRIPT: &str = "packaging/windows/install.ps1";
 
@@ -43,11 +44,11 @@ pub fn windows(dist: &Dist<'_>) -> Result<()> {
 }
 
 pub fn linux(dist: &Dist<'_>) -> Result<()> {
-    linux_of(dist, &dist.ws.linux_exe(), "linux-x64")
+    linux_of(dist, &dist.ws.linux_exe(), "linux-x64")?;
+    linux_of(dist, &dist.ws.linux_static_exe(), "linux-x64-static")
 }
 
-/// The same for another executable.
-pub fn linux_of(dist: &Dist<'_>, exe: &Path, kind: &str) -> Result<()> {
+fn linux_of(dist: &Dist<'_>, exe: &Path, kind: &str) -> Result<()> {
     let folder = format!("falcon-agent-{}", dist.version);
     let file = |name: &str, bytes, mode| Entry { name: format!("{folder}/{name}"), bytes, mode };
     let mut files = vec![file("bin/falcon-agent", read(exe)?, 0o755)];

@@ -47,8 +47,6 @@ impl Cx<'_> {
 
 const LINUX: &[Need] = &[Need::SourceRust, Need::Python, Need::Zig];
 const WINDOWS: &[Need] = &[Need::SourceRust, Need::Mingw];
-const DIST: &[Need] = &[Need::SourceRust, Need::Mingw, Need::Msitools];
-const PACKAGES_WINDOWS: &[Need] = &[Need::SourceRust, Need::Mingw, Need::Msitools, Need::Wine];
 
 pub const STEPS: &[Step] = &[
     Step {
@@ -118,11 +116,8 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "dist",
         about: "every package, packed from the executables",
-        needs: &[Need::Rpm],
+        needs: &[Need::Rpm, Need::Msitools],
         uses: &["executables"],
-        about: "every package, packed from both executables",
-        needs: DIST,
-        uses: &["dist-linux", "dist-windows"],
         run: artefacts::packages,
     },
     Step {
@@ -250,9 +245,11 @@ pub const STEPS: &[Step] = &[
         needs: &[Need::SourceRust, Need::Mingw, Need::Wine],
         uses: &["dist-windows"],
         run: tests::upgrade_windows,
+    },
+    Step {
         name: "packages-windows",
         about: "MSI and zip under Wine: installed in silence, upgraded, removed; what an administrator finds",
-        needs: PACKAGES_WINDOWS,
+        needs: &[Need::Wine],
         uses: &["dist"],
         run: tests::packages_windows,
     },

@@ -17,8 +17,8 @@ use crate::wine::{self, Session};
 use crate::workspace::{PERF_FIXTURE, PRODUCT};
 
 /// Integration tests that drive a finished executable with the Go peer or a browser; they have steps of their own.
-pub const HARNESSED: [&str; 7] = ["browser", "faults", "interop", "packages_linux", "perf", "service", "upgrade"];
-pub const HARNESSED: [&str; 6] = ["browser", "faults", "interop", "packages_windows", "perf", "service"];
+pub const HARNESSED: [&str; 8] =
+    ["browser", "faults", "interop", "packages_linux", "packages_windows", "perf", "service", "upgrade"];
 
 /// Tests of `faults` that make file systems of their own.
 const MOUNTED: &str = "mounted::";

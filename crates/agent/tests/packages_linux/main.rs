@@ -1,10 +1,8 @@
-//! What is published for Linux, installed and run as it is packed.
-//!
-//! `cargo xtask test` packs it and says where it lies: `FALCON_STATIC_EXE` is the static executable.
 //! The packages for Linux as an administrator meets them: unpacked, installed, started, upgraded, removed.
 //!
 //! * `FALCON_DIST` is the folder with the packages.
 //! * `FALCON_AGENT_EXE` is the executable in them; a tar.gz that is unpacked gets it anew, so that a debug one can be tested.
+//! * `FALCON_STATIC_EXE` is the static executable, which `static_exe` alone asks for.
 //!
 //! `rooted` installs into a copy of this machine's root that is thrown away: as root, in a mount namespace (`unshare --mount`).
 //! Not part of a plain `cargo test`: `cargo xtask test --only packages-linux` makes what it needs.
@@ -20,11 +18,11 @@
 #[path = "../harness/mod.rs"]
 mod harness;
 
-mod static_exe;
 mod archive;
 mod contents;
 mod control;
 mod rooted;
+mod static_exe;
 
 use std::fs;
 use std::net::SocketAddr;

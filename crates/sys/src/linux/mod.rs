@@ -64,8 +64,6 @@ pub use service::{
     service_set_start, service_settings, service_settle, service_start, service_status,
 };
 pub use stderr::{appended_stderr, enable_ansi, redirect_stderr, stderr_is};
-pub use stdio::private_stdio;
-pub use stderr::{enable_ansi, stderr_is};
 pub use stdio::{private_stdio, say_to};
 pub use store::{
     create_new_private_dir, create_private_dir, exchange, is_held, mode_bits, open_log, publish, replace_file, sync_dir,

@@ -73,8 +73,6 @@ pub use scm::{
 pub use services::services;
 pub use settings::{service_settings, service_settle};
 pub use stderr::{appended_stderr, redirect_stderr, stderr_is};
-pub use stdio::private_stdio;
-pub use stderr::stderr_is;
 pub use stdio::{private_stdio, say_to};
 pub use store::{
     create_new_private_dir, create_private_dir, exchange, is_held, mode_bits, open_log, publish, replace_file, sync_dir,
