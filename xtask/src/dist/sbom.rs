@@ -2,12 +2,15 @@
 //! what the linkers add.
 //!
 //! `cargo tree` says which crates those are: for each target, with the features that are in force, without what is only
-//! used to build or to test. Their fingerprints are those of `Cargo.lock`. The same commit and compiler give the same file:
+//! used to build or to test; what an executable itself names of its sources is held against that. Their fingerprints are those of `Cargo.lock`. The same commit and compiler give the same file:
 //! its time is the commit's, its serial number is made of its content.
 
+use std::borrow::Cow;
 use std::collections::{BTreeMap, BTreeSet};
+use std::fs;
 
 use anyhow::{Context, Result, ensure};
+use memchr::memmem;
 use serde_json::{Value, json};
 
 use super::{Dist, sha256};
@@ -20,6 +23,9 @@ use crate::workspace::{LINUX_TARGET, STATIC_TARGET, WINDOWS_TARGET, Workspace};
 const TARGETS: [(&str, &str); 3] =
     [(LINUX_TARGET, "linux"), (STATIC_TARGET, "linux-static"), (WINDOWS_TARGET, "windows")];
 
+/// How the folder of crates.io's sources begins.
+const REGISTRY: &[u8] = b"index.crates.io-";
+
 const MINGW: &str = "x86_64-w64-mingw32-gcc";
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -31,8 +37,12 @@ struct Crate {
 
 pub fn sbom(dist: &Dist<'_>) -> Result<()> {
     let mut linked: BTreeMap<Crate, BTreeSet<&str>> = BTreeMap::new();
-    for (target, executable) in TARGETS {
-        for krate in tree(dist.ws, target)? {
+    for ((target, executable), file) in TARGETS.into_iter().zip(dist.ws.executables()) {
+        let crates = tree(dist.ws, target)?;
+        let image = fs::read(&file).with_context(|| format!("cannot read {}", file.display()))?;
+        let unknown = unknown(&image, &crates);
+        ensure!(unknown.is_empty(), "{} names source files of {unknown:?}: cargo tree does not", file.display());
+        for krate in crates {
             linked.entry(krate).or_default().insert(executable);
         }
     }
@@ -71,6 +81,17 @@ fn tree(ws: &Workspace, target: &str) -> Result<BTreeSet<Crate>> {
     let tree = tree.args(["--target", target, "--prefix", "none", "--no-dedupe", "--format", "{p}|{l}"]);
     let lines = tree.dir(&ws.root).output()?;
     lines.lines().filter(|line| !line.is_empty()).map(parse).collect()
+}
+
+/// Crates whose source files are named in an executable, in messages of panics, and which are none of these.
+fn unknown<'a>(image: &'a [u8], crates: &BTreeSet<Crate>) -> BTreeSet<Cow<'a, str>> {
+    let known: BTreeSet<String> = crates.iter().map(|krate| format!("{}-{}", krate.name, krate.version)).collect();
+    let named = memmem::find_iter(image, REGISTRY).filter_map(|at| {
+        // `index.crates.io-HASH/NAME-VERSION/src/...`
+        let folder = image.get(at..)?.splitn(3, |byte| *byte == b'/').nth(1)?;
+        Some(String::from_utf8_lossy(folder))
+    });
+    named.filter(|name| !known.contains(name.as_ref())).collect()
 }
 
 /// `NAME vVERSION[ (FOLDER)]|LICENCE`
@@ -182,6 +203,15 @@ mod tests {
         );
         assert!(parse("core_detect v1.0.0|").is_err());
         assert!(parse("warning: something").is_err());
+    }
+
+    #[test]
+    fn a_crate_that_an_executable_names_and_the_list_does_not_is_found() {
+        let image =
+            b"..index.crates.io-1949cf8c/hyper-1.12.0/src/ffi.rs\0index.crates.io-1949cf8c/bytes-1.12.2/src/lib.rs..";
+        let crates = BTreeSet::from([parse("bytes v1.12.2|MIT").unwrap()]);
+        assert_eq!(unknown(image, &crates), BTreeSet::from([Cow::from("hyper-1.12.0")]));
+        assert!(unknown(b"index.crates.io-", &crates).is_empty());
     }
 
     #[test]

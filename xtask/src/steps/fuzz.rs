@@ -42,13 +42,15 @@ pub fn run(cx: &Cx<'_>) -> Result<Passed> {
     let listed = fuzz("list").output()?;
     let targets: Vec<&str> = listed.lines().map(str::trim).filter(|line| !line.is_empty()).collect();
     ensure!(!targets.is_empty(), "fuzz/Cargo.toml names no target");
+    // Long runs are worth an agent that was optimised as a whole, which is the work of one processor.
+    let parts: &[&str] = if cx.long { &[] } else { &["--codegen-units", "16"] };
     // All at once, so that they are linked side by side.
-    fuzz("build").arg("--target-dir").arg(cx.ws.target("fuzz")).limit(BUILD_LIMIT).show()?;
+    fuzz("build").args(parts).arg("--target-dir").arg(cx.ws.target("fuzz")).limit(BUILD_LIMIT).show()?;
     let run = |target: &str| -> Result<()> {
         let corpus = cx.ws.target("fuzz/corpus").join(target);
         fs::create_dir_all(&corpus)?;
         let seconds = if cx.long { LONG_SECONDS } else { SECONDS };
-        let run = fuzz("run").arg("--target-dir").arg(cx.ws.target("fuzz")).arg(target);
+        let run = fuzz("run").args(parts).arg("--target-dir").arg(cx.ws.target("fuzz")).arg(target);
         let run = run.arg(corpus).arg(cx.ws.path("fuzz/seeds").join(target)).arg("--");
         let run = run.args([format!("-max_total_time={seconds}"), "-timeout=10".into(), "-rss_limit_mb=2048".into()]);
         let run = if cx.long { run } else { run.arg(format!("-runs={RUNS}")) };

@@ -36,8 +36,6 @@ const TIMED: [&str; 3] = ["crowd::", "kill::", "stop::"];
 const BUSY: &str = "load::";
 /// The others of `interop` at once: they wait for the agent's next step most of the time.
 const INTEROP_AT_ONCE: &str = "--test-threads=6";
-/// Wine's one server is asked for everything.
-const INTEROP_AT_ONCE_WINDOWS: &str = "--test-threads=4";
 
 /// Each test of the service has a Windows of its own, of which two at a time are as many as two processors run.
 const WINDOWS_AT_ONCE: &str = "--test-threads=2";
@@ -144,6 +142,7 @@ fn may_mount(cx: &Cx<'_>) -> Result<Option<&'static [&'static str]>> {
 
 pub fn interop_windows(cx: &Cx<'_>) -> Result<Passed> {
     let session = Session::start(cx.ws)?;
+    let test = harnessed(cx, "interop").env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
     let nvml = session.system32().join("nvml.dll");
     build_nvml(cx, &nvml)?;
     let plugin = cx.ws.target("interop/plugin.exe");
@@ -152,12 +151,7 @@ pub fn interop_windows(cx: &Cx<'_>) -> Result<Passed> {
     let powershell = session.system32().join("WindowsPowerShell/v1.0/powershell.exe");
     let own = fs::read(&powershell).context("Wine has a powershell.exe")?;
     fs::copy(&plugin, &powershell)?;
-    let test = || {
-        let test = harnessed(cx, "interop").env("FALCON_AGENT_EXE", cx.ws.windows_exe());
-        session.enter(test.env("FALCON_AGENT_RUNNER", "wine").env("FALCON_TEST_PLUGIN", &plugin).arg("--"))
-    };
-    let most = count(test().args([INTEROP_AT_ONCE_WINDOWS, "--skip", BUSY]));
-    let passed = most.and_then(|most| Ok(most + count(test().arg(BUSY))?));
+    let passed = count(session.enter(test.env("FALCON_TEST_PLUGIN", plugin)));
     fs::write(powershell, own)?;
     // They test one without a GPU, too.
     fs::remove_file(nvml)?;
