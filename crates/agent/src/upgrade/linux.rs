@@ -93,12 +93,6 @@ fn ensure_known(is_new: bool, own: &str) -> anyhow::Result<()> {
 }
 
 fn agent(program: PathBuf, manager: Linux) -> Agent {
-    let of = program.clone();
-    let give_rights = move |to: &Path| {
-        falcon_sys::take_rights(&of, to).with_context(|| {
-            format!("nothing was changed: {} cannot have the owner and mode of {}", to.display(), of.display())
-        })
-    };
     Agent {
         manager: Box::new(manager),
         program,
@@ -108,7 +102,6 @@ fn agent(program: PathBuf, manager: Linux) -> Agent {
         dir: None,
         environment: None,
         log: None,
-        give_rights: Box::new(give_rights),
     }
 }
 
@@ -298,6 +291,16 @@ impl Manager for Linux {
 
     fn runs(&self, pid: u32) -> bool {
         falcon_sys::image_path(pid).is_ok_and(|image| image == self.program)
+    }
+
+    fn give_rights(&self, to: &Path) -> anyhow::Result<()> {
+        falcon_sys::take_rights(&self.program, to).with_context(|| {
+            format!(
+                "nothing was changed: {} cannot have the owner and mode of {}",
+                to.display(),
+                self.program.display()
+            )
+        })
     }
 
     fn notes(&self, pid: u32, loaded: &Loaded) -> Option<PathBuf> {

@@ -113,8 +113,11 @@ fn gather(from: Box<dyn Read + Send>) -> io::Result<Gathered> {
     Ok(Gathered { bytes, reader: read(from, take)? })
 }
 
+/// What becomes of each part.
+type Take = Box<dyn FnMut(&[u8]) + Send>;
+
 /// To the end, also where nobody wants it any more: or the other side would wait.
-fn read(mut from: Box<dyn Read + Send>, mut take: Box<dyn FnMut(&[u8]) + Send>) -> io::Result<JoinHandle<()>> {
+fn read(mut from: Box<dyn Read + Send>, mut take: Take) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("output".to_owned()).spawn(move || {
         let mut part = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut part) {
