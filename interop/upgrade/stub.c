@@ -1,5 +1,5 @@
 /* What stands for a new executable that is no good. HOW says in what way: 'r' refuses every configuration; the others hand
- * `config`, `collect` and `-v` to the agent beside them, and then, in the agent's place, 'c' ends as soon as it runs and 'm'
+ * `config` and `collect` to the agent beside them, say a version of their own, and then, in the agent's place, 'c' ends as soon as it runs and 'm'
  * runs and sends nothing. On Windows in its place means through the service control manager.
  *
  * Source: execv(3); the Windows SDK's documentation of StartServiceCtrlDispatcher. */
@@ -26,7 +26,12 @@ typedef char letter;
 /* Whether the first word is one that every agent answers at once. */
 static int is_question(int count, letter **words)
 {
-    return count > 1 && (same(words[1], TEXT_OF("config")) || same(words[1], TEXT_OF("collect")) || same(words[1], TEXT_OF("-v")));
+    return count > 1 && (same(words[1], TEXT_OF("config")) || same(words[1], TEXT_OF("collect")));
+}
+
+static int is_version(int count, letter **words)
+{
+    return count > 1 && same(words[1], TEXT_OF("-v"));
 }
 
 #ifdef _WIN32
@@ -64,6 +69,8 @@ static void WINAPI run(DWORD count, wchar_t **words)
 
 int wmain(int count, wchar_t **words)
 {
+    if (is_version(count, words))
+        return puts("no good") < 0;
     if (is_question(count, words)) {
         static wchar_t path[MAX_PATH], line[8192];
         if (HOW == 'r')
@@ -90,6 +97,8 @@ int wmain(int count, wchar_t **words)
 
 int main(int count, char **words)
 {
+    if (is_version(count, words))
+        return puts("no good") < 0;
     if (is_question(count, words)) {
         static char path[4096];
         ssize_t length = readlink("/proc/self/exe", path, sizeof path - 64);

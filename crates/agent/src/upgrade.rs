@@ -84,6 +84,9 @@ pub(crate) trait Manager {
     /// Whether the agent is still this process, and that of the file that has the agent's name.
     fn runs(&self, pid: u32) -> bool;
 
+    /// Gives a copy the rights that the program has.
+    fn give_rights(&self, to: &Path) -> anyhow::Result<()>;
+
     /// Where that process leaves its notes.
     fn notes(&self, pid: u32, loaded: &Loaded) -> Option<PathBuf>;
 }
@@ -102,8 +105,6 @@ pub(crate) struct Agent {
     pub dir: Option<PathBuf>,
     pub environment: Option<Vec<(OsString, OsString)>>,
     pub log: Option<PathBuf>,
-    /// Has the rights on a copy that the program has.
-    pub give_rights: Box<dyn Fn(&Path) -> anyhow::Result<()>>,
 }
 
 /// A word for people. Nobody who stops listening ends an upgrade half done.
@@ -150,7 +151,7 @@ pub fn run(file: Option<&Path>, wanted: &Wanted) -> Result<(), Failure> {
         .map_err(|error| failed(code::REFUSED, anyhow!("nothing was changed: {error}")))?;
     agent.log = log_of(&loaded).or(agent.log);
     if !is_there {
-        files.stage(&bytes).and_then(|()| (agent.give_rights)(&files.new)).inspect_err(|_| files.drop_new())?;
+        files.stage(&bytes).and_then(|()| agent.manager.give_rights(&files.new)).inspect_err(|_| files.drop_new())?;
     }
     drop(bytes);
     let candidate = if is_there { &program } else { &files.new };

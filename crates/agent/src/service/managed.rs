@@ -25,9 +25,8 @@ pub(crate) fn managed(file: Option<&Path>) -> Result<Agent, Failure> {
     let status = told(falcon_sys::service_status(NAME), "the service cannot be asked")?.ok_or(Failure::NotInstalled)?;
     // Wine shows the last process of a service that died.
     let runs = status.state != ServiceState::Stopped && falcon_sys::is_alive(status.pid);
-    let account = registration.account;
     Ok(Agent {
-        manager: Box::new(Windows),
+        manager: Box::new(Windows { account: registration.account }),
         dir: program.parent().map(Path::to_owned),
         program,
         config: Some(config),
@@ -35,11 +34,12 @@ pub(crate) fn managed(file: Option<&Path>) -> Result<Agent, Failure> {
         is_stale: false,
         environment: None,
         log: None,
-        give_rights: Box::new(move |to| protect_program(to, &account)),
     })
 }
 
-struct Windows;
+struct Windows {
+    account: String,
+}
 
 impl Manager for Windows {
     fn stop(&mut self) -> anyhow::Result<()> {
@@ -68,6 +68,10 @@ impl Manager for Windows {
         let status = falcon_sys::service_status(NAME).ok().flatten();
         status.is_some_and(|status| status.state == ServiceState::Running && status.pid == pid)
             && falcon_sys::is_alive(pid)
+    }
+
+    fn give_rights(&self, to: &Path) -> anyhow::Result<()> {
+        protect_program(to, &self.account)
     }
 
     fn notes(&self, _pid: u32, loaded: &Loaded) -> Option<PathBuf> {

@@ -21,7 +21,8 @@ use crate::service::Failure;
 /// The agent takes 5 s.
 const STOP: Duration = Duration::from_secs(20);
 const KILLED: Duration = Duration::from_secs(5);
-const START: Duration = Duration::from_secs(30);
+/// For its process to be found, when what starts it says that it did.
+const START: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_millis(50);
 const UNIT: &str = "falcon-agent.service";
 /// What the kernel adds to the name of a program that was replaced.
@@ -92,12 +93,6 @@ fn ensure_known(is_new: bool, own: &str) -> anyhow::Result<()> {
 }
 
 fn agent(program: PathBuf, manager: Linux) -> Agent {
-    let of = program.clone();
-    let give_rights = move |to: &Path| {
-        falcon_sys::take_rights(&of, to).with_context(|| {
-            format!("nothing was changed: {} cannot have the owner and mode of {}", to.display(), of.display())
-        })
-    };
     Agent {
         manager: Box::new(manager),
         program,
@@ -107,7 +102,6 @@ fn agent(program: PathBuf, manager: Linux) -> Agent {
         dir: None,
         environment: None,
         log: None,
-        give_rights: Box::new(give_rights),
     }
 }
 
@@ -287,17 +281,26 @@ impl Manager for Linux {
                 self.pid = Some(pid);
                 return Ok(pid);
             }
-            ensure!(begun.elapsed() < START, "it was started, and no process of {} runs", self.program.display());
             // Nobody starts it again.
-            if matches!(self.how, How::Alone(_)) && begun.elapsed() > KILLED {
-                bail!("it ended at once");
-            }
+            let is_over = matches!(self.how, How::Alone(_)) && !self.pid.is_some_and(falcon_sys::is_alive);
+            ensure!(!is_over, "it ended at once");
+            ensure!(begun.elapsed() < START, "it was started, and no process of {} runs", self.program.display());
             sleep(GLANCE);
         }
     }
 
     fn runs(&self, pid: u32) -> bool {
         falcon_sys::image_path(pid).is_ok_and(|image| image == self.program)
+    }
+
+    fn give_rights(&self, to: &Path) -> anyhow::Result<()> {
+        falcon_sys::take_rights(&self.program, to).with_context(|| {
+            format!(
+                "nothing was changed: {} cannot have the owner and mode of {}",
+                to.display(),
+                self.program.display()
+            )
+        })
     }
 
     fn notes(&self, pid: u32, loaded: &Loaded) -> Option<PathBuf> {

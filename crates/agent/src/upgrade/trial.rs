@@ -12,7 +12,9 @@ use anyhow::{Context as _, bail, ensure};
 use super::{Agent, LAST_LINES};
 use crate::model::Platform;
 
-/// For each answer.
+/// For its version, which asks nothing of the host: also of the old executable, which may be no good.
+const AT_ONCE: Duration = Duration::from_secs(10);
+/// For each other answer.
 const PATIENCE: Duration = Duration::from_secs(60);
 const GLANCE: Duration = Duration::from_millis(20);
 /// What came until the end is there by then, unless somebody else has the pipe.
@@ -57,13 +59,14 @@ fn ask(program: &Path, agent: &Agent, verb: &[&str]) -> anyhow::Result<String> {
     let mut child = falcon_sys::spawn_bound(&mut command).with_context(|| format!("{name} cannot be run"))?;
     let Some((out, err)) = child.outputs() else { bail!("{name} has no output") };
     let (out, err) = (gather(Box::new(out))?, gather(Box::new(err))?);
+    let patience = if what == "-v" { AT_ONCE } else { PATIENCE };
     let begun = Instant::now();
     let status = loop {
         if let Some(status) = child.try_wait()? {
             break status;
         }
-        if begun.elapsed() >= PATIENCE {
-            bail!("{name} does not end within {} s", PATIENCE.as_secs());
+        if begun.elapsed() >= patience {
+            bail!("{name} does not end within {} s", patience.as_secs());
         }
         sleep(GLANCE);
     };
@@ -110,8 +113,11 @@ fn gather(from: Box<dyn Read + Send>) -> io::Result<Gathered> {
     Ok(Gathered { bytes, reader: read(from, take)? })
 }
 
+/// What becomes of each part.
+type Take = Box<dyn FnMut(&[u8]) + Send>;
+
 /// To the end, also where nobody wants it any more: or the other side would wait.
-fn read(mut from: Box<dyn Read + Send>, mut take: Box<dyn FnMut(&[u8]) + Send>) -> io::Result<JoinHandle<()>> {
+fn read(mut from: Box<dyn Read + Send>, mut take: Take) -> io::Result<JoinHandle<()>> {
     std::thread::Builder::new().name("output".to_owned()).spawn(move || {
         let mut part = [0; 4096];
         while let Ok(count @ 1..) = from.read(&mut part) {

@@ -1,7 +1,7 @@
 //! An agent that somebody keeps running, what it is upgraded to, and the pushes that go on meanwhile.
 
 use std::collections::BTreeSet;
-use std::fs;
+use std::fmt::Display;
 use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -25,6 +25,8 @@ pub trait Bed {
     fn pids(&self) -> Vec<u32>;
     /// The verb with the path of a file, as Linux has it, and more words.
     fn upgrade(&self, file: &Path, words: &[&str]) -> Command;
+    /// The same, given to the new file itself.
+    fn upgrade_by_itself(&self, file: &Path, words: &[&str]) -> Command;
     /// Ends what a command started, where it stands.
     fn kill(&self, running: Running);
     /// Has the next start listen elsewhere, where the host does not give the same address again at once.
@@ -42,6 +44,14 @@ pub fn sha256(path: &Path) -> String {
     String::from_utf8(said.stdout).expect("text")[..64].to_owned()
 }
 
+/// A line for the shell, with what it calls `$1`, `$2`. Files that are to be run are written so: what this process has open to
+/// write, a child that another test starts just then has open as well, and nobody can run it.
+pub fn sh(line: &str, words: &[&dyn Display]) {
+    let words = words.iter().map(ToString::to_string);
+    let status = Command::new("/bin/sh").args(["-c", line, "sh"]).args(words).status();
+    assert!(status.expect("a shell").success(), "{line}");
+}
+
 /// What `interop/upgrade` is built to.
 pub fn stub(name: &str) -> PathBuf {
     let dir = std::env::var_os("FALCON_UPGRADE_STUBS").expect("FALCON_UPGRADE_STUBS names a folder");
@@ -51,8 +61,7 @@ pub fn stub(name: &str) -> PathBuf {
 /// The shipped executable as another build: a byte behind the end of the file is nothing to its loader.
 pub fn another(dir: &Path, name: &str) -> PathBuf {
     let path = dir.join(name);
-    let bytes = [fs::read(exe()).expect("the executable"), name.as_bytes().to_vec()].concat();
-    fs::write(&path, bytes).expect("a file");
+    sh(r#"cp "$1" "$2" && echo "$2" >>"$2" && chmod 755 "$2""#, &[&exe().display(), &path.display()]);
     path
 }
 

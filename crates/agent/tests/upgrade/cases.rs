@@ -94,10 +94,12 @@ pub fn killed_and_repeated(bed: &dyn Bed, pushes: &Pushes) {
         || bed.state(),
         || (sha256(&target) == hash && !bed.pids().is_empty()).then_some(()),
     );
-    let good = another(dir.path(), "once more");
-    upgrade_ends(bed, &good, &[], 1, "another upgrade");
+    // What is in place knows no verb.
+    let good = another(dir.path(), "once more.exe");
+    let by_itself = || Running::start(bed.upgrade_by_itself(&good, &["--sha256", &sha256(&good)])).wait();
+    ends(bed, by_itself(), 1, "another upgrade");
     bed.kill(first);
-    upgrade_ends(bed, &good, &[], 0, "upgraded");
+    ends(bed, by_itself(), 0, "upgraded");
     running(bed);
     assert_eq!(sha256(&target), sha256(&good));
 }

@@ -1,15 +1,14 @@
 //! The three ways of Linux: by hand or the open-falcon CLI, by the `control` script of the Open-Falcon layout, by systemd.
 
-use std::fs::{self, Permissions};
+use std::fs;
 use std::net::SocketAddr;
-use std::os::unix::fs::PermissionsExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
 use rustix::process::{Pid, Signal, kill_process};
 use tempfile::TempDir;
 
-use crate::bed::{Bed, Pushes, running};
+use crate::bed::{Bed, Pushes, running, sh};
 use crate::harness::agent::free_address;
 use crate::harness::servers::Server;
 use crate::harness::{exe, process, until};
@@ -53,7 +52,7 @@ impl Host {
         for folder in ["bin", "config", "var", "tools"] {
             fs::create_dir(host.root().join(folder)).unwrap();
         }
-        fs::copy(exe(), host.beside("falcon-agent")).unwrap();
+        sh(r#"cp "$1" "$2""#, &[&exe().display(), &host.beside("falcon-agent").display()]);
         fs::write(host.root().join("config/cfg.json"), config(&server.addr, &host.http.to_string()).to_string())
             .unwrap();
         host
@@ -65,8 +64,7 @@ impl Host {
 
     fn script(&self, name: &str, text: &str) {
         let path = self.root().join(name);
-        fs::write(&path, text).unwrap();
-        fs::set_permissions(path, Permissions::from_mode(0o755)).unwrap();
+        sh(r#"printf %s "$1" >"$2" && chmod 755 "$2""#, &[&text, &path.display()]);
     }
 
     /// Runs something as its administrator does, with whatever `tools` has.
@@ -118,6 +116,13 @@ impl Bed for Host {
     fn upgrade(&self, file: &Path, words: &[&str]) -> Command {
         let file = file.display().to_string();
         self.command(&self.beside("falcon-agent"), &[&["upgrade", file.as_str()], words].concat())
+    }
+
+    fn upgrade_by_itself(&self, file: &Path, words: &[&str]) -> Command {
+        // More agents than this one may run here.
+        let config = self.root().join("config/cfg.json").display().to_string();
+        let shown = file.display().to_string();
+        self.command(file, &[&["upgrade", shown.as_str(), "-c", config.as_str()], words].concat())
     }
 
     fn kill(&self, running: Running) {
@@ -243,7 +248,6 @@ fn who_runs_from_nothing_that_is_known_is_told_to_copy() {
     let ended = crate::bed::upgrade(&host, &good, &[]);
     assert!(ended.code == Some(1) && ended.err.contains("copying"), "{ended:?}");
     // The new one itself follows who runs, and there is nobody.
-    fs::set_permissions(&good, Permissions::from_mode(0o755)).unwrap();
     let hash = crate::bed::sha256(&good);
     let shown = good.display().to_string();
     let ended = process::run(host.command(&good, &["upgrade", &shown, "--sha256", &hash, "-c", "none.json"]));

@@ -37,8 +37,13 @@ impl Bed for Machine {
     }
 
     fn upgrade(&self, file: &Path, words: &[&str]) -> Command {
-        let file = format!("Z:{}", file.display()).replace('/', "\\");
+        let file = on_windows(file);
         self.prefix.program(&self.exe(), &[&["upgrade", file.as_str()], words].concat())
+    }
+
+    fn upgrade_by_itself(&self, file: &Path, words: &[&str]) -> Command {
+        let file = on_windows(file);
+        self.prefix.program(&file, &[&["upgrade", file.as_str()], words].concat())
     }
 
     fn kill(&self, running: Running) {
@@ -51,6 +56,10 @@ impl Bed for Machine {
     fn state(&self) -> String {
         Machine::state(self)
     }
+}
+
+fn on_windows(path: &Path) -> String {
+    format!("Z:{}", path.display()).replace('/', "\\")
 }
 
 fn installed(server: &Server) -> Machine {
@@ -89,9 +98,8 @@ fn a_service_is_upgraded_and_goes_back_and_one_that_was_cut_short_is_repeated() 
     fs::rename(machine.path("falcon-agent.exe"), machine.path("falcon-agent.old.exe")).expect("in one folder");
     let dir = tempfile::tempdir().expect("a folder");
     let new = crate::bed::another(dir.path(), "falcon-agent.exe");
-    let shown = format!("Z:{}", new.display()).replace('/', "\\");
     let hash = crate::bed::sha256(&new);
-    let ended = machine.prefix.run(&shown, &["upgrade", &shown, "--sha256", &hash]);
+    let ended = Running::start(machine.upgrade_by_itself(&new, &["--sha256", &hash])).wait();
     assert_eq!(ended.code, Some(0), "{ended:?}\n{}", Machine::state(&machine));
     machine.wait_for(SERVICE, State::Running);
     running(&machine);
