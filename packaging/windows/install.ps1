@@ -58,6 +58,8 @@ $ErrorActionPreference = 'Stop'
 
 $service = 'HKLM:\SYSTEM\CurrentControlSet\Services\OpenFalconAgent'
 $names = @('falcon-agent.exe', 'cfg.example.json', 'README.md', 'LICENSE')
+# Of falcon-agent upgrade.
+$left = @('falcon-agent.old.exe', 'falcon-agent.new.exe', 'falcon-agent.failed.exe')
 
 # Runs a verb; its words are shown, its exit code is the answer.
 function Invoke-Agent([string]$exe, [string[]]$arguments) {
@@ -100,7 +102,7 @@ foreach ($value in ($options + @($InstallDir, $DataDir))) {
 $here = Split-Path -Parent $MyInvocation.MyCommand.Path
 $source = Join-Path $here 'falcon-agent.exe'
 $target = Join-Path $InstallDir 'falcon-agent.exe'
-$old = Join-Path $InstallDir 'falcon-agent.exe.old'
+$old = Join-Path $InstallDir 'falcon-agent.old.exe'
 
 if ($Uninstall) {
     $exe = $target
@@ -112,7 +114,7 @@ if ($Uninstall) {
     $code = Invoke-Agent $exe @('uninstall')
     if ($code -ne 0) { exit $code }
     if ($here -ne $InstallDir) {
-        foreach ($name in $names) {
+        foreach ($name in ($names + $left)) {
             $file = Join-Path $InstallDir $name
             if (Test-Path -LiteralPath $file) { Remove-Item -LiteralPath $file -Force }
         }

@@ -30,6 +30,14 @@ const BESIDE: [(&str, &str); 4] = [
 /// Properties that reach the service of Windows Installer from a client without administrator rights, too.
 const SECURE: &str = "OLDERFOUND;NEWERFOUND;TRANSFER;HBS;ENDPOINT;LISTEN;INTERVAL;TAGS;NOSTART";
 
+/// Beside the executable, by the verbs: they go with it at a removal.
+const LEFT: [(&str, &str); 4] = [
+    ("install.log", "install.log"),
+    ("old", "falcaold.exe|falcon-agent.old.exe"),
+    ("new", "falcanew.exe|falcon-agent.new.exe"),
+    ("failed", "falcafai.exe|falcon-agent.failed.exe"),
+];
+
 /// Of all versions, for ever.
 const UPGRADE_CODE: &str = "317B856B-60AC-44F1-865E-94C33049B722";
 
@@ -205,7 +213,6 @@ fn statements(version: &str) -> Vec<String> {
         // With its version: a file without one would never replace one with one.
         format!("UPDATE `File` SET `Version`='{version}.0', `Language`='1033' WHERE `File`='falcon_agent.exe'"),
         "DELETE FROM `MsiFileHash` WHERE `File_`='falcon_agent.exe'".to_owned(),
-        "UPDATE `RemoveFile` SET `FileName`='install.log' WHERE `FileKey`='install.log'".to_owned(),
     ];
     for (table, column, key, name) in [
         ("File", "FileName", "falcon_agent.exe", "falcagnt.exe|falcon-agent.exe"),
@@ -214,6 +221,12 @@ fn statements(version: &str) -> Vec<String> {
         ("Directory", "DefaultDir", "DataDir", "falcagnt|falcon-agent"),
     ] {
         statements.push(format!("UPDATE `{table}` SET `{column}`='{name}' WHERE `{table}`='{key}'"));
+    }
+    for (key, name) in LEFT {
+        statements.push(format!(
+            "INSERT INTO `RemoveFile` (`FileKey`, `Component_`, `FileName`, `DirProperty`, `InstallMode`) \
+             VALUES ('{key}', 'Program', '{name}', 'InstallDir', 2)"
+        ));
     }
     // Another package of the same version is older too: 512 is the highest version itself, 256 the lowest; 2 only looks.
     let upgrades = [

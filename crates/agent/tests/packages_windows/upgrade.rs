@@ -48,6 +48,10 @@ fn an_upgrade_keeps_configuration_and_queue_and_a_downgrade_is_refused() {
     assert!(tags.contains("by=hand"), "{tags}");
 
     machine.done(&["stop"]);
+    // What `falcon-agent upgrade` leaves beside it.
+    for name in ["old", "new", "failed"] {
+        machine.write(&format!(r"{PROGRAM}\falcon-agent.{name}.exe"), "");
+    }
     host.remove(&next_msi());
     assert_eq!((machine.query(SERVICE), host.has(PROGRAM)), (None, false), "{}", host.state());
     assert_eq!(host.config(), config);
