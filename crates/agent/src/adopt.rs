@@ -23,6 +23,7 @@ use crate::config::file::Staged;
 use crate::config::{self, Known};
 use crate::model::Platform;
 use crate::plugin::place;
+use crate::say::say;
 use crate::service::Failure;
 use running::Process;
 use target::Target;
@@ -53,7 +54,7 @@ pub fn adopt(dir: &Path, file: Option<&Path>, keep_running: bool) -> Result<(), 
     let base = base(&dir, &source, running.first());
     let target = Target::find(file)?;
     let composed = compose(&source, &base, &target.file, running.first(), &collect::known())?;
-    composed.edited.warnings.iter().for_each(|warning| println!("{warning}"));
+    composed.edited.warnings.iter().for_each(|warning| say(&warning.to_string()));
 
     // From here on things change.
     let staged = match composed.is_so {
@@ -63,39 +64,39 @@ pub fn adopt(dir: &Path, file: Option<&Path>, keep_running: bool) -> Result<(), 
     let kept = if composed.is_so || composed.is_first { None } else { keep(&target.file)? };
     for process in running.iter().filter(|_| !keep_running) {
         process.stop(root).inspect_err(|_| _ = kept.as_ref().map(fs::remove_file))?;
-        println!("stopped {}, pid {}", process.program(), process.pid);
+        say(&format!("stopped {}, pid {}", process.program(), process.pid));
     }
     match staged {
         Some(staged) => {
             let commit = staged.commit();
             commit.with_context(|| format!("{} is not written; start the old agent again", target.file.display()))?;
-            println!("wrote {}: a copy of {}{}", target.file.display(), source.display(), composed.with);
-            kept.iter().for_each(|kept| println!("what was there is {}", kept.display()));
+            say(&format!("wrote {}: a copy of {}{}", target.file.display(), source.display(), composed.with));
+            kept.iter().for_each(|kept| say(&format!("what was there is {}", kept.display())));
         }
-        None => println!("{} is so already", target.file.display()),
+        None => say(&format!("{} is so already", target.file.display())),
     }
     for process in running.iter().filter(|process| !process.is_certain) {
-        println!(
+        say(&format!(
             "{}, pid {}: is not run by root or whom {} belongs to: its -c, working directory and FALCON_ENDPOINT do not count",
             process.program(),
             process.pid,
             dir.display()
-        );
+        ));
     }
-    remarks(&composed, &target).iter().for_each(|remark| println!("{remark}"));
+    remarks(&composed, &target).iter().for_each(|remark| say(remark));
     let starters = if is_looked_for { running::starters(root, &[&dir, &base]) } else { Vec::new() };
     for file in starters {
-        println!("{} names the old agent and may start it again: look at it", file.display());
+        say(&format!("{} names the old agent and may start it again: look at it", file.display()));
     }
     if let (true, Some(process)) = (keep_running, running.first()) {
         let (program, pid) = (process.program(), process.pid);
-        println!(
+        say(&format!(
             "{program} runs on, pid {pid}: two agents with one endpoint spoil each other's series, so stop it first"
-        );
+        ));
     }
-    println!("to start this agent: {}", target.start);
+    say(&format!("to start this agent: {}", target.start));
     if let Some(back) = back(&dir, &base, running.first()) {
-        println!("to go back: stop this agent, then: {back}");
+        say(&format!("to go back: stop this agent, then: {back}"));
     }
     Ok(())
 }
@@ -106,23 +107,23 @@ pub fn configure(file: Option<&Path>, asked: &Asked) -> Result<(), Failure> {
     let (target, known) = (Target::find(file)?, collect::known());
     let name = target.file.display().to_string();
     if asked.is_empty() {
-        println!("no value is given: {name} stays as it is");
+        say(&format!("no value is given: {name} stays as it is"));
         return Ok(());
     }
     let now = existing(&target.file)?;
     let bytes = now.as_deref().unwrap_or(config::FIRST.as_bytes());
     let edited = values.put(bytes, &name, &known).context("nothing was changed")?;
-    edited.warnings.iter().for_each(|warning| println!("{warning}"));
+    edited.warnings.iter().for_each(|warning| say(&warning.to_string()));
     let keys = values.keys().join(", ");
     if now.as_deref().is_some_and(|now| config::decode(now) == edited.text) {
-        println!("{name} is so already: {keys}");
+        say(&format!("{name} is so already: {keys}"));
     } else {
         written(Staged::new(&target.file, &edited.text).and_then(Staged::commit), &target.file)?;
-        println!("wrote {name}, with {keys}");
+        say(&format!("wrote {name}, with {keys}"));
     }
     if let Ok(loaded) = config::load(Some(&target.file), &known) {
         for key in values.missed(&loaded.config) {
-            println!("{key}: a file of cfg.d says otherwise, which counts");
+            say(&format!("{key}: a file of cfg.d says otherwise, which counts"));
         }
     }
     Ok(())

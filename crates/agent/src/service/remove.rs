@@ -16,6 +16,7 @@ use super::{Failure, NAME, Removal, code, on_windows, told};
 use crate::app::{LOG_FILE, LOGS_DIR, QUEUE_DIR};
 use crate::config::NOTES_DIR;
 use crate::queue;
+use crate::say::say;
 
 /// A service is gone when nobody has it open any more.
 const GONE: Duration = Duration::from_secs(15);
@@ -56,25 +57,25 @@ pub fn uninstall(file: Option<&Path>, removal: &Removal) -> Result<(), Failure> 
 
     if command.is_some() {
         if stop_service(NAME)? {
-            println!("stopped {NAME}");
+            say(&format!("stopped {NAME}"));
         }
         delete()?;
-        println!("removed {NAME}");
+        say(&format!("removed {NAME}"));
     } else {
-        println!("there is no service {NAME}");
+        say(&format!("there is no service {NAME}"));
     }
     if let Err(error) = falcon_sys::event_source_remove(NAME) {
-        println!("not removed: the source of events: {error}");
+        say(&format!("not removed: the source of events: {error}"));
     }
     remove_from(&place.state.join(NOTES_DIR), |name| NOTES.contains(&name))?;
     match (removal.restore, replaced.is_empty()) {
-        (true, true) => println!("no older agent was taken over: there is nothing to restore"),
+        (true, true) => say("no older agent was taken over: there is nothing to restore"),
         (true, false) => {
             restore(&replaced, &place.state)?;
         }
         (false, true) => {}
         (false, false) if removal.purge => {}
-        (false, false) => println!("the older agent stays disabled; `falcon-agent uninstall --restore` puts it back"),
+        (false, false) => say("the older agent stays disabled; `falcon-agent uninstall --restore` puts it back"),
     }
     if removal.purge {
         let log = loaded.as_ref().map(|loaded| (&loaded.config.log.file, loaded.base()));
@@ -91,8 +92,8 @@ fn restore(replaced: &[Replaced], state: &Path) -> Result<(), Failure> {
     for old in replaced {
         match old.restore() {
             Ok(told_also) => {
-                println!("{} is as it was", old.describe());
-                told_also.iter().for_each(|remark| println!("{remark}"));
+                say(&format!("{} is as it was", old.describe()));
+                told_also.iter().for_each(|remark| say(remark));
             }
             Err(error) => {
                 left.push(old.clone());
@@ -134,7 +135,7 @@ fn purge(place: &Place, log: Option<&Path>) -> Result<(), Failure> {
             file == name || number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
         };
         remove_files(dir, is_part)?;
-        println!("removed {}", log.display());
+        say(&format!("removed {}", log.display()));
     }
     remove_from(&place.state.join(LOGS_DIR), |name| name.starts_with(LOG_FILE))?;
     remove_from(&place.state.join(QUEUE_DIR), queue::log::is_own_file)?;
@@ -145,7 +146,7 @@ fn purge(place: &Place, log: Option<&Path>) -> Result<(), Failure> {
             let _ = fs::remove_dir(dir);
         }
     }
-    println!("removed {}, and queue and logs in {}", place.config.display(), place.state.display());
+    say(&format!("removed {}, and queue and logs in {}", place.config.display(), place.state.display()));
     Ok(())
 }
 
@@ -154,7 +155,7 @@ fn remove_from(dir: &Path, is_ours: impl Fn(&str) -> bool) -> anyhow::Result<()>
     remove_files(dir, is_ours)?;
     match fs::remove_dir(dir) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            println!("{} is not empty and stays: {error}", dir.display());
+            say(&format!("{} is not empty and stays: {error}", dir.display()));
         }
         _ => {}
     }
@@ -164,7 +165,7 @@ fn remove_from(dir: &Path, is_ours: impl Fn(&str) -> bool) -> anyhow::Result<()>
 fn remove_files(dir: &Path, is_ours: impl Fn(&str) -> bool) -> anyhow::Result<()> {
     // Who may write there could have put a link in its place.
     if falcon_sys::is_reparse_point(dir).unwrap_or(false) {
-        println!("{} is a link and stays", dir.display());
+        say(&format!("{} is a link and stays", dir.display()));
         return Ok(());
     }
     let entries = match fs::read_dir(dir) {
