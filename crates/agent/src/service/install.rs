@@ -3,6 +3,7 @@
 //! What can be found wrong is found before anything is changed. An older agent is stopped last and disabled only when ours is
 //! registered; where that fails, it is put back.
 
+use std::fs;
 use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -135,6 +136,10 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
     }
     let done = stop_all(&older).and_then(|()| put_down(&place, &now, wanted, account.as_deref(), password.as_deref()));
     if done.is_err() {
+        // The next call may be given other values.
+        if first.is_some() {
+            let _ = fs::remove_file(&place.config);
+        }
         for replaced in &replaced {
             if replaced.is_python()
                 && let Err(error) = replaced.put_back()

@@ -21,6 +21,8 @@ use crate::say::say;
 /// A service is gone when nobody has it open any more.
 const GONE: Duration = Duration::from_secs(15);
 const GLANCE: Duration = Duration::from_millis(100);
+/// What `upgrade` calls its files beside the program.
+const UPGRADES: [&str; 4] = [".new", ".old", ".failed", ".unproven"];
 
 /// Stops and removes the service.
 pub fn uninstall(file: Option<&Path>, removal: &Removal) -> Result<(), Failure> {
@@ -52,7 +54,8 @@ pub fn uninstall(file: Option<&Path>, removal: &Removal) -> Result<(), Failure> 
         }
         Err(_) => None,
     };
-    let place = Place::new(std::env::current_exe()?, config, loaded.as_ref());
+    let program = command.as_ref().map_or_else(std::env::current_exe, |command| Ok(command.program.clone().into()))?;
+    let place = Place::new(program, config, loaded.as_ref());
     let replaced = if removal.restore { Replaced::load_own(&place.state)? } else { Replaced::load(&place.state)? };
 
     if command.is_some() {
@@ -77,6 +80,7 @@ pub fn uninstall(file: Option<&Path>, removal: &Removal) -> Result<(), Failure> 
         (false, false) if removal.purge => {}
         (false, false) => say("the older agent stays disabled; `falcon-agent uninstall --restore` puts it back"),
     }
+    remove_upgrades(&place.program);
     if removal.purge {
         let log = loaded.as_ref().map(|loaded| (&loaded.config.log.file, loaded.base()));
         let log = log.filter(|(file, _)| !file.is_empty()).map(|(file, base)| base.join(file));
@@ -123,6 +127,24 @@ fn delete() -> Result<(), Failure> {
         sleep(GLANCE);
     }
     Ok(())
+}
+
+/// What `upgrade` left beside the program. The program itself is whoever's who put it there.
+fn remove_upgrades(program: &Path) {
+    let stem = program.file_stem().unwrap_or_default();
+    for what in UPGRADES {
+        let mut name = stem.to_owned();
+        name.push(what);
+        if let Some(end) = program.extension() {
+            name.push(".");
+            name.push(end);
+        }
+        let path = program.with_file_name(name);
+        // It may run: this is a removal by the old one, say.
+        if let Err(error) = remove(&path) {
+            say(&format!("not removed: {error:#}"));
+        }
+    }
 }
 
 /// Configuration, and of queue and logs what the agent made; the directories where nothing else is in them.
@@ -192,6 +214,17 @@ fn remove(path: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_upgrade_left_beside_the_program_goes_with_the_service() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["falcon-agent.exe", "falcon-agent.old.exe", "falcon-agent.failed.exe", "falcon-agent.old.exe.bak"];
+        for name in names {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        remove_upgrades(&dir.path().join("falcon-agent.exe"));
+        assert_eq!(names.map(|name| dir.path().join(name).exists()), [true, false, false, true]);
+    }
 
     /// `state_dir` may have become a directory of others since: `logs` in it were theirs.
     #[test]
