@@ -185,7 +185,7 @@ fn undone(stopped: &[&Process], base: &Path, file: &Path, why: Failure) -> Failu
 /// Whether a file was lost on the way (see [`Staged::commit`]).
 fn is_gone(why: &Failure) -> bool {
     let Failure::Failed(error) = why else { return false };
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::NotFound)
+    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::Other)
 }
 
 /// The old agent's cfg.json: the one that it was started with, else the one in its place.

@@ -205,7 +205,7 @@ fn what_was_stopped_before_it_failed_is_told_with_the_way_back() {
         let stopped: Vec<&Process> = running.iter().collect();
         assert_eq!(why(&stopped, failure), format!("{said}; /etc/cfg.json is as it was; {back}"));
     }
-    let gone = || written(Err::<(), _>(io::Error::new(io::ErrorKind::NotFound, "is gone")), file).unwrap_err();
+    let gone = || written(Err::<(), _>(io::Error::other("is gone")), file).unwrap_err();
     assert_eq!(why(&[], gone()), "/etc/cfg.json: is gone");
 }
 

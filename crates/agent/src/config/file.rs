@@ -41,7 +41,7 @@ impl Staged {
     }
 
     /// # Errors
-    /// The file is as it was; or it is gone ([`io::ErrorKind::NotFound`]), and the error says where the text lies.
+    /// The file is as it was; or it is gone ([`io::ErrorKind::Other`]), and the error says where the text lies.
     pub fn commit(self) -> io::Result<()> {
         self.commit_by(|new, file| patiently(falcon_sys::is_held, || falcon_sys::take_place(new, file)))
     }
@@ -54,7 +54,7 @@ impl Staged {
                 return error;
             }
             let (file, new) = (self.file.display(), self.new.display());
-            io::Error::new(io::ErrorKind::NotFound, format!("{file} is gone, rename {new} to it: {error}"))
+            io::Error::other(format!("{file} is gone, rename {new} to it: {error}"))
         })?;
         // Not known to be on the disk is no reason to call it undone.
         let _ = self.file.parent().map(falcon_sys::sync_dir);
