@@ -73,10 +73,12 @@ pub fn adopt(dir: &Path, file: Option<&Path>, keep_running: bool) -> Result<(), 
         staged.map_or(Ok(()), |staged| written(staged.commit(), &target.file))
     };
     if let Err(why) = change() {
-        if !is_gone(&why) {
+        // Windows may take the old file away and then fail to put the new one there.
+        let is_gone = kept.is_some() && !target.file.exists();
+        if !is_gone {
             let _ = kept.as_ref().map(fs::remove_file);
         }
-        return Err(undone(&stopped, &base, &target.file, why));
+        return Err(undone(&stopped, &base, (!is_gone).then_some(&target.file), why));
     }
     match composed.is_so {
         false => {
@@ -128,7 +130,8 @@ pub fn configure(file: Option<&Path>, asked: &Asked) -> Result<(), Failure> {
     if now.as_deref().is_some_and(|now| config::decode(now) == edited.text) {
         say(&format!("{name} is so already: {keys}"));
     } else {
-        unchanged(Staged::new(&target.file, &edited.text).and_then(Staged::commit), &target.file)?;
+        let staged = unchanged(Staged::new(&target.file, &edited.text), &target.file)?;
+        written(staged.commit(), &target.file)?;
         say(&format!("wrote {name}, with {keys}"));
     }
     if let Ok(loaded) = config::load(Some(&target.file), &known) {
@@ -164,28 +167,19 @@ fn ensure_one(running: &[Process]) -> anyhow::Result<()> {
     )
 }
 
-/// Why it was not done, with what has to be done by hand where agents were stopped before.
-fn undone(stopped: &[&Process], base: &Path, file: &Path, why: Failure) -> Failure {
-    let is_as_it_was = !is_gone(&why);
-    if stopped.is_empty() {
-        return match why {
-            Failure::Failed(error) if is_as_it_was => Failure::Failed(error.context("nothing was changed")),
-            why => why,
-        };
-    }
+/// Why it was not done, with what has to be done by hand where agents were stopped before. `file` is the one that is as it was.
+fn undone(stopped: &[&Process], base: &Path, file: Option<&PathBuf>, why: Failure) -> Failure {
     let why = match why {
+        Failure::Failed(error) if stopped.is_empty() && file.is_some() => {
+            return Failure::Failed(error.context("nothing was changed"));
+        }
+        why if stopped.is_empty() => return why,
         Failure::NotAdministrator => "this needs the rights of root".to_owned(),
         why => why.to_string(),
     };
     let back: Vec<String> = stopped.iter().map(|process| again(base, process)).collect();
-    let file = if is_as_it_was { format!("; {} is as it was", file.display()) } else { String::new() };
+    let file = file.map_or(String::new(), |file| format!("; {} is as it was", file.display()));
     Failure::Failed(anyhow!("{why}{file}; what was stopped starts again with: {}", back.join(" ")))
-}
-
-/// Whether a file was lost on the way (see [`Staged::commit`]).
-fn is_gone(why: &Failure) -> bool {
-    let Failure::Failed(error) = why else { return false };
-    error.downcast_ref::<io::Error>().is_some_and(|error| error.kind() == io::ErrorKind::Other)
 }
 
 /// The old agent's cfg.json: the one that it was started with, else the one in its place.
@@ -312,7 +306,10 @@ fn existing(file: &Path) -> Result<Option<Vec<u8>>, Failure> {
 
 /// What came of a file before anything was changed, as a verb tells it.
 fn unchanged<T>(result: io::Result<T>, file: &Path) -> Result<T, Failure> {
-    written(result, file).map_err(|why| undone(&[], file, file, why))
+    written(result, file).map_err(|why| match why {
+        Failure::Failed(error) => Failure::Failed(error.context("nothing was changed")),
+        why => why,
+    })
 }
 
 /// What came of a file.

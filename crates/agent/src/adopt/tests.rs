@@ -193,10 +193,10 @@ fn what_was_stopped_before_it_failed_is_told_with_the_way_back() {
     let bed = Bed::new();
     let program = bed.dir.join("falcon-agent").display().to_string();
     bed.process(11, Some(&program), &[&program]);
-    let (running, file) = (bed.running(), Path::new("/etc/cfg.json"));
-    let why = |stopped: &[&Process], why| undone(stopped, &bed.dir, file, why).to_string();
+    let (running, file) = (bed.running(), PathBuf::from("/etc/cfg.json"));
+    let why = |stopped: &[&Process], why| undone(stopped, &bed.dir, Some(&file), why).to_string();
     assert_eq!(why(&[], Failure::Failed(anyhow!("no"))), "nothing was changed: no");
-    assert!(matches!(undone(&[], &bed.dir, file, Failure::NotAdministrator), Failure::NotAdministrator));
+    assert!(matches!(undone(&[], &bed.dir, None, Failure::NotAdministrator), Failure::NotAdministrator));
     let back =
         format!("what was stopped starts again with: cd {} && FALCON_ENDPOINT=web-01 {program} &", bed.dir.display());
     for (failure, said) in
@@ -205,8 +205,8 @@ fn what_was_stopped_before_it_failed_is_told_with_the_way_back() {
         let stopped: Vec<&Process> = running.iter().collect();
         assert_eq!(why(&stopped, failure), format!("{said}; /etc/cfg.json is as it was; {back}"));
     }
-    let gone = || written(Err::<(), _>(io::Error::other("is gone")), file).unwrap_err();
-    assert_eq!(why(&[], gone()), "/etc/cfg.json: is gone");
+    let gone = undone(&[], &bed.dir, None, Failure::Failed(anyhow!("/etc/cfg.json is gone"))).to_string();
+    assert_eq!(gone, "/etc/cfg.json is gone");
 }
 
 #[test]

@@ -15,7 +15,7 @@ use tokio::sync::Mutex;
 
 use super::aside::Aside;
 use crate::model::is_printable;
-use crate::queue::storage::replace_file;
+use crate::queue::storage::write_anew;
 
 const NAME: &str = "endpoint";
 /// For the disk.
@@ -93,7 +93,7 @@ fn exchange(dir: &Path, endpoint: &str) -> io::Result<Option<String>> {
     };
     if before.as_deref() != Some(endpoint) && endpoint.len() as u64 <= MOST_BYTES {
         falcon_sys::create_private_dir(dir)?;
-        replace_file(&file, &file.with_extension("new"), endpoint.as_bytes())?;
+        write_anew(&file, &file.with_extension("new"), endpoint.as_bytes())?;
     }
     Ok(before)
 }

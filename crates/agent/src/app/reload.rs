@@ -17,7 +17,7 @@ use crate::clock;
 use crate::collect;
 use crate::config::{self, Config, Loaded, Seen, Source};
 use crate::http;
-use crate::queue::storage::replace_file;
+use crate::queue::storage::write_anew;
 
 /// In the directory of the agent's notes.
 const NAME: &str = "reload.json";
@@ -146,7 +146,7 @@ impl Outcome {
         if let Some(dir) = file.parent() {
             falcon_sys::create_private_dir(dir)?;
         }
-        replace_file(file, &file.with_extension("new"), &serde_json::to_vec(self)?)
+        write_anew(file, &file.with_extension("new"), &serde_json::to_vec(self)?)
     }
 
     /// The last one of an agent that keeps its state there, if there is one.

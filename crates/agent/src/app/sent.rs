@@ -12,7 +12,7 @@ use super::aside::Aside;
 use super::{VERSION, task};
 use crate::clock;
 use crate::config::Loaded;
-use crate::queue::storage::replace_file;
+use crate::queue::storage::write_anew;
 use crate::stats::Stats;
 
 const NAME: &str = "sent.json";
@@ -40,7 +40,7 @@ fn write(dir: &Path) -> std::io::Result<()> {
     falcon_sys::create_private_dir(dir)?;
     let text = format!(r#"{{"pid":{},"version":"{VERSION}","at":{}}}"#, std::process::id(), clock::unix_s());
     let file = file(dir);
-    replace_file(&file, &file.with_extension("new"), text.as_bytes())
+    write_anew(&file, &file.with_extension("new"), text.as_bytes())
 }
 
 /// Where it stands.

@@ -10,7 +10,7 @@ use std::sync::{Arc, Mutex, PoisonError};
 
 use super::Answers;
 use crate::isolate::Worker;
-use crate::queue::storage::replace_file;
+use crate::queue::storage::write_anew;
 
 const NAME: &str = "hbs.json";
 /// Some hundred times what hbs assigns to a host.
@@ -84,7 +84,7 @@ fn write(file: &Path, text: &[u8]) -> io::Result<()> {
     if let Some(dir) = file.parent() {
         falcon_sys::create_private_dir(dir)?;
     }
-    replace_file(file, &file.with_extension("new"), text)
+    write_anew(file, &file.with_extension("new"), text)
 }
 
 fn read(file: &Path) -> io::Result<Answers> {

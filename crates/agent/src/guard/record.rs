@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 
-use crate::queue::storage::replace_file;
+use crate::queue::storage::write_anew;
 
 pub(super) const HOUR_S: i64 = 3600;
 
@@ -74,7 +74,7 @@ impl Record {
             falcon_sys::create_private_dir(dir)?;
         }
         let text = serde_json::to_string(&Contents { ends: self.ends.clone() })?;
-        replace_file(&self.file, &self.file.with_extension("new"), text.as_bytes())
+        write_anew(&self.file, &self.file.with_extension("new"), text.as_bytes())
     }
 }
 

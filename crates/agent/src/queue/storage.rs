@@ -128,7 +128,7 @@ fn is_there(path: &Path) -> Result<bool, Unusable> {
 }
 
 /// Writes a file anew by way of another, `new`: it is the old one or the new one at every moment.
-pub(crate) fn replace_file(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<()> {
+pub(crate) fn write_anew(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<()> {
     let mut file = patiently(falcon_sys::is_held, || File::create(new))?;
     file.write_all(bytes)?;
     file.sync_data()?;
@@ -137,7 +137,7 @@ pub(crate) fn replace_file(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<
 }
 
 /// Tries again while another program has the file.
-pub(crate) fn patiently<T>(held: impl Fn(&io::Error) -> bool, mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+fn patiently<T>(held: impl Fn(&io::Error) -> bool, mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 1..TRIES {
         match act() {
             Err(error) if held(&error) => std::thread::sleep(BETWEEN),
@@ -200,7 +200,7 @@ impl Storage for Directory {
     fn replace(&mut self, name: &str, bytes: &[u8]) -> io::Result<()> {
         self.ours()?;
         let (path, new) = (self.path.join(name), self.path.join(format!("{name}.new")));
-        replace_file(&path, &new, bytes)?;
+        write_anew(&path, &new, bytes)?;
         self.sync()
     }
 

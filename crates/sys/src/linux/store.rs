@@ -5,11 +5,8 @@ use rustix::fs::{CWD, RenameFlags, getxattr, renameat_with};
 use rustix::process::geteuid;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
-use std::path::{Path, PathBuf};
-
-/// As many as the kernel follows.
-const MOST_LINKS: usize = 40;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::path::Path;
 
 /// Makes a directory that only this user may enter, with those above it where they are missing. One that is there already
 /// must belong to this user or root, and nobody else may write to it: who can, could put files there for the agent to read.
@@ -53,21 +50,6 @@ pub fn exchange(one: &Path, other: &Path) -> io::Result<()> {
     Ok(renameat_with(CWD, one, CWD, other, RenameFlags::EXCHANGE)?)
 }
 
-/// Opens a file to append to, and makes it where it is missing: then its group may read it and nobody else. A symbolic link is
-/// refused, and so is what is no regular file: who may write to the directory could send what is logged elsewhere.
-///
-/// # Errors
-/// Those of open(2), and [`io::ErrorKind::InvalidInput`] for what is no regular file.
-pub fn open_log(path: &Path) -> io::Result<File> {
-    // A pipe that nobody reads would be waited for.
-    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
-    let file = File::options().append(true).create(true).mode(0o640).custom_flags(flags).open(path)?;
-    if !file.metadata()?.is_file() {
-        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
-    }
-    Ok(file)
-}
-
 /// Makes a file that its group may read and nobody else, and that was not there before: nobody has it open, and no link leads
 /// elsewhere.
 ///
@@ -82,7 +64,9 @@ pub fn create_file(path: &Path) -> io::Result<File> {
 ///
 /// # Errors
 /// Those of readlink(2), and [`io::ErrorKind::InvalidInput`] for the link of another.
-pub fn behind_links(path: &Path) -> io::Result<PathBuf> {
+pub fn behind_links(path: &Path) -> io::Result<std::path::PathBuf> {
+    /// As many as the kernel follows.
+    const MOST_LINKS: usize = 40;
     let mut path = path.to_owned();
     for _ in 0..MOST_LINKS {
         let meta = match fs::symlink_metadata(&path) {
@@ -103,32 +87,38 @@ pub fn behind_links(path: &Path) -> io::Result<PathBuf> {
     Err(io::Error::from_raw_os_error(libc::ELOOP))
 }
 
+/// Opens a file to append to, and makes it where it is missing: then its group may read it and nobody else. A symbolic link is
+/// refused, and so is what is no regular file: who may write to the directory could send what is logged elsewhere.
+///
+/// # Errors
+/// Those of open(2), and [`io::ErrorKind::InvalidInput`] for what is no regular file.
+pub fn open_log(path: &Path) -> io::Result<File> {
+    // A pipe that nobody reads would be waited for.
+    let flags = libc::O_NOFOLLOW | libc::O_NONBLOCK;
+    let file = File::options().append(true).create(true).mode(0o640).custom_flags(flags).open(path)?;
+    if !file.metadata()?.is_file() {
+        return Err(io::Error::new(io::ErrorKind::InvalidInput, "is not a regular file"));
+    }
+    Ok(file)
+}
+
 /// Puts a file in the place of another in one step, with the owner and the rights that the other has. There need be no other.
 ///
 /// # Errors
-/// Those of open(2), chown(2), chmod(2) and rename(2); `old` is as it was then.
-pub fn take_place(new: &Path, old: &Path) -> io::Result<()> {
-    match take_rights(old, new) {
-        Err(error) if error.kind() == io::ErrorKind::NotFound && !old.try_exists()? => {}
-        taken => taken?,
+/// Those of chown(2), chmod(2) and rename(2); `old` is as it was then.
+pub fn replace_file(new: &Path, old: &Path) -> io::Result<()> {
+    match fs::metadata(old) {
+        Ok(meta) => {
+            let own = fs::metadata(new)?;
+            if (own.uid(), own.gid()) != (meta.uid(), meta.gid()) {
+                chown(new, Some(meta.uid()), Some(meta.gid()))?;
+            }
+            fs::set_permissions(new, Permissions::from_mode(meta.mode() & 0o7777))?;
+        }
+        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
+        Err(error) => return Err(error),
     }
     fs::rename(new, old)
-}
-
-/// Gives a file the owner and the mode of another.
-///
-/// # Errors
-/// Those of stat(2), open(2), chown(2) and chmod(2); where it is a link, ELOOP.
-pub fn take_rights(of: &Path, to: &Path) -> io::Result<()> {
-    let theirs = fs::metadata(of)?;
-    // By its name it could be another file each time.
-    let to = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(to)?;
-    let ours = to.metadata()?;
-    if (theirs.uid(), theirs.gid()) != (ours.uid(), ours.gid()) {
-        fchown(&to, Some(theirs.uid()), Some(theirs.gid()))?;
-    }
-    // After the owner: a change of that takes bits of the mode away.
-    to.set_permissions(Permissions::from_mode(theirs.mode() & 0o7777))
 }
 
 /// Makes the names in a directory durable (fsync(2)).
@@ -197,31 +187,16 @@ mod tests {
         for mode in [0o644, 0o600] {
             fs::write(&new, "new").unwrap();
             fs::set_permissions(&new, Permissions::from_mode(0o640)).unwrap();
-            take_place(&new, &old).unwrap();
+            replace_file(&new, &old).unwrap();
             assert_eq!(fs::read_to_string(&old).unwrap(), "new");
             assert!(!new.exists());
             fs::set_permissions(&old, Permissions::from_mode(mode)).unwrap();
             fs::write(&new, "newer").unwrap();
-            take_place(&new, &old).unwrap();
+            replace_file(&new, &old).unwrap();
             assert_eq!(fs::metadata(&old).unwrap().mode() & 0o777, mode);
         }
-        assert_eq!(take_place(&new, &old).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(replace_file(&new, &old).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(fs::read_to_string(&old).unwrap(), "newer");
-    }
-
-    #[test]
-    fn a_file_takes_the_mode_of_another_and_what_a_link_leads_to_does_not() {
-        let dir = tempfile::tempdir().unwrap();
-        let [a, b, link] = ["a", "b", "link"].map(|name| dir.path().join(name));
-        create_file(&a).unwrap();
-        create_file(&b).unwrap();
-        fs::set_permissions(&a, Permissions::from_mode(0o751)).unwrap();
-        std::os::unix::fs::symlink(&b, &link).unwrap();
-        assert!(take_rights(&a, &link).is_err());
-        assert_eq!(fs::metadata(&b).unwrap().mode() & 0o7777, 0o640);
-        take_rights(&a, &b).unwrap();
-        assert_eq!(fs::metadata(&b).unwrap().mode() & 0o7777, 0o751);
-        assert_eq!(create_file(&link).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
     }
 
     /// Root wrote a configuration where a link led that the user had made whose directory it was.
@@ -232,6 +207,7 @@ mod tests {
         std::os::unix::fs::symlink("none", &one).unwrap();
         std::os::unix::fs::symlink(&one, &two).unwrap();
         assert_eq!(behind_links(&two).unwrap(), none);
+        assert_eq!(create_file(&two).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
         std::os::unix::fs::symlink(&none, &none).unwrap();
         assert!(behind_links(&two).is_err());
         // Whoever is not root can give nothing away, and is spared this.
