@@ -163,12 +163,17 @@ pub fn run(file: Option<&Path>, wanted: &Wanted) -> Result<(), Failure> {
     });
     let (old, new) = versions.inspect_err(|_| files.drop_new())?;
 
+    let noted = agent.manager.notes(agent.pid.unwrap_or_default(), &loaded);
     falcon_sys::heed_no_stop();
     if is_there {
         say(&format!("{} is this file already, and it does not run", program.display()));
     } else {
         exchange(&mut agent, &files)?;
         say(&format!("{} is replaced", program.display()));
+    }
+    if let Some(notes) = noted {
+        // A pid is given again, and this note would be taken for that of the new process.
+        let _ = std::fs::remove_file(sent::file(&notes));
     }
     match agent.manager.start().and_then(|pid| judge(&agent, pid, &loaded, wanted.within)) {
         Ok(()) if is_there => say("it runs now"),
