@@ -11,19 +11,19 @@ pub fn holds(condition: &str, properties: &[(&str, &str)]) -> bool {
     holds
 }
 
-/// Words, texts with the quotation mark in front, signs.
+/// Words, texts with their quotation marks, signs.
 fn tokens(condition: &str) -> Vec<String> {
     let mut tokens = Vec::new();
     let mut rest = condition.trim_start();
     while let Some(first) = rest.chars().next() {
         let length = match first {
-            '"' => rest[1..].find('"').expect("the end of a text") + 1,
+            '"' => rest[1..].find('"').expect("the end of a text") + 2,
             '(' | ')' => 1,
             c if c.is_alphanumeric() => rest.find(|c: char| !c.is_alphanumeric() && c != '_').unwrap_or(rest.len()),
             _ => rest.find(|c: char| !"~<>=".contains(c)).expect("another value"),
         };
         tokens.push(rest[..length].to_owned());
-        rest = rest[length..].strip_prefix('"').unwrap_or(&rest[length..]).trim_start();
+        rest = rest[length..].trim_start();
     }
     tokens
 }
@@ -84,7 +84,7 @@ impl Parser<'_> {
     fn value(&mut self) -> String {
         let token = self.left.next().expect("a value");
         if let Some(text) = token.strip_prefix('"') {
-            return text.to_owned();
+            return text.trim_end_matches('"').to_owned();
         }
         if token.starts_with(|c: char| c.is_ascii_digit()) {
             return token;
@@ -108,6 +108,7 @@ fn and_binds_closer_than_or_and_not_closest() {
         ("B ~>< I", false),
         ("I >> \"\\\" AND NOT (A = \"X\")", true),
         ("B OR 7 >= 7", true),
+        ("A=\"x\" AND NOT B=\"x\"", true),
     ] {
         assert_eq!(holds(condition, &set), expected, "{condition}");
     }
