@@ -101,6 +101,8 @@ fn verbs_run_as_the_system_in_the_transaction_and_only_install_may_fail_it() {
 
 /// What is there, and what is asked for: properties.
 type Properties<'a> = &'a [(&'a str, &'a str)];
+/// What happens, with what, and the actions that run then and at the undoing.
+type State<'a> = (&'a str, Vec<(&'a str, &'a str)>, &'a str, &'a str);
 
 const HERE: &str =
     r#""C:\Program Files\falcon-agent\falcon-agent.exe" service -c "C:\ProgramData\falcon-agent\cfg.json""#;
@@ -132,7 +134,7 @@ fn in_each_state_these_actions_run_and_these_when_it_is_undone() {
     let removed = &[("Installed", "x"), ("REMOVE", "ALL")][..];
     let repaired = &[("Installed", "x"), ("REINSTALL", "ALL")][..];
     let here = &[("SERVICEIMAGE", HERE), AUTO][..];
-    let states: [(&str, Vec<(&str, &str)>, &str, &str); 18] = [
+    let states: [State<'_>; 18] = [
         ("on a fresh host", vec![], "Install Start", "UndoStart UndoInstall UndoInstallAlone"),
         ("and left stopped", vec![("NOSTART", "1")], "Install", "UndoInstall UndoInstallAlone"),
         (
