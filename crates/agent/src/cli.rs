@@ -48,7 +48,8 @@ pub fn main(
     if let Verb::Install(Wanted { log: Some(log), .. }) | Verb::Start { log: Some(log) } = &verb
         && let Err(error) = say_to(log)
     {
-        return done(Err(error));
+        // What is asked for matters more than where it is told.
+        let _ = writeln!(io::stderr(), "falcon-agent: what follows is not in the log: {error:#}");
     }
     let told = match &verb {
         Verb::Version => {

@@ -81,7 +81,10 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
     let config = match (file, &now) {
         (Some(file), _) => std::path::absolute(file)?,
         (None, Now::Ours(_, config)) => config.clone(),
-        (None, _) => program.with_file_name("cfg.json"),
+        (None, _) => match &wanted.first_config {
+            Some(file) => std::path::absolute(file)?,
+            None => program.with_file_name("cfg.json"),
+        },
     };
     let values = wanted.values.values().context("nothing was changed")?;
     let first = first_config(&config, &older, values)?;
@@ -253,7 +256,20 @@ fn put_down(
         }
         Now::Ours(..) | Now::Older => told(falcon_sys::service_change(&new), "the service cannot be registered anew")?,
     }
-    complete(place, delayed, named)
+    complete(place, delayed, named).inspect_err(|_| {
+        // What was there is to start again. Its account has a password that only Windows has.
+        if let Now::Ours(Registration { image_path, start, .. }, _) = now
+            && let Err(error) = falcon_sys::service_change(&NewService {
+                image_path,
+                start: *start,
+                account: None,
+                password: None,
+                ..new
+            })
+        {
+            println!("{NAME} could not be registered again as it was: {error}");
+        }
+    })
 }
 
 /// What belongs to the service beside its registration.
