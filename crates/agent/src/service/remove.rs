@@ -22,7 +22,7 @@ use crate::say::say;
 const GONE: Duration = Duration::from_secs(15);
 const GLANCE: Duration = Duration::from_millis(100);
 /// What `upgrade` calls its files beside the program.
-const UPGRADES: [&str; 4] = [".new", ".old", ".failed", ".unproven"];
+const UPGRADES: [&str; 3] = [".new", ".old", ".failed"];
 
 /// Stops and removes the service.
 pub fn uninstall(file: Option<&Path>, removal: &Removal) -> Result<(), Failure> {
@@ -132,14 +132,16 @@ fn delete() -> Result<(), Failure> {
 /// What `upgrade` left beside the program. The program itself is whoever's who put it there.
 fn remove_upgrades(program: &Path) {
     let stem = program.file_stem().unwrap_or_default();
-    for what in UPGRADES {
+    let named = |what: &str| {
         let mut name = stem.to_owned();
         name.push(what);
         if let Some(end) = program.extension() {
             name.push(".");
             name.push(end);
         }
-        let path = program.with_file_name(name);
+        program.with_file_name(name)
+    };
+    for path in UPGRADES.map(named).into_iter().chain([program.with_extension("unproven")]) {
         // It may run: this is a removal by the old one, say.
         if let Err(error) = remove(&path) {
             say(&format!("not removed: {error:#}"));
@@ -218,12 +220,15 @@ mod tests {
     #[test]
     fn what_an_upgrade_left_beside_the_program_goes_with_the_service() {
         let dir = tempfile::tempdir().unwrap();
-        let names = ["falcon-agent.exe", "falcon-agent.old.exe", "falcon-agent.failed.exe", "falcon-agent.old.exe.bak"];
-        for name in names {
+        let gone = ["falcon-agent.old.exe", "falcon-agent.failed.exe", "falcon-agent.unproven"];
+        let names = [&gone[..], &["falcon-agent.exe", "falcon-agent.old.exe.bak"]].concat();
+        for name in &names {
             fs::write(dir.path().join(name), "x").unwrap();
         }
         remove_upgrades(&dir.path().join("falcon-agent.exe"));
-        assert_eq!(names.map(|name| dir.path().join(name).exists()), [true, false, false, true]);
+        for name in names {
+            assert_eq!(dir.path().join(name).exists(), !gone.contains(&name), "{name}");
+        }
     }
 
     /// `state_dir` may have become a directory of others since: `logs` in it were theirs.
