@@ -66,7 +66,7 @@ const KNOWN: [&str; 13] = [
 ];
 
 /// What the packages put there besides, and leave.
-const PACKAGED: [&str; 2] = ["install.ps1", "install.log"];
+const PACKAGED: [&str; 3] = ["examples", "install.ps1", "install.log"];
 
 fn is_known(name: &str) -> bool {
     let lower = name.to_lowercase();
@@ -211,6 +211,7 @@ mod tests {
             "docs",
             // The zip was refused where it was unpacked below `C:\\`: the script that it brings was a stranger.
             "CHANGELOG.md",
+            "examples",
             "install.ps1",
             "install.log",
             "falcon-agent.old.exe",

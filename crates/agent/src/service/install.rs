@@ -267,7 +267,7 @@ fn put_down(
                 ..new
             })
         {
-            println!("{NAME} could not be registered again as it was: {error}");
+            say(&format!("{NAME} could not be registered again as it was: {error}"));
         }
     })
 }

@@ -14,7 +14,7 @@ pub const DATA: &str = r"C:\ProgramData\falcon-agent";
 
 /// ERROR_INSTALL_FAILURE, which Windows answers for a launch condition as well, as Linux has it.
 pub const REFUSED: i32 = 1603 & 0xFF;
-/// ERROR_FUNCTION_FAILED, Wine's word for a deferred action that failed: Windows answers 1603.
+/// ERROR_FUNCTION_FAILED, Wine's word for an action that failed: Windows answers 1603.
 pub const FAILED: i32 = 1627 & 0xFF;
 
 /// A file that `cargo xtask dist` makes.

@@ -42,7 +42,7 @@ fn installed_without_a_property_it_runs_and_removed_it_leaves_its_data() {
     assert!(value("Comments").is_some_and(|text| text.contains("ProgramData")), "{product:?}");
     assert_eq!(host.config()["transfer"]["addrs"], json!([]));
     let log = host.text(r"C:\msi.log").expect("a log of msiexec");
-    assert!(log.contains("--first-config="), "{log}");
+    assert!(log.contains("Install."), "{log}");
     let said = host.text(&format!(r"{PROGRAM}\install.log")).expect("a log of the verbs");
     assert!(said.contains("wrote") && said.contains("cfg.json") && said.contains("is registered"), "{said}");
     // The log was a stranger in the agent's own directory.
@@ -134,17 +134,23 @@ fn values_that_make_no_configuration_fail_the_installation_and_leave_nothing() {
         assert_eq!(host.msiexec("/i", &msi(), &[property]), FAILED, "{}", host.state());
         assert_eq!(host.machine.registration(SERVICE), None, "{}", host.state());
         assert!(!host.has(&format!(r"{DATA}\cfg.json")), "{}", host.state());
-        // Wine undoes what it wrote by removing all that the product would remove, the log with it: so once more by hand.
-        assert_eq!(host.machine.files(), Vec::<String>::new(), "{}", host.state());
-        let (_, value) = property.split_once('=').expect("a value");
-        const EXE: &str = r"C:\x\falcon-agent.exe";
-        host.machine.write(EXE, "");
-        fs::copy(exe(), host.machine.prefix.on_linux(EXE)).expect("a copy");
-        let ended = host.machine.prefix.run(EXE, &["install", "--log", r"C:\x\install.log", named, value]);
-        assert_eq!((ended.code, ended.out.as_str(), ended.err.as_str()), (Some(1), "", ""));
-        let said = host.text(r"C:\x\install.log").expect("a log of the verb");
+        // The reason is all that is left.
+        assert_eq!(host.machine.files(), ["install.log"], "{}", host.state());
+        let said = host.text(&format!(r"{PROGRAM}\install.log")).expect("a log of the verb");
         assert!(said.contains("nothing was changed") && said.contains(named), "{said}");
     }
+    // A log that could not be opened failed what was asked for.
+    const EXE: &str = r"C:\x\falcon-agent.exe";
+    host.machine.write(EXE, "");
+    fs::copy(exe(), host.machine.prefix.on_linux(EXE)).expect("a copy");
+    let ended = host.machine.prefix.run(EXE, &["install", r"--log=C:\nowhere\install.log", "--interval=often"]);
+    let told = [r"C:\nowhere\install.log", "nothing was changed: --interval"];
+    assert!(
+        ended.code == Some(1) && told.iter().all(|text| ended.err.contains(text)),
+        "{:?} {}",
+        ended.code,
+        ended.err
+    );
     // What would get another option into the command line.
     for property in [r#"TAGS=a=b" --user x --endpoint "y"#, r"ENDPOINT=web\", r#"TRANSFER=t:1""#] {
         assert_eq!(host.msiexec("/i", &msi(), &[property]), REFUSED, "{property}\n{}", host.state());

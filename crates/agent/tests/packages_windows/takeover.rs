@@ -61,6 +61,9 @@ fn an_agent_that_was_copied_to_the_packages_place_is_stopped_first_and_keeps_its
 
     host.install(&msi(), &["ENDPOINT=by-msi"]);
     machine.wait("a new process", || Some(machine.service_pids()).filter(|now| !now.is_empty() && *now != pids));
+    let log = host.text(r"C:\msi.log").expect("a log of msiexec");
+    let at = |action: &str| log.find(&format!(": {action}.")).unwrap_or_else(|| panic!("no {action} in {log}"));
+    assert!(at("StopOld") < at("InstallFiles"), "{log}");
     let image = format!(r#""{PROGRAM}\falcon-agent.exe" service -c "{FILE}""#);
     assert_eq!(host.image(), Some(image), "{}", host.state());
     assert!(!host.has(&format!(r"{DATA}\cfg.json")), "{}", host.state());
