@@ -22,7 +22,6 @@ mod trial;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -33,6 +32,7 @@ use crate::app::{LOG_FILE, LOGS_DIR, sent};
 use crate::collect;
 use crate::config::{self, Loaded};
 use crate::model::Platform;
+use crate::say::say;
 use crate::service::{self, Failure};
 use files::Files;
 pub use files::parse_hash;
@@ -107,12 +107,6 @@ pub(crate) struct Agent {
     pub log: Option<PathBuf>,
 }
 
-/// A word for people. Nobody who stops listening ends an upgrade half done.
-pub(crate) fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
-}
-
 fn failed(code: u8, error: anyhow::Error) -> Failure {
     Failure::Upgrade(code, error)
 }
@@ -163,12 +157,17 @@ pub fn run(file: Option<&Path>, wanted: &Wanted) -> Result<(), Failure> {
     });
     let (old, new) = versions.inspect_err(|_| files.drop_new())?;
 
+    let noted = agent.manager.notes(agent.pid.unwrap_or_default(), &loaded);
     falcon_sys::heed_no_stop();
     if is_there {
         say(&format!("{} is this file already, and it does not run", program.display()));
     } else {
         exchange(&mut agent, &files)?;
         say(&format!("{} is replaced", program.display()));
+    }
+    if let Some(notes) = noted {
+        // A pid is given again, and this note would be taken for that of the new process.
+        let _ = std::fs::remove_file(sent::file(&notes));
     }
     match agent.manager.start().and_then(|pid| judge(&agent, pid, &loaded, wanted.within)) {
         Ok(()) if is_there => say("it runs now"),

@@ -28,7 +28,9 @@ fn unpacked_installed_and_started_it_sends_points() {
     assert_eq!(host.machine.files(), [&texts[..], &["falcon-agent.exe", "install.ps1"]].concat());
     let listen = host.machine.http().to_string();
     let values = ["--transfer", &server.addr, "--listen", &listen, "--interval", "1", "--endpoint", "unzipped"];
-    host.machine.done(&[&["install"], values.as_slice()].concat());
+    let said = host.machine.done(&[&["install"], values.as_slice()].concat());
+    // Nothing that the zip brings is a stranger's.
+    assert!(!said.contains("other things in it"), "{said}");
     host.machine.done(&["start"]);
     host.machine.wait_for(SERVICE, State::Running);
     host.reports(&server, "unzipped");

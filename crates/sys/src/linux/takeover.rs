@@ -5,10 +5,10 @@ use crate::types::Started;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process, setsid};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::OpenOptionsExt;
 use std::os::unix::process::CommandExt;
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -21,19 +21,6 @@ pub fn hold_alone(dir: &Path) -> io::Result<File> {
     let file = File::open(dir)?;
     flock(&file, FlockOperation::NonBlockingLockExclusive)?;
     Ok(file)
-}
-
-/// Gives a file the owner and the mode of another.
-///
-/// # Errors
-/// Those of stat(2), chown(2) and chmod(2).
-pub fn take_rights(of: &Path, to: &Path) -> io::Result<()> {
-    let (theirs, ours) = (fs::metadata(of)?, fs::metadata(to)?);
-    if (theirs.uid(), theirs.gid()) != (ours.uid(), ours.gid()) {
-        std::os::unix::fs::chown(to, Some(theirs.uid()), Some(theirs.gid()))?;
-    }
-    // After the owner: a change of that takes bits of the mode away.
-    fs::set_permissions(to, Permissions::from_mode(theirs.mode() & 0o7777))
 }
 
 /// Asks a process to end, or ends it where it stands.
@@ -147,17 +134,6 @@ mod tests {
     }
 
     #[test]
-    fn a_file_takes_the_mode_of_another() {
-        let dir = tempfile::tempdir().unwrap();
-        let [a, b] = ["a", "b"].map(|name| dir.path().join(name));
-        fs::write(&a, "").unwrap();
-        fs::write(&b, "").unwrap();
-        fs::set_permissions(&a, Permissions::from_mode(0o751)).unwrap();
-        take_rights(&a, &b).unwrap();
-        assert_eq!(fs::metadata(&b).unwrap().mode() & 0o7777, 0o751);
-    }
-
-    #[test]
     fn a_process_is_started_as_another_was() {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("log");
@@ -183,6 +159,9 @@ mod tests {
         while is_alive(pid) {
             std::thread::yield_now();
         }
-        assert_eq!(end_process(0, true).unwrap_err().kind(), io::ErrorKind::InvalidInput);
+        for none in [0, u32::MAX] {
+            let error = end_process(none, true).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{none}: a group of processes");
+        }
     }
 }

@@ -4,10 +4,13 @@ use super::acl::create_dir;
 use super::ffi::{check, wide};
 use crate::types::ModeBits;
 use std::fs::{self, File};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::{io, ptr};
 
-use windows_sys::Win32::Foundation::{ERROR_ACCESS_DENIED, ERROR_LOCK_VIOLATION, ERROR_SHARING_VIOLATION};
+use windows_sys::Win32::Foundation::{
+    ERROR_ACCESS_DENIED, ERROR_LOCK_VIOLATION, ERROR_SHARING_VIOLATION, ERROR_UNABLE_TO_MOVE_REPLACEMENT,
+    ERROR_UNABLE_TO_MOVE_REPLACEMENT_2, ERROR_UNABLE_TO_REMOVE_REPLACED,
+};
 use windows_sys::Win32::Storage::FileSystem::ReplaceFileW;
 
 /// Makes a directory that the system, the administrators and this user may enter and nobody else, with those above it where
@@ -57,18 +60,50 @@ pub fn open_log(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Makes a file that was not there before, with the rights of its directory.
+///
+/// # Errors
+/// Those of CreateFileW, [`io::ErrorKind::AlreadyExists`] among them.
+pub fn create_file(path: &Path) -> io::Result<File> {
+    File::options().write(true).create_new(true).open(path)
+}
+
+/// Where a file lies that may be a link: only administrators make them.
+///
+/// # Errors
+/// None.
+pub fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+}
+
 /// Puts a file in the place of another, with the rights that the other has. There need be no other.
 ///
 /// # Errors
-/// Those of ReplaceFileW and MoveFileExW; `old` is as it was then.
-pub fn replace_file(new: &Path, old: &Path) -> io::Result<()> {
+/// Those of ReplaceFileW and MoveFileExW. `old` is as it was then, or, where Windows stopped half way, not there: called again it
+/// goes on from that.
+pub fn take_place(new: &Path, old: &Path) -> io::Result<()> {
     if !old.try_exists()? {
         return fs::rename(new, old);
     }
-    let [old, new] = [wide(old.as_os_str())?, wide(new.as_os_str())?];
+    let [theirs, ours] = [wide(old.as_os_str())?, wide(new.as_os_str())?];
     let none = ptr::null();
     // SAFETY: two texts that end with a NUL; no backup is kept, and the last two are reserved.
-    check(unsafe { ReplaceFileW(old.as_ptr(), new.as_ptr(), none, 0, none.cast(), none.cast()) })
+    let replaced = check(unsafe { ReplaceFileW(theirs.as_ptr(), ours.as_ptr(), none, 0, none.cast(), none.cast()) });
+    match replaced {
+        // The other is gone, or has a name that nobody knows.
+        Err(error) if is_one_of(&error, &[ERROR_UNABLE_TO_MOVE_REPLACEMENT, ERROR_UNABLE_TO_MOVE_REPLACEMENT_2]) => {
+            fs::rename(new, old)
+        }
+        replaced => replaced,
+    }
+}
+
+/// A file has the rights of its directory.
+///
+/// # Errors
+/// None.
+pub fn take_rights(_of: &Path, _to: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// NTFS writes names to its own log; there is no call for it.
@@ -99,8 +134,14 @@ pub fn mode_bits(_path: &Path) -> io::Result<ModeBits> {
 /// deleted, which Windows tells as it tells that there is no right to it.
 #[must_use]
 pub fn is_held(error: &io::Error) -> bool {
-    let code = error.raw_os_error().map(i32::cast_unsigned);
-    matches!(code, Some(ERROR_ACCESS_DENIED | ERROR_LOCK_VIOLATION | ERROR_SHARING_VIOLATION))
+    is_one_of(
+        error,
+        &[ERROR_ACCESS_DENIED, ERROR_LOCK_VIOLATION, ERROR_SHARING_VIOLATION, ERROR_UNABLE_TO_REMOVE_REPLACED],
+    )
+}
+
+fn is_one_of(error: &io::Error, codes: &[u32]) -> bool {
+    error.raw_os_error().is_some_and(|code| codes.contains(&code.cast_unsigned()))
 }
 
 #[cfg(test)]
@@ -121,11 +162,11 @@ mod tests {
             ["new", "old"].map(|name| std::env::temp_dir().join(format!("falcon {name} {}", std::process::id())));
         for text in ["one", "two"] {
             fs::write(&new, text).unwrap();
-            replace_file(&new, &old).unwrap();
+            take_place(&new, &old).unwrap();
             assert_eq!(fs::read_to_string(&old).unwrap(), text);
             assert!(!new.exists());
         }
-        assert!(replace_file(&new, &old).is_err());
+        assert!(take_place(&new, &old).is_err());
         assert_eq!(fs::read_to_string(&old).unwrap(), "two");
         fs::remove_file(&old).unwrap();
     }

@@ -32,14 +32,6 @@ pub fn hold_alone(dir: &Path) -> io::Result<File> {
     })
 }
 
-/// A file has the rights of its directory.
-///
-/// # Errors
-/// None.
-pub fn take_rights(_of: &Path, _to: &Path) -> io::Result<()> {
-    Ok(())
-}
-
 /// Ends a process where it stands: there is no other way from outside.
 ///
 /// # Errors
