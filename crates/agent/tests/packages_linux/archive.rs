@@ -82,6 +82,7 @@ fn the_archive_has_the_layout_of_open_falcon_in_a_folder_with_the_version() {
     let program = |name| ("-rwxr-xr-x", "0/0", name);
     let expected = [
         text("CHANGELOG.md"),
+        text("CONTRIBUTING.md"),
         text("LICENSE"),
         text("README.md"),
         program("bin/falcon-agent"),
@@ -98,7 +99,8 @@ fn the_archive_has_the_layout_of_open_falcon_in_a_folder_with_the_version() {
 /// README.md was packed alone, and half of it said where to read on.
 #[test]
 fn what_the_documents_link_to_is_packed_with_them() {
-    let folder = Folder::new("x").path();
+    let unpacked = Folder::new("x");
+    let folder = unpacked.path();
     let mut texts = vec![folder.join("README.md"), folder.join("CHANGELOG.md")];
     texts.extend(fs::read_dir(folder.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
     let mut links = 0;
