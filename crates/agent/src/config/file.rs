@@ -35,9 +35,18 @@ impl Staged {
     }
 
     /// # Errors
-    /// The file is as it was.
+    /// The file is as it was; or the new text stays beside it, and the error says so.
     pub fn commit(self) -> io::Result<()> {
-        falcon_sys::replace_file(&self.new, &self.file)?;
+        let was_there = self.file.exists();
+        if let Err(error) = falcon_sys::replace_file(&self.new, &self.file) {
+            if !was_there || self.file.exists() {
+                return Err(error);
+            }
+            // Windows may take the one away and then fail to name the other.
+            let text = format!("{error}; rename {} to {} by hand", self.new.display(), self.file.display());
+            std::mem::forget(self);
+            return Err(io::Error::new(error.kind(), text));
+        }
         self.file.parent().map_or(Ok(()), falcon_sys::sync_dir)
     }
 }

@@ -36,10 +36,22 @@ pub fn image_path(pid: u32) -> io::Result<PathBuf> {
 /// Asks a process to end (SIGTERM).
 ///
 /// # Errors
-/// Those of kill(2).
+/// Those of kill(2), and [`io::ErrorKind::InvalidInput`] for what is no pid.
 pub fn terminate(pid: u32) -> io::Result<()> {
+    send(pid, Signal::TERM)
+}
+
+/// Ends a process where it stands (SIGKILL).
+///
+/// # Errors
+/// Those of [`terminate`].
+pub fn end_process(pid: u32) -> io::Result<()> {
+    send(pid, Signal::KILL)
+}
+
+fn send(pid: u32, signal: Signal) -> io::Result<()> {
     let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
-    Ok(kill_process(pid, Signal::TERM)?)
+    Ok(kill_process(pid, signal)?)
 }
 
 #[cfg(test)]
@@ -52,7 +64,7 @@ mod tests {
         terminate(child.id()).unwrap();
         assert!(!child.wait().unwrap().success());
         for none in [0, u32::MAX] {
-            assert!(terminate(none).is_err(), "{none}: a group of processes");
+            assert!(terminate(none).is_err() && end_process(none).is_err(), "{none}: a group of processes");
         }
     }
 

@@ -1,11 +1,12 @@
 //! Directories for what the agent keeps.
 
+use super::takeover::take_rights;
 use crate::types::ModeBits;
 use rustix::fs::{CWD, RenameFlags, getxattr, renameat_with};
 use rustix::process::geteuid;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, chown};
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::Path;
 
 /// Makes a directory that only this user may enter, with those above it where they are missing. One that is there already
@@ -68,18 +69,10 @@ pub fn open_log(path: &Path) -> io::Result<File> {
 /// Puts a file in the place of another in one step, with the owner and the rights that the other has. There need be no other.
 ///
 /// # Errors
-/// Those of chown(2), chmod(2) and rename(2); `old` is as it was then.
+/// Those of stat(2), open(2), chown(2), chmod(2) and rename(2); `old` is as it was then.
 pub fn replace_file(new: &Path, old: &Path) -> io::Result<()> {
-    match fs::metadata(old) {
-        Ok(meta) => {
-            let own = fs::metadata(new)?;
-            if (own.uid(), own.gid()) != (meta.uid(), meta.gid()) {
-                chown(new, Some(meta.uid()), Some(meta.gid()))?;
-            }
-            fs::set_permissions(new, Permissions::from_mode(meta.mode() & 0o7777))?;
-        }
-        Err(error) if error.kind() == io::ErrorKind::NotFound => {}
-        Err(error) => return Err(error),
+    if old.try_exists()? {
+        take_rights(old, new)?;
     }
     fs::rename(new, old)
 }

@@ -1,48 +1,65 @@
-//! What the upgrade of a running agent asks of the system: to be alone at it, to end a process, and to start another one just
-//! as that was started. Sources: flock(2), kill(2), setsid(2), sigaction(2), proc_pid_environ(5), proc_pid_fd(5).
+//! What the upgrade of a running agent asks of the system: to be alone at it, and to start another process just as one was
+//! started. Sources: flock(2), setsid(2), sigaction(2), proc_pid_environ(5), proc_pid_fd(5), proc_pid_status(5),
+//! pid_namespaces(7).
 
 use crate::types::Started;
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::{Pid, Signal, kill_process, setsid};
+use rustix::process::setsid;
 use std::ffi::{OsStr, OsString};
 use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Holds a directory for one upgrade at a time, as long as what is answered is open. Nothing is written.
+/// A directory that is held for one upgrade, until this is dropped.
+#[derive(Debug)]
+pub struct Alone {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        // While it is held: who opened it meanwhile sees that it has the name no more.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Holds a directory for one upgrade at a time: by a file that only its owner can open, or everybody could hold it.
 ///
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`] where another has it; those of open(2) and flock(2).
-pub fn hold_alone(dir: &Path) -> io::Result<File> {
-    let file = File::open(dir)?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-    Ok(file)
+pub fn hold_alone(dir: &Path) -> io::Result<Alone> {
+    let path = dir.join("falcon-agent.upgrading");
+    let mut options = File::options();
+    options.append(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    loop {
+        let file = options.open(&path)?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        let ours = file.metadata()?.ino();
+        // One that was removed by who had it before holds nothing.
+        if fs::symlink_metadata(&path).is_ok_and(|there| there.ino() == ours) {
+            return Ok(Alone { path, _file: file });
+        }
+    }
 }
 
 /// Gives a file the owner and the mode of another.
 ///
 /// # Errors
-/// Those of stat(2), chown(2) and chmod(2).
+/// Those of stat(2), open(2), chown(2) and chmod(2).
 pub fn take_rights(of: &Path, to: &Path) -> io::Result<()> {
-    let (theirs, ours) = (fs::metadata(of)?, fs::metadata(to)?);
+    // Not by its name, which may lead elsewhere a moment later.
+    let to = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(to)?;
+    let (theirs, ours) = (fs::metadata(of)?, to.metadata()?);
     if (theirs.uid(), theirs.gid()) != (ours.uid(), ours.gid()) {
-        std::os::unix::fs::chown(to, Some(theirs.uid()), Some(theirs.gid()))?;
+        fchown(&to, Some(theirs.uid()), Some(theirs.gid()))?;
     }
     // After the owner: a change of that takes bits of the mode away.
-    fs::set_permissions(to, Permissions::from_mode(theirs.mode() & 0o7777))
-}
-
-/// Asks a process to end, or ends it where it stands.
-///
-/// # Errors
-/// Those of kill(2), and [`io::ErrorKind::InvalidInput`] for what is no pid.
-pub fn end_process(pid: u32, at_once: bool) -> io::Result<()> {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
-    Ok(kill_process(pid, if at_once { Signal::KILL } else { Signal::TERM })?)
+    to.set_permissions(Permissions::from_mode(theirs.mode() & 0o7777))
 }
 
 /// Whether a process runs: one that has ended and is not yet waited for does not.
@@ -85,11 +102,20 @@ pub fn started_as(pid: u32) -> io::Result<Started> {
         // Of a file that was removed, or a pipe, there is no name to open.
         (fs::metadata(link).ok()?.is_file() && path.is_file()).then_some(path)
     };
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    // Who owns its directory in /proc is another question: a process may say that it is not to be looked at.
+    let number = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).ok_or(io::ErrorKind::InvalidData)
+    };
     Ok(Started {
         arguments: list("cmdline")?,
         environment: list("environ")?.into_iter().filter_map(variable).collect(),
         dir: fs::read_link(format!("/proc/{pid}/cwd"))?,
         outputs: [output(1), output(2)],
+        uid: number("Uid:")?,
+        parent: number("PPid:")?,
+        is_elsewhere: fs::read_link(format!("/proc/{pid}/ns/pid"))? != fs::read_link("/proc/self/ns/pid")?,
     })
 }
 
@@ -100,11 +126,8 @@ pub fn started_as(pid: u32) -> io::Result<Started> {
 /// Those of opening the files and of starting it.
 pub fn start_like(program: &Path, how: &Started) -> io::Result<u32> {
     let mut command = Command::new(program);
-    let output = |path: &Option<std::path::PathBuf>| match path {
-        Some(path) => {
-            let file = File::options().append(true).create(true).mode(0o640).open(path)?;
-            Ok::<Stdio, io::Error>(file.into())
-        }
+    let output = |path: &Option<PathBuf>| match path {
+        Some(path) => Ok::<Stdio, io::Error>(super::store::open_log(path)?.into()),
         None => Ok(Stdio::null()),
     };
     let [out, err] = &how.outputs;
@@ -141,6 +164,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let held = hold_alone(dir.path()).unwrap();
         assert_eq!(hold_alone(dir.path()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        // Any user who may read a directory can lock that: one could keep root from ever upgrading.
+        let lock = fs::metadata(dir.path().join("falcon-agent.upgrading")).unwrap();
+        assert_eq!(lock.mode() & 0o777, 0o600);
         drop(held);
         hold_alone(dir.path()).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
@@ -155,6 +181,10 @@ mod tests {
         fs::set_permissions(&a, Permissions::from_mode(0o751)).unwrap();
         take_rights(&a, &b).unwrap();
         assert_eq!(fs::metadata(&b).unwrap().mode() & 0o7777, 0o751);
+        // Who puts a link in its place must not have another file's rights changed.
+        let link = dir.path().join("link");
+        std::os::unix::fs::symlink(&b, &link).unwrap();
+        assert!(take_rights(&a, &link).is_err());
     }
 
     #[test]
@@ -167,6 +197,7 @@ mod tests {
             environment: vec![("X".into(), "=y".into()), ("PATH".into(), "/usr/bin:/bin".into())],
             dir: dir.path().to_owned(),
             outputs: [Some(log.clone()), None],
+            ..Started::default()
         };
         let pid = start_like(Path::new("/bin/sh"), &how).unwrap();
         let said = format!("first\nb c d =y {}\n", dir.path().display());
@@ -178,11 +209,13 @@ mod tests {
         assert_eq!((seen.dir, seen.outputs), (how.dir, how.outputs));
         assert_eq!(seen.arguments, ["sleep", "60"].map(OsString::from));
         assert!(seen.environment.contains(&("X".into(), "=y".into())));
-        end_process(pid, false).unwrap();
+        let own = started_as(std::process::id()).unwrap();
+        assert_eq!((seen.uid, seen.parent, seen.is_elsewhere), (own.uid, std::process::id(), false));
+        assert_eq!(own.uid, rustix::process::getuid().as_raw());
+        super::super::pid::terminate(pid).unwrap();
         assert!(is_alive(std::process::id()));
         while is_alive(pid) {
             std::thread::yield_now();
         }
-        assert_eq!(end_process(0, true).unwrap_err().kind(), io::ErrorKind::InvalidInput);
     }
 }
