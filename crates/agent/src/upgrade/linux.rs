@@ -65,8 +65,9 @@ pub(super) fn find(config: Option<&Path>, new: &Path) -> Result<Agent, Failure> 
     let config = config.map(std::path::absolute).transpose()?;
     let owner = falcon_sys::mode_bits(&own).map_or(me, |bits| bits.owner);
     let mut running = processes(&own);
-    running.retain(|Process { program, started, .. }| {
-        started.uid == me || *program == own && [0, owner].contains(&started.uid)
+    running.retain(|Process { pid, program, started, .. }| {
+        let is_trusted = || [0, owner].contains(&started.uid) || unit_of(*pid).is_some();
+        started.uid == me || *program == own && is_trusted()
     });
     let has_own = running.iter().any(|process| process.program == own);
     let is_new = !has_own && fs::canonicalize(new).is_ok_and(|new| new == own);
@@ -224,6 +225,14 @@ fn resting(program: PathBuf, config: Option<PathBuf>) -> anyhow::Result<Agent> {
         return Ok(Agent { config: file, dir: Some(dir.into()), unit, ..agent(program, manager) });
     }
     if let Some(root) = layout(&program) {
+        let pid = pid_in(&root).filter(|pid| is_of(*pid, &program));
+        ensure!(
+            pid.is_none(),
+            "nothing was changed: {} has pid {}, an agent of another user or with another configuration: give the command as that \
+             user, or with that",
+            root.join("var/app.pid").display(),
+            pid.unwrap_or_default()
+        );
         let file = config.or_else(|| Some(root.join("config/cfg.json")).filter(|file| file.exists()));
         let log = Some(root.join("var/app.log"));
         let manager = Linux { program: program.clone(), how: How::Control(root.clone()), pid: None, started: None };
@@ -279,15 +288,18 @@ fn processes(program_here: &Path) -> Vec<Process> {
 }
 
 fn how_it_runs(process: &Process) -> How {
-    // A session of sshd or cron may be a part of their unit: only whose main process it is, is its unit.
-    let unit = units_of(process.pid).find(|unit| main_pid(unit) == Some(process.pid));
-    if let Some(unit) = unit {
+    if let Some(unit) = unit_of(process.pid) {
         return How::Unit(unit);
     }
     match layout(&process.program).filter(|root| pid_in(root) == Some(process.pid)) {
         Some(root) => How::Control(root),
         None => How::Alone(process.started.clone()),
     }
+}
+
+/// A session of sshd or cron may be a part of their unit: only whose main process it is, is its unit.
+fn unit_of(pid: u32) -> Option<String> {
+    units_of(pid).find(|unit| main_pid(unit) == Some(pid))
 }
 
 /// Which it may be of.
