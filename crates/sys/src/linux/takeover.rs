@@ -2,6 +2,7 @@
 //! started. Sources: flock(2), setsid(2), sigaction(2), proc_pid_environ(5), proc_pid_fd(5), proc_pid_status(5),
 //! pid_namespaces(7).
 
+use super::store::open_log;
 use crate::types::Started;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::setsid;
@@ -123,19 +124,19 @@ pub fn started_as(pid: u32) -> io::Result<Started> {
 /// same files. In a session of its own, with nothing to read. Answers its pid.
 ///
 /// # Errors
-/// Those of opening the files and of starting it.
+/// Those of starting it.
 pub fn start_like(program: &Path, how: &Started) -> io::Result<u32> {
     let mut command = Command::new(program);
-    let output = |path: &Option<PathBuf>| match path {
-        Some(path) => Ok::<Stdio, io::Error>(super::store::open_log(path)?.into()),
-        None => Ok(Stdio::null()),
+    // What may not be written to any more, as a log that the shell of another user opened, is no reason not to run.
+    let output = |path: &Option<PathBuf>| {
+        path.as_deref().and_then(|path| open_log(path).ok()).map_or_else(Stdio::null, Stdio::from)
     };
     let [out, err] = &how.outputs;
     if let [name, arguments @ ..] = how.arguments.as_slice() {
         command.arg0(AsRef::<OsStr>::as_ref(name)).args(arguments);
     }
     command.env_clear().envs(how.environment.iter().map(|(name, value)| (name, value))).current_dir(&how.dir);
-    command.stdin(Stdio::null()).stdout(output(out)?).stderr(output(err)?);
+    command.stdin(Stdio::null()).stdout(output(out)).stderr(output(err));
     set_apart(&mut command);
     Ok(command.spawn()?.id())
 }
