@@ -19,6 +19,8 @@ pub struct Needs {
     pub interpreter: Option<String>,
     pub libraries: BTreeSet<String>,
     pub symbols: BTreeSet<Symbol>,
+    /// With the library of each. The loader asks for all of them, also for those that no symbol has.
+    pub versions: BTreeSet<(String, String)>,
 }
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,6 +49,15 @@ impl Needs {
         for entry in dynamic.iter().filter(|entry| entry.tag == DT_NEEDED) {
             needs.libraries.insert(text(dynamic.string(entry)?));
         }
+        if let Some((libraries, names)) = sections.gnu_verneed(endian, image)? {
+            let names = sections.strings(endian, image, names)?;
+            for library in libraries {
+                let (library, versions) = library?;
+                for version in versions {
+                    needs.versions.insert((text(version?.name(endian, names)?), text(library.file(endian, names)?)));
+                }
+            }
+        }
         let symbols = sections.symbols(endian, image, object::elf::SHT_DYNSYM)?;
         let Some(versions) = sections.versions(endian, image)? else { return Ok(needs) };
         for (index, symbol) in symbols.enumerate() {
@@ -69,10 +80,14 @@ impl Needs {
         let oldest = numbers(glibc).with_context(|| format!("{glibc:?} is no version of glibc"))?;
         let foreign = self.libraries.iter().filter(|name| !GLIBC_LIBRARIES.contains(&name.as_str()));
         let mut lacking: Vec<String> = foreign.map(|name| format!("the library {name}")).collect();
-        for Symbol { version, library, name } in &self.symbols {
-            let there = version.strip_prefix("GLIBC_").and_then(numbers).is_some_and(|version| version <= oldest);
-            if !there {
-                lacking.push(format!("{name} of {library} in version {version}"));
+        let there =
+            |version: &str| version.strip_prefix("GLIBC_").and_then(numbers).is_some_and(|version| version <= oldest);
+        for Symbol { version, library, name } in self.symbols.iter().filter(|symbol| !there(&symbol.version)) {
+            lacking.push(format!("{name} of {library} in version {version}"));
+        }
+        for (version, library) in self.versions.iter().filter(|(version, _)| !there(version)) {
+            if !self.symbols.iter().any(|symbol| symbol.version == *version && symbol.library == *library) {
+                lacking.push(format!("version {version} of {library}, for no symbol"));
             }
         }
         Ok(lacking)
@@ -104,6 +119,8 @@ fn text(bytes: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use object::read::elf::SectionHeader;
+
     use super::*;
 
     fn symbol(version: &str, library: &str, name: &str) -> Symbol {
@@ -115,6 +132,7 @@ mod tests {
             interpreter: Some("/lib64/ld-linux-x86-64.so.2".into()),
             libraries: libraries.iter().map(|name| (*name).to_owned()).collect(),
             symbols: symbols.into_iter().collect(),
+            versions: BTreeSet::new(),
         }
     }
 
@@ -137,6 +155,32 @@ mod tests {
                 "__libc_dlopen of libc.so.6 in version GLIBC_PRIVATE",
             ]
         );
+    }
+
+    /// `-z pack-relative-relocs` makes an executable that glibc 2.35 refuses to start, by a version that no symbol has.
+    #[test]
+    fn a_version_that_no_symbol_has_is_refused_as_well() {
+        let mut some = needs([symbol("GLIBC_2.17", "libc.so.6", "clock_gettime")], &["libc.so.6"]);
+        some.versions = ["GLIBC_2.17", "GLIBC_ABI_DT_RELR"].map(|version| (version.into(), "libc.so.6".into())).into();
+        assert_eq!(some.beyond_glibc("2.17").unwrap(), ["version GLIBC_ABI_DT_RELR of libc.so.6, for no symbol"]);
+    }
+
+    #[test]
+    fn versions_are_read_where_no_symbol_has_one() {
+        let mut image = std::fs::read("/proc/self/exe").unwrap();
+        let needs = Needs::of(&image).unwrap();
+        let of_symbols = needs.symbols.iter().map(|symbol| (symbol.version.clone(), symbol.library.clone()));
+        assert!(of_symbols.collect::<BTreeSet<_>>().is_subset(&needs.versions), "{needs:?}");
+        let file = FileHeader64::<LE>::parse(&*image).unwrap();
+        let sections = file.sections(LE, &*image).unwrap();
+        let section = sections.iter().find(|section| section.sh_type(LE) == object::elf::SHT_GNU_VERSYM).unwrap();
+        let (start, end) = (section.sh_offset(LE), section.sh_offset(LE) + section.sh_size(LE));
+        // Each symbol is of no version.
+        image[usize::try_from(start).unwrap()..usize::try_from(end).unwrap()].fill(0);
+        let bare = Needs::of(&image).unwrap();
+        assert!(bare.symbols.is_empty() && bare.versions == needs.versions, "{bare:?}");
+        let lacking = bare.beyond_glibc("2.2").unwrap();
+        assert!(lacking.iter().any(|what| what.ends_with(" of libc.so.6, for no symbol")), "{lacking:?}");
     }
 
     #[test]

@@ -20,9 +20,11 @@ pub enum Need {
     SourceRust,
     WindowsClippy,
     Go,
+    /// Builds what stands for executables that are no good.
+    Cc,
     /// Builds libFuzzer.
     Cxx,
-    /// For tests with a network of their own.
+    /// For tests with a network or mounts of their own.
     Namespace,
     CargoDeny,
     CargoFuzz,
@@ -33,10 +35,13 @@ pub enum Need {
     Zig,
     Chromium,
     /// Makes packages and reads them.
+    Dpkg,
+    /// Makes packages and reads them.
     Rpm,
     /// Its checks of units: nothing is started by it.
     Systemd,
     Msitools,
+    Procps,
 }
 
 impl Need {
@@ -47,17 +52,20 @@ impl Need {
             Self::SourceRust => SourceRust::find().is_some(),
             Self::WindowsClippy => SourceRust::find().is_some_and(SourceRust::has_clippy),
             Self::Go => in_path("go"),
+            Self::Cc => in_path("cc"),
             Self::Cxx => in_path("c++"),
-            Self::Namespace => in_path("ip") && in_path("unshare") && in_path("setpriv"),
+            Self::Namespace => ["ip", "unshare", "nsenter", "setpriv"].into_iter().all(in_path),
             Self::CargoDeny => DENY.is_here(ws),
             Self::CargoFuzz => FUZZ.is_here(ws),
             Self::Python => Run::new(PYTHON).args(["-c", "import ensurepip, venv"]).succeeds(),
             Self::Schemathesis => SCHEMATHESIS.is_here(ws),
             Self::Zig => ZIG.is_here(ws),
             Self::Chromium => in_path(CHROMIUM),
+            Self::Dpkg => in_path("dpkg-deb") && in_path("md5sum"),
             Self::Rpm => in_path("rpmbuild") && in_path("rpm"),
             Self::Systemd => in_path("systemd-analyze"),
             Self::Msitools => in_path("wixl") && in_path("msibuild") && in_path("msiinfo"),
+            Self::Procps => in_path("pgrep"),
         }
     }
 
@@ -68,14 +76,17 @@ impl Need {
             Self::SourceRust => &["rustc-web", "rust-web-src"],
             Self::WindowsClippy => &["rust-web-clippy"],
             Self::Go => &["golang-go"],
+            Self::Cc => &["gcc", "libc6-dev"],
             Self::Cxx => &["g++"],
             Self::Namespace => &["iproute2", "util-linux"],
             Self::Python => &["python3", "python3-venv"],
             Self::Chromium => &["chromium"],
             Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis | Self::Zig => &[],
+            Self::Dpkg => &["dpkg", "coreutils"],
             Self::Rpm => &["rpm"],
             Self::Systemd => &["systemd"],
             Self::Msitools => &["wixl", "msitools"],
+            Self::Procps => &["procps"],
         }
     }
 
@@ -87,17 +98,20 @@ impl Need {
             Self::SourceRust => "the source of Rust's standard library: rustup component add rust-src",
             Self::WindowsClippy => "clippy: rustup component add clippy",
             Self::Go => "Go 1.19 or later: go",
+            Self::Cc => "a C compiler: cc",
             Self::Cxx => "a C++ compiler: c++",
-            Self::Namespace => "iproute2 and util-linux: ip, unshare, setpriv",
+            Self::Namespace => "iproute2 and util-linux: ip, unshare, nsenter, setpriv",
             Self::CargoDeny => "cargo-deny, which cargo install builds",
             Self::CargoFuzz => "cargo-fuzz, which cargo install builds",
             Self::Python => "Python 3.10 or later with venv and ensurepip: python3",
             Self::Schemathesis => "schemathesis, which pip installs",
             Self::Zig => "zig and cargo-zigbuild, which pip installs",
             Self::Chromium => "the browser Chromium: chromium",
+            Self::Dpkg => "dpkg and coreutils: dpkg-deb, md5sum",
             Self::Rpm => "rpm 4.14 or later: rpm, rpmbuild",
             Self::Systemd => "systemd 252 or later: systemd-analyze",
             Self::Msitools => "msitools 0.101 or later: wixl, msibuild, msiinfo",
+            Self::Procps => "procps: pgrep",
         }
     }
 }
@@ -145,12 +159,18 @@ pub struct PythonTool {
     name: &'static str,
     /// From the root of the clone.
     pub requirements: &'static str,
+    flags: &'static [&'static str],
 }
 
 pub const SCHEMATHESIS: PythonTool =
-    PythonTool { name: "schemathesis", requirements: "xtask/schemathesis/requirements.txt" };
+    PythonTool { name: "schemathesis", requirements: "xtask/schemathesis/requirements.txt", flags: &[] };
 
-pub const ZIG: PythonTool = PythonTool { name: "cargo-zigbuild", requirements: "xtask/zig/requirements.txt" };
+/// What is shipped is made by it: nothing but the files whose sums are known.
+pub const ZIG: PythonTool = PythonTool {
+    name: "cargo-zigbuild",
+    requirements: "xtask/zig/requirements.txt",
+    flags: &["--require-hashes", "--only-binary", ":all:"],
+};
 
 impl PythonTool {
     pub fn path(&self, ws: &Workspace) -> PathBuf {
@@ -175,8 +195,8 @@ impl PythonTool {
         println!("installing {} into target/tools", self.name);
         let folder = self.folder(ws);
         Run::new(PYTHON).args(["-m", "venv", "--clear"]).arg(&folder).show()?;
-        let pip = Run::new(folder.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check", "-r"]);
-        pip.arg(ws.path(self.requirements)).show()?;
+        let pip = Run::new(folder.join("bin/pip")).args(["install", "--quiet", "--disable-pip-version-check"]);
+        pip.args(self.flags).arg("-r").arg(ws.path(self.requirements)).show()?;
         // Last: what was broken off is not here.
         fs::copy(ws.path(self.requirements), self.record(ws))?;
         Ok(())

@@ -22,6 +22,7 @@ use crate::app::{self, LogTo, Signal};
 use crate::collect as collectors;
 use crate::perf::reader::{Reader, Registry};
 use crate::perf::worker;
+use crate::say::say;
 use crate::service::Wanted;
 use crate::{adopt, clock, config, guard, service, upgrade};
 use args::Ended;
@@ -47,7 +48,8 @@ pub fn main(
     if let Verb::Install(Wanted { log: Some(log), .. }) | Verb::Start { log: Some(log) } = &verb
         && let Err(error) = say_to(log)
     {
-        return done(Err(error));
+        // What is asked for matters more than where it is told.
+        let _ = writeln!(io::stderr(), "falcon-agent: what follows is not in the log: {error:#}");
     }
     let told = match &verb {
         Verb::Version => {
@@ -95,7 +97,7 @@ pub(crate) fn agent_of(words: Vec<OsString>) -> Option<Option<PathBuf>> {
 fn say_to(log: &Path) -> anyhow::Result<()> {
     falcon_sys::say_to(log).with_context(|| log.display().to_string())?;
     let now = falcon_sys::local_time(clock::unix_s());
-    println!("{}-{:02}-{:02} {:02}:{:02}:{:02}", now.year, now.month, now.day, now.hour, now.minute, now.second);
+    say(&format!("{}-{:02}-{:02} {:02}:{:02}:{:02}", now.year, now.month, now.day, now.hour, now.minute, now.second));
     Ok(())
 }
 

@@ -20,6 +20,7 @@ pub mod perf;
 pub mod plugin;
 pub mod push;
 pub mod queue;
+mod say;
 pub mod schedule;
 pub mod service;
 pub mod stats;

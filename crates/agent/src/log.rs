@@ -57,6 +57,13 @@ impl Setup {
     pub fn console(level: config::Level) -> Setup {
         Setup { level, console: Some(Console::found()), file: None, event_source: None }
     }
+
+    /// Standard error for what no file takes.
+    pub fn spare(level: config::Level) -> Setup {
+        let mut setup = Setup::console(level);
+        setup.console.iter_mut().for_each(|console| console.spare = true);
+        setup
+    }
 }
 
 /// How lines look on standard error.
@@ -65,6 +72,8 @@ pub struct Console {
     /// The journal reads it: each line begins with its priority (`<4>`, sd-daemon(3)) and leaves the time to the journal.
     pub priorities: bool,
     pub colour: bool,
+    /// For what no file takes: standard error is itself one, which else would grow for ever.
+    pub spare: bool,
 }
 
 impl Console {
@@ -89,6 +98,7 @@ impl Console {
         Console {
             priorities: var("JOURNAL_STREAM").is_some_and(|stream| stderr_is(&stream)),
             colour: var("NO_COLOR").is_none() && term && knows_ansi(),
+            spare: false,
         }
     }
 
@@ -226,7 +236,7 @@ mod tests {
     fn the_journal_is_told_priorities_and_terminals_see_colours_where_they_can() {
         let found = |vars: &[(&str, &str)], ansi: bool, platform| {
             let var = |name: &str| vars.iter().find(|(known, _)| *known == name).map(|(_, value)| (*value).to_owned());
-            let Console { priorities, colour } = Console::of(var, |stream| stream == "8:77", || ansi, platform);
+            let Console { priorities, colour, .. } = Console::of(var, |stream| stream == "8:77", || ansi, platform);
             (priorities, colour)
         };
         let (linux, windows) = (Platform::Linux, Platform::Windows);
@@ -242,7 +252,7 @@ mod tests {
     #[test]
     fn a_line_is_dressed_for_who_reads_it() {
         let line = |level| Line::new(level, "Q003", format_args!("full"));
-        let dressed = |priorities, colour, level| Console { priorities, colour }.dress(&line(level));
+        let dressed = |priorities, colour, level| Console { priorities, colour, spare: false }.dress(&line(level));
         let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG];
         let journal = levels.map(|level| dressed(true, true, level));
         assert_eq!(

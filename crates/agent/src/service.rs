@@ -76,6 +76,8 @@ pub struct Wanted {
     pub values: Asked,
     /// `install` starts it, too.
     pub start: bool,
+    /// The configuration of a service that is not registered for this agent yet.
+    pub first_config: Option<PathBuf>,
     /// What is said goes to this file.
     pub log: Option<PathBuf>,
 }

@@ -22,7 +22,6 @@ mod trial;
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
-use std::io::Write as _;
 use std::path::{Path, PathBuf};
 use std::thread::sleep;
 use std::time::{Duration, Instant};
@@ -34,6 +33,7 @@ use crate::collect;
 use crate::config::{self, Loaded};
 use crate::model::Platform;
 use crate::plugin;
+use crate::say::say;
 use crate::service::{self, Failure};
 use files::Files;
 pub use files::parse_hash;
@@ -110,12 +110,6 @@ pub(crate) struct Agent {
     pub log: Option<PathBuf>,
     /// The unit whose journal has it otherwise.
     pub unit: Option<String>,
-}
-
-/// A word for people. Nobody who stops listening ends an upgrade half done.
-pub(crate) fn say(text: &str) {
-    let mut out = std::io::stdout().lock();
-    let _ = out.write_all(text.as_bytes()).and_then(|()| out.write_all(b"\n")).and_then(|()| out.flush());
 }
 
 fn failed(code: u8, error: anyhow::Error) -> Failure {

@@ -9,37 +9,29 @@ use flate2::Compression;
 use flate2::write::GzEncoder;
 use zip::write::SimpleFileOptions;
 
-use super::Dist;
 use super::stamp::Stamp;
+use super::{Dist, package};
 use crate::workspace::Workspace;
 
-/// What goes beside the executable for Windows.
-const BESIDE: [&str; 3] = ["cfg.example.json", "README.md", "LICENSE"];
-
-/// The layout of Open-Falcon's own `agent`, in a folder with the version: what it is, where it comes from, its mode. There is no
-/// `config/cfg.json`: unpacked over an older one it would replace what an administrator wrote. `control` makes it.
-const LAYOUT: [(&str, &str, u32); 5] = [
-    ("LICENSE", "LICENSE", 0o644),
-    ("README.md", "README.md", 0o644),
-    ("config/cfg.example.json", "cfg.example.json", 0o644),
-    ("config/cfg.first.json", "packaging/linux/cfg.json", 0o644),
-    ("control", "packaging/linux/control", 0o755),
-];
+/// The layout of Open-Falcon's own `agent`, in a folder with the version, besides program and documents: what it is, where it
+/// comes from, its mode. There is no `config/cfg.json`: unpacked over an older one it would replace what an administrator
+/// wrote. `control` makes it.
+const LAYOUT: [(&str, &str, u32); 2] =
+    [("config/cfg.first.json", package::FIRST, 0o644), ("control", "packaging/linux/control", 0o755)];
 
 /// For those who copy files, it installs as the MSI does.
 const SCRIPT: &str = "packaging/windows/install.ps1";
 
 struct Entry {
-    /// That of a folder ends with a slash.
     name: String,
     bytes: Vec<u8>,
     mode: u32,
 }
 
 pub fn windows(dist: &Dist<'_>) -> Result<()> {
-    let mut files = entries(dist.ws, "falcon-agent.exe", &dist.ws.windows_exe())?;
-    let script = dist.ws.read(SCRIPT)?;
-    files.push(Entry { name: "install.ps1".to_owned(), bytes: script.into_bytes(), mode: 0o644 });
+    let mut files = documents(dist.ws)?;
+    files.push(Entry { name: "falcon-agent.exe".to_owned(), bytes: read(&dist.ws.windows_exe())?, mode: 0o755 });
+    files.push(Entry { name: "install.ps1".to_owned(), bytes: read(&dist.ws.path(SCRIPT))?, mode: 0o644 });
     dist.publish(&format!("falcon-agent-{}-windows-x64.zip", dist.version), &pack_zip(&files, &dist.stamp)?)
 }
 
@@ -49,14 +41,14 @@ pub fn linux(dist: &Dist<'_>) -> Result<()> {
 }
 
 fn linux_of(dist: &Dist<'_>, exe: &Path, kind: &str) -> Result<()> {
-    let folder = format!("falcon-agent-{}", dist.version);
-    let file = |name: &str, bytes, mode| Entry { name: format!("{folder}/{name}"), bytes, mode };
-    let mut files = vec![file("bin/falcon-agent", read(exe)?, 0o755)];
+    let mut files = documents(dist.ws)?;
+    files.push(Entry { name: "bin/falcon-agent".to_owned(), bytes: read(exe)?, mode: 0o755 });
     for (name, from, mode) in LAYOUT {
-        files.push(file(name, read(&dist.ws.path(from))?, mode));
+        files.push(Entry { name: name.to_owned(), bytes: read(&dist.ws.path(from))?, mode });
     }
-    // What is written by the agent and by administrators, and the folder of programs: there from the start.
-    files.extend(["bin/", "config/", "plugin/", "var/", ""].map(|name| file(name, Vec::new(), 0o755)));
+    // Files alone: unpacked over an older version, an entry for a folder gives that another mode and owner, and takes the
+    // place of a link.
+    files.iter_mut().for_each(|file| file.name.insert_str(0, &format!("falcon-agent-{}/", dist.version)));
     files.sort_by(|one, other| one.name.cmp(&other.name));
     dist.publish(&format!("falcon-agent-{}-{kind}.tar.gz", dist.version), &pack_tar(&files, &dist.stamp)?)
 }
@@ -65,12 +57,9 @@ fn read(path: &Path) -> Result<Vec<u8>> {
     fs::read(path).with_context(|| format!("cannot pack {}", path.display()))
 }
 
-fn entries(ws: &Workspace, name: &str, exe: &Path) -> Result<Vec<Entry>> {
-    let mut entries = vec![Entry { name: name.to_owned(), bytes: read(exe)?, mode: 0o755 }];
-    for name in BESIDE {
-        entries.push(Entry { name: name.to_owned(), bytes: read(&ws.path(name))?, mode: 0o644 });
-    }
-    Ok(entries)
+fn documents(ws: &Workspace) -> Result<Vec<Entry>> {
+    let entry = |name: String| Ok(Entry { bytes: read(&ws.path(&name))?, mode: package::mode(&name), name });
+    package::documents(ws)?.into_iter().map(entry).collect()
 }
 
 fn pack_zip(entries: &[Entry], stamp: &Stamp) -> Result<Vec<u8>> {
@@ -87,9 +76,6 @@ fn pack_tar(entries: &[Entry], stamp: &Stamp) -> Result<Vec<u8>> {
     let mut tar = tar::Builder::new(GzEncoder::new(Vec::new(), Compression::best()));
     for entry in entries {
         let mut header = tar::Header::new_gnu();
-        if entry.name.ends_with('/') {
-            header.set_entry_type(tar::EntryType::Directory);
-        }
         header.set_size(u64::try_from(entry.bytes.len())?);
         header.set_mode(entry.mode);
         header.set_mtime(stamp.unix);

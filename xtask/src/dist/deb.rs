@@ -38,21 +38,9 @@ pub fn deb(dist: &Dist<'_>) -> Result<()> {
 /// As dpkg keeps them for `dpkg --verify`: `SUM  PATH`, paths from the root.
 fn sums(root: &Path) -> Result<String> {
     let mut files = Vec::new();
-    list(root, root, &mut files)?;
+    package::files_below(root, root, &mut files)?;
     files.sort();
     Run::new("md5sum").arg("--").args(files).dir(root).output().context("sums of the package's files")
-}
-
-fn list(root: &Path, folder: &Path, files: &mut Vec<String>) -> Result<()> {
-    for entry in fs::read_dir(folder)? {
-        let path = entry?.path();
-        if path.is_dir() {
-            list(root, &path, files)?;
-        } else {
-            files.push(path.strip_prefix(root)?.to_string_lossy().into_owned());
-        }
-    }
-    Ok(())
 }
 
 /// Of all files, each rounded up.

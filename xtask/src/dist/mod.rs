@@ -32,14 +32,15 @@ impl<'a> Dist<'a> {
     /// Of the executables as they lie there. What was packed before is gone.
     ///
     /// # Errors
-    /// When the folder cannot be emptied.
+    /// When the folder cannot be emptied, or git does not tell the time of the commit.
     pub fn new(ws: &'a Workspace) -> Result<Self> {
+        let stamp = Stamp::of(ws)?;
         let folder = ws.target("dist");
         if folder.exists() {
             fs::remove_dir_all(&folder).with_context(|| format!("cannot empty {}", folder.display()))?;
         }
         fs::create_dir_all(&folder)?;
-        Ok(Self { ws, version: env!("CARGO_PKG_VERSION"), stamp: Stamp::of(ws), folder })
+        Ok(Self { ws, version: env!("CARGO_PKG_VERSION"), stamp, folder })
     }
 
     /// Makes every package.

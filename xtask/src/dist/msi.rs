@@ -30,99 +30,120 @@ const BESIDE: [(&str, &str); 4] = [
 /// Properties that reach the service of Windows Installer from a client without administrator rights, too.
 const SECURE: &str = "OLDERFOUND;NEWERFOUND;TRANSFER;HBS;ENDPOINT;LISTEN;INTERVAL;TAGS;NOSTART";
 
-/// Beside the executable, by the verbs: they go with it at a removal.
-const LEFT: [(&str, &str); 4] = [
-    ("install.log", "install.log"),
-    ("old", "falcaold.exe|falcon-agent.old.exe"),
-    ("new", "falcanew.exe|falcon-agent.new.exe"),
-    ("failed", "falcafai.exe|falcon-agent.failed.exe"),
+/// Beside the executable, by the verbs: they go with it at a removal. The log goes with the product alone, never at an upgrade: were
+/// that undone, an older log would be put over the reason.
+const LEFT: [(&str, &str, &str); 5] = [
+    ("install.log", "install.log", "LogDir"),
+    ("old", "falcaold.exe|falcon-agent.old.exe", "InstallDir"),
+    ("new", "falcanew.exe|falcon-agent.new.exe", "InstallDir"),
+    ("failed", "falcafai.exe|falcon-agent.failed.exe", "InstallDir"),
+    ("unproven", "falcaunp.rov|falcon-agent.unproven", "InstallDir"),
 ];
 
 /// Of all versions, for ever.
 const UPGRADE_CODE: &str = "317B856B-60AC-44F1-865E-94C33049B722";
 
-/// What becomes of an action that fails.
+/// What an action is, and what becomes of it where it fails.
+#[derive(Clone, Copy)]
 enum Kind {
-    /// Everything is undone.
+    /// A verb of the executable, run as SYSTEM in the transaction; everything is undone.
     Must,
-    /// Nothing.
+    /// The same; nothing.
     May,
-    /// It is one that undoes what stands behind it.
+    /// The same; it is one that undoes what stands behind it.
     Undoes,
+    /// A program of the system, run as [`Kind::May`].
+    System,
+    /// A program of the system, run before the transaction as whoever asks for it; nothing is begun.
+    Asks,
+    /// Sets a property.
+    Sets,
 }
 
-/// A verb of the executable, run as SYSTEM in the transaction.
 struct Action {
     name: &'static str,
     kind: Kind,
-    verb: String,
-    /// RemoveFiles has 3500, InstallFiles 4000, PublishProduct 6400, InstallFinalize 6600.
+    does: String,
+    /// InstallValidate has 1400, InstallInitialize 1500, RemoveFiles 3500, InstallFiles 4000, PublishProduct 6400, InstallFinalize 6600.
     at: u16,
     when: String,
 }
 
 /// There is a service of this agent, by whatever it was installed.
 const OURS: &str = "SERVICEIMAGE ~>< \"falcon-agent.exe\"";
-/// It runs what this package put there.
-const OUR_FILE: &str = "SERVICEIMAGE ~>< InstallDir";
-/// Its configuration is where this package puts one. Every registration of this agent names one, but Wine finds the program alone.
-const OUR_CONFIG: &str = "(SERVICEIMAGE ~>< DataDir OR SERVICEIMAGE ~>< InstallDir AND NOT (SERVICEIMAGE >< \" -c \"))";
+/// It runs what this package put there, or is about to replace.
+const OUR_FILE: &str = "SERVICEIMAGE ~>< InstallDir AND SERVICEIMAGE ~>< \"falcon-agent.exe\"";
 /// It starts with the system.
 const AUTO: &str = "SERVICESTART = \"#2\"";
 const INSTALLS: &str = "(NOT Installed OR REINSTALL) AND NOT REMOVE";
-const REMOVES: &str = "(REMOVE=\"ALL\" OR REINSTALL)";
-/// An empty value counts as not given.
-const OPTIONS: &str = "--transfer \"[TRANSFER]\" --hbs \"[HBS]\" --endpoint \"[ENDPOINT]\" --listen \"[LISTEN]\" \
-                       --interval \"[INTERVAL]\" --tags \"[TAGS]\"";
+/// Files go or are replaced, and no older product's removal has stopped what runs them.
+const REPLACES: &str = "(REMOVE=\"ALL\" OR REINSTALL OR NOT Installed AND NOT OLDERFOUND)";
+/// And not because of an upgrade.
+const REMOVED: &str = "REMOVE=\"ALL\" AND NOT UPGRADINGPRODUCTCODE";
+/// An empty value counts as not given, and one that begins with a dash is none of its own.
+const OPTIONS: &str = "\"--transfer=[TRANSFER]\" \"--hbs=[HBS]\" \"--endpoint=[ENDPOINT]\" \"--listen=[LISTEN]\" \
+                       \"--interval=[INTERVAL]\" \"--tags=[TAGS]\"";
+/// A service of this agent keeps the configuration that it has.
+const INSTALL: &str = "install \"--first-config=[DataDir]cfg.json\"";
 /// msiexec keeps nothing of what a program prints.
-const LOG: &str = "--log \"[InstallDir]install.log\"";
+const LOG: &str = "\"--log=[InstallDir]install.log\"";
 
 /// One way to install: the executable's own verbs. Nothing that could fail stands behind `install`.
 ///
-/// A service of this agent with a configuration elsewhere keeps it there: `install` is given no file then. One that
-/// does not start with the system is not started, neither at an upgrade nor after it failed.
-fn actions() -> [Action; 9] {
-    let action = |name, kind, verb: &str, at, when| Action { name, kind, verb: verb.to_owned(), at, when };
-    let first = format!("install -c \"[DataDir]cfg.json\" {OPTIONS} {LOG}");
-    let again = format!("install {OPTIONS} {LOG}");
-    let start = format!("start {LOG}");
+/// A service that does not start with the system is not started, neither at an upgrade nor after it failed.
+fn actions() -> [Action; 14] {
+    let action = |name, kind, does: &str, at, when| Action { name, kind, does: does.to_owned(), at, when };
+    let removed = format!("{REMOVED} AND {OUR_FILE}");
+    let start = format!("{INSTALLS} AND NOT NOSTART AND (NOT ({OURS}) OR {AUTO})");
     [
-        // At a removal, a repair, and for the older product at an upgrade.
-        action("RestartOld", Kind::Undoes, "start", 3401, format!("{REMOVES} AND {OUR_FILE} AND {AUTO}")),
-        action("StopOld", Kind::May, "stop", 3402, format!("{REMOVES} AND {OUR_FILE}")),
+        action("SetLogDir", Kind::Sets, "[InstallDir]", 1410, REMOVED.to_owned()),
+        // Windows repairs for users, too, and would run programs as SYSTEM before their eyes. This can be read by administrators.
         action(
-            "Uninstall",
-            Kind::May,
-            "uninstall",
-            3403,
-            format!("REMOVE=\"ALL\" AND NOT UPGRADINGPRODUCTCODE AND {OUR_FILE}"),
+            "OnlyAdministrators",
+            Kind::Asks,
+            "\"[System64Folder]reg.exe\" query HKU\\S-1-5-19",
+            1411,
+            "REINSTALL".to_owned(),
         ),
-        // At an installation, an upgrade and a repair.
-        action("UndoInstall", Kind::Undoes, "uninstall --restore", 6501, format!("NOT Installed AND NOT ({OURS})")),
+        // At a removal, a repair, over an agent that was copied here, and for the older product at an upgrade.
+        action("RestartOld", Kind::Undoes, "start", 3401, format!("{REPLACES} AND {OUR_FILE} AND {AUTO}")),
+        action("StopOld", Kind::May, "stop", 3402, format!("{REPLACES} AND {OUR_FILE}")),
+        action("UndoUninstall", Kind::Undoes, INSTALL, 3403, removed.clone()),
+        action("Uninstall", Kind::May, "uninstall", 3404, removed.clone()),
+        // Where that failed: no service is left without its file.
+        action("DeleteService", Kind::System, "\"[System64Folder]sc.exe\" delete OpenFalconAgent", 3405, removed),
+        // At an installation, an upgrade and a repair. What undoes runs from the last to the first.
+        action("UndoInstallAlone", Kind::Undoes, "uninstall", 6501, format!("NOT Installed AND NOT ({OURS})")),
+        action("UndoInstall", Kind::Undoes, "uninstall --restore", 6502, format!("NOT Installed AND NOT ({OURS})")),
         action(
             "RestartOther",
             Kind::Undoes,
             "start",
-            6502,
+            6503,
             format!("NOT Installed AND {OURS} AND NOT ({OUR_FILE}) AND {AUTO}"),
         ),
-        action("StopOther", Kind::May, "stop", 6503, format!("NOT Installed AND {OURS}")),
-        action("InstallFirst", Kind::Must, &first, 6504, format!("{INSTALLS} AND (NOT ({OURS}) OR {OUR_CONFIG})")),
-        action("InstallAgain", Kind::Must, &again, 6505, format!("{INSTALLS} AND {OURS} AND NOT ({OUR_CONFIG})")),
-        action("Start", Kind::May, &start, 6506, format!("{INSTALLS} AND NOT NOSTART AND (NOT ({OURS}) OR {AUTO})")),
+        action("StopOther", Kind::May, "stop", 6504, format!("NOT Installed AND {OURS}")),
+        action("Install", Kind::Must, &format!("{INSTALL} {OPTIONS} {LOG}"), 6505, INSTALLS.to_owned()),
+        action("UndoStart", Kind::Undoes, "stop", 6506, start.clone()),
+        action("Start", Kind::May, &format!("start {LOG}"), 6507, start),
     ]
 }
 
 impl Action {
-    /// 18: a program that is installed; 64: whatever becomes of it; 256: at the undoing; 1024: in the script; 2048: as SYSTEM.
-    fn number(&self) -> u16 {
-        18 + 1024
-            + 2048
-            + match self.kind {
-                Kind::Must => 0,
-                Kind::May => 64,
-                Kind::Undoes => 64 + 256,
-            }
+    /// The type and the source of a row of `CustomAction`.
+    ///
+    /// 18: a program that is installed; 34: any, in a folder; 51: a property; 64: whatever becomes of it; 256: at the undoing; 1024:
+    /// in the script; 2048: as SYSTEM.
+    fn row(&self) -> (u16, &'static str) {
+        const SCRIPT: u16 = 1024 + 2048;
+        match self.kind {
+            Kind::Must => (18 + SCRIPT, "falcon_agent.exe"),
+            Kind::May => (18 + 64 + SCRIPT, "falcon_agent.exe"),
+            Kind::Undoes => (18 + 64 + 256 + SCRIPT, "falcon_agent.exe"),
+            Kind::System => (34 + 64 + SCRIPT, "ProgramFiles64Folder"),
+            Kind::Asks => (34, "ProgramFiles64Folder"),
+            Kind::Sets => (51, "LogDir"),
+        }
     }
 }
 
@@ -222,10 +243,10 @@ fn statements(version: &str) -> Vec<String> {
     ] {
         statements.push(format!("UPDATE `{table}` SET `{column}`='{name}' WHERE `{table}`='{key}'"));
     }
-    for (key, name) in LEFT {
+    for (key, name, folder) in LEFT {
         statements.push(format!(
             "INSERT INTO `RemoveFile` (`FileKey`, `Component_`, `FileName`, `DirProperty`, `InstallMode`) \
-             VALUES ('{key}', 'Program', '{name}', 'InstallDir', 2)"
+             VALUES ('{key}', 'Program', '{name}', '{folder}', 2)"
         ));
     }
     // Another package of the same version is older too: 512 is the highest version itself, 256 the lowest; 2 only looks.
@@ -251,10 +272,10 @@ fn statements(version: &str) -> Vec<String> {
     let actions = actions();
     actions.iter().for_each(|action| sequence("InstallExecuteSequence", action.name, &action.when, action.at));
     for action in &actions {
-        let (name, number, verb) = (action.name, action.number(), &action.verb);
+        let (name, (kind, source), does) = (action.name, action.row(), &action.does);
         statements.push(format!(
             "INSERT INTO `CustomAction` (`Action`, `Type`, `Source`, `Target`) \
-             VALUES ('{name}', {number}, 'falcon_agent.exe', '{verb}')"
+             VALUES ('{name}', {kind}, '{source}', '{does}')"
         ));
     }
     statements

@@ -9,12 +9,17 @@ use anyhow::{Context, Result};
 
 use super::Dist;
 use crate::child::Run;
+use crate::workspace::Workspace;
 
 /// Sources of the packages, from the root of the clone.
 pub const SOURCES: &str = "packaging/linux";
 
-/// Below `/usr/share/doc/falcon-agent`, besides the documents.
+/// The first configuration: what `install` writes, too.
+pub const FIRST: &str = "crates/agent/src/config/first.json";
+
+/// What people read, as README.md and `docs/` link to it.
 const DOCUMENTS: [&str; 4] = ["README.md", "CHANGELOG.md", "LICENSE", "cfg.example.json"];
+const FOLDERS: [&str; 2] = ["docs", "examples"];
 
 /// A folder that is empty at first.
 pub fn fresh(dist: &Dist<'_>, name: &str) -> Result<PathBuf> {
@@ -32,20 +37,39 @@ pub fn lay_out(dist: &Dist<'_>, root: &Path, units: &str) -> Result<()> {
     let sources = ws.path(SOURCES);
     put(&ws.linux_exe(), &root.join("usr/bin/falcon-agent"), 0o755)?;
     put(&sources.join("falcon-agent.service"), &root.join(units).join("falcon-agent.service"), 0o644)?;
-    put(&sources.join("cfg.json"), &root.join("usr/share/falcon-agent/cfg.json"), 0o644)?;
-    let documents = root.join("usr/share/doc/falcon-agent");
-    for name in DOCUMENTS {
-        put(&ws.path(name), &documents.join(name), 0o644)?;
-    }
-    let mut texts = Vec::new();
-    for entry in fs::read_dir(ws.path("docs"))? {
-        texts.push(entry?.path());
-    }
-    texts.retain(|path| path.extension().is_some_and(|end| end == "md" || end == "json"));
-    for text in texts {
-        put(&text, &documents.join("docs").join(text.file_name().unwrap_or_default()), 0o644)?;
+    put(&ws.path(FIRST), &root.join("usr/share/falcon-agent/cfg.json"), 0o644)?;
+    for name in documents(ws)? {
+        put(&ws.path(&name), &root.join("usr/share/doc/falcon-agent").join(&name), mode(&name))?;
     }
     settle(dist, root)
+}
+
+/// The names of all of them, from the root of the clone, in order.
+pub fn documents(ws: &Workspace) -> Result<Vec<String>> {
+    let mut names = DOCUMENTS.map(str::to_owned).to_vec();
+    for folder in FOLDERS {
+        files_below(&ws.root, &ws.path(folder), &mut names)?;
+    }
+    names.sort();
+    Ok(names)
+}
+
+/// Examples are programs.
+pub fn mode(name: &str) -> u32 {
+    if name.starts_with("examples/") { 0o755 } else { 0o644 }
+}
+
+/// Adds every file below this folder, by its path from `root`.
+pub fn files_below(root: &Path, folder: &Path, names: &mut Vec<String>) -> Result<()> {
+    for entry in fs::read_dir(folder)? {
+        let path = entry?.path();
+        if path.is_dir() {
+            files_below(root, &path, names)?;
+        } else {
+            names.push(path.strip_prefix(root)?.to_string_lossy().into_owned());
+        }
+    }
+    Ok(())
 }
 
 pub fn put(from: &Path, to: &Path, mode: u32) -> Result<()> {

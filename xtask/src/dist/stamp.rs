@@ -1,6 +1,6 @@
 //! When packed files count as written: the time of the commit, so that packing twice gives one archive.
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use crate::child::Run;
 use crate::workspace::Workspace;
@@ -11,13 +11,17 @@ pub struct Stamp {
 }
 
 impl Stamp {
-    /// Without git (a source archive) the oldest time that all formats can hold.
-    pub fn of(ws: &Workspace) -> Self {
+    /// Of a source archive, which has no commit, the oldest time that all formats can hold.
+    ///
+    /// # Errors
+    /// When git does not tell the commit's: what would come out else is not what others make of this commit.
+    pub fn of(ws: &Workspace) -> Result<Self> {
+        if !ws.path(".git").exists() {
+            return Ok(Self { unix: 315_532_800, zip: zip::DateTime::default() });
+        }
         let git =
             Run::new("git").args(["show", "-s", "--date=format-local:%Y %m %d %H %M %S", "--format=%ct %cd", "HEAD"]);
-        let git = git.dir(&ws.root).env("TZ", "UTC").output();
-        let oldest = || Self { unix: 315_532_800, zip: zip::DateTime::default() };
-        git.and_then(|line| Self::parse(&line)).unwrap_or_else(|_| oldest())
+        Self::parse(&git.dir(&ws.root).env("TZ", "UTC").output().context("the time of the commit")?)
     }
 
     pub fn rfc3339(&self) -> String {
@@ -43,6 +47,18 @@ impl Stamp {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    /// In a clone of another owner git says nothing, and packages of 1980 came out that looked like all others.
+    #[test]
+    fn a_git_that_fails_is_no_source_archive() {
+        let dir = std::env::temp_dir().join(format!("xtask-stamp-{}", std::process::id()));
+        let ws = Workspace { root: dir.clone() };
+        std::fs::create_dir_all(&dir).unwrap();
+        assert_eq!(Stamp::of(&ws).unwrap().rfc3339(), "1980-01-01T00:00:00Z");
+        std::fs::write(ws.path(".git"), "gone").unwrap();
+        assert!(Stamp::of(&ws).is_err());
+        std::fs::remove_dir_all(dir).unwrap();
+    }
 
     #[test]
     fn a_line_that_is_no_commit_time_is_refused() {

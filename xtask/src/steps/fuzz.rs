@@ -6,6 +6,7 @@
 
 use std::fs;
 use std::iter;
+use std::slice;
 use std::sync::Mutex;
 use std::thread;
 use std::time::Duration;
@@ -59,12 +60,35 @@ pub fn run(cx: &Cx<'_>) -> Result<Passed> {
         println!("fuzz target {target}: nothing found");
         Ok(())
     };
-    let next = Mutex::new(targets.iter());
-    let take = || next.lock().ok().and_then(|mut targets| targets.next().copied());
-    let some = || -> Result<()> { iter::from_fn(take).try_for_each(run) };
+    let rest = Mutex::new(targets.iter());
     thread::scope(|scope| {
-        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(some)).collect();
+        let workers: Vec<_> = (0..AT_ONCE).map(|_| scope.spawn(|| each(&rest, run))).collect();
         workers.into_iter().try_for_each(|worker| worker.join().map_err(|_| anyhow!("a worker panicked"))?)
     })?;
     Ok(Passed::gates(u64::try_from(targets.len())?))
+}
+
+/// Runs one target after the other. One that fails leaves none to whoever takes from the same.
+fn each(rest: &Mutex<slice::Iter<'_, &str>>, run: impl Fn(&str) -> Result<()>) -> Result<()> {
+    let take = || rest.lock().ok().and_then(|mut rest| rest.next().copied());
+    iter::from_fn(take).try_for_each(run).inspect_err(|_| {
+        if let Ok(mut rest) = rest.lock() {
+            *rest = [].iter();
+        }
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use anyhow::bail;
+
+    use super::*;
+
+    /// The other worker went on for as long as there were targets, hours with `--long`, before the finding was told.
+    #[test]
+    fn after_a_finding_no_other_target_begins() {
+        let rest = Mutex::new(["first", "second", "third"].iter());
+        let found = each(&rest, |target| if target == "second" { bail!("found") } else { Ok(()) });
+        assert!(found.is_err() && rest.lock().unwrap().next().is_none());
+    }
 }

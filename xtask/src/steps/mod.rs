@@ -116,7 +116,7 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "dist",
         about: "every package, packed from the executables",
-        needs: &[Need::Rpm, Need::Msitools],
+        needs: &[Need::Dpkg, Need::Rpm, Need::Msitools],
         uses: &["executables"],
         run: artefacts::packages,
     },
@@ -193,21 +193,21 @@ pub const STEPS: &[Step] = &[
     Step {
         name: "faults-linux",
         about: "the Linux executable under faults of transfers, network, disk and clients",
-        needs: &[Need::SourceRust, Need::Go],
+        needs: &[Need::SourceRust, Need::Go, Need::Namespace],
         uses: &["dist-linux", "peer"],
         run: tests::faults_linux,
     },
     Step {
         name: "packages-linux",
         about: "packages for Linux: installed, upgraded and removed in a root of their own, and measured inside the unit's bounds",
-        needs: &[Need::Systemd],
+        needs: &[Need::Systemd, Need::Namespace, Need::Procps],
         uses: &["dist"],
         run: tests::packages_linux,
     },
     Step {
         name: "upgrade-linux",
         about: "`upgrade` to good and bad executables, by hand, by control and by systemctl, under load",
-        needs: LINUX,
+        needs: &[Need::Cc],
         uses: &["dist-linux"],
         run: tests::upgrade_linux,
     },

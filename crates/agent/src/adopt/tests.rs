@@ -122,6 +122,11 @@ fn what_the_old_agent_made_of_its_file_by_where_it_ran_stands_in_the_new_one() {
     bed.write("etc/cfg.json", &expected);
     let again = bed.compose(&file, running.first());
     assert!(again.is_so && !again.is_first);
+    // Nothing tells any more how an agent ran that was stopped when its file was adopted: its endpoint became the host's name.
+    assert!(bed.compose(&file, None).is_so);
+    // As it stands a copy counts from elsewhere, and reports another endpoint.
+    bed.write("etc/cfg.json", text);
+    assert!(!bed.compose(&file, None).is_so);
     // What the package put there is nobody's.
     bed.write("etc/cfg.json", &format!("// of the package\n{}", config::FIRST));
     assert!(bed.compose(&file, None).is_first);
@@ -167,6 +172,43 @@ fn what_may_start_the_old_agent_again_is_told() {
     assert_eq!(running::starters(&root, &[Path::new("/")]), Vec::<PathBuf>::new());
 }
 
+/// The one that was stopped last had its file taken, and the others were not said to be stopped for good.
+#[test]
+fn agents_of_several_configurations_are_listed_and_none_is_taken() {
+    let bed = Bed::new();
+    let program = bed.dir.join("falcon-agent").display().to_string();
+    bed.process(11, Some(&program), &["falcon-agent"]);
+    bed.process(12, Some(&program), &["./falcon-agent", "-c", "./cfg.json"]);
+    ensure_one(&bed.running()).unwrap();
+    bed.process(13, Some(&program), &["falcon-agent", "-c", "prod.json"]);
+    let why = ensure_one(&bed.running()).unwrap_err().to_string();
+    for word in ["nothing was changed", "pid 12", &format!("pid 13, with {}/prod.json", bed.dir.display())] {
+        assert!(why.contains(word), "{word} is missing in {why}");
+    }
+}
+
+/// "nothing was changed" was said when the second of two agents did not end.
+#[test]
+fn what_was_stopped_before_it_failed_is_told_with_the_way_back() {
+    let bed = Bed::new();
+    let program = bed.dir.join("falcon-agent").display().to_string();
+    bed.process(11, Some(&program), &[&program]);
+    let (running, file) = (bed.running(), Path::new("/etc/cfg.json"));
+    let why = |stopped: &[&Process], why| undone(stopped, &bed.dir, file, why).to_string();
+    assert_eq!(why(&[], Failure::Failed(anyhow!("no"))), "nothing was changed: no");
+    assert!(matches!(undone(&[], &bed.dir, file, Failure::NotAdministrator), Failure::NotAdministrator));
+    let back =
+        format!("what was stopped starts again with: cd {} && FALCON_ENDPOINT=web-01 {program} &", bed.dir.display());
+    for (failure, said) in
+        [(Failure::Failed(anyhow!("no")), "no"), (Failure::NotAdministrator, "this needs the rights of root")]
+    {
+        let stopped: Vec<&Process> = running.iter().collect();
+        assert_eq!(why(&stopped, failure), format!("{said}; /etc/cfg.json is as it was; {back}"));
+    }
+    let gone = || written(Err::<(), _>(io::Error::other("is gone")), file).unwrap_err();
+    assert_eq!(why(&[], gone()), "/etc/cfg.json: is gone");
+}
+
 #[test]
 fn a_file_that_was_somebodys_is_kept_each_time_under_a_name_of_its_own() {
     let bed = Bed::new();
@@ -177,6 +219,10 @@ fn a_file_that_was_somebodys_is_kept_each_time_under_a_name_of_its_own() {
         assert_eq!(keep(&file).unwrap_or_default(), Some(bed.dir.join(name)));
         assert_eq!(fs::read_to_string(bed.dir.join(name)).unwrap(), text);
     }
+    // A link that leads nowhere yet: root's copy was written where it led.
+    symlink("elsewhere", bed.dir.join("cfg.json.before-adopt.3")).unwrap();
+    assert_eq!(keep(&file).unwrap_or_default(), Some(bed.dir.join("cfg.json.before-adopt.4")));
+    assert!(!bed.dir.join("elsewhere").exists());
 }
 
 #[test]

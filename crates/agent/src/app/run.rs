@@ -62,12 +62,12 @@ pub struct Host {
 pub fn run(loaded: Loaded, host: Host) -> anyhow::Result<u8> {
     falcon_sys::limit_heap_growth();
     let level = loaded.config.log_level();
-    let to_file = |event_source| log::Setup { level, console: None, file: None, event_source };
     let (setup, own) = match host.log {
-        LogTo::Service(event_source) => (to_file(event_source), OwnLog::Service),
-        // As a file that nobody looks after it would grow for ever.
+        LogTo::Service(event_source) => {
+            (log::Setup { level, console: None, file: None, event_source }, OwnLog::Service)
+        }
         LogTo::Console => match falcon_sys::appended_stderr() {
-            Some(path) => (to_file(None), OwnLog::Stderr(path)),
+            Some(path) => (log::Setup::spare(level), OwnLog::Stderr(path)),
             None => (log::Setup::console(level), OwnLog::None),
         },
     };
@@ -247,7 +247,9 @@ fn tell_warnings(loaded: &Loaded, before: &[Warning]) {
 fn log_file(loaded: &Loaded, own: &OwnLog) -> Option<log::FileTarget> {
     let log = &loaded.config.log;
     if !log.file.is_empty() {
-        return Some(log::file(log, loaded.base().join(&log.file)));
+        let path = loaded.base().join(&log.file);
+        let is_stderr = matches!(own, OwnLog::Stderr(of) if *of == path);
+        return Some(log::FileTarget { is_stderr, ..log::file(log, path) });
     }
     match own {
         OwnLog::None => None,

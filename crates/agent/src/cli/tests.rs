@@ -111,6 +111,19 @@ fn what_is_said_goes_to_a_file_where_install_and_start_are_given_one() {
     assert_eq!(parse("a stop --log x.log").expect_err("for others").exit_code(), 2);
 }
 
+/// A package gave each value as a word of its own: one that begins with a dash was wrong usage, before there was a log to tell it.
+#[test]
+fn a_package_gives_each_value_behind_its_option() {
+    let given = ["a", "install", "--first-config=c.json", "--endpoint=-web 01", "--hbs=", "--log="];
+    let Ok((None, Verb::Install(wanted))) = verbs::parse(given.into_iter().map(OsString::from).collect()) else {
+        panic!("it is one, and none for every verb")
+    };
+    let values = config::edit::Asked::of(|name| (name == "endpoint").then_some("-web 01"));
+    let first_config = Some(PathBuf::from("c.json"));
+    assert_eq!(wanted, Wanted { first_config, values, ..Wanted::default() });
+    assert_eq!(parse("a update --first-config c.json").expect_err("for install").exit_code(), 2);
+}
+
 #[test]
 fn wrong_usage_is_exit_code_two_and_help_zero() {
     for line in ["a -nope", "a nope", "a collect --only nope", "a collect --format xml", "a -v=maybe", "a -c"] {

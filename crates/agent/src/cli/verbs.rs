@@ -113,7 +113,7 @@ pub static PROGRAM: Spec = Spec {
             about: "Start the service and wait until it runs",
             hidden: NO_SERVICE,
             options: &[LOG],
-            make: Some(|given| Ok(Verb::Start { log: log(given) })),
+            make: Some(|given| Ok(Verb::Start { log: path(given, LOG.name) })),
             ..Spec::NEW
         },
         Spec {
@@ -328,14 +328,23 @@ const LOG: Opt = Opt {
     ..Opt::NEW
 };
 
-fn log(given: &Given) -> Option<PathBuf> {
-    given.text("log").filter(|file| !file.is_empty()).map(PathBuf::from)
+/// For packages, which know where a first one belongs and not where one is.
+const FIRST_CONFIG: Opt = Opt {
+    name: "first-config",
+    value: Some("FILE"),
+    about: "The configuration where the service is not this agent's yet; one that is keeps its own [default: cfg.json beside the program]",
+    ..Opt::NEW
+};
+
+fn path(given: &Given, option: &str) -> Option<PathBuf> {
+    given.text(option).filter(|file| !file.is_empty()).map(PathBuf::from)
 }
 
-const INSTALL: [Opt; 11] = {
+const INSTALL: [Opt; 12] = {
     let ([a, b, c], [d, e, f, g, h, i]) = (WANTED, VALUES);
-    [a, b, c, d, e, f, g, h, i, START, LOG]
+    [a, b, c, d, e, f, g, h, i, START, FIRST_CONFIG, LOG]
 };
+
 fn upgrade_to(given: &Given) -> Result<upgrade::Wanted, &'static str> {
     let sha256 = given.text("sha256").ok_or("'--sha256 <HASH>' is missing")?;
     let sha256 = upgrade::parse_hash(sha256).ok_or("'--sha256' wants the 64 hexadecimal digits of a SHA-256")?;
@@ -353,5 +362,14 @@ fn wanted(given: &Given) -> Result<Wanted, &'static str> {
         return Err("'--password-stdin' wants the account too: '--user <NAME>'");
     }
     let (values, start) = (Asked::of(|name| given.text(name)), given.is_on("start"));
-    Ok(Wanted { startup: meant(given.text("startup"), STARTUPS), user, password_stdin, values, start, log: log(given) })
+    let (first_config, log) = (path(given, FIRST_CONFIG.name), path(given, LOG.name));
+    Ok(Wanted {
+        startup: meant(given.text("startup"), STARTUPS),
+        user,
+        password_stdin,
+        values,
+        start,
+        first_config,
+        log,
+    })
 }

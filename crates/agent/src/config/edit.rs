@@ -150,7 +150,9 @@ impl Values {
         // Where it could not be done, it is missed below.
         let _ = self.put_all(&mut text, &before);
         let (config, warnings) = parse(text.0.as_bytes(), file, known)?;
-        let missed = self.missed(&config).join(", ");
+        let unset = self.texts.iter().filter(|(path, value)| text.text_at(path).as_ref() != Some(value));
+        let missed = unset.map(|(path, _)| path.join(".")).chain(self.missed(&config).into_iter().map(str::to_owned));
+        let missed = missed.collect::<Vec<_>>().join(", ");
         ensure!(missed.is_empty(), "{file}: {missed} cannot be set in it; do it by hand");
         Ok(Edited { text: text.0, config, warnings })
     }

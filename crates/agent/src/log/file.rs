@@ -64,6 +64,11 @@ impl Rotating {
         &self.target
     }
 
+    /// Whether standard error can do without a line: it is this file, or this file takes lines.
+    pub fn is_enough(&self) -> bool {
+        self.target.is_stderr || self.trouble.is_none()
+    }
+
     /// Adds a line, at `now` of a clock that never goes back; tells a change.
     pub fn write(&mut self, line: &str, now: Duration) -> Option<News> {
         if self.trouble.as_ref().is_some_and(|(_, again)| now < *again) {
@@ -134,7 +139,9 @@ impl Rotating {
         self.open = None;
         let path = &self.target.path;
         let last = self.target.keep.clamp(1, MOST_KEPT) - 1;
-        for beyond in last + 1..=MOST_KEPT {
+        // Beside standard error's file may lie another program's.
+        let most = if self.target.is_stderr { last } else { MOST_KEPT };
+        for beyond in last + 1..=most {
             if fs::remove_file(part(path, beyond)).is_err() {
                 break;
             }
@@ -211,6 +218,20 @@ mod tests {
         let mut file = rotating(dir.path(), 2, 1);
         write(&mut file, 10, 11);
         assert_eq!(found(dir.path()), [("agent.log".to_owned(), vec!["line  11".to_owned()])].into());
+    }
+
+    /// `>> app.log` beside `app.log.1` to `app.log.7` of a logrotate: those after the agent's own were removed.
+    #[test]
+    fn beside_standard_error_no_number_is_removed_that_is_not_made() {
+        let dir = tempfile::tempdir().unwrap();
+        let mut file = rotating(dir.path(), 2, 2);
+        write(&mut file, 1, 1);
+        fs::write(part(&file.target.path, 2), "another's").unwrap();
+        // Standard error of this process stays where it is: the file is open already.
+        file.target.is_stderr = true;
+        file.rotate().unwrap();
+        assert_eq!(found(dir.path())["agent.log.1"], ["line   1"]);
+        assert_eq!(found(dir.path())["agent.log.2"], ["another's"]);
     }
 
     #[test]

@@ -173,7 +173,10 @@ impl Writer {
         {
             report(event.kind, event.id(), &format!("{} {}", line.code, line.text));
         }
-        if let Some((console, to)) = &mut self.console {
+        let is_enough = self.file.as_ref().is_some_and(Rotating::is_enough);
+        if let Some((console, to)) = &mut self.console
+            && !(console.spare && is_enough)
+        {
             // Whole lines: two processes may share a terminal.
             let _ = to.write_all(console.dress(line).as_bytes());
         }

@@ -137,7 +137,7 @@ pub(crate) fn replace_file(path: &Path, new: &Path, bytes: &[u8]) -> io::Result<
 }
 
 /// Tries again while another program has the file.
-fn patiently<T>(held: impl Fn(&io::Error) -> bool, mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
+pub(crate) fn patiently<T>(held: impl Fn(&io::Error) -> bool, mut act: impl FnMut() -> io::Result<T>) -> io::Result<T> {
     for _ in 1..TRIES {
         match act() {
             Err(error) if held(&error) => std::thread::sleep(BETWEEN),

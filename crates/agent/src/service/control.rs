@@ -12,7 +12,7 @@ use super::{BAD_CONFIGURATION, Failure, NAME, code, on_windows, registered, told
 use crate::app::reload::Outcome;
 use crate::config::{self, Loaded};
 use crate::log::span;
-use crate::upgrade::say;
+use crate::say::say;
 use crate::{clock, collect};
 
 /// Between two looks.
@@ -32,8 +32,8 @@ pub fn start() -> Result<(), Failure> {
     on_windows()?;
     let started = start_service()?;
     match started.already {
-        true => println!("{NAME} runs already"),
-        false => println!("{NAME} runs, pid {}", started.pid),
+        true => say(&format!("{NAME} runs already")),
+        false => say(&format!("{NAME} runs, pid {}", started.pid)),
     }
     Ok(())
 }
@@ -99,13 +99,13 @@ pub fn stop() -> Result<(), Failure> {
     on_windows()?;
     registered()?;
     match stop_service(NAME)? {
-        true => println!("{NAME} has stopped"),
+        true => say(&format!("{NAME} has stopped")),
         false => match ending(&status_now()?) {
-            how if how.is_empty() => println!("{NAME} does not run"),
-            how => println!(
+            how if how.is_empty() => say(&format!("{NAME} does not run")),
+            how => say(&format!(
                 "{NAME} does not run{how}. Windows may be about to start it again, within 5 minutes; to keep it down: \
                  sc.exe config {NAME} start= disabled"
-            ),
+            )),
         },
     }
     Ok(())
@@ -143,9 +143,9 @@ pub fn reload() -> Result<(), Failure> {
             file.display()
         )));
     };
-    outcome.warnings.iter().for_each(|warning| println!("{warning}"));
+    outcome.warnings.iter().for_each(|warning| say(&warning.to_string()));
     match outcome.ok {
-        true => println!("{}", outcome.text),
+        true => say(&outcome.text),
         false => return Err(Failure::Failed(anyhow!("nothing was changed: {}", outcome.text))),
     }
     Ok(())
@@ -157,16 +157,16 @@ pub fn status() -> Result<(), Failure> {
     let (registration, command) = registered()?;
     let status = status_now()?;
     let settings = falcon_sys::service_settings(NAME).ok().flatten().unwrap_or_default();
-    print!("{}", describe(&registration, &command, &status, &settings));
+    say(describe(&registration, &command, &status, &settings).trim_end());
     let loaded = configuration(&command).ok();
     for skipped in loaded.iter().flat_map(Loaded::skipped) {
-        println!("  {:<14} {skipped}", "overlay");
+        say(&format!("  {:<14} {skipped}", "overlay"));
     }
     let outcome = loaded.and_then(|loaded| Outcome::find(&loaded.notes_dir()?));
     if let Some(outcome) = outcome {
         let ago = u64::try_from(clock::wall_s() - outcome.at).unwrap_or(0);
         let how = if outcome.ok { "" } else { "refused: " };
-        println!("  last reload    {} ago: {how}{}", span(ago), outcome.text);
+        say(&format!("  last reload    {} ago: {how}{}", span(ago), outcome.text));
     }
     if status.state == ServiceState::Running { Ok(()) } else { Err(Failure::NotRunning) }
 }

@@ -65,11 +65,17 @@ const KNOWN: [&str; 13] = [
     PLUGIN,
 ];
 
+/// What the packages put there besides, and leave.
+const PACKAGED: [&str; 2] = ["install.ps1", "install.log"];
+
 fn is_known(name: &str) -> bool {
     let lower = name.to_lowercase();
     let stem = lower.split_once('.').map_or(lower.as_str(), |(stem, _)| stem);
     let whole = lower.rsplit_once('.').map_or(lower.as_str(), |(whole, _)| whole);
-    DIRECTORIES.contains(&lower.as_str()) || KNOWN.contains(&stem) || KNOWN.contains(&whole)
+    DIRECTORIES.contains(&lower.as_str())
+        || PACKAGED.contains(&lower.as_str())
+        || KNOWN.contains(&stem)
+        || KNOWN.contains(&whole)
 }
 
 /// Whose a directory is.
@@ -203,10 +209,15 @@ mod tests {
             "run",
             "replaced.json",
             "docs",
+            // The zip was refused where it was unpacked below `C:\\`: the script that it brings was a stranger.
+            "CHANGELOG.md",
+            "install.ps1",
+            "install.log",
+            "falcon-agent.old.exe",
         ] {
             assert!(is_known(name), "{name}");
         }
-        for name in ["agent.py", "notepad.exe", "logs.txt", "Windows", ".git", ""] {
+        for name in ["agent.py", "notepad.exe", "install.dll", "logs.txt", "Windows", ".git", ""] {
             assert!(!is_known(name), "{name}");
         }
     }

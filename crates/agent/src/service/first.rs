@@ -11,6 +11,7 @@ use super::old::Old;
 use crate::collect;
 use crate::config;
 use crate::config::edit::{Edited, Values};
+use crate::say::say;
 
 /// A configuration for a host that has none of this agent's.
 pub(super) struct First {
@@ -26,7 +27,7 @@ pub(super) struct First {
 pub(super) fn first_config(config: &Path, older: &[Old], mut values: Values) -> Result<Option<First>, Failure> {
     if config.exists() {
         for old in older.iter().filter(|old| old.config != config) {
-            println!("{} is there already: {} is not copied", config.display(), old.config.display());
+            say(&format!("{} is there already: {} is not copied", config.display(), old.config.display()));
         }
         return Ok(None);
     }

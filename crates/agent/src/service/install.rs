@@ -3,6 +3,7 @@
 //! What can be found wrong is found before anything is changed. An older agent is stopped last and disabled only when ours is
 //! registered; where that fails, it is put back.
 
+use std::fs;
 use std::io::{self, BufRead as _};
 use std::path::{Path, PathBuf};
 use std::time::Duration;
@@ -21,6 +22,7 @@ use crate::collect;
 use crate::config::edit::Edited;
 use crate::config::file::Staged;
 use crate::config::{self, Loaded};
+use crate::say::say;
 
 /// After a failure; the last one for all that follow. Without one for a day the count begins anew.
 const RESTARTS: [Duration; 3] = [Duration::from_secs(5), Duration::from_secs(30), Duration::from_secs(300)];
@@ -53,7 +55,7 @@ pub fn install(file: Option<&Path>, wanted: &Wanted) -> Result<(), Failure> {
         && let Err(why) = control::start()
     {
         // It is registered, as it was asked for, and its log and the event log say more.
-        println!("{NAME} does not run yet: {why}");
+        say(&format!("{NAME} does not run yet: {why}"));
     }
     Ok(())
 }
@@ -79,22 +81,25 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
     let config = match (file, &now) {
         (Some(file), _) => std::path::absolute(file)?,
         (None, Now::Ours(_, config)) => config.clone(),
-        (None, _) => program.with_file_name("cfg.json"),
+        (None, _) => match &wanted.first_config {
+            Some(file) => std::path::absolute(file)?,
+            None => program.with_file_name("cfg.json"),
+        },
     };
     let values = wanted.values.values().context("nothing was changed")?;
     let first = first_config(&config, &older, values)?;
     let loaded = match &first {
         Some(First { edited: Edited { config: parsed, warnings, .. }, .. }) => {
-            warnings.iter().for_each(|warning| println!("{warning}"));
+            warnings.iter().for_each(|warning| say(&warning.to_string()));
             Some(Loaded::new(parsed.clone(), config::Source::File(config.clone()), warnings.clone()))
         }
         None => {
             if !wanted.values.is_empty() {
-                println!(
+                say(&format!(
                     "{} is there already and stays as it is: the values given are not written into it; `falcon-agent configure` \
                      does that",
                     config.display()
-                );
+                ));
             }
             tell_whether_good(&config)
         }
@@ -130,15 +135,19 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
     if let Some(first) = &first {
         let written = Staged::new(&place.config, &first.edited.text).and_then(Staged::commit);
         written.with_context(|| place.config.display().to_string())?;
-        println!("wrote {}{}", place.config.display(), first.from);
+        say(&format!("wrote {}{}", place.config.display(), first.from));
     }
     let done = stop_all(&older).and_then(|()| put_down(&place, &now, wanted, account.as_deref(), password.as_deref()));
     if done.is_err() {
+        // The next call may be given other values.
+        if first.is_some() {
+            let _ = fs::remove_file(&place.config);
+        }
         for replaced in &replaced {
             if replaced.is_python()
                 && let Err(error) = replaced.put_back()
             {
-                println!("{} could not be put back: {error:#}", replaced.describe());
+                say(&format!("{} could not be put back: {error:#}", replaced.describe()));
             }
             replaced.resume();
         }
@@ -150,16 +159,16 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
         })?;
     }
     for old in &older {
-        println!("took over {}; `falcon-agent uninstall --restore` puts it back", old.describe());
+        say(&format!("took over {}; `falcon-agent uninstall --restore` puts it back", old.describe()));
     }
     if new && matches!(now, Now::Nothing | Now::Older) {
         let next = if wanted.start { "" } else { "; `falcon-agent start` starts it" };
-        println!("{NAME} is registered{next}");
+        say(&format!("{NAME} is registered{next}"));
     } else {
-        println!(
+        say(&format!(
             "{NAME} is registered with {}; what runs goes on until `falcon-agent restart`",
             place.program.display()
-        );
+        ));
     }
     Ok(())
 }
@@ -167,7 +176,7 @@ fn register(file: Option<&Path>, wanted: &Wanted, new: bool) -> Result<(), Failu
 fn stop_all(older: &[Old]) -> Result<(), Failure> {
     for old in older {
         if stop_service(&old.service)? {
-            println!("stopped {}", old.describe());
+            say(&format!("stopped {}", old.describe()));
         }
     }
     Ok(())
@@ -196,11 +205,11 @@ fn what_is_there(older: &[Old]) -> Result<Now, Failure> {
 fn tell_whether_good(config: &Path) -> Option<Loaded> {
     match config::load(Some(config), &collect::known()) {
         Ok(loaded) => {
-            loaded.warnings.iter().for_each(|warning| println!("{warning}"));
+            loaded.warnings.iter().for_each(|warning| say(&warning.to_string()));
             Some(loaded)
         }
         Err(error) => {
-            println!("the service will not start until this is put right: {error}");
+            say(&format!("the service will not start until this is put right: {error}"));
             None
         }
     }
@@ -247,7 +256,20 @@ fn put_down(
         }
         Now::Ours(..) | Now::Older => told(falcon_sys::service_change(&new), "the service cannot be registered anew")?,
     }
-    complete(place, delayed, named)
+    complete(place, delayed, named).inspect_err(|_| {
+        // What was there is to start again. Its account has a password that only Windows has.
+        if let Now::Ours(Registration { image_path, start, .. }, _) = now
+            && let Err(error) = falcon_sys::service_change(&NewService {
+                image_path,
+                start: *start,
+                account: None,
+                password: None,
+                ..new
+            })
+        {
+            println!("{NAME} could not be registered again as it was: {error}");
+        }
+    })
 }
 
 /// What belongs to the service beside its registration.
@@ -265,10 +287,10 @@ fn complete(place: &Place, delayed: bool, named: Option<&str>) -> Result<(), Fai
         preshutdown: PRESHUTDOWN,
     };
     for (what, error) in falcon_sys::service_settle(NAME, &settings) {
-        println!("not set: {what}: {error}");
+        say(&format!("not set: {what}: {error}"));
     }
     if let Err(error) = falcon_sys::event_source_install(NAME, &place.program) {
-        println!("not set: the source of events: {error}");
+        say(&format!("not set: the source of events: {error}"));
     }
     let own = named.filter(|account| !is_systems(account));
     if let Some(account) = own {
@@ -278,7 +300,7 @@ fn complete(place: &Place, delayed: bool, named: Option<&str>) -> Result<(), Fai
     // A virtual account has its SID before Windows knows its name.
     let sid = may.map(|account| falcon_sys::account_sid(account).unwrap_or_else(|_| account.to_owned()));
     for remark in place.protect(sid.as_deref())? {
-        println!("{remark}");
+        say(&remark);
     }
     Ok(())
 }
@@ -289,17 +311,17 @@ fn enable_account(account: &str) {
     if !is_virtual(account)
         && let Err(error) = falcon_sys::grant_service_logon(account)
     {
-        println!("not set: the right of {account} to log on as a service: {error}");
+        say(&format!("not set: the right of {account} to log on as a service: {error}"));
     }
     match falcon_sys::account_sid(account) {
         Ok(sid) => {
             for group in GROUPS {
                 if let Err(error) = falcon_sys::add_to_group(group, &sid) {
-                    println!("not set: {account} as a member of the group {group}: {error}");
+                    say(&format!("not set: {account} as a member of the group {group}: {error}"));
                 }
             }
         }
-        Err(error) => println!("not set: the groups of {account}: {error}"),
+        Err(error) => say(&format!("not set: the groups of {account}: {error}")),
     }
 }
 

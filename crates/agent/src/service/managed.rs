@@ -60,7 +60,7 @@ impl Manager for Windows {
             Ok(_) => {}
             // A service that does not do as it is told.
             Err(error) if falcon_sys::is_alive(status.pid) => {
-                falcon_sys::end_process(status.pid).with_context(|| error.to_string())?;
+                falcon_sys::end_process(status.pid, true).with_context(|| error.to_string())?;
             }
             Err(error) => return Err(anyhow!("{error}")),
         }

@@ -16,10 +16,13 @@ use super::{Failure, NAME, Removal, code, on_windows, told};
 use crate::app::{LOG_FILE, LOGS_DIR, QUEUE_DIR};
 use crate::config::NOTES_DIR;
 use crate::queue;
+use crate::say::say;
 
 /// A service is gone when nobody has it open any more.
 const GONE: Duration = Duration::from_secs(15);
 const GLANCE: Duration = Duration::from_millis(100);
+/// What `upgrade` calls its files beside the program.
+const UPGRADES: [&str; 4] = [".new", ".old", ".failed", ".unproven"];
 
 /// Stops and removes the service.
 pub fn uninstall(file: Option<&Path>, removal: &Removal) -> Result<(), Failure> {
@@ -51,31 +54,33 @@ pub fn uninstall(file: Option<&Path>, removal: &Removal) -> Result<(), Failure> 
         }
         Err(_) => None,
     };
-    let place = Place::new(std::env::current_exe()?, config, loaded.as_ref());
+    let program = command.as_ref().map_or_else(std::env::current_exe, |command| Ok(command.program.clone().into()))?;
+    let place = Place::new(program, config, loaded.as_ref());
     let replaced = if removal.restore { Replaced::load_own(&place.state)? } else { Replaced::load(&place.state)? };
 
     if command.is_some() {
         if stop_service(NAME)? {
-            println!("stopped {NAME}");
+            say(&format!("stopped {NAME}"));
         }
         delete()?;
-        println!("removed {NAME}");
+        say(&format!("removed {NAME}"));
     } else {
-        println!("there is no service {NAME}");
+        say(&format!("there is no service {NAME}"));
     }
     if let Err(error) = falcon_sys::event_source_remove(NAME) {
-        println!("not removed: the source of events: {error}");
+        say(&format!("not removed: the source of events: {error}"));
     }
     remove_from(&place.state.join(NOTES_DIR), |name| NOTES.contains(&name))?;
     match (removal.restore, replaced.is_empty()) {
-        (true, true) => println!("no older agent was taken over: there is nothing to restore"),
+        (true, true) => say("no older agent was taken over: there is nothing to restore"),
         (true, false) => {
             restore(&replaced, &place.state)?;
         }
         (false, true) => {}
         (false, false) if removal.purge => {}
-        (false, false) => println!("the older agent stays disabled; `falcon-agent uninstall --restore` puts it back"),
+        (false, false) => say("the older agent stays disabled; `falcon-agent uninstall --restore` puts it back"),
     }
+    remove_upgrades(&place.program);
     if removal.purge {
         let log = loaded.as_ref().map(|loaded| (&loaded.config.log.file, loaded.base()));
         let log = log.filter(|(file, _)| !file.is_empty()).map(|(file, base)| base.join(file));
@@ -91,8 +96,8 @@ fn restore(replaced: &[Replaced], state: &Path) -> Result<(), Failure> {
     for old in replaced {
         match old.restore() {
             Ok(told_also) => {
-                println!("{} is as it was", old.describe());
-                told_also.iter().for_each(|remark| println!("{remark}"));
+                say(&format!("{} is as it was", old.describe()));
+                told_also.iter().for_each(|remark| say(remark));
             }
             Err(error) => {
                 left.push(old.clone());
@@ -124,6 +129,24 @@ fn delete() -> Result<(), Failure> {
     Ok(())
 }
 
+/// What `upgrade` left beside the program. The program itself is whoever's who put it there.
+fn remove_upgrades(program: &Path) {
+    let stem = program.file_stem().unwrap_or_default();
+    for what in UPGRADES {
+        let mut name = stem.to_owned();
+        name.push(what);
+        if let Some(end) = program.extension() {
+            name.push(".");
+            name.push(end);
+        }
+        let path = program.with_file_name(name);
+        // It may run: this is a removal by the old one, say.
+        if let Err(error) = remove(&path) {
+            say(&format!("not removed: {error:#}"));
+        }
+    }
+}
+
 /// Configuration, and of queue and logs what the agent made; the directories where nothing else is in them.
 fn purge(place: &Place, log: Option<&Path>) -> Result<(), Failure> {
     Replaced::forget(&place.state)?;
@@ -134,7 +157,7 @@ fn purge(place: &Place, log: Option<&Path>) -> Result<(), Failure> {
             file == name || number.is_some_and(|number| number.bytes().all(|byte| byte.is_ascii_digit()))
         };
         remove_files(dir, is_part)?;
-        println!("removed {}", log.display());
+        say(&format!("removed {}", log.display()));
     }
     remove_from(&place.state.join(LOGS_DIR), |name| name.starts_with(LOG_FILE))?;
     remove_from(&place.state.join(QUEUE_DIR), queue::log::is_own_file)?;
@@ -145,7 +168,7 @@ fn purge(place: &Place, log: Option<&Path>) -> Result<(), Failure> {
             let _ = fs::remove_dir(dir);
         }
     }
-    println!("removed {}, and queue and logs in {}", place.config.display(), place.state.display());
+    say(&format!("removed {}, and queue and logs in {}", place.config.display(), place.state.display()));
     Ok(())
 }
 
@@ -154,7 +177,7 @@ fn remove_from(dir: &Path, is_ours: impl Fn(&str) -> bool) -> anyhow::Result<()>
     remove_files(dir, is_ours)?;
     match fs::remove_dir(dir) {
         Err(error) if error.kind() != io::ErrorKind::NotFound => {
-            println!("{} is not empty and stays: {error}", dir.display());
+            say(&format!("{} is not empty and stays: {error}", dir.display()));
         }
         _ => {}
     }
@@ -164,7 +187,7 @@ fn remove_from(dir: &Path, is_ours: impl Fn(&str) -> bool) -> anyhow::Result<()>
 fn remove_files(dir: &Path, is_ours: impl Fn(&str) -> bool) -> anyhow::Result<()> {
     // Who may write there could have put a link in its place.
     if falcon_sys::is_reparse_point(dir).unwrap_or(false) {
-        println!("{} is a link and stays", dir.display());
+        say(&format!("{} is a link and stays", dir.display()));
         return Ok(());
     }
     let entries = match fs::read_dir(dir) {
@@ -191,6 +214,17 @@ fn remove(path: &Path) -> anyhow::Result<()> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn what_an_upgrade_left_beside_the_program_goes_with_the_service() {
+        let dir = tempfile::tempdir().unwrap();
+        let names = ["falcon-agent.exe", "falcon-agent.old.exe", "falcon-agent.failed.exe", "falcon-agent.old.exe.bak"];
+        for name in names {
+            fs::write(dir.path().join(name), "x").unwrap();
+        }
+        remove_upgrades(&dir.path().join("falcon-agent.exe"));
+        assert_eq!(names.map(|name| dir.path().join(name).exists()), [true, false, false, true]);
+    }
 
     /// `state_dir` may have become a directory of others since: `logs` in it were theirs.
     #[test]

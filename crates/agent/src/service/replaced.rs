@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use super::old::{Kind, Old, SERVICES};
 use super::{Failure, sddl, told_of};
+use crate::say::say;
 
 /// In the state directory of the agent that took over.
 pub(super) const RECORD: &str = "replaced.json";
@@ -192,8 +193,8 @@ impl Replaced {
         let now = falcon_sys::service_registration(&self.service).ok().flatten();
         if self.ran && now.is_some_and(|now| now.image_path == self.image_path) {
             match falcon_sys::service_start(&self.service, &[]) {
-                Ok(()) => println!("{} is started again", self.describe()),
-                Err(error) => println!("{} cannot be started again: {error}", self.describe()),
+                Ok(()) => say(&format!("{} is started again", self.describe())),
+                Err(error) => say(&format!("{} cannot be started again: {error}", self.describe())),
             }
         }
     }

@@ -371,9 +371,10 @@ impl Manager for Linux {
             // A script says that nothing runs by its exit code, too.
             How::Control(root) if !pids.is_empty() => self.have(&root.join("control"), &["stop"]),
             How::Control(_) => Ok(()),
-            How::Alone(_) => {
-                pids.iter().try_for_each(|pid| falcon_sys::terminate(*pid)).context("the agent cannot be told to end")
-            }
+            How::Alone(_) => pids
+                .iter()
+                .try_for_each(|pid| falcon_sys::end_process(*pid, false))
+                .context("the agent cannot be told to end"),
         };
         // It was not told to end, and goes on.
         if let (How::Unit(_), Err(error)) = (&self.how, asked) {
@@ -382,7 +383,7 @@ impl Manager for Linux {
         // Whose process is gone has stopped, whatever its script says of it.
         for pid in pids {
             if !is_gone(pid, &self.program, STOP) {
-                let killed = falcon_sys::end_process(pid).map_err(anyhow::Error::from);
+                let killed = falcon_sys::end_process(pid, true).map_err(anyhow::Error::from);
                 let killed = killed.and_then(|()| {
                     if is_gone(pid, &self.program, KILLED) { Ok(()) } else { Err(anyhow!("it was killed")) }
                 });

@@ -126,6 +126,21 @@ fn what_cannot_be_adopted_changes_nothing() {
     assert_eq!(call(new.path(), &["adopt"]).code, Some(2));
 }
 
+/// `adopt DIR | head -1`: the old agent was stopped, and the first word to nobody ended it before anything was written.
+#[test]
+fn what_nobody_reads_is_done_all_the_same() {
+    let (old, new) = (Old::new(""), empty());
+    let mut running = old.start();
+    let (reader, writer) = std::io::pipe().expect("a pipe");
+    drop(reader);
+    let dir = old.root.path().display().to_string();
+    let mut done = crate::harness::process::program(new.path(), &["adopt", &dir, "-c", "cfg.json"]);
+    done.stdout(writer);
+    assert_eq!(done.status().expect("it starts").code(), Some(0));
+    assert!(running.has_ended());
+    assert_eq!(read(&new.path().join("cfg.json"))["hostname"], "web-01");
+}
+
 /// A second agent that came up again with its endpoint would be one too many.
 #[test]
 fn a_program_of_the_directory_that_is_no_agent_runs_on() {

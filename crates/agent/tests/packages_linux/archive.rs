@@ -1,7 +1,7 @@
 //! The tar.gz, unpacked: what is in it, and as the folder `agent` of an Open-Falcon that its own command line starts.
 
 use std::fs::{self, File};
-use std::os::unix::fs::PermissionsExt;
+use std::os::unix::fs::{PermissionsExt, symlink};
 use std::path::{Path, PathBuf};
 use std::process::{Child, Stdio};
 
@@ -12,7 +12,7 @@ use tempfile::TempDir;
 use crate::harness::agent::free_address;
 use crate::harness::servers::Server;
 use crate::harness::{exe, until};
-use crate::{config, package, plain, sources, tool, works};
+use crate::{FIRST, config, package, plain, sources, tool, works};
 
 /// The folder as it was packed, under a name with blanks, with the executable under test.
 pub struct Folder {
@@ -46,6 +46,12 @@ impl Folder {
         fs::write(self.path().join("config/cfg.json"), config.to_string()).unwrap();
     }
 
+    pub fn put(&self, below: &str, text: &str) {
+        let path = self.path().join(below);
+        fs::create_dir_all(path.parent().unwrap()).unwrap();
+        fs::write(path, text).unwrap();
+    }
+
     pub fn read(&self, below: &str) -> String {
         fs::read_to_string(self.path().join(below)).unwrap_or_default()
     }
@@ -70,38 +76,65 @@ fn the_archive_has_the_layout_of_open_falcon_in_a_folder_with_the_version() {
             (fields[0], fields[1], name)
         })
         .collect();
-    let folder = |name| ("drwxr-xr-x", "0/0", name);
+    let (texts, found): (Vec<_>, Vec<_>) =
+        found.into_iter().partition(|(.., name)| ["docs/", "examples/"].iter().any(|folder| name.starts_with(folder)));
     let text = |name| ("-rw-r--r--", "0/0", name);
     let program = |name| ("-rwxr-xr-x", "0/0", name);
     let expected = [
-        folder(""),
+        text("CHANGELOG.md"),
         text("LICENSE"),
         text("README.md"),
-        folder("bin/"),
         program("bin/falcon-agent"),
-        folder("config/"),
-        text("config/cfg.example.json"),
+        text("cfg.example.json"),
         text("config/cfg.first.json"),
         program("control"),
-        folder("plugin/"),
-        folder("var/"),
     ];
+    // No folder: what is there keeps its mode and owner.
     assert_eq!(found, expected);
-    let first = Folder::new("x").read("config/cfg.first.json");
-    assert_eq!(first, fs::read_to_string(sources("packaging/linux/cfg.json")).unwrap());
+    assert!(texts.contains(&text("docs/operations.md")) && !texts.iter().any(|(.., name)| name.ends_with('/')));
+    assert_eq!(Folder::new("x").read("config/cfg.first.json"), fs::read_to_string(sources(FIRST)).unwrap());
 }
 
-/// Unpacked over an older version, as people do: the configuration and the points of that stay.
+/// README.md was packed alone, and half of it said where to read on.
+#[test]
+fn what_the_documents_link_to_is_packed_with_them() {
+    let folder = Folder::new("x").path();
+    let mut texts = vec![folder.join("README.md"), folder.join("CHANGELOG.md")];
+    texts.extend(fs::read_dir(folder.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
+    let mut links = 0;
+    for file in texts.iter().filter(|path| path.extension().is_some_and(|end| end == "md")) {
+        for rest in fs::read_to_string(file).unwrap().split("](").skip(1) {
+            let link = rest.split([')', '#']).next().unwrap();
+            if !link.is_empty() && !link.contains("://") {
+                links += 1;
+                assert!(file.parent().unwrap().join(link).exists(), "{link} in {}", file.display());
+            }
+        }
+    }
+    assert!(links > 20, "{links}");
+}
+
+/// Unpacked over an older version, as people do: the configuration and the points of that stay. Folders in the archive would
+/// put an empty `plugin` in the place of a link, and open to everybody what was closed.
 #[test]
 fn a_newer_archive_leaves_configuration_and_state_of_an_older_one() {
     let folder = Folder::new("agent");
-    fs::create_dir_all(folder.path().join("config/var/queue")).unwrap();
+    for dir in ["config/var/queue", "plugin", "var"] {
+        fs::create_dir_all(folder.path().join(dir)).unwrap();
+    }
     let kept = ["config/cfg.json", "config/var/queue/1.log", "plugin/60_mine.sh", "var/app.log"];
     for name in kept {
         fs::write(folder.path().join(name), name).unwrap();
     }
+    // As Open-Falcon has it, and as a careful administrator leaves it.
+    let [plugin, moved, config] = ["plugin", "elsewhere", "config"].map(|name| folder.path().join(name));
+    fs::rename(&plugin, &moved).unwrap();
+    symlink(&moved, &plugin).unwrap();
+    fs::set_permissions(&config, fs::Permissions::from_mode(0o750)).unwrap();
     folder.unpack();
     assert!(kept.iter().all(|name| folder.read(name) == *name));
+    assert_eq!(fs::read_link(plugin).unwrap(), moved);
+    assert_eq!(fs::metadata(config).unwrap().permissions().mode() & 0o777, 0o750);
 }
 
 struct Started(Child);

@@ -2,7 +2,8 @@
 
 use std::fs;
 use std::os::unix::fs::{PermissionsExt, symlink};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+use std::process::Command;
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::{Value, json};
@@ -81,10 +82,12 @@ fn it_starts_says_how_it_is_restarts_and_stops() {
     let restarted = control.says("restart");
     assert_eq!(restarted.code, Some(0), "{restarted:?}");
     assert!(restarted.out.starts_with("falcon-agent has stopped\nfalcon-agent runs, pid "), "{restarted:?}");
+    assert_eq!(restarted.err, "");
     assert_ne!(control.pid(), pid);
     works(&server, listen, || control.log());
     let stopped = control.says("stop");
-    assert_eq!((stopped.code, stopped.out.as_str()), (Some(0), "falcon-agent has stopped\n"));
+    let said = (stopped.code, stopped.out.as_str(), stopped.err.as_str());
+    assert_eq!(said, (Some(0), "falcon-agent has stopped\n", ""));
     assert_eq!(
         control.log().matches(" A007 ").count(),
         2,
@@ -128,7 +131,7 @@ fn without_a_configuration_it_makes_the_first_one() {
 #[test]
 fn one_that_does_not_start_is_told_with_line_and_key() {
     let control = Control::new();
-    fs::write(control.0.path().join("var/app.log"), "of another day\n").unwrap();
+    control.0.put("var/app.log", "of another day\n");
     fs::write(control.0.path().join("config/cfg.json"), "{\n  \"http\": { \"listen\": 5 }\n}\n").unwrap();
     let started = control.says("start");
     assert_eq!(started.code, Some(1), "{started:?}");
@@ -159,6 +162,66 @@ fn the_pid_file_of_one_that_was_killed_is_not_believed() {
     assert!(control.is_up());
 }
 
+/// A wrong cfg.json was found when the agent that could run was gone.
+#[test]
+fn a_restart_with_a_wrong_configuration_leaves_the_one_that_runs() {
+    let control = Control::new();
+    control.0.configure(&quiet());
+    assert_eq!(control.says("start").code, Some(0));
+    let pid = control.pid();
+    control.0.configure(&json!({ "http": { "listen": 5 } }));
+    let restarted = control.says("restart");
+    assert!(restarted.code == Some(1) && restarted.err.starts_with("not restarted: "), "{restarted:?}");
+    assert!(restarted.err.contains("http.listen: "), "{restarted:?}");
+    assert_eq!(control.says("status").out, format!("falcon-agent runs, pid {pid}\n"));
+}
+
+/// Its program with another configuration was taken for it, and stopped.
+#[test]
+fn one_with_another_configuration_is_not_ours_and_one_by_a_relative_path_is() {
+    let control = Control::new();
+    control.0.configure(&quiet());
+    let folder = control.0.path();
+    fs::write(folder.join("config/other.json"), quiet().to_string()).unwrap();
+    let started = |config: &str| {
+        let mut agent = plain(folder.join("bin/falcon-agent"));
+        agent.args(["run", "-c", config]).current_dir(&folder);
+        let agent = Process::start(agent);
+        until("it to run", || agent.err(), || agent.err().contains(" A001 ").then_some(()));
+        agent
+    };
+    let other = started("config/other.json");
+    assert_eq!(control.says("status").code, Some(3));
+    fs::create_dir_all(folder.join("var")).unwrap();
+    fs::write(folder.join("var/app.pid"), other.pid().to_string()).unwrap();
+    assert_eq!(control.says("stop").out, "falcon-agent does not run\n");
+    let ours = started("config/cfg.json");
+    assert_eq!(control.says("status").out, format!("falcon-agent runs, pid {}\n", ours.pid()));
+    assert_eq!(control.says("stop").code, Some(0));
+    assert_eq!(ours.wait().code, Some(0));
+    other.signal(Signal::TERM);
+    assert_eq!(other.wait().code, Some(0));
+}
+
+/// In a dead mount it waits for the kernel: control waited with it, for ever.
+#[test]
+fn one_that_not_even_a_kill_ends_is_told() {
+    let control = Control::new();
+    control.0.configure(&quiet());
+    assert_eq!(control.says("start").code, Some(0));
+    let script = fs::read_to_string(control.0.path().join("control")).unwrap();
+    assert!(script.contains("\nset -u\n") && script.contains("sleep 0.1 "));
+    let deaf = script.replace("\nset -u\n", "\nset -u\nkill() { :; }\n").replace("sleep 0.1 ", "sleep 0.001 ");
+    control.0.put("deaf", &deaf);
+    let mut stop = plain("sh");
+    stop.arg(control.0.path().join("deaf")).arg("stop");
+    let stopped = run(stop);
+    let lines: Vec<&str> = stopped.err.lines().collect();
+    assert!(stopped.code == Some(1) && lines.len() == 2, "{stopped:?}");
+    assert!(lines[0].ends_with("it is killed") && lines[1].contains("does not end"), "{stopped:?}");
+    assert!(control.is_up());
+}
+
 /// An upgrade by copying: the old file is gone under a running agent.
 #[test]
 fn one_whose_program_was_replaced_is_still_ours() {
@@ -182,7 +245,7 @@ fn the_log_is_kept_within_its_size_and_standard_error_goes_with_it() {
     control.0.configure(&config);
     let log = control.0.path().join("var/app.log");
     for old in ["first", "second"] {
-        fs::write(&log, format!("{old} {}\n", "x".repeat(1 << 20))).unwrap();
+        control.0.put("var/app.log", &format!("{old} {}\n", "x".repeat(1 << 20)));
         assert_eq!(control.says("start").code, Some(0));
         let begun = || control.log().contains(" A001 ").then_some(());
         until("the log's first lines", || control.log(), begun);
@@ -193,6 +256,33 @@ fn the_log_is_kept_within_its_size_and_standard_error_goes_with_it() {
         assert_eq!(control.says("stop").code, Some(0));
     }
     assert!(!control.0.path().join("var/app.log.2").exists(), "two are kept");
+}
+
+/// The agent renamed and removed files in a directory that is not its own alone, as root in any.
+#[test]
+fn in_a_directory_that_others_may_write_to_the_log_is_left_alone() {
+    let control = Control::new();
+    let mut config = quiet();
+    config["log"] = json!({ "max_mb": 1, "keep": 2 });
+    control.0.configure(&config);
+    control.0.put("var/app.log", &format!("old {}\n", "x".repeat(1 << 20)));
+    fs::set_permissions(control.0.path().join("var"), fs::Permissions::from_mode(0o777)).unwrap();
+    assert_eq!(control.says("start").code, Some(0));
+    until("the log's first lines", String::new, || control.log().contains(" A001 ").then_some(()));
+    assert!(control.log().starts_with("old ") && !control.0.path().join("var/app.log.1").exists());
+}
+
+/// With `log.file` where nothing can be written the agent said nothing anywhere.
+#[test]
+fn what_log_file_does_not_take_is_in_the_log_of_control() {
+    let control = Control::new();
+    let mut config = quiet();
+    config["log"] = json!({ "file": "var/taken" });
+    control.0.configure(&config);
+    fs::create_dir_all(control.0.path().join("var/taken")).unwrap();
+    assert_eq!(control.says("start").code, Some(0));
+    let told = || [" A001 ", " L002 "].iter().all(|code| control.log().contains(code)).then_some(());
+    until("the trouble with the file", || control.log(), told);
 }
 
 #[test]
@@ -239,17 +329,45 @@ fn other_words_get_the_usage() {
 mod rooted {
     use super::*;
 
+    fn open_to_everybody(control: &Control) -> PathBuf {
+        let folder = control.0.path();
+        fs::set_permissions(folder.parent().unwrap(), fs::Permissions::from_mode(0o755)).unwrap();
+        folder
+    }
+
+    fn nobodys(program: &Path) -> Command {
+        let mut command = plain("setpriv");
+        command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(program);
+        command
+    }
+
+    /// Whoever ran the program as control would was taken for the agent: `start` started none, `stop` ended his.
+    #[test]
+    fn another_users_process_is_not_ours() {
+        let control = Control::new();
+        control.0.configure(&quiet());
+        let folder = open_to_everybody(&control);
+        let mut command = nobodys(&folder.join("bin/falcon-agent"));
+        command.arg("-c").arg(folder.join("config/cfg.json")).current_dir("/");
+        let theirs = Process::start(command);
+        until("it to run", || theirs.err(), || theirs.err().contains(" A001 ").then_some(()));
+        assert_eq!(control.says("status").code, Some(3));
+        fs::create_dir_all(folder.join("var")).unwrap();
+        fs::write(folder.join("var/app.pid"), theirs.pid().to_string()).unwrap();
+        assert_eq!(control.says("stop").out, "falcon-agent does not run\n");
+        theirs.signal(Signal::TERM);
+        assert_eq!(theirs.wait().code, Some(0));
+    }
+
     #[test]
     fn who_has_no_right_to_it_is_told() {
         let control = Control::new();
         control.0.configure(&quiet());
         assert_eq!(control.says("start").code, Some(0));
         // The folder itself is readable for everybody.
-        let dir = control.0.path().parent().unwrap().to_owned();
-        fs::set_permissions(dir, fs::Permissions::from_mode(0o755)).unwrap();
+        let folder = open_to_everybody(&control);
         let as_nobody = |verb: &str| {
-            let mut command = plain("setpriv");
-            command.args(["--reuid=65534", "--regid=65534", "--clear-groups"]).arg(control.0.path().join("control"));
+            let mut command = nobodys(&folder.join("control"));
             command.arg(verb).current_dir("/");
             run(command)
         };

@@ -36,6 +36,9 @@ use harness::process::{Ended, run};
 use harness::servers::Server;
 use harness::{now, until};
 
+/// The first configuration, which all packages have, and `install` writes.
+const FIRST: &str = "crates/agent/src/config/first.json";
+
 /// Where `packaging/` and the documents are.
 fn sources(below: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("../..").join(below)

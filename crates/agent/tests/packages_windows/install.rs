@@ -42,9 +42,11 @@ fn installed_without_a_property_it_runs_and_removed_it_leaves_its_data() {
     assert!(value("Comments").is_some_and(|text| text.contains("ProgramData")), "{product:?}");
     assert_eq!(host.config()["transfer"]["addrs"], json!([]));
     let log = host.text(r"C:\msi.log").expect("a log of msiexec");
-    assert!(log.contains("InstallFirst"), "{log}");
+    assert!(log.contains("--first-config="), "{log}");
     let said = host.text(&format!(r"{PROGRAM}\install.log")).expect("a log of the verbs");
     assert!(said.contains("wrote") && said.contains("cfg.json") && said.contains("is registered"), "{said}");
+    // The log was a stranger in the agent's own directory.
+    assert!(!said.contains("other things in it"), "{said}");
 
     // The administrator's from now on.
     let mut config = host.config();

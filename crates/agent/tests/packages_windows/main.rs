@@ -36,6 +36,7 @@ mod prefix;
 #[path = "../service/registry.rs"]
 mod registry;
 
+mod condition;
 mod host;
 mod install;
 mod script;

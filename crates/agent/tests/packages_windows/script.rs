@@ -5,20 +5,24 @@ use std::collections::BTreeSet;
 const TEXT: &str = include_str!("../../../../packaging/windows/install.ps1");
 
 /// Cmdlets of 2.0, with the parameters that they have there, and the functions of the script.
-const KNOWN: [&str; 14] = [
+const KNOWN: [&str; 18] = [
     "Copy-Item",
     "Get-ChildItem",
     "Get-ItemProperty",
+    "Install-Agent",
+    "Install-Files",
     "Invoke-Agent",
     "Join-Path",
     "Move-Item",
     "New-Item",
     "New-Object",
     "Out-Host",
+    "Remove-Agent",
     "Remove-Item",
     "Set-StrictMode",
     "Split-Path",
     "Test-Path",
+    "Where-Object",
     "Write-Host",
 ];
 
@@ -70,11 +74,32 @@ fn it_takes_the_values_of_install_and_says_its_exit_codes() {
         assert!(declared.iter().any(|line| TEXT.contains(line)), "{variable}");
     }
     assert!(TEXT.contains("Set-StrictMode -Version 2") && TEXT.contains("IsInRole"));
-    for parameter in
-        ["Transfer", "Hbs", "Endpoint", "Listen", "Interval", "Tags", "NoStart", "InstallDir", "DataDir", "Uninstall"]
-    {
+    for parameter in ["Transfer", "Hbs", "Endpoint", "Listen", "Interval", "Tags", "NoStart", "DataDir", "Uninstall"] {
         assert!(TEXT.contains(&format!("\n.PARAMETER {parameter}\n")), "{parameter} is not explained");
     }
     let braces = |open, close| code().matches(open).count() == code().matches(close).count();
     assert!(braces('{', '}') && braces('(', ')'));
+}
+
+/// An error outside of `try` ended PowerShell 2.0 with 0, the service stopped; and an executable that could not be moved away was
+/// deleted.
+#[test]
+fn every_way_out_is_the_last_line_and_only_what_was_copied_is_deleted() {
+    let code = code();
+    assert_eq!(code.matches("exit ").count(), 1, "{code}");
+    let (declared, script) = code.split_once("\n$code = 1\ntry {\n").expect("one try around all that is done");
+    assert!(
+        script.ends_with("} catch {\n    Write-Host $_.Exception.Message\n    $code = 1\n}\nexit $code\n"),
+        "{script}"
+    );
+    // Outside of it there are functions, and constants of the script.
+    let outside = declared.lines().filter(|line| !line.starts_with([' ', '}']) && !line.trim().is_empty());
+    let outside: Vec<&str> =
+        outside.filter(|line| !line.starts_with(['$', ')']) && !line.starts_with("function ")).collect();
+    assert_eq!(outside, ["param(", "Set-StrictMode -Version 2"]);
+
+    let (moves, copies) = code.split_once("$copied = $true").expect("it is known what was copied");
+    assert!(moves.contains("Move-Item -LiteralPath $target") && copies.contains("Copy-Item -LiteralPath $file"));
+    let (_, undone) = copies.split_once("if (($code -ne 0) -and $copied) {").expect("it is put back");
+    assert!(undone.trim_start().starts_with("if (Test-Path -LiteralPath $target) { Remove-Item"), "{undone}");
 }

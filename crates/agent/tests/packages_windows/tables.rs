@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 use std::process::Command;
 
+use crate::condition;
 use crate::host::{msi, next_msi};
 
 fn msiinfo(args: &[&str], package: &Path) -> String {
@@ -34,26 +35,32 @@ fn what_is_there_is_stopped_before_files_change_and_installed_after() {
         "AppSearch",
         "LaunchConditions",
         "CostFinalize",
+        "InstallValidate",
+        "SetLogDir",
+        "OnlyAdministrators",
         "InstallInitialize",
         "RemoveExistingProducts",
         "ProcessComponents",
         "RestartOld",
         "StopOld",
+        "UndoUninstall",
         "Uninstall",
+        "DeleteService",
         "RemoveFiles",
         "InstallFiles",
         "PublishProduct",
+        "UndoInstallAlone",
         "UndoInstall",
         "RestartOther",
         "StopOther",
-        "InstallFirst",
-        "InstallAgain",
+        "Install",
+        "UndoStart",
         "Start",
         "InstallFinalize",
     ];
     let numbers: Vec<u16> = order.iter().map(|action| sequence[*action].1).collect();
     assert!(numbers.is_sorted_by(|a, b| a < b), "{numbers:?}");
-    assert_eq!(numbers[5], numbers[4] + 1, "an older product goes in the transaction, before anything else is in it");
+    assert_eq!(numbers[8], numbers[7] + 1, "an older product goes in the transaction, before anything else is in it");
 }
 
 #[test]
@@ -62,48 +69,131 @@ fn verbs_run_as_the_system_in_the_transaction_and_only_install_may_fail_it() {
     const DEFERRED: u16 = 18 + 1024 + 2048;
     const CONTINUE: u16 = 64;
     const ROLLBACK: u16 = 256;
+    const INSTALL: &str = "install \"--first-config=[DataDir]cfg.json\"";
+    const LOG: &str = "\"--log=[InstallDir]install.log\"";
+    let values = ["TRANSFER", "HBS", "ENDPOINT", "LISTEN", "INTERVAL", "TAGS"];
+    // One word each: a value that begins with a dash is none of its own.
+    let values = values.map(|property| format!(" \"--{}=[{property}]\"", property.to_lowercase())).concat();
+    let (install, start) = (format!("{INSTALL}{values} {LOG}"), format!("start {LOG}"));
+    let of_system = 34 + CONTINUE + 1024 + 2048;
+    let expected = [
+        ("DeleteService", of_system, "ProgramFiles64Folder", "\"[System64Folder]sc.exe\" delete OpenFalconAgent"),
+        ("Install", DEFERRED, "falcon_agent.exe", &install),
+        // Before the transaction, as whoever asks; its exit code counts.
+        ("OnlyAdministrators", 34, "ProgramFiles64Folder", r#""[System64Folder]reg.exe" query HKU\S-1-5-19"#),
+        ("RestartOld", DEFERRED + CONTINUE + ROLLBACK, "falcon_agent.exe", "start"),
+        ("RestartOther", DEFERRED + CONTINUE + ROLLBACK, "falcon_agent.exe", "start"),
+        ("SetLogDir", 51, "LogDir", "[InstallDir]"),
+        ("Start", DEFERRED + CONTINUE, "falcon_agent.exe", &start),
+        ("StopOld", DEFERRED + CONTINUE, "falcon_agent.exe", "stop"),
+        ("StopOther", DEFERRED + CONTINUE, "falcon_agent.exe", "stop"),
+        ("UndoInstall", DEFERRED + CONTINUE + ROLLBACK, "falcon_agent.exe", "uninstall --restore"),
+        ("UndoInstallAlone", DEFERRED + CONTINUE + ROLLBACK, "falcon_agent.exe", "uninstall"),
+        ("UndoStart", DEFERRED + CONTINUE + ROLLBACK, "falcon_agent.exe", "stop"),
+        ("UndoUninstall", DEFERRED + CONTINUE + ROLLBACK, "falcon_agent.exe", INSTALL),
+        ("Uninstall", DEFERRED + CONTINUE, "falcon_agent.exe", "uninstall"),
+    ];
     let actions = table("CustomAction", &msi());
-    assert_eq!(actions.len(), 9);
-    for (name, row) in &actions {
-        let expected = match name.as_str() {
-            "InstallFirst" | "InstallAgain" => DEFERRED,
-            "RestartOld" | "RestartOther" | "UndoInstall" => DEFERRED + CONTINUE + ROLLBACK,
-            _ => DEFERRED + CONTINUE,
-        };
-        assert_eq!((row[0].as_str(), row[1].as_str()), (expected.to_string().as_str(), "falcon_agent.exe"), "{name}");
+    let seen: Vec<(&str, u16, &str, &str)> =
+        actions.iter().map(|(name, row)| (name.as_str(), row[0].parse().unwrap(), &*row[1], &*row[2])).collect();
+    assert_eq!(seen, expected);
+}
+
+/// What is there, and what is asked for: properties.
+type Properties<'a> = &'a [(&'a str, &'a str)];
+/// What happens, with what, and the actions that run then and at the undoing.
+type State<'a> = (&'a str, Vec<(&'a str, &'a str)>, &'a str, &'a str);
+
+const HERE: &str =
+    r#""C:\Program Files\falcon-agent\falcon-agent.exe" service -c "C:\ProgramData\falcon-agent\cfg.json""#;
+const HERE_BY_HAND: &str = r#""C:\PROGRAM FILES\Falcon-Agent\falcon-agent.exe" service -c "C:\etc\web.json""#;
+const ELSEWHERE: &str = r#""C:\agent\Falcon-Agent.exe" service -c "C:\ProgramData\falcon-agent\cfg.json""#;
+const PYTHON: &str = r#""C:\Python27\Lib\site-packages\win32\PythonService.exe""#;
+const AUTO: (&str, &str) = ("SERVICESTART", "#2");
+const MANUAL: (&str, &str) = ("SERVICESTART", "#3");
+
+/// The package's own actions, in order: those that run, and those that do when all is undone after the last.
+fn run(sequence: &BTreeMap<String, (String, u16)>, state: Properties<'_>) -> (Vec<String>, Vec<String>) {
+    let actions = table("CustomAction", &msi());
+    let is_undoing = |name: &str| actions[name][0].parse::<u16>().expect("a number") & 256 != 0;
+    let mut own: Vec<_> = sequence.iter().filter(|(name, _)| actions.contains_key(*name)).collect();
+    own.sort_by_key(|(_, (_, at))| *at);
+    let run = own.into_iter().filter(|(_, (when, _))| condition::holds(when, state)).map(|(name, _)| name.clone());
+    let (mut undoing, doing): (Vec<String>, Vec<String>) = run.partition(|name| is_undoing(name));
+    undoing.reverse();
+    (doing, undoing)
+}
+
+/// An agent copied by hand to where the package puts one was stopped by nobody before its file was replaced, and started by nobody
+/// when that was undone. A configuration that is not called cfg.json was switched away from.
+#[test]
+fn in_each_state_these_actions_run_and_these_when_it_is_undone() {
+    let sequence = sequence(&msi());
+    let upgrade = &[("OLDERFOUND", "{X}"), ("SERVICEIMAGE", HERE), AUTO][..];
+    let older = &[("Installed", "x"), ("REMOVE", "ALL"), ("UPGRADINGPRODUCTCODE", "{Y}")][..];
+    let removed = &[("Installed", "x"), ("REMOVE", "ALL")][..];
+    let repaired = &[("Installed", "x"), ("REINSTALL", "ALL")][..];
+    let here = &[("SERVICEIMAGE", HERE), AUTO][..];
+    let states: [State<'_>; 18] = [
+        ("on a fresh host", vec![], "Install Start", "UndoStart UndoInstall UndoInstallAlone"),
+        ("and left stopped", vec![("NOSTART", "1")], "Install", "UndoInstall UndoInstallAlone"),
+        (
+            "over the Python agent",
+            vec![("SERVICEIMAGE", PYTHON), AUTO],
+            "Install Start",
+            "UndoStart UndoInstall UndoInstallAlone",
+        ),
+        ("over one copied here", here.to_vec(), "StopOld StopOther Install Start", "UndoStart RestartOld"),
+        ("left stopped", [here, &[("NOSTART", "1")]].concat(), "StopOld StopOther Install", "RestartOld"),
+        (
+            "with a configuration of its own",
+            vec![("SERVICEIMAGE", HERE_BY_HAND), AUTO],
+            "StopOld StopOther Install Start",
+            "UndoStart RestartOld",
+        ),
+        ("started by hand", vec![("SERVICEIMAGE", HERE), MANUAL], "StopOld StopOther Install", ""),
+        (
+            "over one elsewhere",
+            vec![("SERVICEIMAGE", ELSEWHERE), AUTO],
+            "StopOther Install Start",
+            "UndoStart RestartOther",
+        ),
+        ("started by hand", vec![("SERVICEIMAGE", ELSEWHERE), MANUAL], "StopOther Install", ""),
+        ("an upgrade", upgrade.to_vec(), "StopOther Install Start", "UndoStart"),
+        ("its removal of the older one", [older, here].concat(), "StopOld", "RestartOld"),
+        ("started by hand", [older, &[("SERVICEIMAGE", HERE), MANUAL]].concat(), "StopOld", ""),
+        ("a repair", [repaired, here].concat(), "OnlyAdministrators StopOld Install Start", "UndoStart RestartOld"),
+        ("without a service", repaired.to_vec(), "OnlyAdministrators Install Start", "UndoStart"),
+        (
+            "a removal",
+            [removed, here].concat(),
+            "SetLogDir StopOld Uninstall DeleteService",
+            "UndoUninstall RestartOld",
+        ),
+        ("of what runs another file", [removed, &[("SERVICEIMAGE", ELSEWHERE), AUTO]].concat(), "SetLogDir", ""),
+        ("without a service", removed.to_vec(), "SetLogDir", ""),
+        ("of a feature that is there", vec![("Installed", "x")], "", ""),
+    ];
+    for (what, state, doing, undoing) in states {
+        let state = [&state, &[("InstallDir", r"C:\Program Files\falcon-agent\")][..]].concat();
+        let (does, undoes) = run(&sequence, &state);
+        assert_eq!((&*does.join(" "), &*undoes.join(" ")), (doing, undoing), "{what}: {state:?}");
     }
-    let verb = |name: &str| actions[name][2].clone();
-    assert_eq!(verb("UndoInstall"), "uninstall --restore");
-    assert_eq!(
-        (verb("Uninstall"), verb("StopOld"), verb("RestartOld")),
-        ("uninstall".into(), "stop".into(), "start".into())
-    );
-    for name in ["InstallFirst", "InstallAgain"] {
-        for property in ["TRANSFER", "HBS", "ENDPOINT", "LISTEN", "INTERVAL", "TAGS"] {
-            let option = format!("--{} \"[{property}]\"", property.to_lowercase());
-            assert!(verb(name).contains(&option), "{option} in {}", verb(name));
-        }
-    }
-    assert!(verb("InstallFirst").contains("-c \"[DataDir]cfg.json\"") && !verb("InstallAgain").contains("-c "));
 }
 
 #[test]
-fn conditions_are_those_of_an_upgrade_a_removal_and_a_service_that_is_left_alone() {
-    let sequence = sequence(&msi());
-    let when = |action: &str| sequence[action].0.as_str();
-    let removed = when("Uninstall");
-    assert!(removed.contains("REMOVE=\"ALL\"") && removed.contains("NOT UPGRADINGPRODUCTCODE"), "{removed}");
-    for action in ["Uninstall", "StopOld", "RestartOld"] {
-        assert!(when(action).contains("SERVICEIMAGE ~>< InstallDir"), "{action}");
+fn what_would_reach_the_command_line_is_refused() {
+    let conditions = table("LaunchCondition", &msi());
+    let refused = |state: Properties<'_>| {
+        let state = [state, &[("Quote", "\""), ("VersionNT64", "601")]].concat();
+        conditions.keys().filter(|when| !condition::holds(when, &state)).count()
+    };
+    for property in ["TRANSFER", "HBS", "ENDPOINT", "LISTEN", "INTERVAL", "TAGS"] {
+        for (value, refusals) in [("", 0), ("-web 01", 0), (r"a\b", 0), (r#"a" --user "x"#, 1), (r"a\", 1)] {
+            assert_eq!(refused(&[(property, value)]), refusals, "{property}={value}");
+        }
     }
-    // One that somebody took from the system's start is not started.
-    for action in ["Start", "RestartOld", "RestartOther"] {
-        assert!(when(action).contains("SERVICESTART = \"#2\""), "{action}");
-    }
-    assert!(when("Start").contains("NOT NOSTART"), "{}", when("Start"));
-    for action in ["UndoInstall", "RestartOther", "StopOther"] {
-        assert!(when(action).starts_with("NOT Installed"), "{action}");
-    }
+    assert_eq!(refused(&[("NEWERFOUND", "{Z}")]), 1);
 }
 
 #[test]
@@ -132,16 +222,13 @@ fn properties_and_summary_are_those_of_a_silent_installation_per_machine() {
     let properties = table("Property", &msi());
     let property = |name: &str| properties[name][0].as_str();
     assert_eq!(property("ALLUSERS"), "1");
+    // In Programs and Features both would be asked for without the rights.
+    assert_eq!((property("ARPNOMODIFY"), property("ARPNOREPAIR")), ("1", "1"));
     assert_eq!((property("REBOOT"), property("MSIRESTARTMANAGERCONTROL")), ("ReallySuppress", "Disable"));
     assert_eq!(
         property("SecureCustomProperties"),
         "OLDERFOUND;NEWERFOUND;TRANSFER;HBS;ENDPOINT;LISTEN;INTERVAL;TAGS;NOSTART"
     );
-    let conditions = table("LaunchCondition", &msi());
-    for name in ["TRANSFER", "HBS", "ENDPOINT", "LISTEN", "INTERVAL", "TAGS"] {
-        let condition = format!("NOT ({name} >< Quote) AND NOT ({name} >> \"\\\")");
-        assert!(conditions[&condition][0].contains(name), "{conditions:?}");
-    }
     // What is there is looked for where nobody without rights has a say.
     assert!(!table("InstallUISequence", &msi()).contains_key("AppSearch"));
     let files = table("File", &msi());

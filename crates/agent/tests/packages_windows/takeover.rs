@@ -44,6 +44,32 @@ fn an_agent_in_another_directory_is_replaced_and_keeps_its_configuration_where_i
     machine.wait("more points", || (server.items().len() > seen).then_some(()));
 }
 
+/// It ran while its file was replaced, and a configuration that is not called cfg.json was left for a new one without servers.
+#[test]
+fn an_agent_that_was_copied_to_the_packages_place_is_stopped_first_and_keeps_its_configuration() {
+    const FILE: &str = r"C:\etc\web.json";
+    let (host, server) = (Host::new(), Server::good());
+    let machine = &host.machine;
+    let before = config("copied", &server, &host);
+    machine.write(FILE, &before.to_string());
+    machine.write(&format!(r"{PROGRAM}\falcon-agent.exe"), "");
+    fs::copy(exe(), machine.prefix.on_linux(&format!(r"{PROGRAM}\falcon-agent.exe"))).expect("a copy");
+    machine.done(&["install", "-c", FILE]);
+    machine.done(&["start"]);
+    host.reports(&server, "copied");
+    let pids = machine.service_pids();
+
+    host.install(&msi(), &["ENDPOINT=by-msi"]);
+    machine.wait("a new process", || Some(machine.service_pids()).filter(|now| !now.is_empty() && *now != pids));
+    let image = format!(r#""{PROGRAM}\falcon-agent.exe" service -c "{FILE}""#);
+    assert_eq!(host.image(), Some(image), "{}", host.state());
+    assert!(!host.has(&format!(r"{DATA}\cfg.json")), "{}", host.state());
+    let kept: Value = serde_json::from_str(&host.text(FILE).expect("a file")).expect("JSON");
+    assert_eq!(kept, before);
+    let seen = server.items().len();
+    machine.wait("more points", || (server.items().len() > seen).then_some(()));
+}
+
 #[test]
 fn the_python_agent_is_taken_over_with_its_configuration() {
     let (host, server) = (Host::new(), Server::good());

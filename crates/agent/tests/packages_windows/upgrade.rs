@@ -49,8 +49,8 @@ fn an_upgrade_keeps_configuration_and_queue_and_a_downgrade_is_refused() {
 
     machine.done(&["stop"]);
     // What `falcon-agent upgrade` leaves beside it.
-    for name in ["old", "new", "failed"] {
-        machine.write(&format!(r"{PROGRAM}\falcon-agent.{name}.exe"), "");
+    for name in ["old.exe", "new.exe", "failed.exe", "unproven"] {
+        machine.write(&format!(r"{PROGRAM}\falcon-agent.{name}"), "");
     }
     host.remove(&next_msi());
     assert_eq!((machine.query(SERVICE), host.has(PROGRAM)), (None, false), "{}", host.state());
@@ -84,6 +84,12 @@ fn a_repair_puts_files_back_and_registers_the_service_anew() {
     host.install(&msi(), &["TRANSFER=t:1", "NOSTART=1"]);
     let config = host.config();
     host.machine.sc(&["delete", SERVICE]).success();
+    // Whoever may not read what administrators may changes nothing: every user can have Windows repair a product, and the verbs
+    // ran as SYSTEM for him.
+    let repair = ["REINSTALL=ALL", "NOSTART=1"];
+    assert_eq!(host.msiexec("/i", &msi(), &repair), REFUSED, "{}", host.state());
+    assert_eq!(host.image(), None);
+    host.machine.prefix.run("reg", &["add", r"HKU\S-1-5-19"]).success();
     host.install(&msi(), &["REINSTALL=ALL", "TRANSFER=u:1", "NOSTART=1"]);
     assert!(host.image().is_some_and(|image| image.contains(DATA)), "{}", host.state());
     assert_eq!(host.config(), config);

@@ -16,18 +16,21 @@ fn unpacked_installed_and_started_it_sends_points() {
     let host = Host { machine: Machine::without_agent(DIR) };
     let file = fs::File::open(package("-windows-x64.zip")).expect("the zip");
     let mut zip = zip::ZipArchive::new(file).expect("a zip");
-    fs::create_dir_all(host.machine.path("")).expect("a folder");
     for index in 0..zip.len() {
         let mut entry = zip.by_index(index).expect("an entry");
         let mut bytes = Vec::new();
         entry.read_to_end(&mut bytes).expect("its bytes");
-        fs::write(host.machine.path(&entry.name().expect("UTF-8")), bytes).expect("a file");
+        let path = host.machine.path(&entry.name().expect("UTF-8"));
+        fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
+        fs::write(path, bytes).expect("a file");
     }
-    let files = ["LICENSE", "README.md", "cfg.example.json", "falcon-agent.exe", "install.ps1"];
-    assert_eq!(host.machine.files(), files);
+    let texts = ["CHANGELOG.md", "LICENSE", "README.md", "cfg.example.json", "docs", "examples"];
+    assert_eq!(host.machine.files(), [&texts[..], &["falcon-agent.exe", "install.ps1"]].concat());
     let listen = host.machine.http().to_string();
     let values = ["--transfer", &server.addr, "--listen", &listen, "--interval", "1", "--endpoint", "unzipped"];
-    host.machine.done(&[&["install"], values.as_slice()].concat());
+    let said = host.machine.done(&[&["install"], values.as_slice()].concat());
+    // Nothing that the zip brings is a stranger's.
+    assert!(!said.contains("other things in it"), "{said}");
     host.machine.done(&["start"]);
     host.machine.wait_for(SERVICE, State::Running);
     host.reports(&server, "unzipped");

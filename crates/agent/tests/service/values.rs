@@ -55,6 +55,18 @@ fn a_first_installation_with_everything_is_one_line() {
     assert_eq!(reports[0]["Hostname"], "测试 web-01");
 }
 
+/// What the first call had written stood for good, and the values of the next one were not taken.
+#[test]
+fn a_first_installation_that_fails_leaves_no_configuration() {
+    let machine = Machine::new();
+    // Two services of one display name are refused.
+    machine.pywin32("FalconCopy", "Open-Falcon Windows Agent", r"C:\copy\copy.Service");
+    let said = machine.ended(&["install", "--transfer", "wrong:1"], 1);
+    assert!(said.contains("wrote ") && said.contains("cannot be registered"), "{said}");
+    assert_eq!(machine.query(SERVICE), None, "{}", machine.state());
+    assert!(!machine.path("cfg.json").exists(), "{:?}", machine.files());
+}
+
 /// An upgrade gives the same line again.
 #[test]
 fn what_is_there_already_stays_and_that_is_said() {

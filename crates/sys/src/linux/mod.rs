@@ -57,7 +57,7 @@ pub use means::lacks_means;
 pub use mem::page_files;
 pub use own::{limit_heap_growth, self_usage, trim_heap};
 pub use parent::{end_with_parent, no_error_dialogs};
-pub use pid::{command_line, end_process, image_path, terminate};
+pub use pid::{command_line, image_path};
 pub use pipe::readable;
 pub use service::{
     Service, run_service, service_change, service_control, service_create, service_delete, service_registration,
@@ -66,9 +66,10 @@ pub use service::{
 pub use stderr::{appended_stderr, enable_ansi, redirect_stderr, stderr_is};
 pub use stdio::{private_stdio, say_to};
 pub use store::{
-    create_new_private_dir, create_private_dir, exchange, is_held, mode_bits, open_log, publish, replace_file, sync_dir,
+    behind_links, create_file, create_new_private_dir, create_private_dir, exchange, is_held, mode_bits, open_log,
+    publish, sync_dir, take_place, take_rights,
 };
-pub use takeover::{heed_no_stop, hold_alone, is_alive, set_apart, start_like, started_as, take_rights};
+pub use takeover::{end_process, heed_no_stop, hold_alone, is_alive, set_apart, start_like, started_as};
 pub(crate) use tree::Tree;
 pub use usage::{file_usage, list_usage};
 

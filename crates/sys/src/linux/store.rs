@@ -1,13 +1,15 @@
 //! Directories for what the agent keeps.
 
-use super::takeover::take_rights;
 use crate::types::ModeBits;
 use rustix::fs::{CWD, RenameFlags, getxattr, renameat_with};
 use rustix::process::geteuid;
 use std::fs::{self, DirBuilder, File, Permissions};
 use std::io;
-use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt};
-use std::path::Path;
+use std::os::unix::fs::{DirBuilderExt, MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::path::{Path, PathBuf};
+
+/// As many as the kernel follows.
+const MOST_LINKS: usize = 40;
 
 /// Makes a directory that only this user may enter, with those above it where they are missing. One that is there already
 /// must belong to this user or root, and nobody else may write to it: who can, could put files there for the agent to read.
@@ -66,15 +68,67 @@ pub fn open_log(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Makes a file that its group may read and nobody else, and that was not there before: nobody has it open, and no link leads
+/// elsewhere.
+///
+/// # Errors
+/// Those of open(2), [`io::ErrorKind::AlreadyExists`] among them.
+pub fn create_file(path: &Path) -> io::Result<File> {
+    File::options().write(true).create_new(true).mode(0o640).open(path)
+}
+
+/// Where a file lies that may be a link. Those of this user and of root are followed: whoever else may write to the directory could
+/// send what is written elsewhere.
+///
+/// # Errors
+/// Those of readlink(2), and [`io::ErrorKind::InvalidInput`] for the link of another.
+pub fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    let mut path = path.to_owned();
+    for _ in 0..MOST_LINKS {
+        let meta = match fs::symlink_metadata(&path) {
+            Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(path),
+            meta => meta?,
+        };
+        if !meta.is_symlink() {
+            return Ok(path);
+        }
+        let leads = fs::read_link(&path)?;
+        if ![0, geteuid().as_raw()].contains(&meta.uid()) {
+            let (link, leads, owner) = (path.display(), leads.display(), meta.uid());
+            let why = format!("{link} is a link of the user {owner}; name the file that is meant, as {leads}");
+            return Err(io::Error::new(io::ErrorKind::InvalidInput, why));
+        }
+        path = path.parent().unwrap_or(Path::new("")).join(leads);
+    }
+    Err(io::Error::from_raw_os_error(libc::ELOOP))
+}
+
 /// Puts a file in the place of another in one step, with the owner and the rights that the other has. There need be no other.
 ///
 /// # Errors
-/// Those of stat(2), open(2), chown(2), chmod(2) and rename(2); `old` is as it was then.
-pub fn replace_file(new: &Path, old: &Path) -> io::Result<()> {
-    if old.try_exists()? {
-        take_rights(old, new)?;
+/// Those of open(2), chown(2), chmod(2) and rename(2); `old` is as it was then.
+pub fn take_place(new: &Path, old: &Path) -> io::Result<()> {
+    match take_rights(old, new) {
+        Err(error) if error.kind() == io::ErrorKind::NotFound && !old.try_exists()? => {}
+        taken => taken?,
     }
     fs::rename(new, old)
+}
+
+/// Gives a file the owner and the mode of another.
+///
+/// # Errors
+/// Those of stat(2), open(2), chown(2) and chmod(2); where it is a link, ELOOP.
+pub fn take_rights(of: &Path, to: &Path) -> io::Result<()> {
+    let theirs = fs::metadata(of)?;
+    // By its name it could be another file each time.
+    let to = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(to)?;
+    let ours = to.metadata()?;
+    if (theirs.uid(), theirs.gid()) != (ours.uid(), ours.gid()) {
+        fchown(&to, Some(theirs.uid()), Some(theirs.gid()))?;
+    }
+    // After the owner: a change of that takes bits of the mode away.
+    to.set_permissions(Permissions::from_mode(theirs.mode() & 0o7777))
 }
 
 /// Makes the names in a directory durable (fsync(2)).
@@ -143,16 +197,48 @@ mod tests {
         for mode in [0o644, 0o600] {
             fs::write(&new, "new").unwrap();
             fs::set_permissions(&new, Permissions::from_mode(0o640)).unwrap();
-            replace_file(&new, &old).unwrap();
+            take_place(&new, &old).unwrap();
             assert_eq!(fs::read_to_string(&old).unwrap(), "new");
             assert!(!new.exists());
             fs::set_permissions(&old, Permissions::from_mode(mode)).unwrap();
             fs::write(&new, "newer").unwrap();
-            replace_file(&new, &old).unwrap();
+            take_place(&new, &old).unwrap();
             assert_eq!(fs::metadata(&old).unwrap().mode() & 0o777, mode);
         }
-        assert_eq!(replace_file(&new, &old).unwrap_err().kind(), io::ErrorKind::NotFound);
+        assert_eq!(take_place(&new, &old).unwrap_err().kind(), io::ErrorKind::NotFound);
         assert_eq!(fs::read_to_string(&old).unwrap(), "newer");
+    }
+
+    #[test]
+    fn a_file_takes_the_mode_of_another_and_what_a_link_leads_to_does_not() {
+        let dir = tempfile::tempdir().unwrap();
+        let [a, b, link] = ["a", "b", "link"].map(|name| dir.path().join(name));
+        create_file(&a).unwrap();
+        create_file(&b).unwrap();
+        fs::set_permissions(&a, Permissions::from_mode(0o751)).unwrap();
+        std::os::unix::fs::symlink(&b, &link).unwrap();
+        assert!(take_rights(&a, &link).is_err());
+        assert_eq!(fs::metadata(&b).unwrap().mode() & 0o7777, 0o640);
+        take_rights(&a, &b).unwrap();
+        assert_eq!(fs::metadata(&b).unwrap().mode() & 0o7777, 0o751);
+        assert_eq!(create_file(&link).unwrap_err().kind(), io::ErrorKind::AlreadyExists);
+    }
+
+    /// Root wrote a configuration where a link led that the user had made whose directory it was.
+    #[test]
+    fn only_our_own_links_and_roots_lead_on() {
+        let dir = tempfile::tempdir().unwrap();
+        let [none, one, two] = ["none", "one", "two"].map(|name| dir.path().join(name));
+        std::os::unix::fs::symlink("none", &one).unwrap();
+        std::os::unix::fs::symlink(&one, &two).unwrap();
+        assert_eq!(behind_links(&two).unwrap(), none);
+        std::os::unix::fs::symlink(&none, &none).unwrap();
+        assert!(behind_links(&two).is_err());
+        // Whoever is not root can give nothing away, and is spared this.
+        if std::os::unix::fs::lchown(&one, Some(65534), None).is_ok() {
+            let why = behind_links(&two).unwrap_err().to_string();
+            assert!(why.contains("link of the user 65534"), "{why}");
+        }
     }
 
     #[test]

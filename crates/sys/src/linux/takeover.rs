@@ -1,16 +1,16 @@
-//! What the upgrade of a running agent asks of the system: to be alone at it, and to start another process just as one was
-//! started. Sources: flock(2), setsid(2), sigaction(2), proc_pid_environ(5), proc_pid_fd(5), proc_pid_status(5),
+//! What the upgrade of a running agent asks of the system: to be alone at it, to end a process, and to start another one just
+//! as that was started. Sources: flock(2), kill(2), setsid(2), sigaction(2), proc_pid_environ(5), proc_pid_fd(5), proc_pid_status(5),
 //! pid_namespaces(7).
 
 use super::store::open_log;
 use crate::types::Started;
 use rustix::fs::{FlockOperation, flock};
-use rustix::process::setsid;
+use rustix::process::{Pid, Signal, kill_process, setsid};
 use std::ffi::{OsStr, OsString};
-use std::fs::{self, File, Permissions};
+use std::fs::{self, File};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
-use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt, fchown};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -48,19 +48,13 @@ pub fn hold_alone(dir: &Path) -> io::Result<Alone> {
     }
 }
 
-/// Gives a file the owner and the mode of another.
+/// Asks a process to end, or ends it where it stands.
 ///
 /// # Errors
-/// Those of stat(2), open(2), chown(2) and chmod(2).
-pub fn take_rights(of: &Path, to: &Path) -> io::Result<()> {
-    // Not by its name, which may lead elsewhere a moment later.
-    let to = File::options().read(true).custom_flags(libc::O_NOFOLLOW | libc::O_NONBLOCK).open(to)?;
-    let (theirs, ours) = (fs::metadata(of)?, to.metadata()?);
-    if (theirs.uid(), theirs.gid()) != (ours.uid(), ours.gid()) {
-        fchown(&to, Some(theirs.uid()), Some(theirs.gid()))?;
-    }
-    // After the owner: a change of that takes bits of the mode away.
-    to.set_permissions(Permissions::from_mode(theirs.mode() & 0o7777))
+/// Those of kill(2), and [`io::ErrorKind::InvalidInput`] for what is no pid.
+pub fn end_process(pid: u32, at_once: bool) -> io::Result<()> {
+    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
+    Ok(kill_process(pid, if at_once { Signal::KILL } else { Signal::TERM })?)
 }
 
 /// Whether a process runs: one that has ended and is not yet waited for does not.
@@ -174,21 +168,6 @@ mod tests {
     }
 
     #[test]
-    fn a_file_takes_the_mode_of_another() {
-        let dir = tempfile::tempdir().unwrap();
-        let [a, b] = ["a", "b"].map(|name| dir.path().join(name));
-        fs::write(&a, "").unwrap();
-        fs::write(&b, "").unwrap();
-        fs::set_permissions(&a, Permissions::from_mode(0o751)).unwrap();
-        take_rights(&a, &b).unwrap();
-        assert_eq!(fs::metadata(&b).unwrap().mode() & 0o7777, 0o751);
-        // Who puts a link in its place must not have another file's rights changed.
-        let link = dir.path().join("link");
-        std::os::unix::fs::symlink(&b, &link).unwrap();
-        assert!(take_rights(&a, &link).is_err());
-    }
-
-    #[test]
     fn a_process_is_started_as_another_was() {
         let dir = tempfile::tempdir().unwrap();
         let log = dir.path().join("log");
@@ -213,10 +192,14 @@ mod tests {
         let own = started_as(std::process::id()).unwrap();
         assert_eq!((seen.uid, seen.parent, seen.is_elsewhere), (own.uid, std::process::id(), false));
         assert_eq!(own.uid, rustix::process::getuid().as_raw());
-        super::super::pid::terminate(pid).unwrap();
+        end_process(pid, false).unwrap();
         assert!(is_alive(std::process::id()));
         while is_alive(pid) {
             std::thread::yield_now();
+        }
+        for none in [0, u32::MAX] {
+            let error = end_process(none, true).unwrap_err();
+            assert_eq!(error.kind(), io::ErrorKind::InvalidInput, "{none}: a group of processes");
         }
     }
 }

@@ -61,7 +61,7 @@ pub use oem::oem_text;
 pub use paging::memory_lists;
 pub use parent::{end_with_parent, no_error_dialogs};
 pub use perf::{PerfData, perf_disabled, perf_last_counter, perf_names};
-pub use pid::{command_line, image_path, terminate};
+pub use pid::{command_line, image_path};
 pub use pipe::readable;
 pub use process::self_usage;
 pub use product::{iis_version, sql_instances};
@@ -75,9 +75,10 @@ pub use settings::{service_settings, service_settle};
 pub use stderr::{appended_stderr, redirect_stderr, stderr_is};
 pub use stdio::{private_stdio, say_to};
 pub use store::{
-    create_new_private_dir, create_private_dir, exchange, is_held, mode_bits, open_log, publish, replace_file, sync_dir,
+    behind_links, create_file, create_new_private_dir, create_private_dir, exchange, is_held, mode_bits, open_log,
+    publish, sync_dir, take_place, take_rights,
 };
-pub use takeover::{end_process, heed_no_stop, hold_alone, is_alive, set_apart, start_like, started_as, take_rights};
+pub use takeover::{end_process, heed_no_stop, hold_alone, is_alive, set_apart, start_like, started_as};
 pub use time::{local_time, ntp_servers, since_boot};
 pub use token::is_administrator;
 pub(crate) use tree::Tree;

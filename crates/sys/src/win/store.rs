@@ -4,19 +4,14 @@ use super::acl::create_dir;
 use super::ffi::{check, wide};
 use crate::types::ModeBits;
 use std::fs::{self, File};
-use std::path::Path;
-use std::time::Duration;
-use std::{io, ptr, thread};
+use std::path::{Path, PathBuf};
+use std::{io, ptr};
 
 use windows_sys::Win32::Foundation::{
     ERROR_ACCESS_DENIED, ERROR_LOCK_VIOLATION, ERROR_SHARING_VIOLATION, ERROR_UNABLE_TO_MOVE_REPLACEMENT,
     ERROR_UNABLE_TO_MOVE_REPLACEMENT_2, ERROR_UNABLE_TO_REMOVE_REPLACED,
 };
 use windows_sys::Win32::Storage::FileSystem::ReplaceFileW;
-
-/// A scanner for viruses has a new file for a moment.
-const TRIES: u32 = 20;
-const BETWEEN: Duration = Duration::from_millis(100);
 
 /// Makes a directory that the system, the administrators and this user may enter and nobody else, with those above it where
 /// they are missing. One that is there already stays as it is: whoever installed the agent said who may enter it.
@@ -65,45 +60,50 @@ pub fn open_log(path: &Path) -> io::Result<File> {
     Ok(file)
 }
 
+/// Makes a file that was not there before, with the rights of its directory.
+///
+/// # Errors
+/// Those of CreateFileW, [`io::ErrorKind::AlreadyExists`] among them.
+pub fn create_file(path: &Path) -> io::Result<File> {
+    File::options().write(true).create_new(true).open(path)
+}
+
+/// Where a file lies that may be a link: only administrators make them.
+///
+/// # Errors
+/// None.
+pub fn behind_links(path: &Path) -> io::Result<PathBuf> {
+    Ok(fs::canonicalize(path).unwrap_or_else(|_| path.to_owned()))
+}
+
 /// Puts a file in the place of another, with the rights that the other has. There need be no other.
 ///
 /// # Errors
-/// Those of ReplaceFileW and MoveFileExW; `old` is as it was then or, where it is gone, `new` is still there.
-pub fn replace_file(new: &Path, old: &Path) -> io::Result<()> {
-    let mut done = replace_once(new, old);
-    for _ in 0..TRIES {
-        match &done {
-            Err(error) if is_held(error) || code_of(error) == Some(ERROR_UNABLE_TO_REMOVE_REPLACED) => {
-                thread::sleep(BETWEEN);
-                done = replace_once(new, old);
-            }
-            _ => break,
-        }
-    }
-    done
-}
-
-fn replace_once(new: &Path, old: &Path) -> io::Result<()> {
+/// Those of ReplaceFileW and MoveFileExW. `old` is as it was then, or, where Windows stopped half way, not there: called again it
+/// goes on from that.
+pub fn take_place(new: &Path, old: &Path) -> io::Result<()> {
     if !old.try_exists()? {
         return fs::rename(new, old);
     }
-    let [to, from] = [wide(old.as_os_str())?, wide(new.as_os_str())?];
+    let [theirs, ours] = [wide(old.as_os_str())?, wide(new.as_os_str())?];
     let none = ptr::null();
     // SAFETY: two texts that end with a NUL; no backup is kept, and the last two are reserved.
-    match check(unsafe { ReplaceFileW(to.as_ptr(), from.as_ptr(), none, 0, none.cast(), none.cast()) }) {
-        // Nothing has the name any more.
-        Err(error) if is_half_done(&error) => fs::rename(new, old),
-        done => done,
+    let replaced = check(unsafe { ReplaceFileW(theirs.as_ptr(), ours.as_ptr(), none, 0, none.cast(), none.cast()) });
+    match replaced {
+        // The other is gone, or has a name that nobody knows.
+        Err(error) if is_one_of(&error, &[ERROR_UNABLE_TO_MOVE_REPLACEMENT, ERROR_UNABLE_TO_MOVE_REPLACEMENT_2]) => {
+            fs::rename(new, old)
+        }
+        replaced => replaced,
     }
 }
 
-/// Whether ReplaceFileW took the one file away, and did not put the other in its place.
-fn is_half_done(error: &io::Error) -> bool {
-    matches!(code_of(error), Some(ERROR_UNABLE_TO_MOVE_REPLACEMENT | ERROR_UNABLE_TO_MOVE_REPLACEMENT_2))
-}
-
-fn code_of(error: &io::Error) -> Option<u32> {
-    error.raw_os_error().map(i32::cast_unsigned)
+/// A file has the rights of its directory.
+///
+/// # Errors
+/// None.
+pub fn take_rights(_of: &Path, _to: &Path) -> io::Result<()> {
+    Ok(())
 }
 
 /// NTFS writes names to its own log; there is no call for it.
@@ -134,7 +134,14 @@ pub fn mode_bits(_path: &Path) -> io::Result<ModeBits> {
 /// deleted, which Windows tells as it tells that there is no right to it.
 #[must_use]
 pub fn is_held(error: &io::Error) -> bool {
-    matches!(code_of(error), Some(ERROR_ACCESS_DENIED | ERROR_LOCK_VIOLATION | ERROR_SHARING_VIOLATION))
+    is_one_of(
+        error,
+        &[ERROR_ACCESS_DENIED, ERROR_LOCK_VIOLATION, ERROR_SHARING_VIOLATION, ERROR_UNABLE_TO_REMOVE_REPLACED],
+    )
+}
+
+fn is_one_of(error: &io::Error, codes: &[u32]) -> bool {
+    error.raw_os_error().is_some_and(|code| codes.contains(&code.cast_unsigned()))
 }
 
 #[cfg(test)]
@@ -155,14 +162,11 @@ mod tests {
             ["new", "old"].map(|name| std::env::temp_dir().join(format!("falcon {name} {}", std::process::id())));
         for text in ["one", "two"] {
             fs::write(&new, text).unwrap();
-            replace_file(&new, &old).unwrap();
+            take_place(&new, &old).unwrap();
             assert_eq!(fs::read_to_string(&old).unwrap(), text);
             assert!(!new.exists());
         }
-        assert!(replace_file(&new, &old).is_err());
-        // Of these two the reference says that the replaced file has its name no more: a cfg.json was lost so.
-        let half = |code: u32| is_half_done(&io::Error::from_raw_os_error(code.cast_signed()));
-        assert!(half(1176) && half(1177) && !half(1175) && !half(2));
+        assert!(take_place(&new, &old).is_err());
         assert_eq!(fs::read_to_string(&old).unwrap(), "two");
         fs::remove_file(&old).unwrap();
     }

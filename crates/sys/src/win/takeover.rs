@@ -34,19 +34,11 @@ pub fn hold_alone(dir: &Path) -> io::Result<File> {
     })
 }
 
-/// A file has the rights of its directory.
-///
-/// # Errors
-/// None.
-pub fn take_rights(_of: &Path, _to: &Path) -> io::Result<()> {
-    Ok(())
-}
-
 /// Ends a process where it stands: there is no other way from outside.
 ///
 /// # Errors
 /// Those of OpenProcess and TerminateProcess; [`io::ErrorKind::NotFound`] where there is no such process.
-pub fn end_process(pid: u32) -> io::Result<()> {
+pub fn end_process(pid: u32, _at_once: bool) -> io::Result<()> {
     // An administrator may look at a process of the system, and end it only with this.
     let _ = enable_privilege(SE_DEBUG_NAME);
     let process = pid::open(pid, PROCESS_TERMINATE)?;

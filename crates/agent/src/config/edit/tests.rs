@@ -149,6 +149,16 @@ fn a_text_that_cannot_say_it_is_refused() {
     }
 }
 
+/// A path that was not made absolute was found by nobody: only numbers and lists had been looked at afterwards.
+#[test]
+fn a_text_that_does_not_stand_in_it_afterwards_is_named() {
+    let values = Values { texts: vec![(&["strange", "deep"], "x".to_owned())], ..Values::default() };
+    let error = values.put(b"{\"strange\": 7}", "cfg.json", &Known::default()).expect_err("no section");
+    assert_eq!(error.to_string(), "cfg.json: strange.deep cannot be set in it; do it by hand");
+    let edited = values.put(b"{\"strange\": {}}", "cfg.json", &Known::default()).expect("a section");
+    assert_eq!(edited.text, "{\"strange\": { \"deep\": \"x\" }}");
+}
+
 /// Blanks and comments, as people have them between anything.
 fn gap() -> impl Strategy<Value = &'static str> {
     prop::sample::select(vec![

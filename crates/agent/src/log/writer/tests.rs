@@ -136,3 +136,23 @@ fn a_file_that_fails_is_told_everywhere_else_and_told_again_when_it_works() {
     assert!(events.len() == 2 && events[1].starts_with("Warning 80000009 L002 log: "), "{events:?}");
     assert_eq!(events[0], "Info 40000001 A001 begun");
 }
+
+/// With `log.file` on a full disk or in a directory that is not there, and `>> app.log` besides, the agent said nothing anywhere.
+#[test]
+fn what_the_file_does_not_take_is_shown_on_a_spare_console_and_nothing_else() {
+    let dir = tempfile::tempdir().unwrap();
+    let logs = dir.path().join("logs");
+    fs::write(&logs, "").unwrap();
+    let shown = Shared::default();
+    let console = shown.console().map(|(_, to)| (Console { spare: true, ..Console::default() }, to));
+    let target = FileTarget { path: logs.join("agent.log"), max_bytes: 10 << 20, keep: 5, is_stderr: false };
+    let mut writer = Writer::new(console, Some(target), None);
+    let at = Duration::from_secs;
+    writer.say(&line(Level::INFO, "X001", "one"), at(0));
+    writer.say(&line(Level::INFO, "X001", "two"), at(1));
+    fs::remove_file(logs).unwrap();
+    writer.say(&line(Level::INFO, "X001", "three"), at(10));
+    let lines = shown.lines();
+    assert!(lines.len() == 3 && lines[1].starts_with("WARN L002 log: "), "{lines:?}");
+    assert_eq!([&lines[0], &lines[2]], ["INFO X001 one", "INFO X001 two"]);
+}

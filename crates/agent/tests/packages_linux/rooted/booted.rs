@@ -101,6 +101,18 @@ impl Booted {
         said.out.trim().to_owned()
     }
 
+    /// Runs this in the bounds of the unit, as its service; the output is `/var/NAME` then.
+    fn once(&self, name: &str, command: &[&str]) {
+        let unit = fs::read_to_string(sources("packaging/linux/falcon-agent.service")).unwrap();
+        let start = "ExecStart=/usr/bin/falcon-agent run -c /etc/falcon-agent/cfg.json\n";
+        assert!(unit.contains(start) && unit.contains("Restart=on-failure\n"));
+        let once = format!("Type=oneshot\nStandardOutput=file:/var/{name}\nExecStart={}\n", command.join(" "));
+        let unit = unit.replace(start, &once).replace("Restart=on-failure\n", "Restart=no\n");
+        fs::write(self.root.path(&format!("/etc/systemd/system/{name}.service")), unit).unwrap();
+        self.systemctl(&["daemon-reload"]);
+        self.systemctl(&["start", name]);
+    }
+
     fn shows(&self, property: &str) -> String {
         self.systemctl(&["show", "--value", "--property", property, "falcon-agent"])
     }
@@ -159,16 +171,8 @@ fn the_agent_measures_the_same_inside_the_bounds_of_its_unit() {
     let points = |text: String| serde_json::from_str::<Vec<Value>>(&text).expect("an array of points");
     let free = points(booted.run(&collect).success());
 
-    // The unit with this one run for the service.
-    let unit = fs::read_to_string(sources("packaging/linux/falcon-agent.service")).unwrap();
-    let start = "ExecStart=/usr/bin/falcon-agent run -c /etc/falcon-agent/cfg.json\n";
-    assert!(unit.contains(start) && unit.contains("Restart=on-failure\n"));
-    let once = format!("Type=oneshot\nStandardOutput=file:/var/collected.json\nExecStart={}\n", collect.join(" "));
-    let unit = unit.replace(start, &once).replace("Restart=on-failure\n", "Restart=no\n");
-    fs::write(root.path("/etc/systemd/system/collected.service"), unit).unwrap();
-    booted.systemctl(&["daemon-reload"]);
-    booted.systemctl(&["start", "collected"]);
-    let bound = points(root.read("/var/collected.json"));
+    booted.once("collected", &collect);
+    let bound = points(root.read("/var/collected"));
 
     let (free_series, bound_series) = (series(&free), series(&bound));
     let lost: Vec<_> = free_series.difference(&bound_series).collect();
@@ -184,6 +188,22 @@ fn the_agent_measures_the_same_inside_the_bounds_of_its_unit() {
         totals.map(|point| format!("{} {}", point["tags"], point["value"])).collect()
     };
     assert_eq!(sizes(&free), sizes(&bound), "the host's file systems, each once");
+}
+
+/// As for the databases whose users alone are let in. PAM refuses what it may not audit.
+#[test]
+fn a_plugin_may_become_another_user() {
+    let booted = Booted::new();
+    let root = &booted.root;
+    let exe = root.bring(&crate::harness::exe());
+    let config = json!({ "plugin": { "enabled": true, "dir": "/var/plugin" }, "transfer": { "enabled": false } });
+    fs::write(root.path("/var/plugins.json"), config.to_string()).unwrap();
+    fs::create_dir(root.path("/var/plugin")).unwrap();
+    let item = r#"[{\"metric\":\"who\",\"value\":1,\"tags\":\"user=$user\"}]"#;
+    let text = format!("#!/bin/sh\nuser=$(su nobody -s /bin/sh -c 'id -un') && echo \"{item}\"\n");
+    root.script("/var/plugin/60_who.sh", &text);
+    booted.once("who", &[&exe, "plugin", "run", "-c", "/var/plugins.json", "--format", "json", "60_who.sh"]);
+    assert!(root.read("/var/who").contains("user=nobody"), "{}", root.read("/var/who"));
 }
 
 #[test]

@@ -2,7 +2,9 @@
 
 use std::fs;
 
-use super::root::{Root, has_own, is_installed, write_own};
+use rustix::mount::{MountFlags, UnmountFlags, mount, unmount};
+
+use super::root::{LEFT, Root, has_own, is_installed, write_own};
 use crate::harness::process::Ended;
 use crate::package;
 
@@ -49,7 +51,7 @@ fn it_is_installed_upgraded_removed_and_purged() {
         let upgraded = dpkg(&root, "--install", version);
         assert!(!upgraded.err.contains("falcon-agent is"), "{upgraded:?}");
         assert_eq!(root.systemctl(), ["daemon-reload", "try-restart falcon-agent.service"]);
-        assert!(has_own(&root));
+        assert!(has_own(&root) && LEFT.iter().all(|name| root.has(name)));
     }
 
     let removed = dpkg(&root, "--remove", "falcon-agent");
@@ -57,6 +59,7 @@ fn it_is_installed_upgraded_removed_and_purged() {
     assert_eq!(root.systemctl(), ["stop falcon-agent.service", "disable falcon-agent.service", "daemon-reload"]);
     assert!(!root.has("/usr/bin/falcon-agent") && !root.has(UNIT) && !root.has("/usr/share/falcon-agent"));
     assert!(has_own(&root), "what was configured and what waits is kept");
+    assert!(!LEFT.iter().any(|name| root.has(name)), "executables of upgrades outlived the package");
 
     dpkg(&root, "--install", &deb);
     assert_eq!(root.systemctl(), ["daemon-reload", "enable falcon-agent.service", "start falcon-agent.service"]);
@@ -105,4 +108,37 @@ fn a_policy_that_forbids_to_start_services_is_obeyed() {
         assert_eq!(dpkg(&root, "--install", &deb).err, "");
         assert_eq!(root.systemctl(), calls);
     }
+}
+
+/// It was left stopped and disabled, and nothing said so.
+#[test]
+fn a_removal_that_is_broken_off_starts_it_again() {
+    let root = Root::new();
+    let deb = brought(&root);
+    dpkg(&root, "--install", &deb);
+    root.systemctl();
+    let prerm = "/var/lib/dpkg/info/falcon-agent.prerm";
+    let text = root.read(prerm);
+    root.script(prerm, &format!("{text}exit 1\n"));
+    assert_eq!(root.run(&["dpkg", "--remove", "falcon-agent"]).code, Some(1));
+    let calls = ["stop", "disable", "enable", "start"].map(|verb| format!("{verb} falcon-agent.service"));
+    assert_eq!(root.systemctl(), calls);
+    root.script(prerm, &text);
+    dpkg(&root, "--purge", "falcon-agent");
+}
+
+/// On a disk of its own, as a large queue may be: the purge failed, and the package stayed half removed.
+#[test]
+fn state_that_is_a_mount_point_is_emptied_and_told() {
+    let root = Root::new();
+    dpkg(&root, "--install", &brought(&root));
+    let state = root.path("/var/lib/falcon-agent");
+    mount("state", &state, "tmpfs", MountFlags::empty(), None).unwrap();
+    fs::write(state.join("points"), "").unwrap();
+    let purged = dpkg(&root, "--purge", "falcon-agent");
+    assert_eq!(fs::read_dir(&state).unwrap().count(), 0);
+    unmount(&state, UnmountFlags::DETACH).unwrap();
+    let told = "falcon-agent is purged, and /var/lib/falcon-agent could not be removed\n";
+    assert!(purged.err.starts_with(told), "{purged:?}");
+    assert!(!root.has("/etc/falcon-agent") && root.run(&["dpkg", "--audit"]).success().is_empty());
 }

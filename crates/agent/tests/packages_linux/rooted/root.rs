@@ -11,7 +11,7 @@ use rustix::mount::{MountFlags, UnmountFlags, mount, mount_bind_recursive, unmou
 use tempfile::TempDir;
 
 use crate::harness::process::{Ended, run};
-use crate::plain;
+use crate::{FIRST, plain, sources};
 
 const SYSTEMCTL: &str = "#!/bin/sh
 echo \"$*\" >>/systemctl.log
@@ -124,14 +124,23 @@ pub fn is_installed(root: &Root, unit: &str) {
     assert_eq!(root.mode(unit), (0o644, 0, 0));
     assert_eq!(root.mode("/etc/falcon-agent/cfg.json"), (0o640, 0, 0));
     assert_eq!(root.mode("/var/lib/falcon-agent"), (0o700, 0, 0));
-    assert_eq!(root.read("/etc/falcon-agent/cfg.json"), root.read("/usr/share/falcon-agent/cfg.json"));
+    let first = fs::read_to_string(sources(FIRST)).unwrap();
+    for file in ["/etc/falcon-agent/cfg.json", "/usr/share/falcon-agent/cfg.json"] {
+        assert_eq!(root.read(file), first, "{file}");
+    }
 }
+
+/// What `falcon-agent upgrade` leaves beside the program.
+pub const LEFT: [&str; 3] = ["/usr/bin/falcon-agent.old", "/usr/bin/falcon-agent.new", "/usr/bin/falcon-agent.failed"];
 
 /// What an administrator and the agent write.
 pub fn write_own(root: &Root) {
     fs::write(root.path("/etc/falcon-agent/cfg.json"), "{\"hostname\":\"mine\"}").unwrap();
     fs::create_dir_all(root.path("/var/lib/falcon-agent/queue")).unwrap();
     fs::write(root.path("/var/lib/falcon-agent/queue/1.log"), "points").unwrap();
+    for name in LEFT {
+        fs::write(root.path(name), "an agent").unwrap();
+    }
 }
 
 pub fn has_own(root: &Root) -> bool {

@@ -3,7 +3,7 @@
 use std::fs;
 use std::path::PathBuf;
 
-use super::root::{Root, has_own, is_installed, write_own};
+use super::root::{LEFT, Root, has_own, is_installed, write_own};
 use crate::harness::process::Ended;
 use crate::{package, sources, tool};
 
@@ -66,13 +66,14 @@ fn it_is_installed_upgraded_and_removed() {
         let args: &[&str] = if how == "--oldpackage" { &["-U", how, version] } else { &[how, version] };
         assert_eq!(rpm(&root, args).err, "");
         assert_eq!(root.systemctl(), ["daemon-reload", "daemon-reload", "try-restart falcon-agent.service"], "{how}");
-        assert!(has_own(&root));
+        assert!(has_own(&root) && LEFT.iter().all(|name| root.has(name)));
     }
 
     assert_eq!(rpm(&root, &["--erase", "falcon-agent"]).err, "");
     assert_eq!(root.systemctl(), ["stop falcon-agent.service", "disable falcon-agent.service", "daemon-reload"]);
     assert!(!root.has("/usr/bin/falcon-agent") && !root.has(UNIT) && !root.has("/usr/share/falcon-agent"));
     assert!(has_own(&root), "what was configured and what waits is kept");
+    assert!(!LEFT.iter().any(|name| root.has(name)), "executables of upgrades outlived the package");
     rpm(&root, &["--install", &package]);
     assert_eq!(root.systemctl(), INSTALLED);
     assert!(has_own(&root), "the old configuration is found again");
