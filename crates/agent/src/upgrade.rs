@@ -10,8 +10,8 @@
 //! * up to the exchange it is the old one, beside `falcon-agent.new`, which the next upgrade removes;
 //! * Linux exchanges them in one step. Windows has no such step for a program that may run: between two renames, a moment long,
 //!   there is `falcon-agent.old.exe` and no `falcon-agent.exe`; the next upgrade begins by renaming it back;
-//! * from then on it is the new one, which nobody judges any more: the next upgrade, also with the same file, starts and judges
-//!   it, and can still put `.old` back.
+//! * from then on it is the new one, which nobody judges any more, and `falcon-agent.unproven` says so: the next upgrade with the
+//!   same file judges it, and one with another keeps `.old`, to which both go back.
 //!
 //! How an agent is stopped and started is its [`Manager`]'s: the service control manager of Windows, or what [`linux`] finds.
 
@@ -32,6 +32,7 @@ use crate::app::{LOG_FILE, LOGS_DIR, sent};
 use crate::collect;
 use crate::config::{self, Loaded};
 use crate::model::Platform;
+use crate::plugin;
 use crate::say::say;
 use crate::service::{self, Failure};
 use files::Files;
@@ -64,6 +65,8 @@ const GLANCE: Duration = Duration::from_millis(200);
 const TELL: Duration = Duration::from_secs(10);
 /// Lines of the log that are shown.
 const LAST_LINES: usize = 5;
+/// With what systemd says between them.
+const JOURNAL_LINES: u32 = 20;
 
 /// What the verb is told.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -105,6 +108,8 @@ pub(crate) struct Agent {
     pub dir: Option<PathBuf>,
     pub environment: Option<Vec<(OsString, OsString)>>,
     pub log: Option<PathBuf>,
+    /// The unit whose journal has it otherwise.
+    pub unit: Option<String>,
 }
 
 fn failed(code: u8, error: anyhow::Error) -> Failure {
@@ -113,6 +118,13 @@ fn failed(code: u8, error: anyhow::Error) -> Failure {
 
 /// `file` is the configuration, where it is named.
 pub fn run(file: Option<&Path>, wanted: &Wanted) -> Result<(), Failure> {
+    if std::env::var_os(plugin::run::MARK).is_some() {
+        return Err(anyhow!(
+            "nothing was changed: a plugin ends when its agent is stopped, and this would with it; start the upgrade as a task of \
+             its own (systemd-run, schtasks)"
+        )
+        .into());
+    }
     // A window that is closed ends what lives in it, so the work is done in one that nobody sees.
     if let Some(code) = trial::set_apart()? {
         std::process::exit(code);
@@ -125,65 +137,92 @@ pub fn run(file: Option<&Path>, wanted: &Wanted) -> Result<(), Failure> {
     let files = Files::of(&program);
     let _alone = falcon_sys::hold_alone(files.dir()).map_err(|error| match error.kind() {
         std::io::ErrorKind::WouldBlock => {
-            anyhow!("another upgrade of {} is under way; wait for its end", program.display())
+            anyhow!("another upgrade of {} is under way; wait for its end", program.display()).into()
         }
-        _ => anyhow::Error::new(error).context(format!(
-            "{}: cannot be written to by this user; give the command again as {}",
-            files.dir().display(),
-            if Platform::CURRENT == Platform::Windows { "an administrator" } else { "root" }
-        )),
+        std::io::ErrorKind::PermissionDenied => Failure::NotAdministrator,
+        _ => Failure::Failed(anyhow!("nothing was changed: {}: {error}", files.dir().display())),
     })?;
-    files.clean()?;
+    // Before anything is put in order: what lies there may be what is asked for.
     let bytes = files::read(&wanted.file, &wanted.sha256).map_err(|error| failed(code::NOT_THE_FILE, error))?;
+    if files.is_new(&wanted.file) {
+        return Err(anyhow!(
+            "nothing was changed: upgrades write to {} themselves; give the file another name",
+            files.new.display()
+        )
+        .into());
+    }
+    files.clean()?;
     let before = files::hash_of(&program)?;
-    let is_there = before == wanted.sha256;
-    if is_there && agent.pid.is_some() && !agent.is_stale {
+    let (is_there, is_unproven) = (before == wanted.sha256, files.is_unproven(&before));
+    let running = agent.pid.filter(|_| is_there && !agent.is_stale);
+    if running.is_some() && !is_unproven {
         say(&format!("{} is this file already, and it runs: nothing to do", program.display()));
         return Ok(());
     }
-    let loaded = config::load(agent.config.as_deref(), &collect::known())
-        .map_err(|error| failed(code::REFUSED, anyhow!("nothing was changed: {error}")))?;
-    agent.log = log_of(&loaded).or(agent.log);
+    // What this executable cannot read the new one may: it is asked.
+    let loaded = config::load(agent.config.as_deref(), &collect::known());
+    let loaded = loaded.inspect_err(|error| say(&format!("this executable refuses the configuration: {error}"))).ok();
+    let loaded = loaded.as_ref();
+    agent.log = loaded.and_then(log_of).or(agent.log);
     if !is_there {
         files.stage(&bytes).and_then(|()| agent.manager.give_rights(&files.new)).inspect_err(|_| files.drop_new())?;
     }
     drop(bytes);
     let candidate = if is_there { &program } else { &files.new };
-    let checked = trial::check(candidate, &agent).map_err(|error| failed(code::REFUSED, error));
-    let versions = checked.and_then(|new| {
+    let noted = loaded.and_then(|loaded| agent.manager.notes(agent.pid.unwrap_or_default(), loaded));
+    let ready = || {
+        let new = trial::check(candidate, &agent).map_err(|error| failed(code::REFUSED, error))?;
         let old = if is_there { new.clone() } else { trial::version(&program, &agent).unwrap_or_default() };
-        asks_transfer(&loaded)?;
-        Ok((old, new))
-    });
-    let (old, new) = versions.inspect_err(|_| files.drop_new())?;
+        loaded.map_or(Ok(()), asks_transfer)?;
+        noted.as_deref().map_or(Ok(()), sent::can_be_noted).context("nothing was changed: the agent's notes")?;
+        Ok::<_, Failure>((old, new))
+    };
+    let (old, new) = ready().inspect_err(|_| files.drop_new())?;
 
-    let noted = agent.manager.notes(agent.pid.unwrap_or_default(), &loaded);
     falcon_sys::heed_no_stop();
-    if is_there {
-        say(&format!("{} is this file already, and it does not run", program.display()));
+    let shown = program.display();
+    if !is_there {
+        exchange(&mut agent, &files, &before, &wanted.sha256)?;
+        say(&format!("{shown} is replaced"));
+    } else if running.is_some() {
+        say(&format!("{shown} is this file already, and no upgrade has judged it"));
     } else {
-        exchange(&mut agent, &files)?;
-        say(&format!("{} is replaced", program.display()));
+        say(&format!("{shown} is this file already, and it does not run"));
+        // What runs is what had its name before.
+        agent.manager.stop().context("nothing was changed: the agent does not stop")?;
     }
-    if let Some(notes) = noted {
+    if let Some(notes) = noted.filter(|_| running.is_none()) {
         // A pid is given again, and this note would be taken for that of the new process.
         let _ = std::fs::remove_file(sent::file(&notes));
     }
-    match agent.manager.start().and_then(|pid| judge(&agent, pid, &loaded, wanted.within)) {
-        Ok(()) if is_there => say("it runs now"),
+    let started = running.map_or_else(|| agent.manager.start(), Ok);
+    match started.and_then(|pid| judge(&agent, pid, loaded, wanted.within)) {
         Ok(()) => {
+            files.is_judged();
+            if is_there {
+                say("it runs now");
+                return Ok(());
+            }
             let mut text = format!("upgraded: {old}\n      to: {new}\n");
-            let hash = files::shown(&before);
+            // Not what was replaced, where nobody had judged that.
+            let hash = files::hash_of(&files.old).map_or_else(|_| String::new(), |hash| files::shown(&hash));
             let (quoted, kept) = (quoted(&program), quoted(&files.old));
             let _ = write!(text, "to go back: {quoted} upgrade {kept} --sha256 {hash}");
             say(&text);
+            Ok(())
         }
+        Err(error) if is_there && !is_unproven => Err(failed(
+            code::BROKEN,
+            error.context(format!(
+                "{shown} was this file already and does not prove itself; it stays, for what ran before it is not known{}",
+                last_lines(&agent)
+            )),
+        )),
         Err(error) => {
-            let last = last_lines(agent.log.as_deref());
-            return Err(put_back(&mut agent, &files, error.context("the new executable did not prove itself"), &last));
+            let last = last_lines(&agent);
+            Err(put_back(&mut agent, &files, error.context("the new executable did not prove itself"), &last))
         }
     }
-    Ok(())
 }
 
 fn quoted(path: &Path) -> String {
@@ -211,14 +250,22 @@ fn sends(loaded: &Loaded) -> bool {
 }
 
 /// Stops the agent and gives its name to the new file.
-fn exchange(agent: &mut Agent, files: &Files) -> Result<(), Failure> {
-    let done = agent.manager.stop().context("the agent does not stop").and_then(|()| files.replace());
+fn exchange(agent: &mut Agent, files: &Files, before: &[u8; 32], new: &[u8; 32]) -> Result<(), Failure> {
+    let done = agent.manager.stop().context("the agent does not stop").and_then(|()| files.replace(before, new));
     // What starts what has failed may have started the old file in between; from here on it starts the new one.
     let Err(error) = done.and_then(|()| agent.manager.stop()) else { return Ok(()) };
     if files.is_replaced() {
         return Err(put_back(agent, files, error, ""));
     }
     files.drop_new();
+    files.is_judged();
+    if !files.program.exists() {
+        let program = files.program.display();
+        return Err(failed(
+            code::BROKEN,
+            anyhow!("{error:#}; nothing is called {program} now: rename it by hand, and start the agent"),
+        ));
+    }
     let error = error.context("nothing was changed");
     match agent.manager.start() {
         Ok(_) => Err(Failure::Failed(error)),
@@ -230,10 +277,11 @@ fn exchange(agent: &mut Agent, files: &Files) -> Result<(), Failure> {
 }
 
 /// Waits until the new process has proved itself.
-fn judge(agent: &Agent, pid: u32, loaded: &Loaded, within: Option<Duration>) -> anyhow::Result<()> {
-    let transfer = &loaded.config.transfer;
-    let notes = if sends(loaded) { agent.manager.notes(pid, loaded) } else { None };
-    let first = Duration::from_secs(u64::from(transfer.interval.max(transfer.replay_delay))) + MARGIN;
+fn judge(agent: &Agent, pid: u32, loaded: Option<&Loaded>, within: Option<Duration>) -> anyhow::Result<()> {
+    let sending = loaded.filter(|loaded| sends(loaded));
+    let notes = sending.and_then(|loaded| agent.manager.notes(pid, loaded));
+    let first = sending.map_or(0, |loaded| loaded.config.transfer.interval.max(loaded.config.transfer.replay_delay));
+    let first = Duration::from_secs(u64::from(first)) + MARGIN;
     let limit = within.unwrap_or_else(|| WITHIN.max(first));
     let needed = if notes.is_some() { STAYS } else { RUNS.min(limit) };
     match &notes {
@@ -242,7 +290,12 @@ fn judge(agent: &Agent, pid: u32, loaded: &Loaded, within: Option<Duration>) -> 
             limit.as_secs()
         )),
         None => say(&format!(
-            "pid {pid} runs; it has no transfer to send to, so it only has to run for {} s",
+            "pid {pid} runs; {}, so it only has to run for {} s",
+            match (sending, loaded) {
+                (Some(_), _) => "where it notes what it has sent is not known",
+                (None, Some(_)) => "it has no transfer to send to",
+                (None, None) => "this executable cannot say where it sends to",
+            },
             needed.as_secs()
         )),
     }
@@ -283,10 +336,13 @@ fn put_back(agent: &mut Agent, files: &Files, why: anyhow::Error, last: &str) ->
         Ok(())
     });
     match started {
-        Ok(()) => failed(
-            code::PUT_BACK,
-            anyhow!("the old executable runs again, the new one lies in {}: {why:#}{last}", files.failed.display()),
-        ),
+        Ok(()) => {
+            files.is_judged();
+            failed(
+                code::PUT_BACK,
+                anyhow!("the old executable runs again, the new one lies in {}: {why:#}{last}", files.failed.display()),
+            )
+        }
         Err(error) => failed(
             code::BROKEN,
             anyhow!(
@@ -312,8 +368,11 @@ fn log_of(loaded: &Loaded) -> Option<PathBuf> {
 }
 
 /// Of the log, for whoever reads why.
-fn last_lines(log: Option<&Path>) -> String {
-    let Some((log, text)) = log.and_then(|log| Some((log, files::tail(log)?))) else { return String::new() };
+fn last_lines(agent: &Agent) -> String {
+    let Some((log, text)) = agent.log.as_ref().and_then(|log| Some((log, files::tail(log)?))) else {
+        let unit = agent.unit.as_deref();
+        return unit.map_or_else(String::new, |unit| format!("\nits log: journalctl -u {unit} -n {JOURNAL_LINES}"));
+    };
     let lines: Vec<&str> = text.lines().collect();
     let from = lines.len().saturating_sub(LAST_LINES);
     format!("\nthe end of {}:\n  {}", log.display(), lines.get(from..).unwrap_or_default().join("\n  "))

@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::Duration;
 
+use anyhow::Context as _;
 use serde_json::Value;
 
 use super::aside::Aside;
@@ -18,6 +19,8 @@ use crate::stats::Stats;
 const NAME: &str = "sent.json";
 /// Between two looks, until there is something to note.
 const GLANCE: Duration = Duration::from_secs(1);
+/// Until it is tried again: a disk that was full for a moment makes no agent mute.
+const AGAIN: Duration = Duration::from_secs(5);
 /// For writing it, on a disk that may hang.
 const WRITE: Duration = Duration::from_secs(5);
 
@@ -28,10 +31,18 @@ pub(super) fn note(loaded: &Loaded, stats: Arc<Stats>) {
         while stats.sent.get() == 0 {
             tokio::time::sleep(GLANCE).await;
         }
-        let shown = file(&dir).display().to_string();
-        let written = Aside::new("sent").ask(WRITE, move || write(&dir)).await;
-        if let Err(error) = written.and_then(|written| Ok(written?)) {
-            tracing::warn!(code = "F007", "{shown}: {error}; an upgrade would not hear that this agent sends");
+        let (aside, mut is_told) = (Aside::new("sent"), false);
+        loop {
+            let to = dir.clone();
+            let written = aside.ask(WRITE, move || write(&to)).await;
+            let Err(error) = written.and_then(|written| Ok(written?)) else { break };
+            if !is_told {
+                let shown = file(&dir);
+                let shown = shown.display();
+                tracing::warn!(code = "F007", "{shown}: {error}; an upgrade would not hear that this agent sends");
+            }
+            is_told = true;
+            tokio::time::sleep(AGAIN).await;
         }
     });
 }
@@ -41,6 +52,19 @@ fn write(dir: &Path) -> std::io::Result<()> {
     let text = format!(r#"{{"pid":{},"version":"{VERSION}","at":{}}}"#, std::process::id(), clock::unix_s());
     let file = file(dir);
     write_anew(&file, &file.with_extension("new"), text.as_bytes())
+}
+
+/// # Errors
+/// What keeps a note from being written there. Who is to make the directory makes it.
+pub(crate) fn can_be_noted(dir: &Path) -> anyhow::Result<()> {
+    if dir.exists() {
+        let probe = dir.join("sent.probe");
+        // New, and so never through a link: the directory may be another user's.
+        let written = fs::File::create_new(&probe).and_then(|mut file| std::io::Write::write_all(&mut file, b"note"));
+        let _ = fs::remove_file(&probe);
+        written.with_context(|| probe.display().to_string())?;
+    }
+    Ok(())
 }
 
 /// Where it stands.
@@ -70,11 +94,19 @@ mod tests {
         note(&loaded, stats.clone());
         tokio::time::sleep(GLANCE * 5).await;
         assert_eq!(by(&notes), None);
+        // A disk that was full when the first point went out kept a good agent from ever being taken for one.
+        fs::write(&notes, "in the way").unwrap();
+        assert!(can_be_noted(&notes).is_err());
         stats.sent.add(1);
+        tokio::time::sleep(GLANCE * 5).await;
+        assert_eq!(by(&notes), None);
+        fs::remove_file(&notes).unwrap();
         while by(&notes).is_none() {
             tokio::time::sleep(GLANCE).await;
         }
         assert_eq!(by(&notes), Some(std::process::id()));
+        can_be_noted(&notes).unwrap();
+        assert_eq!(fs::read_dir(&notes).unwrap().count(), 1);
         fs::write(file(&notes), "{").unwrap();
         assert_eq!(by(&notes), None);
     }

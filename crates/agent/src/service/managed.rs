@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use anyhow::{Context as _, anyhow};
-use falcon_sys::types::ServiceState;
+use falcon_sys::types::{ServiceState, StartMode};
 
 use super::control::{start_service, stop_service};
 use super::place::protect_program;
@@ -20,6 +20,12 @@ pub(crate) fn managed(file: Option<&Path>) -> Result<Agent, Failure> {
     let registered = command.own_config().ok_or_else(|| {
         anyhow!("nothing was changed: the service {NAME} is not this agent's: {}", registration.image_path)
     })?;
+    if registration.start == StartMode::Disabled {
+        return Err(anyhow!(
+            "nothing was changed: the service is disabled, and would not start again; `falcon-agent update --startup auto` enables it"
+        )
+        .into());
+    }
     let config = file.map_or(Ok(registered), std::path::absolute)?;
     let program = PathBuf::from(&command.program);
     let status = told(falcon_sys::service_status(NAME), "the service cannot be asked")?.ok_or(Failure::NotInstalled)?;
@@ -34,6 +40,7 @@ pub(crate) fn managed(file: Option<&Path>) -> Result<Agent, Failure> {
         is_stale: false,
         environment: None,
         log: None,
+        unit: None,
     })
 }
 

@@ -1,5 +1,6 @@
 //! The files of an upgrade, side by side: the program, `.new` that is to follow it, `.old` that it was, `.failed` that it was
-//! not to be.
+//! not to be. While nobody has judged the program, `falcon-agent.unproven` has its hash: so `.old` is what ran before it, and is
+//! kept for that; without that file nobody knows what `.old` is to the program.
 
 use std::ffi::OsString;
 use std::fmt::Write as _;
@@ -26,6 +27,7 @@ pub(super) struct Files {
     pub new: PathBuf,
     pub old: PathBuf,
     pub failed: PathBuf,
+    mark: PathBuf,
 }
 
 impl Files {
@@ -39,7 +41,13 @@ impl Files {
             }
             program.with_file_name(name)
         };
-        Files { program: program.to_owned(), new: beside(".new"), old: beside(".old"), failed: beside(".failed") }
+        Files {
+            program: program.to_owned(),
+            new: beside(".new"),
+            old: beside(".old"),
+            failed: beside(".failed"),
+            mark: program.with_extension("unproven"),
+        }
     }
 
     pub fn dir(&self) -> &Path {
@@ -51,8 +59,23 @@ impl Files {
         if !self.program.exists() && self.old.exists() {
             rename(&self.old, &self.program)?;
         }
-        remove(&self.new)?;
-        remove(&self.failed)
+        remove(&self.new)
+    }
+
+    /// Whether a file is the one that is written over.
+    pub fn is_new(&self, file: &Path) -> bool {
+        fs::canonicalize(file).is_ok_and(|file| fs::canonicalize(&self.new).is_ok_and(|new| new == file))
+    }
+
+    /// Whether the program, which has this hash, was put there and not judged.
+    pub fn is_unproven(&self, program: &[u8; 32]) -> bool {
+        fs::read_to_string(&self.mark).is_ok_and(|text| text == shown(program))
+    }
+
+    /// The program has been judged.
+    pub fn is_judged(&self) {
+        // It says nothing of a program with another hash.
+        let _ = fs::remove_file(&self.mark);
     }
 
     /// These bytes as `.new`, on the disk.
@@ -70,10 +93,18 @@ impl Files {
         let _ = fs::remove_file(&self.new);
     }
 
-    /// The program becomes `.old`, and `.new` the program.
-    pub fn replace(&self) -> anyhow::Result<()> {
-        remove(&self.old)?;
-        self.follow(&self.new, &self.old)
+    /// The program, of one hash, becomes `.old`, and `.new` with another the program. One that nobody judged becomes `.failed`.
+    pub fn replace(&self, program: &[u8; 32], new: &[u8; 32]) -> anyhow::Result<()> {
+        let kept = if self.is_unproven(program) && self.old.exists() { &self.failed } else { &self.old };
+        self.is_judged();
+        let mark = || {
+            let mut file = File::create_new(&self.mark)?;
+            file.write_all(shown(new).as_bytes())?;
+            file.sync_all()
+        };
+        mark().with_context(|| format!("{} cannot be written", self.mark.display()))?;
+        remove(kept)?;
+        self.follow(&self.new, kept)
     }
 
     pub fn is_replaced(&self) -> bool {
@@ -94,10 +125,10 @@ impl Files {
             rename(&self.program, kept)?;
         }
         if let Err(error) = rename(next, &self.program) {
-            let undone = if linked { fs::remove_file(kept) } else { fs::rename(kept, &self.program) };
+            let undone = if linked { fs::remove_file(kept) } else { patiently(|| fs::rename(kept, &self.program)) };
             return Err(match undone {
                 Ok(()) => error,
-                Err(also) => error.context(format!("and {}: {also}", kept.display())),
+                Err(also) => error.context(format!("{} cannot be renamed back: {also}", kept.display())),
             });
         }
         // Not known to be on the disk is no reason to undo what is done.
@@ -227,17 +258,32 @@ mod tests {
             names
         };
         fs::write(&files.program, "1").unwrap();
-        for next in ["2", "3"] {
+        let follows = |next: &str| {
             files.clean().unwrap();
             files.stage(next.as_bytes()).unwrap();
-            assert!(!files.is_replaced());
-            files.replace().unwrap();
-            assert!(files.is_replaced());
+            assert!(!files.is_replaced() && files.is_new(&files.new) && !files.is_new(&files.program));
+            let [is, will] = [fs::read(&files.program).unwrap(), next.into()].map(|bytes| hash(&bytes));
+            files.replace(&is, &will).unwrap();
+            assert!(files.is_replaced() && files.is_unproven(&will) && !files.is_unproven(&is));
+        };
+        for next in ["2", "3"] {
+            follows(next);
+            files.is_judged();
         }
         assert_eq!((text(&files.program).unwrap(), text(&files.old).unwrap()), ("3".to_owned(), "2".to_owned()));
         files.put_back().unwrap();
         assert_eq!((text(&files.program).unwrap(), text(&files.failed).unwrap()), ("2".to_owned(), "3".to_owned()));
         assert_eq!(names(), ["falcon-agent.exe", "falcon-agent.failed.exe"]);
+        // One that was cut short before it was judged is nothing to go back to.
+        follows("5");
+        follows("6");
+        assert_eq!((text(&files.old).unwrap(), text(&files.failed).unwrap()), ("2".to_owned(), "5".to_owned()));
+        files.put_back().unwrap();
+        files.is_judged();
+        // Who asks for a file that lies there still has it when the upgrade is refused.
+        files.clean().unwrap();
+        assert_eq!(names(), ["falcon-agent.exe", "falcon-agent.failed.exe"]);
+        fs::remove_file(&files.failed).unwrap();
         // A power cut between the two renames of Windows.
         fs::rename(&files.program, &files.old).unwrap();
         fs::write(&files.new, "4").unwrap();
@@ -251,7 +297,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let files = Files::of(&dir.path().join("falcon-agent"));
         fs::write(&files.program, "1").unwrap();
-        assert!(files.replace().is_err());
+        assert!(files.replace(&[1; 32], &[2; 32]).is_err());
         assert_eq!(fs::read_to_string(&files.program).unwrap(), "1");
         assert!(!files.old.exists());
     }

@@ -2,9 +2,14 @@
 //!
 //! A unit of systemd whose main process it is; else the `control` script of the Open-Falcon layout, where its `var/app.pid` is
 //! that process; else it was started by the open-falcon CLI or by hand, and is started again just as it was.
+//!
+//! Who gives the command may be root, and then runs what a process says of itself: only one of the same user is believed, none
+//! of another user is started, and nothing is run that another user may write to. Processes of others and of containers are not
+//! seen at all, or any user could stand in the way of an upgrade.
 
-use std::ffi::OsString;
+use std::ffi::{OsStr, OsString};
 use std::fs;
+use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::thread::sleep;
@@ -25,6 +30,8 @@ const KILLED: Duration = Duration::from_secs(5);
 const START: Duration = Duration::from_secs(10);
 const GLANCE: Duration = Duration::from_millis(50);
 const UNIT: &str = "falcon-agent.service";
+/// Who starts something and does not start it again. A process whose parent has ended is that of 1.
+const STARTERS: [&str; 10] = ["sh", "bash", "dash", "ash", "busybox", "zsh", "ksh", "fish", "sudo", "open-falcon"];
 /// What the kernel adds to the name of a program that was replaced.
 const DELETED: &str = " (deleted)";
 
@@ -54,13 +61,21 @@ struct Linux {
 /// Finds the agent of this program or, where this program is the new one, the agent that runs.
 pub(super) fn find(config: Option<&Path>, new: &Path) -> Result<Agent, Failure> {
     let own = std::env::current_exe().context("this program's own path is not known")?;
+    let me = falcon_sys::started_as(std::process::id()).context("this program's own user is not known")?.uid;
     let config = config.map(std::path::absolute).transpose()?;
-    let mut running = processes();
+    let owner = falcon_sys::mode_bits(&own).map_or(me, |bits| bits.owner);
+    let mut running = processes(&own);
+    running.retain(|Process { pid, program, started, .. }| {
+        let is_trusted = || [0, owner].contains(&started.uid) || unit_of(*pid).is_some();
+        started.uid == me || *program == own && is_trusted()
+    });
     let has_own = running.iter().any(|process| process.program == own);
     let is_new = !has_own && fs::canonicalize(new).is_ok_and(|new| new == own);
     running.retain(|process| if is_new { process.program != own } else { process.program == own });
-    if config.is_some() {
-        running.retain(|process| process.config == config);
+    if let Some(config) = &config {
+        // The same file has many names.
+        let same = |file: &PathBuf| file == config || fs::canonicalize(file).ok() == fs::canonicalize(config).ok();
+        running.retain(|process| process.config.as_ref().is_some_and(same));
     }
     if let [_, _, ..] = running.as_slice() {
         let pids: Vec<String> = running.iter().map(|process| process.pid.to_string()).collect();
@@ -71,16 +86,108 @@ pub(super) fn find(config: Option<&Path>, new: &Path) -> Result<Agent, Failure> 
         )
         .into());
     }
-    let Some(process) = running.pop() else {
+    let Some(mut process) = running.pop() else {
+        // Of another user's processes nothing is known.
+        if me != 0 && (is_new || is_closed(&own)) {
+            return Err(Failure::NotAdministrator);
+        }
+        ensure_own(me, &own)?;
         let shown = own.display().to_string();
         return Ok(resting(own, config).or_else(|error| ensure_known(is_new, &shown).and(Err(error)))?);
     };
+    ensure_own(me, &process.program)?;
     let how = how_it_runs(&process);
+    let is_mine = process.started.uid == me;
+    ensure_startable(&process, &how, is_mine)?;
+    // What the linker makes of them is run by whoever gives the command.
+    process.started.environment.retain(|(name, _)| is_kept(name, is_mine));
+    if !is_mine {
+        process.started.environment.extend(std::env::var_os("PATH").map(|path| ("PATH".into(), path)));
+    }
+    let unit = match &how {
+        How::Unit(unit) => Some(unit.clone()),
+        _ => None,
+    };
     let Process { pid, program, is_stale, started, config: its } = process;
     let log = started.outputs.iter().flatten().next_back().cloned();
     let (dir, environment) = (Some(started.dir.clone()), Some(started.environment.clone()));
     let manager = Linux { program: program.clone(), how, pid: Some(pid), started: Some(started) };
-    Ok(Agent { config: config.or(its), pid: Some(pid), is_stale, dir, environment, log, ..agent(program, manager) })
+    Ok(Agent {
+        config: config.or(its),
+        pid: Some(pid),
+        is_stale,
+        dir,
+        environment,
+        log,
+        unit,
+        ..agent(program, manager)
+    })
+}
+
+/// Whether this user has no right to replace it.
+fn is_closed(program: &Path) -> bool {
+    let held = falcon_sys::hold_alone(program.parent().unwrap_or(Path::new("/")));
+    held.is_err_and(|error| error.kind() == ErrorKind::PermissionDenied)
+}
+
+/// # Errors
+/// Root would run what somebody else may exchange at any moment.
+fn ensure_own(me: u32, program: &Path) -> anyhow::Result<()> {
+    let dir = program.parent().unwrap_or(Path::new("/"));
+    for path in [dir, program].into_iter().filter(|_| me == 0) {
+        // An upgrade that was cut short may have left no program.
+        let Ok(bits) = falcon_sys::mode_bits(path) else { continue };
+        let is_open = bits.mode & 0o002 != 0 || bits.mode & 0o020 != 0 && bits.group != 0;
+        ensure!(
+            bits.owner == 0 && !is_open,
+            "nothing was changed: others than root may write to {} (owner {}, mode {:o}); where the agent runs as that user, give \
+             the command as that user (sudo -u '#{}' ...), else chown and chmod it first",
+            path.display(),
+            bits.owner,
+            bits.mode & 0o7777,
+            bits.owner
+        );
+    }
+    Ok(())
+}
+
+/// # Errors
+/// It would be started as another user, not at all, or twice.
+fn ensure_startable(process: &Process, how: &How, is_mine: bool) -> anyhow::Result<()> {
+    let (pid, uid, parent) = (process.pid, process.started.uid, process.started.parent);
+    if let How::Unit(unit) = how {
+        let is_masked = show(unit, "LoadState").is_some_and(|state| state == "masked");
+        ensure!(
+            !is_masked,
+            "nothing was changed: {unit} is masked, and would not start again: systemctl unmask {unit}"
+        );
+        return Ok(());
+    }
+    ensure!(
+        is_mine,
+        "nothing was changed: the agent (pid {pid}) is that of user {uid}; give the command as that user: sudo -u '#{uid}' {} \
+         upgrade ...",
+        process.program.display()
+    );
+    let How::Alone(_) = how else { return Ok(()) };
+    let by = fs::read_to_string(format!("/proc/{parent}/comm")).unwrap_or_default();
+    let by = by.trim();
+    let unit = units_of(pid).find(|unit| main_pid(unit) == Some(parent));
+    ensure!(
+        unit.is_none() && (parent <= 1 || STARTERS.contains(&by)),
+        "nothing was changed: {} (pid {parent}) keeps the agent running, and would start it a second time; stop the agent there, \
+         copy the new executable over {}, and start it there",
+        unit.as_deref().unwrap_or(by),
+        process.program.display()
+    );
+    Ok(())
+}
+
+/// Of the environment of an agent, what it is asked in and started again with.
+fn is_kept(name: &OsStr, is_mine: bool) -> bool {
+    let name = name.to_string_lossy();
+    let is_plain = ["STATE_DIRECTORY", "TZ", "LANG"].contains(&&*name);
+    !name.starts_with("LD_") && (is_mine || is_plain || name.starts_with("LC_") || name.starts_with("FALCON_"))
 }
 
 fn ensure_known(is_new: bool, own: &str) -> anyhow::Result<()> {
@@ -102,6 +209,7 @@ fn agent(program: PathBuf, manager: Linux) -> Agent {
         dir: None,
         environment: None,
         log: None,
+        unit: None,
     }
 }
 
@@ -113,9 +221,18 @@ fn resting(program: PathBuf, config: Option<PathBuf>) -> anyhow::Result<Agent> {
         let dir = show(UNIT, "WorkingDirectory").filter(|dir| dir.starts_with('/')).unwrap_or_else(|| "/".to_owned());
         let file = config.or_else(|| config_in(file, Path::new(&dir), &program));
         let manager = Linux { program: program.clone(), how: How::Unit(UNIT.to_owned()), pid: None, started: None };
-        return Ok(Agent { config: file, dir: Some(dir.into()), ..agent(program, manager) });
+        let unit = Some(UNIT.to_owned());
+        return Ok(Agent { config: file, dir: Some(dir.into()), unit, ..agent(program, manager) });
     }
     if let Some(root) = layout(&program) {
+        let pid = pid_in(&root).filter(|pid| is_of(*pid, &program));
+        ensure!(
+            pid.is_none(),
+            "nothing was changed: {} has pid {}, an agent of another user or with another configuration: give the command as that \
+             user, or with that",
+            root.join("var/app.pid").display(),
+            pid.unwrap_or_default()
+        );
         let file = config.or_else(|| Some(root.join("config/cfg.json")).filter(|file| file.exists()));
         let log = Some(root.join("var/app.log"));
         let manager = Linux { program: program.clone(), how: How::Control(root.clone()), pid: None, started: None };
@@ -151,7 +268,8 @@ fn config_in(given: Option<PathBuf>, dir: &Path, program: &Path) -> Option<PathB
     [dir.join("cfg.json"), program.with_file_name("cfg.json")].into_iter().find(|file| file.is_file())
 }
 
-fn processes() -> Vec<Process> {
+/// Those of `program`, and those that are called as agents are.
+fn processes(program_here: &Path) -> Vec<Process> {
     let own = std::process::id();
     let look = |entry: fs::DirEntry| {
         let pid: u32 = entry.file_name().to_str()?.parse().ok().filter(|pid| *pid != own)?;
@@ -160,8 +278,8 @@ fn processes() -> Vec<Process> {
         let program = PathBuf::from(shown.strip_suffix(DELETED).unwrap_or(shown));
         let is_stale = program != image;
         let names = ["falcon-agent", "falcon-agent.old", "falcon-agent.failed"];
-        program.file_name().filter(|name| names.iter().any(|known| name == known))?;
-        let started = falcon_sys::started_as(pid).ok()?;
+        program.file_name().filter(|name| program == program_here || names.iter().any(|known| name == known))?;
+        let started = falcon_sys::started_as(pid).ok().filter(|started| !started.is_elsewhere)?;
         let file = cli::agent_of(started.arguments.clone())?;
         let config = config_in(file, &started.dir, &program);
         Some(Process { pid, program, is_stale, started, config })
@@ -170,17 +288,25 @@ fn processes() -> Vec<Process> {
 }
 
 fn how_it_runs(process: &Process) -> How {
-    let groups = fs::read_to_string(format!("/proc/{}/cgroup", process.pid)).unwrap_or_default();
-    let named = groups.lines().filter_map(|line| unit_in(line)).map(str::to_owned);
-    // A session of sshd or cron may be a part of their unit: only whose main process it is, is its unit.
-    let unit = named.chain([UNIT.to_owned()]).find(|unit| main_pid(unit) == Some(process.pid));
-    if let Some(unit) = unit {
+    if let Some(unit) = unit_of(process.pid) {
         return How::Unit(unit);
     }
     match layout(&process.program).filter(|root| pid_in(root) == Some(process.pid)) {
         Some(root) => How::Control(root),
         None => How::Alone(process.started.clone()),
     }
+}
+
+/// A session of sshd or cron may be a part of their unit: only whose main process it is, is its unit.
+fn unit_of(pid: u32) -> Option<String> {
+    units_of(pid).find(|unit| main_pid(unit) == Some(pid))
+}
+
+/// Which it may be of.
+fn units_of(pid: u32) -> impl Iterator<Item = String> {
+    let groups = fs::read_to_string(format!("/proc/{pid}/cgroup")).unwrap_or_default();
+    let named: Vec<String> = groups.lines().filter_map(unit_in).map(str::to_owned).collect();
+    named.into_iter().chain([UNIT.to_owned()])
 }
 
 /// `0::/system.slice/falcon-agent.service`
@@ -200,6 +326,7 @@ fn main_pid(unit: &str) -> Option<u32> {
 fn show(unit: &str, property: &str) -> Option<String> {
     let mut command = Command::new("systemctl");
     command.args(["show", "-p", property, unit]).stdin(Stdio::null()).stderr(Stdio::null());
+    falcon_sys::set_apart(&mut command);
     let told = command.output().ok().filter(|told| told.status.success())?;
     let text = String::from_utf8_lossy(&told.stdout);
     let value = text.trim().strip_prefix(property)?.strip_prefix('=')?.trim();
@@ -217,8 +344,9 @@ impl Linux {
             if let Some(started) = &self.started {
                 command.env_clear().envs(started.environment.iter().map(|(name, value)| (name, value)));
             }
-            falcon_sys::set_apart(&mut command);
         }
+        // The Ctrl-C that this program does not heed would end it.
+        falcon_sys::set_apart(&mut command);
         let shown = format!("`{} {}`", program.display(), words.join(" "));
         let status = command.status().with_context(|| format!("{shown} cannot be run"))?;
         ensure!(status.success(), "{shown} ended with {status}");
@@ -248,6 +376,11 @@ impl Manager for Linux {
                 .try_for_each(|pid| falcon_sys::end_process(*pid, false))
                 .context("the agent cannot be told to end"),
         };
+        // It was not told to end, and goes on.
+        if let (How::Unit(_), Err(error)) = (&self.how, asked) {
+            return Err(error);
+        }
+        // Whose process is gone has stopped, whatever its script says of it.
         for pid in pids {
             if !is_gone(pid, &self.program, STOP) {
                 let killed = falcon_sys::end_process(pid, true).map_err(anyhow::Error::from);
@@ -255,15 +388,9 @@ impl Manager for Linux {
                     if is_gone(pid, &self.program, KILLED) { Ok(()) } else { Err(anyhow!("it was killed")) }
                 });
                 killed.with_context(|| format!("pid {pid} does not end"))?;
-            } else if let (How::Unit(_), Err(_)) = (&self.how, &asked) {
-                break;
             }
         }
-        // Whose process is gone has stopped, whatever its script says of it.
-        match (&self.how, asked) {
-            (How::Unit(_), Err(error)) => Err(error),
-            _ => Ok(()),
-        }
+        Ok(())
     }
 
     fn start(&mut self) -> anyhow::Result<u32> {
@@ -355,6 +482,20 @@ mod tests {
         }
         assert_eq!(command_of_unit(line, Path::new("/usr/bin/falcon-agent")), None);
         assert_eq!(command_of_unit("", &sh), None);
+    }
+
+    #[test]
+    fn what_changes_how_a_program_is_loaded_is_not_taken_over() {
+        for (name, mine, others) in [
+            ("STATE_DIRECTORY", true, true),
+            ("FALCON_ENDPOINT", true, true),
+            ("LC_ALL", true, true),
+            ("PATH", true, false),
+            ("http_proxy", true, false),
+            ("LD_PRELOAD", false, false),
+        ] {
+            assert_eq!((is_kept(name.as_ref(), true), is_kept(name.as_ref(), false)), (mine, others), "{name}");
+        }
     }
 
     #[test]

@@ -50,7 +50,7 @@ pub fn refusals(bed: &dyn Bed, server: &Server) {
 }
 
 /// The old one runs again, and the bad one lies beside it.
-pub fn is_put_back(bed: &dyn Bed, pushes: &Pushes, name: &str, word: &str) {
+pub fn is_put_back(bed: &dyn Bed, pushes: &Pushes, name: &str, word: &str) -> String {
     let (pid, target) = (running(bed), bed.beside(&program("")));
     pushes.follow(bed);
     let hash = sha256(&target);
@@ -60,6 +60,7 @@ pub fn is_put_back(bed: &dyn Bed, pushes: &Pushes, name: &str, word: &str) {
     assert_eq!(sha256(&target), hash, "{said}");
     assert_eq!(sha256(&bed.beside(&program(".failed"))), sha256(&stub(name)), "{said}");
     assert!(!bed.beside(&program(".new")).exists() && !bed.beside(&program(".old")).exists(), "{said}");
+    said
 }
 
 /// The new one runs, and the command that is shown leads back.
@@ -87,7 +88,7 @@ pub fn killed_and_repeated(bed: &dyn Bed, pushes: &Pushes) {
     running(bed);
     pushes.follow(bed);
     let (target, mute) = (bed.beside(&program("")), stub("mute"));
-    let hash = sha256(&mute);
+    let (proved, hash) = (sha256(&target), sha256(&mute));
     let first = Running::start(bed.upgrade(&mute, &["--sha256", &hash, "--within", "600"]));
     until(
         "the mute one in place",
@@ -102,6 +103,18 @@ pub fn killed_and_repeated(bed: &dyn Bed, pushes: &Pushes) {
     ends(bed, by_itself(), 0, "upgraded");
     running(bed);
     assert_eq!(sha256(&target), sha256(&good));
+    // What nobody judged is not what one goes back to: it took the place of the last good one.
+    assert_eq!(sha256(&bed.beside(&program(".old"))), proved);
+    // The same file again is judged, not taken for good because it runs.
+    pushes.follow(bed);
+    let next = another(dir.path(), "next.exe");
+    let hash = sha256(&next);
+    let first = Running::start(bed.upgrade(&next, &["--sha256", &hash]));
+    until("the next in place", || bed.state(), || (sha256(&target) == hash && !bed.pids().is_empty()).then_some(()));
+    bed.kill(first);
+    let said = upgrade_ends(bed, &next, &[], 0, "it runs now");
+    assert!(said.contains("no upgrade has judged it") || said.contains("it does not run"), "{said}");
+    upgrade_ends(bed, &next, &[], 0, "nothing to do");
 }
 
 /// An agent that does not run is no obstacle.

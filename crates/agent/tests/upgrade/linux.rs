@@ -15,14 +15,8 @@ use crate::harness::{exe, process, until};
 use crate::prefix::Running;
 use crate::{cases, config};
 
-/// Stands for the script of the package.
-const CONTROL: &str = r#"#!/bin/sh
-cd "$(dirname "$0")" || exit 1
-case "$1" in
-start) nohup bin/falcon-agent -c config/cfg.json >>var/app.log 2>&1 & echo $! >var/app.pid ;;
-stop) kill "$(cat var/app.pid)" ;;
-esac
-"#;
+/// The script of the package.
+const CONTROL: &str = include_str!("../../../../packaging/linux/control");
 
 /// Stands for systemctl with one unit.
 const SYSTEMCTL: &str = r#"#!/bin/sh
@@ -33,9 +27,14 @@ case "$*" in
 "show -p MainPID falcon-agent.service") echo "MainPID=$(main)" ;;
 "show -p ExecStart falcon-agent.service")
     echo "ExecStart={ path=$root/bin/falcon-agent ; argv[]=$root/bin/falcon-agent -c $root/config/cfg.json ; ignore_errors=no }" ;;
-"stop falcon-agent.service") pid=$(main); [ "$pid" = 0 ] || { kill "$pid"; while [ "$(main)" != 0 ]; do sleep 0.05; done; } ;;
+"show -p LoadState falcon-agent.service") echo "LoadState=$(cat "$root/load" 2>/dev/null || echo loaded)" ;;
+"stop falcon-agent.service") [ ! -e "$root/refuses" ] || exit 4
+    pid=$(main); [ "$pid" = 0 ] || { kill "$pid"; while [ "$(main)" != 0 ]; do sleep 0.05; done; } ;;
 "start falcon-agent.service")
-    cd / && STATE_DIRECTORY="$root/state" setsid "$root/bin/falcon-agent" -c "$root/config/cfg.json" >>"$root/journal" 2>&1 &
+    [ "$(main)" = 0 ] || exit 0
+    [ -p "$root/to-journal" ] || mkfifo "$root/to-journal"
+    cat <"$root/to-journal" >>"$root/journal" &
+    cd / && STATE_DIRECTORY="$root/state" setsid "$root/bin/falcon-agent" -c "$root/config/cfg.json" >"$root/to-journal" 2>&1 &
     echo $! >"$root/unit" ;;
 *) exit 1 ;;
 esac
@@ -193,6 +192,12 @@ fn an_agent_of_the_control_script_is_stopped_and_started_by_it() {
     cases::is_put_back(&host, &pushes, "crash", "did not prove itself");
     cases::killed_and_repeated(&host, &pushes);
     cases::there_and_back(&host, &pushes);
+    // A process of a file that had the name before went on beside the new one.
+    let (before, target) = (running(&host), host.beside("falcon-agent"));
+    host.sh("cp bin/falcon-agent bin/copied && echo copied >>bin/copied && mv bin/copied bin/falcon-agent");
+    let ended = crate::bed::upgrade(&host, &target, &[]);
+    assert!(ended.code == Some(0) && ended.out.contains("it runs now"), "{ended:?}");
+    assert_ne!(running(&host), before);
     let pid = fs::read_to_string(host.root().join("var/app.pid")).unwrap();
     assert_eq!(pid.trim(), running(&host).to_string());
     pushes.all_arrived(&host, &server);
@@ -206,8 +211,18 @@ fn an_agent_of_a_unit_is_stopped_and_started_by_systemctl() {
     host.sh("systemctl start falcon-agent.service");
     running(&host);
     let pushes = Pushes::start(host.http());
-    cases::is_put_back(&host, &pushes, "mute", "no transfer acknowledged");
+    let said = cases::is_put_back(&host, &pushes, "mute", "no transfer acknowledged");
+    assert!(said.contains("journalctl -u falcon-agent.service"), "{said}");
     cases::there_and_back(&host, &pushes);
+    // Where it cannot be stopped or would not start again, it goes on as it is: one was killed, and its unit told nothing.
+    let (pid, good) = (running(&host), crate::bed::another(host.dir.path(), "good"));
+    for (file, text, word) in [("refuses", "", "nothing was changed"), ("load", "masked", "systemctl unmask")] {
+        fs::write(host.root().join(file), text).unwrap();
+        let ended = crate::bed::upgrade(&host, &good, &[]);
+        assert!(ended.code == Some(1) && ended.err.contains(word), "{ended:?}");
+        fs::remove_file(host.root().join(file)).unwrap();
+    }
+    assert_eq!(running(&host), pid);
     let asked = host.asked();
     assert!(asked.contains("stop falcon-agent.service"), "{asked}");
     assert!(host.root().join("state/sent.json").exists(), "{}", host.state());
@@ -252,4 +267,108 @@ fn who_runs_from_nothing_that_is_known_is_told_to_copy() {
     let shown = good.display().to_string();
     let ended = process::run(host.command(&good, &["upgrade", &shown, "--sha256", &hash, "-c", "none.json"]));
     assert!(ended.code == Some(1) && ended.err.contains("is the new executable"), "{ended:?}");
+}
+
+/// Root took the process of any user for the agent, and ran what its environment says.
+#[test]
+fn processes_of_other_users_are_neither_believed_nor_in_the_way() {
+    let server = Server::good();
+    let host = Host::new(&server);
+    host.sh("chmod 755 . bin && nohup bin/falcon-agent -c config/cfg.json >>var/app.log 2>&1 &");
+    let pid = running(&host);
+    host.sh("mkdir theirs && chown 65534 theirs && chmod 644 config/cfg.json");
+    let nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+    host.sh(&format!(
+        "cd theirs && echo '{{\"http\":{{\"enabled\":false}}}}' >cfg.json && {nobody} ../bin/falcon-agent -c cfg.json >log 2>&1 &"
+    ));
+    until("the other", || host.state(), || (host.pids().len() == 2).then_some(()));
+    let target = host.beside("falcon-agent");
+    let ended = crate::bed::upgrade(&host, &target, &[]);
+    assert!(ended.code == Some(0) && ended.out.contains("already"), "{ended:?}");
+    // Who may not exchange it is told that, not that another upgrade is under way.
+    let hash = crate::bed::sha256(&target);
+    let upgrade = format!("{nobody} bin/falcon-agent upgrade bin/falcon-agent --sha256 {hash}");
+    let ended = process::run(host.command(Path::new("/bin/sh"), &["-c", &upgrade]));
+    assert!(ended.code == Some(5) && ended.err.contains("sudo"), "{ended:?}");
+    kill(pid);
+    until("its end", || host.state(), || (host.pids().len() == 1).then_some(()));
+    let ended = crate::bed::upgrade(&host, &crate::bed::another(host.dir.path(), "good"), &[]);
+    assert!(ended.code == Some(1) && ended.err.contains("copying"), "{ended:?}");
+}
+
+/// An agent of a plain user ran as root after root had upgraded it, and its queue was root's.
+#[test]
+fn the_agent_of_a_user_is_upgraded_by_that_user() {
+    let server = Server::good();
+    let host = Host::new(&server);
+    let nobody = "setpriv --reuid=65534 --regid=65534 --clear-groups";
+    host.sh(&format!("chmod 755 . && chown -R 65534:65534 . && nohup {nobody} bin/falcon-agent -c config/cfg.json >>var/app.log 2>&1 &"));
+    let pid = running(&host);
+    let good = crate::bed::another(host.dir.path(), "good");
+    let ended = crate::bed::upgrade(&host, &good, &[]);
+    assert!(ended.code == Some(1) && ended.err.contains("sudo -u '#65534'"), "{ended:?}");
+    host.sh("chown root:root bin bin/falcon-agent");
+    host.script("control", CONTROL);
+    fs::write(host.root().join("var/app.pid"), pid.to_string()).unwrap();
+    let ended = crate::bed::upgrade(&host, &good, &[]);
+    assert!(ended.code == Some(1) && ended.err.contains("an agent of another user"), "{ended:?}");
+    assert_eq!(running(&host), pid);
+    host.sh("rm control var/app.pid");
+    host.sh("chown 65534:65534 bin bin/falcon-agent");
+    let hash = crate::bed::sha256(&good);
+    let upgrade = format!("{nobody} bin/falcon-agent upgrade '{}' --sha256 {hash}", good.display());
+    let ended = process::run(host.command(Path::new("/bin/sh"), &["-c", &upgrade]));
+    assert!(ended.code == Some(0) && ended.out.contains("upgraded"), "{ended:?}\n{}", host.state());
+    running(&host);
+    assert_eq!(crate::bed::sha256(&host.beside("falcon-agent")), hash);
+}
+
+/// Stopped, it was started twice: by what keeps it running, and by the upgrade.
+#[test]
+fn who_is_kept_running_by_something_unknown_is_left_to_that() {
+    let server = Server::good();
+    let host = Host::new(&server);
+    let (log, program) = (fs::File::create(host.root().join("var/app.log")).unwrap(), host.beside("falcon-agent"));
+    let mut command = host.command(&program, &["-c", "config/cfg.json"]);
+    let mut child = command.stdout(log.try_clone().unwrap()).stderr(log).spawn().unwrap();
+    let pid = running(&host);
+    let good = crate::bed::another(host.dir.path(), "good");
+    let ended = crate::bed::upgrade(&host, &good, &[]);
+    assert!(ended.code == Some(1) && ended.err.contains("keeps the agent running"), "{ended:?}");
+    assert_eq!(running(&host), pid);
+    kill(pid);
+    child.wait().unwrap();
+    // A plugin would be ended with the agent that it stops.
+    let hash = crate::bed::sha256(&good);
+    let mut plugin = host.upgrade(&good, &["--sha256", &hash]);
+    let ended = process::run({
+        plugin.env("FALCON_PLUGIN_RUN", "1");
+        plugin
+    });
+    assert!(ended.code == Some(1) && ended.err.contains("a plugin ends"), "{ended:?}");
+}
+
+/// A version that had run for months was replaced by the one before it, for a start that failed for another reason.
+#[test]
+fn what_no_upgrade_put_there_is_not_put_back() {
+    let server = Server::good();
+    let host = Host::new(&server);
+    host.script("control", "#!/bin/sh\nexit 1\n");
+    host.sh("echo months >bin/falcon-agent.old; echo failed >bin/falcon-agent.failed");
+    let target = host.beside("falcon-agent");
+    let hash = crate::bed::sha256(&target);
+    // By another name: given itself, it would take itself for the new one, and upgrade whatever agent runs.
+    host.sh("cp bin/falcon-agent same");
+    let ended = crate::bed::upgrade(&host, &host.root().join("same"), &[]);
+    assert!(ended.code == Some(14) && ended.err.contains("it stays"), "{ended:?}");
+    assert_eq!(crate::bed::sha256(&target), hash);
+    assert_eq!(fs::read_to_string(host.beside("falcon-agent.old")).unwrap(), "months\n");
+    // A file that is refused is still there afterwards, whatever it is called.
+    for name in ["falcon-agent.failed", "falcon-agent.new"] {
+        let file = host.beside(name);
+        fs::write(&file, "no program\n").unwrap();
+        let ended = crate::bed::upgrade(&host, &file, &[]);
+        assert!(matches!(ended.code, Some(1 | 11)), "{ended:?}");
+        assert!(file.exists(), "{name}");
+    }
 }

@@ -1,6 +1,8 @@
 //! What the upgrade of a running agent asks of the system: to be alone at it, to end a process, and to start another one just
-//! as that was started. Sources: flock(2), kill(2), setsid(2), sigaction(2), proc_pid_environ(5), proc_pid_fd(5).
+//! as that was started. Sources: flock(2), kill(2), setsid(2), sigaction(2), proc_pid_environ(5), proc_pid_fd(5), proc_pid_status(5),
+//! pid_namespaces(7).
 
+use super::store::open_log;
 use crate::types::Started;
 use rustix::fs::{FlockOperation, flock};
 use rustix::process::{Pid, Signal, kill_process, setsid};
@@ -9,18 +11,42 @@ use std::fs::{self, File, Permissions};
 use std::io::{self, Read};
 use std::os::unix::ffi::OsStringExt;
 use std::os::unix::fs::{MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::os::unix::process::CommandExt;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
-/// Holds a directory for one upgrade at a time, as long as what is answered is open. Nothing is written.
+/// A directory that is held for one upgrade, until this is dropped.
+#[derive(Debug)]
+pub struct Alone {
+    path: PathBuf,
+    _file: File,
+}
+
+impl Drop for Alone {
+    fn drop(&mut self) {
+        // While it is held: who opened it meanwhile sees that it has the name no more.
+        let _ = fs::remove_file(&self.path);
+    }
+}
+
+/// Holds a directory for one upgrade at a time: by a file that only its owner can open, or everybody could hold it.
 ///
 /// # Errors
 /// [`io::ErrorKind::WouldBlock`] where another has it; those of open(2) and flock(2).
-pub fn hold_alone(dir: &Path) -> io::Result<File> {
-    let file = File::open(dir)?;
-    flock(&file, FlockOperation::NonBlockingLockExclusive)?;
-    Ok(file)
+pub fn hold_alone(dir: &Path) -> io::Result<Alone> {
+    let path = dir.join("falcon-agent.upgrading");
+    let mut options = File::options();
+    options.append(true).create(true).mode(0o600).custom_flags(libc::O_NOFOLLOW);
+    loop {
+        let file = options.open(&path)?;
+        flock(&file, FlockOperation::NonBlockingLockExclusive)?;
+        let ours = file.metadata()?.ino();
+        // One that was removed by who had it before holds nothing.
+        if fs::symlink_metadata(&path).is_ok_and(|there| there.ino() == ours) {
+            return Ok(Alone { path, _file: file });
+        }
+    }
 }
 
 /// Gives a file the owner and the mode of another.
@@ -85,11 +111,20 @@ pub fn started_as(pid: u32) -> io::Result<Started> {
         // Of a file that was removed, or a pipe, there is no name to open.
         (fs::metadata(link).ok()?.is_file() && path.is_file()).then_some(path)
     };
+    let status = fs::read_to_string(format!("/proc/{pid}/status"))?;
+    // Who owns its directory in /proc is another question: a process may say that it is not to be looked at.
+    let number = |name: &str| {
+        let line = status.lines().find_map(|line| line.strip_prefix(name));
+        line.and_then(|line| line.split_whitespace().next()?.parse().ok()).ok_or(io::ErrorKind::InvalidData)
+    };
     Ok(Started {
         arguments: list("cmdline")?,
         environment: list("environ")?.into_iter().filter_map(variable).collect(),
         dir: fs::read_link(format!("/proc/{pid}/cwd"))?,
         outputs: [output(1), output(2)],
+        uid: number("Uid:")?,
+        parent: number("PPid:")?,
+        is_elsewhere: fs::read_link(format!("/proc/{pid}/ns/pid"))? != fs::read_link("/proc/self/ns/pid")?,
     })
 }
 
@@ -97,22 +132,19 @@ pub fn started_as(pid: u32) -> io::Result<Started> {
 /// same files. In a session of its own, with nothing to read. Answers its pid.
 ///
 /// # Errors
-/// Those of opening the files and of starting it.
+/// Those of starting it.
 pub fn start_like(program: &Path, how: &Started) -> io::Result<u32> {
     let mut command = Command::new(program);
-    let output = |path: &Option<std::path::PathBuf>| match path {
-        Some(path) => {
-            let file = File::options().append(true).create(true).mode(0o640).open(path)?;
-            Ok::<Stdio, io::Error>(file.into())
-        }
-        None => Ok(Stdio::null()),
+    // What may not be written to any more, as a log that the shell of another user opened, is no reason not to run.
+    let output = |path: &Option<PathBuf>| {
+        path.as_deref().and_then(|path| open_log(path).ok()).map_or_else(Stdio::null, Stdio::from)
     };
     let [out, err] = &how.outputs;
     if let [name, arguments @ ..] = how.arguments.as_slice() {
         command.arg0(AsRef::<OsStr>::as_ref(name)).args(arguments);
     }
     command.env_clear().envs(how.environment.iter().map(|(name, value)| (name, value))).current_dir(&how.dir);
-    command.stdin(Stdio::null()).stdout(output(out)?).stderr(output(err)?);
+    command.stdin(Stdio::null()).stdout(output(out)).stderr(output(err));
     set_apart(&mut command);
     Ok(command.spawn()?.id())
 }
@@ -141,6 +173,9 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let held = hold_alone(dir.path()).unwrap();
         assert_eq!(hold_alone(dir.path()).unwrap_err().kind(), io::ErrorKind::WouldBlock);
+        // Any user who may read a directory can lock that: one could keep root from ever upgrading.
+        let lock = fs::metadata(dir.path().join("falcon-agent.upgrading")).unwrap();
+        assert_eq!(lock.mode() & 0o777, 0o600);
         drop(held);
         hold_alone(dir.path()).unwrap();
         assert_eq!(fs::read_dir(dir.path()).unwrap().count(), 0);
@@ -167,6 +202,7 @@ mod tests {
             environment: vec![("X".into(), "=y".into()), ("PATH".into(), "/usr/bin:/bin".into())],
             dir: dir.path().to_owned(),
             outputs: [Some(log.clone()), None],
+            ..Started::default()
         };
         let pid = start_like(Path::new("/bin/sh"), &how).unwrap();
         let said = format!("first\nb c d =y {}\n", dir.path().display());
@@ -178,6 +214,9 @@ mod tests {
         assert_eq!((seen.dir, seen.outputs), (how.dir, how.outputs));
         assert_eq!(seen.arguments, ["sleep", "60"].map(OsString::from));
         assert!(seen.environment.contains(&("X".into(), "=y".into())));
+        let own = started_as(std::process::id()).unwrap();
+        assert_eq!((seen.uid, seen.parent, seen.is_elsewhere), (own.uid, std::process::id(), false));
+        assert_eq!(own.uid, rustix::process::getuid().as_raw());
         end_process(pid, false).unwrap();
         assert!(is_alive(std::process::id()));
         while is_alive(pid) {

@@ -12,6 +12,11 @@ pub struct Started {
     pub dir: PathBuf,
     /// The files that standard output and error go to, where they are files.
     pub outputs: [Option<PathBuf>; 2],
+    /// Who started it, whatever it has become since.
+    pub uid: u32,
+    pub parent: u32,
+    /// It lives in another namespace of pids: in a container, seen from the host.
+    pub is_elsewhere: bool,
 }
 
 impl Started {

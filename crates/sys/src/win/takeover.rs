@@ -3,6 +3,7 @@
 
 use super::ffi::check;
 use super::pid;
+use super::token::enable_privilege;
 use crate::types::Started;
 use std::fs::File;
 use std::io;
@@ -12,6 +13,7 @@ use std::os::windows::process::CommandExt;
 use std::path::Path;
 use std::process::Command;
 use windows_sys::Win32::Foundation::{ERROR_SHARING_VIOLATION, WAIT_TIMEOUT};
+use windows_sys::Win32::Security::SE_DEBUG_NAME;
 use windows_sys::Win32::Storage::FileSystem::FILE_FLAG_DELETE_ON_CLOSE;
 use windows_sys::Win32::System::Console::SetConsoleCtrlHandler;
 use windows_sys::Win32::System::Threading::{
@@ -45,6 +47,8 @@ pub fn take_rights(_of: &Path, _to: &Path) -> io::Result<()> {
 /// # Errors
 /// Those of OpenProcess and TerminateProcess; [`io::ErrorKind::NotFound`] where there is no such process.
 pub fn end_process(pid: u32, _at_once: bool) -> io::Result<()> {
+    // An administrator may look at a process of the system, and end it only with this.
+    let _ = enable_privilege(SE_DEBUG_NAME);
     let process = pid::open(pid, PROCESS_TERMINATE)?;
     // SAFETY: the process is open with the right to end it.
     check(unsafe { TerminateProcess(process.as_raw_handle(), 1) })
@@ -53,10 +57,12 @@ pub fn end_process(pid: u32, _at_once: bool) -> io::Result<()> {
 /// Whether a process runs: one that has ended is there as long as somebody has it open, as the service control manager does.
 #[must_use]
 pub fn is_alive(pid: u32) -> bool {
-    pid::open(pid, PROCESS_SYNCHRONIZE).is_ok_and(|process| {
+    match pid::open(pid, PROCESS_SYNCHRONIZE) {
         // SAFETY: the process is open with the right to wait for it; the call returns at once.
-        unsafe { WaitForSingleObject(process.as_raw_handle(), 0) == WAIT_TIMEOUT }
-    })
+        Ok(process) => unsafe { WaitForSingleObject(process.as_raw_handle(), 0) == WAIT_TIMEOUT },
+        // That it may not be opened says that it is there.
+        Err(error) => error.kind() != io::ErrorKind::NotFound,
+    }
 }
 
 /// Has a command start with a console of its own that nobody sees: no window that closes ends it.
