@@ -95,6 +95,7 @@ mod tests {
         tokio::time::sleep(GLANCE * 5).await;
         assert_eq!(by(&notes), None);
         // A disk that was full when the first point went out kept a good agent from ever being taken for one.
+        fs::create_dir_all(notes.parent().unwrap()).unwrap();
         fs::write(&notes, "in the way").unwrap();
         assert!(can_be_noted(&notes).is_err());
         stats.sent.add(1);
