@@ -1,4 +1,5 @@
-//! What holds plain files: the zip for Windows, one tar.gz for each executable for Linux.
+//! What holds plain files: the zip for Windows, one tar.gz for each executable for Linux; and the executables as
+//! they are.
 
 use std::fs;
 use std::io::{Cursor, Write};
@@ -38,6 +39,19 @@ pub fn windows(dist: &Dist<'_>) -> Result<()> {
 pub fn linux(dist: &Dist<'_>) -> Result<()> {
     linux_of(dist, &dist.ws.linux_exe(), "linux-x64")?;
     linux_of(dist, &dist.ws.linux_static_exe(), "linux-x64-static")
+}
+
+/// What `falcon-agent upgrade` takes.
+pub fn executables(dist: &Dist<'_>) -> Result<()> {
+    let ws = dist.ws;
+    for (exe, kind) in [
+        (ws.windows_exe(), "windows-x64.exe"),
+        (ws.linux_exe(), "linux-x64"),
+        (ws.linux_static_exe(), "linux-x64-static"),
+    ] {
+        dist.publish(&format!("falcon-agent-{}-{kind}", dist.version), &read(&exe)?)?;
+    }
+    Ok(())
 }
 
 fn linux_of(dist: &Dist<'_>, exe: &Path, kind: &str) -> Result<()> {

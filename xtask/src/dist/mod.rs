@@ -48,6 +48,7 @@ impl<'a> Dist<'a> {
     /// # Errors
     /// When a file that belongs into one is missing, or a tool fails.
     pub fn pack(&self) -> Result<()> {
+        archive::executables(self)?;
         archive::windows(self)?;
         archive::linux(self)?;
         deb::deb(self)?;
