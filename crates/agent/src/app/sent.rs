@@ -88,7 +88,7 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let mut config = Config::standalone();
         config.transfer.addrs = vec!["127.0.0.1:1".to_owned()];
-        config.state_dir = dir.path().display().to_string();
+        config.state_dir = dir.path().join("state").display().to_string();
         let loaded = Loaded::new(config, Source::Standalone, Vec::new());
         let (notes, stats) = (loaded.notes_dir().unwrap(), Arc::new(Stats::default()));
         note(&loaded, stats.clone());
