@@ -49,7 +49,7 @@ const COMMON: [(&str, bool); 8] = [
 ];
 
 /// What may lie in a directory that is the agent's alone, apart from [`DIRECTORIES`]; without their ends.
-const KNOWN: [&str; 13] = [
+const KNOWN: [&str; 14] = [
     "falcon-agent",
     "cfg",
     "cfg.example",
@@ -57,6 +57,7 @@ const KNOWN: [&str; 13] = [
     "readme.zh-cn",
     "license",
     "changelog",
+    "contributing",
     "docs",
     "var",
     "control",
