@@ -131,7 +131,12 @@ pub fn is_installed(root: &Root, unit: &str) {
 }
 
 /// What `falcon-agent upgrade` leaves beside the program.
-pub const LEFT: [&str; 3] = ["/usr/bin/falcon-agent.old", "/usr/bin/falcon-agent.new", "/usr/bin/falcon-agent.failed"];
+pub const LEFT: [&str; 4] = [
+    "/usr/bin/falcon-agent.old",
+    "/usr/bin/falcon-agent.new",
+    "/usr/bin/falcon-agent.failed",
+    "/usr/bin/falcon-agent.unproven",
+];
 
 /// What an administrator and the agent write.
 pub fn write_own(root: &Root) {
