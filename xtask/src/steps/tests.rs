@@ -37,8 +37,8 @@ const BUSY: &str = "load::";
 /// The others of `interop` at once: they wait for the agent's next step most of the time.
 const INTEROP_AT_ONCE: &str = "--test-threads=6";
 
-/// Each test of the service has a Windows of its own, of which two at a time are as many as two processors run.
-const WINDOWS_AT_ONCE: &str = "--test-threads=2";
+/// Each of these tests has a Windows of its own, and waits for it more than it works.
+const WINDOWS_AT_ONCE: &str = "--test-threads=3";
 
 /// Fault rounds outlast everything else.
 const LONG_LIMIT: Duration = Duration::from_secs(2 * 3600);
