@@ -47,5 +47,5 @@ pub use imp::{
     say_to, self_usage, service_change, service_control, service_create, service_delete, service_registration,
     service_set_start, service_settings, service_settle, service_start, service_status, services, set_apart,
     since_boot, sql_instances, start_like, started_as, started_by_double_click, stderr_is, sync_dir, take_rights,
-    terminate, trim_heap, volume_usage,
+    trim_heap, volume_usage,
 };

@@ -75,7 +75,7 @@ impl Process {
         let line = root.join("proc").join(self.pid.to_string()).join("cmdline");
         // Empty until its parent has heard of its end.
         let has_ended = || fs::read(&line).map_or(true, |line| line.is_empty());
-        match falcon_sys::terminate(self.pid) {
+        match falcon_sys::end_process(self.pid, false) {
             Err(error) if error.kind() == io::ErrorKind::PermissionDenied => return Err(Failure::NotAdministrator),
             Err(_) if has_ended() => return Ok(()),
             asked => asked?,

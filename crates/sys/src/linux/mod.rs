@@ -57,7 +57,7 @@ pub use means::lacks_means;
 pub use mem::page_files;
 pub use own::{limit_heap_growth, self_usage, trim_heap};
 pub use parent::{end_with_parent, no_error_dialogs};
-pub use pid::{command_line, image_path, terminate};
+pub use pid::{command_line, image_path};
 pub use pipe::readable;
 pub use service::{
     Service, run_service, service_change, service_control, service_create, service_delete, service_registration,

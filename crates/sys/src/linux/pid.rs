@@ -4,8 +4,6 @@ use std::fs::{self, File};
 use std::io::{self, Read};
 use std::path::PathBuf;
 
-use rustix::process::{Pid, Signal, kill_process};
-
 /// The arguments of a process with blanks between them, up to 64 KiB; bytes that are not UTF-8 are replaced. Empty for a thread
 /// of the kernel and for a process that has ended and is not yet waited for.
 ///
@@ -33,28 +31,9 @@ pub fn image_path(pid: u32) -> io::Result<PathBuf> {
     fs::read_link(format!("/proc/{pid}/exe"))
 }
 
-/// Asks a process to end (SIGTERM).
-///
-/// # Errors
-/// Those of kill(2).
-pub fn terminate(pid: u32) -> io::Result<()> {
-    let pid = i32::try_from(pid).ok().and_then(Pid::from_raw).ok_or(io::ErrorKind::InvalidInput)?;
-    Ok(kill_process(pid, Signal::TERM)?)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn a_process_is_asked_to_end_and_none_that_cannot_be() {
-        let mut child = std::process::Command::new("/bin/sleep").arg("600").spawn().unwrap();
-        terminate(child.id()).unwrap();
-        assert!(!child.wait().unwrap().success());
-        for none in [0, u32::MAX] {
-            assert!(terminate(none).is_err(), "{none}: a group of processes");
-        }
-    }
 
     #[test]
     fn arguments_have_blanks_between_them_and_none_behind() {

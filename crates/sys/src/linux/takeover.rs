@@ -168,6 +168,16 @@ mod tests {
     use super::*;
 
     #[test]
+    fn a_process_is_asked_to_end_and_none_that_cannot_be() {
+        let mut child = std::process::Command::new("/bin/sleep").arg("600").spawn().unwrap();
+        end_process(child.id(), false).unwrap();
+        assert!(!child.wait().unwrap().success());
+        for none in [0, u32::MAX] {
+            assert!(end_process(none, false).is_err(), "{none}: a group of processes");
+        }
+    }
+
+    #[test]
     fn one_alone_holds_a_directory_until_it_lets_go() {
         let dir = tempfile::tempdir().unwrap();
         let held = hold_alone(dir.path()).unwrap();

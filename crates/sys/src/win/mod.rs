@@ -61,7 +61,7 @@ pub use oem::oem_text;
 pub use paging::memory_lists;
 pub use parent::{end_with_parent, no_error_dialogs};
 pub use perf::{PerfData, perf_disabled, perf_last_counter, perf_names};
-pub use pid::{command_line, image_path, terminate};
+pub use pid::{command_line, image_path};
 pub use pipe::readable;
 pub use process::self_usage;
 pub use product::{iis_version, sql_instances};

@@ -49,14 +49,6 @@ pub(super) fn basic<'a>(process: BorrowedHandle<'_>, buffer: &'a mut Buffer) -> 
     ntdll::query_process(process, ProcessClass::Basic, buffer, command::BASIC_BYTES, command::BASIC_BYTES)
 }
 
-/// Windows has no signal that asks a process to end.
-///
-/// # Errors
-/// Always [`io::ErrorKind::Unsupported`].
-pub fn terminate(_pid: u32) -> io::Result<()> {
-    Err(io::ErrorKind::Unsupported.into())
-}
-
 /// The command line of a process as it was given: on Windows a program takes it apart itself. From Windows 8.1 the kernel
 /// tells it; before, it is read in the process, which may have written something else there.
 ///
