@@ -25,6 +25,7 @@ pub mod status;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
+mod ui;
 
 use std::net::IpAddr;
 use std::path::Path;

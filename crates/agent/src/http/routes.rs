@@ -14,7 +14,7 @@ use hyper::{Method, Request, StatusCode};
 
 use super::answer::{Refused, Response, plain, wants_json};
 use super::serve::Client;
-use super::{HEALTH, Site, access, admin, api, health, plugins, push, queue, status};
+use super::{HEALTH, Site, access, admin, api, health, plugins, push, queue, status, ui};
 use crate::plugin::engine::Fetch;
 
 /// What is asked, and by whom.
@@ -55,7 +55,7 @@ static OWN: [Route; 17] = [
 ];
 
 pub(super) fn routes() -> impl Iterator<Item = &'static Route> {
-    OWN.iter().chain(&api::ROUTES)
+    OWN.iter().chain(&ui::ROUTES).chain(&api::ROUTES)
 }
 
 /// For what needs no waiting.
