@@ -9,6 +9,7 @@ mod paths;
 mod plugins;
 mod push;
 mod tls;
+mod ui;
 
 use std::net::SocketAddr;
 
