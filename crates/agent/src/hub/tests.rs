@@ -1,3 +1,4 @@
+use super::remembered::{FORGET_S, MAX_SERIES};
 use super::*;
 use crate::queue::MAX_BYTES;
 
