@@ -72,6 +72,11 @@ impl Hub {
         *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = taken;
     }
 
+    /// As they are appended to what is collected.
+    pub fn default_tags(&self) -> &str {
+        &self.default_tags
+    }
+
     /// Where points wait for a transfer; `None`: none is configured.
     pub fn queue(&self) -> Option<Arc<Queue>> {
         self.queue.clone()

@@ -3,7 +3,7 @@
 //! Every request costs what `http.limits` allows and no more: so many connections (`slots`), so long for a request's head and
 //! body and for taking the answer (`impatient`), so many bytes of bodies (`budget`) and items of a push, so many pushes of a
 //! client (`rate`). Who may ask is `access`; what is answered under which path is `routes`, what is said `status`, `push`, `health`,
-//! `queue`, `api`, `plugins` and `admin`. A port that is taken is tried again; it never ends the agent.
+//! `queue`, `api`, `metrics`, `plugins` and `admin`. A port that is taken is tried again; it never ends the agent.
 
 mod access;
 mod admin;
@@ -14,6 +14,7 @@ pub(crate) mod client;
 pub mod health;
 mod impatient;
 mod listen;
+mod metrics;
 mod plugins;
 pub mod push;
 pub mod queue;
@@ -66,6 +67,7 @@ pub struct Site {
     tls: Option<tls::Files>,
     pushes: push::Pushes,
     page: status::Cache,
+    metrics: metrics::Cache,
     /// A verification reads everything on disk, and points wait for its end: there is one at a time.
     verifying: Arc<Semaphore>,
     started: Instant,
@@ -104,6 +106,7 @@ impl Site {
             tls: tls::Files::of(&config.http.tls, dir),
             pushes: push::Pushes::new(config),
             page: status::Cache::default(),
+            metrics: metrics::Cache::default(),
             verifying: Arc::new(Semaphore::new(1)),
             started,
         }

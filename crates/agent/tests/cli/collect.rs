@@ -129,7 +129,7 @@ fn prometheus_reads_every_line() {
             assert!(samples.insert((name, labels)), "{line} came twice");
         }
     }
-    assert_eq!(samples.len(), host.collect(&config).len(), "every series is there");
+    assert_eq!(samples.len(), host.collect(&config).len(), "every series is there, and none was left out");
     assert_eq!(kinds["net_if_in_bytes"], "counter");
     assert_eq!(kinds["mem_memused_percent"], "gauge");
 }

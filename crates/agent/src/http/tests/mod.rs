@@ -4,6 +4,7 @@ mod access;
 mod admin;
 mod api;
 mod connections;
+mod metrics;
 mod openapi;
 mod paths;
 mod plugins;
