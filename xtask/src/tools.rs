@@ -1,6 +1,6 @@
 //! The programs that steps need: found, or installed where that can be done without asking.
 //!
-//! Debian packages come through apt-get, cargo's and Python's tools go to `target/tools`. What can be had neither way is
+//! Debian packages come through apt-get, cargo's and Python's tools go to `target/tools`, and so does Prometheus. What can be had neither way is
 //! listed by name and nothing is run.
 
 use std::collections::BTreeSet;
@@ -34,6 +34,7 @@ pub enum Need {
     /// The linker for Linux, and cargo-zigbuild, which makes cargo use it.
     Zig,
     Chromium,
+    Prometheus,
     /// Makes packages and reads them.
     Dpkg,
     /// Makes packages and reads them.
@@ -61,6 +62,7 @@ impl Need {
             Self::Schemathesis => SCHEMATHESIS.is_here(ws),
             Self::Zig => ZIG.is_here(ws),
             Self::Chromium => in_path(CHROMIUM),
+            Self::Prometheus => PROMETHEUS.folder(ws).is_some(),
             Self::Dpkg => in_path("dpkg-deb") && in_path("md5sum"),
             Self::Rpm => in_path("rpmbuild") && in_path("rpm"),
             Self::Systemd => in_path("systemd-analyze"),
@@ -81,7 +83,7 @@ impl Need {
             Self::Namespace => &["iproute2", "util-linux"],
             Self::Python => &["python3", "python3-venv"],
             Self::Chromium => &["chromium"],
-            Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis | Self::Zig => &[],
+            Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis | Self::Zig | Self::Prometheus => &[],
             Self::Dpkg => &["dpkg", "coreutils"],
             Self::Rpm => &["rpm"],
             Self::Systemd => &["systemd"],
@@ -107,6 +109,7 @@ impl Need {
             Self::Schemathesis => "schemathesis, which pip installs",
             Self::Zig => "zig and cargo-zigbuild, which pip installs",
             Self::Chromium => "the browser Chromium: chromium",
+            Self::Prometheus => "Prometheus 2.42 or later: prometheus, promtool (Debian's package has them)",
             Self::Dpkg => "dpkg and coreutils: dpkg-deb, md5sum",
             Self::Rpm => "rpm 4.14 or later: rpm, rpmbuild",
             Self::Systemd => "systemd 252 or later: systemd-analyze",
@@ -203,6 +206,50 @@ impl PythonTool {
     }
 }
 
+/// Programs of a Debian package that is unpacked into `target/tools`: installed, it would run as a service of this system.
+pub struct DebianTool {
+    package: &'static str,
+    programs: &'static [&'static str],
+}
+
+pub const PROMETHEUS: DebianTool = DebianTool { package: "prometheus", programs: &["prometheus", "promtool"] };
+
+impl DebianTool {
+    /// Where its programs are; empty where they are found by their names.
+    pub fn folder(&self, ws: &Workspace) -> Option<PathBuf> {
+        if self.programs.iter().all(|program| in_path(program)) {
+            return Some(PathBuf::new());
+        }
+        let unpacked = ws.target("tools").join(self.package).join("usr/bin");
+        self.programs.iter().all(|program| unpacked.join(program).is_file()).then_some(unpacked)
+    }
+
+    fn unpack(&self, ws: &Workspace) -> Result<()> {
+        println!("unpacking Debian's {} into target/tools", self.package);
+        let folder = ws.target("tools").join(self.package);
+        let new = folder.with_extension("new");
+        if new.exists() {
+            fs::remove_dir_all(&new)?;
+        }
+        fs::create_dir_all(&new)?;
+        let download = || Run::new("apt-get").args(["--quiet", "download", self.package]).dir(&new);
+        if !download().succeeds() {
+            apt_get(&["update"])?;
+            download().show().with_context(|| format!("apt-get could not download {}", self.package))?;
+        }
+        let files = fs::read_dir(&new)?.collect::<std::io::Result<Vec<_>>>()?;
+        let Some(package) = files.first().map(fs::DirEntry::path) else { bail!("apt-get downloaded nothing") };
+        Run::new("dpkg-deb").arg("-x").arg(&package).arg(&new).show()?;
+        fs::remove_file(package)?;
+        if folder.exists() {
+            fs::remove_dir_all(&folder)?;
+        }
+        // Last: what was broken off is not here.
+        fs::rename(new, folder)?;
+        Ok(())
+    }
+}
+
 /// Finds or installs everything in `needs`.
 ///
 /// # Errors
@@ -222,6 +269,9 @@ pub fn ensure(ws: &Workspace, needs: &BTreeSet<Need>) -> Result<()> {
         if needs.contains(&need) && !tool.is_here(ws) && Need::Python.is_here(ws) {
             tool.install(ws)?;
         }
+    }
+    if needs.contains(&Need::Prometheus) && PROMETHEUS.folder(ws).is_none() && in_path("apt-get") {
+        PROMETHEUS.unpack(ws)?;
     }
     let lacking = missing(needs);
     if !lacking.is_empty() {

@@ -55,6 +55,11 @@ impl Hub {
         self.remembered().follow(taken, self.config.http.history_bytes());
     }
 
+    /// As they are appended to what is collected.
+    pub fn default_tags(&self) -> &str {
+        &self.default_tags
+    }
+
     /// Where points wait for a transfer; `None`: none is configured.
     pub fn queue(&self) -> Option<Arc<Queue>> {
         self.queue.clone()

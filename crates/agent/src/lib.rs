@@ -8,6 +8,7 @@ pub mod cli;
 pub mod clock;
 pub mod collect;
 pub mod config;
+pub mod exposition;
 pub mod falcon;
 pub mod gojson;
 pub mod guard;

@@ -184,6 +184,13 @@ pub const STEPS: &[Step] = &[
         run: api::run,
     },
     Step {
+        name: "prometheus",
+        about: "promtool and Prometheus take what the Linux executable says at /metrics, and every declared name",
+        needs: &[Need::SourceRust, Need::Prometheus],
+        uses: &["dist-linux"],
+        run: tests::prometheus,
+    },
+    Step {
         name: "browser",
         about: "no page of another site in Chromium ends or reloads the Linux executable",
         needs: &[Need::SourceRust, Need::Chromium],

@@ -12,13 +12,13 @@ use crate::child::Run;
 use crate::dist::{Stamp, msi};
 use crate::ledger::Passed;
 use crate::toolchain::{Std, cargo};
-use crate::tools::CHROMIUM;
+use crate::tools::{CHROMIUM, PROMETHEUS};
 use crate::wine::{self, Session};
 use crate::workspace::{PERF_FIXTURE, PRODUCT};
 
-/// Integration tests that drive a finished executable with the Go peer or a browser; they have steps of their own.
-pub const HARNESSED: [&str; 8] =
-    ["browser", "faults", "interop", "packages_linux", "packages_windows", "perf", "service", "upgrade"];
+/// Integration tests that drive a finished executable with the Go peer, a browser or Prometheus; they have steps of their own.
+pub const HARNESSED: [&str; 9] =
+    ["browser", "faults", "interop", "packages_linux", "packages_windows", "perf", "prometheus", "service", "upgrade"];
 
 /// Tests of `faults` that make file systems of their own.
 const MOUNTED: &str = "mounted::";
@@ -76,6 +76,12 @@ pub fn browser(cx: &Cx<'_>) -> Result<Passed> {
     let test = harnessed(cx, "browser").env("FALCON_AGENT_EXE", cx.ws.linux_exe()).env("FALCON_BROWSER", CHROMIUM);
     // One at a time: each has processes enough of its own.
     Ok(Passed::tests(count(test.args(["--", "--test-threads=1"]))?))
+}
+
+pub fn prometheus(cx: &Cx<'_>) -> Result<Passed> {
+    let folder = PROMETHEUS.folder(cx.ws).context("Prometheus is gone")?;
+    let test = harnessed(cx, "prometheus").env("FALCON_AGENT_EXE", cx.ws.linux_exe());
+    Ok(Passed::tests(count(test.env("FALCON_PROMETHEUS", folder))?))
 }
 
 pub fn faults_linux(cx: &Cx<'_>) -> Result<Passed> {

@@ -1,15 +1,15 @@
 //! `collect`: one cycle to standard output.
 
-use std::collections::BTreeMap;
 use std::time::Duration;
 
 use super::table::Named;
 use crate::app::{self, Collecting};
 use crate::collect;
 use crate::config::Loaded;
+use crate::exposition::{self, Exposition};
 use crate::falcon::wire;
 use crate::hub::{self, Origin};
-use crate::model::{Kind, Sample};
+use crate::model::{Platform, Sample};
 use crate::{log, schedule};
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -39,7 +39,7 @@ pub fn run(loaded: Loaded, format: Format, only: Option<&str>) -> anyhow::Result
     super::show(&match format {
         Format::Table => hub::table(&samples),
         Format::Json => json(&samples, &endpoint) + "\n",
-        Format::Prometheus => prometheus(&samples),
+        Format::Prometheus => prometheus(&samples, &endpoint),
     })
 }
 
@@ -73,49 +73,17 @@ pub(super) fn json(samples: &[Sample], endpoint: &str) -> String {
     format!("[{}]", bodies.join(","))
 }
 
-/// Text exposition format. A name's characters other than letters, digits, `_` and `:` become `_`.
-fn prometheus(samples: &[Sample]) -> String {
-    let help: BTreeMap<&str, &str> =
-        collect::ALL.iter().flat_map(|spec| spec.metrics).map(|metric| (metric.name, metric.help)).collect();
-    let mut groups: BTreeMap<&str, Vec<&Sample>> = BTreeMap::new();
-    for sample in samples {
-        groups.entry(&sample.metric).or_default().push(sample);
-    }
-    let mut text = String::new();
-    for (metric, samples) in groups {
-        let name: String =
-            metric.chars().map(|c| if c.is_ascii_alphanumeric() || c == '_' || c == ':' { c } else { '_' }).collect();
-        let kind = match samples.first().map(|sample| sample.kind) {
-            Some(Kind::Counter | Kind::Derive) => "counter",
-            _ => "gauge",
-        };
-        let help = help.get(metric).copied().unwrap_or_default();
-        text.push_str(&format!("# HELP {name} {metric}: {help}\n# TYPE {name} {kind}\n"));
-        for sample in samples {
-            let mut value = Vec::new();
-            wire::number(sample.value.get(), &mut value);
-            text.push_str(&format!("{name}{} {}\n", labels(sample), String::from_utf8_lossy(&value)));
-        }
-    }
-    text
-}
-
-fn labels(sample: &Sample) -> String {
-    let pairs: BTreeMap<String, String> = sample.tags.pairs().collect();
-    if pairs.is_empty() {
-        return String::new();
-    }
-    let quoted = |value: &str| value.replace('\\', "\\\\").replace('"', "\\\"").replace('\n', "\\n");
-    let label =
-        |key: &str| -> String { key.chars().map(|c| if c.is_ascii_alphanumeric() { c } else { '_' }).collect() };
-    let pairs: Vec<_> = pairs.iter().map(|(key, value)| format!("{}=\"{}\"", label(key), quoted(value))).collect();
-    format!("{{{}}}", pairs.join(","))
+/// What `/metrics` would say of them.
+fn prometheus(samples: &[Sample], endpoint: &str) -> String {
+    let mut text = Exposition::new(Platform::CURRENT, endpoint);
+    samples.iter().for_each(|sample| text.add(sample));
+    text.text(exposition::Format::Text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::model::{Finite, Tags};
+    use crate::model::{Finite, Kind, Tags};
 
     fn sample(metric: &'static str, tags: &[(&str, &str)], value: f64, kind: Kind) -> Sample {
         Sample {
@@ -130,17 +98,25 @@ mod tests {
     }
 
     #[test]
-    fn prometheus_gets_one_header_a_name_and_escaped_labels() {
+    fn prometheus_gets_what_it_would_scrape() {
         let samples = [
             sample("net.if.in.bytes", &[("iface", r"a\b")], 1.0, Kind::Counter),
             sample("agent.alive", &[], 1.0, Kind::Gauge),
             sample("net.if.in.bytes", &[("iface", "lo")], 2.5, Kind::Counter),
         ];
+        let text = prometheus(&samples, "h");
+        let lines: Vec<&str> = text.lines().filter(|line| !line.starts_with("# HELP")).collect();
         assert_eq!(
-            prometheus(&samples),
-            "# HELP agent_alive agent.alive: the agent collects\n# TYPE agent_alive gauge\nagent_alive 1\n\
-             # HELP net_if_in_bytes net.if.in.bytes: received\n# TYPE net_if_in_bytes counter\n\
-             net_if_in_bytes{iface=\"a\\\\b\"} 1\nnet_if_in_bytes{iface=\"lo\"} 2.5\n"
+            lines,
+            [
+                "# TYPE falcon_agent_alive gauge",
+                "falcon_agent_alive 1",
+                "# TYPE falcon_agent_metrics_left_out gauge",
+                "falcon_agent_metrics_left_out 0",
+                "# TYPE falcon_net_if_in_bytes_total counter",
+                r#"falcon_net_if_in_bytes_total{iface="a\\b"} 1"#,
+                r#"falcon_net_if_in_bytes_total{iface="lo"} 2.5"#,
+            ]
         );
     }
 

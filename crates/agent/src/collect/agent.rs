@@ -11,7 +11,7 @@ use falcon_sys::Host;
 
 use self::metrics as m;
 use super::{Collector, Context, Cx, Guarded, Lane, Spec, float};
-use crate::model::Tags;
+use crate::model::{Metric, Tags};
 use crate::stats::{Level, Lost, Stats};
 
 pub(super) const SPEC: Spec = Spec {
@@ -29,28 +29,17 @@ struct Agent {
     host: Host,
     cpu_us: Option<u64>,
     config_crc: u32,
-    /// A transfer is configured.
-    has_queue: bool,
-    runs_plugins: bool,
-    /// Tags of the lanes, of the guarded kinds and of the reasons, in their order.
-    lanes: Vec<Tags>,
-    kinds: Vec<Tags>,
-    reasons: Vec<Tags>,
+    figures: Figures,
 }
 
 impl Agent {
     fn new(cx: &Context) -> Agent {
-        let group = |name: &str| Tags::of(&[("group", name)]);
         Agent {
             stats: cx.stats.clone(),
             host: cx.host.clone(),
             cpu_us: None,
             config_crc: cx.config.crc(),
-            has_queue: !cx.config.transfer.addrs.is_empty(),
-            runs_plugins: cx.config.plugin.enabled,
-            lanes: Lane::ALL.iter().map(|lane| group(lane.name())).collect(),
-            kinds: Guarded::ALL.iter().map(|kind| group(kind.name())).collect(),
-            reasons: Lost::ALL.iter().map(|why| Tags::of(&[("reason", why.as_str())])).collect(),
+            figures: Figures::new(!cx.config.transfer.addrs.is_empty(), cx.config.plugin.enabled),
         }
     }
 }
@@ -60,15 +49,7 @@ impl Collector for Agent {
         cx.emit(&m::ALIVE, &Tags::NONE, 1.0);
         cx.emit(&m::CONFIG_CRC, &Tags::NONE, self.config_crc.into());
         self.usage(cx);
-        self.collectors(cx);
-        self.points(cx);
-        self.perf(cx);
-        if self.has_queue {
-            self.queue(cx);
-        }
-        if self.runs_plugins {
-            self.plugins(cx);
-        }
+        self.figures.tell(&self.stats, &mut |metric, tags, value| cx.emit(metric, tags, value));
         Ok(())
     }
 }
@@ -97,98 +78,65 @@ impl Agent {
             }
         }
     }
+}
 
-    fn collectors(&self, cx: &mut Cx<'_>) {
+type Say<'a> = dyn FnMut(&'static Metric, &Tags, f64) + 'a;
+
+/// What [`Stats`] has of `agent.*`: known without asking anything.
+pub(crate) struct Figures {
+    /// A transfer is configured.
+    has_queue: bool,
+    runs_plugins: bool,
+    /// Tags of the lanes, of the guarded kinds and of the reasons, in their order.
+    lanes: Vec<Tags>,
+    kinds: Vec<Tags>,
+    reasons: Vec<Tags>,
+}
+
+impl Figures {
+    pub fn new(has_queue: bool, runs_plugins: bool) -> Figures {
+        let group = |name: &str| Tags::of(&[("group", name)]);
+        Figures {
+            has_queue,
+            runs_plugins,
+            lanes: Lane::ALL.iter().map(|lane| group(lane.name())).collect(),
+            kinds: Guarded::ALL.iter().map(|kind| group(kind.name())).collect(),
+            reasons: Lost::ALL.iter().map(|why| Tags::of(&[("reason", why.as_str())])).collect(),
+        }
+    }
+
+    pub fn tell(&self, stats: &Stats, say: &mut Say<'_>) {
+        self.collectors(stats, say);
+        points(stats, say);
+        perf(stats, say);
+        if self.has_queue {
+            self.queue(stats, say);
+        }
+        if self.runs_plugins {
+            plugins(stats, say);
+        }
+    }
+
+    fn collectors(&self, stats: &Stats, say: &mut Say<'_>) {
         for ((lane, ms), (asked, tags)) in
-            Lane::ALL.iter().zip(&self.stats.collect_ms).zip(self.stats.collect_asked.iter().zip(&self.lanes))
+            Lane::ALL.iter().zip(&stats.collect_ms).zip(stats.collect_asked.iter().zip(&self.lanes))
         {
             // Most hosts have no GPU, and need no series that says how long it took not to ask one.
             if lane.is_everywhere() || asked.get() > 0 {
-                cx.emit(&m::COLLECT_MS, tags, float(ms.get()));
+                say(&m::COLLECT_MS, tags, float(ms.get()));
             }
         }
-        for ((kind, tags), dropped) in Guarded::ALL.iter().zip(&self.kinds).zip(&self.stats.series_dropped) {
-            let asked = |lane: Lane| self.stats.collect_asked.get(lane as usize).is_some_and(|asked| asked.get() > 0);
+        for ((kind, tags), dropped) in Guarded::ALL.iter().zip(&self.kinds).zip(&stats.series_dropped) {
+            let asked = |lane: Lane| stats.collect_asked.get(lane as usize).is_some_and(|asked| asked.get() > 0);
             if kind.lane().is_none_or(asked) {
-                cx.emit(&m::SERIES_DROPPED, tags, float(dropped.get()));
+                say(&m::SERIES_DROPPED, tags, float(dropped.get()));
             }
         }
     }
 
-    fn points(&self, cx: &mut Cx<'_>) {
-        let stats = &self.stats;
-        cx.emit(&m::DROPPED, &Tags::NONE, float(stats.lost_in_all()));
-        let counts = [
-            (&m::COLLECT_ERRORS, &stats.collect_errors),
-            (&m::COLLECT_HUNG, &stats.collect_hung),
-            (&m::COLLECT_PANICS, &stats.collect_panics),
-            (&m::SENT, &stats.sent),
-            (&m::INVALID, &stats.invalid),
-            (&m::QUEUED, &stats.queued),
-            (&m::PUSHED, &stats.push_accepted),
-            (&m::PUSH_INVALID, &stats.push_invalid),
-            (&m::PUSH_FUTURE, &stats.push_future),
-            (&m::PUSH_REFUSED, &stats.push_refused),
-            (&m::IGNORED, &stats.ignored),
-            (&m::TOO_LONG, &stats.too_long),
-            (&m::TAGS_CUT, &stats.tags_cut),
-            (&m::COLLIDED, &stats.collided),
-            (&m::NOT_FINITE, &stats.not_finite),
-            (&m::PUSH_BUSY, &stats.push_busy),
-            (&m::HTTP_REFUSED, &stats.http_refused),
-            (&m::HTTP_DENIED, &stats.http_denied),
-            (&m::GUARD_EXCEEDED, &stats.guard_exceeded),
-            (&m::GUARD_ENDS, &stats.guard_ends),
-        ];
-        for (metric, count) in counts {
-            cx.emit(metric, &Tags::NONE, float(count.get()));
-        }
-        if let Some(skew) = known(&stats.clock_skew_s) {
-            cx.emit(&m::CLOCK_SKEW, &Tags::NONE, skew);
-        }
-    }
-
-    /// Most hosts have none to ask for, and need no zeros that say so.
-    fn perf(&self, cx: &mut Cx<'_>) {
-        let stats = &self.stats;
-        if stats.perf_asked.get() == 0 && stats.perf_refused.get() == 0 {
-            return;
-        }
-        let counts = [
-            (&m::PERF_DEATHS, &stats.perf_deaths),
-            (&m::PERF_RECYCLED, &stats.perf_recycled),
-            (&m::PERF_REFUSED, &stats.perf_refused),
-        ];
-        for (metric, count) in counts {
-            cx.emit(metric, &Tags::NONE, float(count.get()));
-        }
-        if let Some(bytes) = known(&stats.perf_mem) {
-            cx.emit(&m::PERF_MEM, &Tags::NONE, bytes);
-        }
-    }
-
-    fn plugins(&self, cx: &mut Cx<'_>) {
-        let stats = &self.stats;
-        let counts = [
-            (&m::PLUGIN_BOUND, &stats.plugin_bound),
-            (&m::PLUGIN_LEFT, &stats.plugin_left),
-            (&m::PLUGIN_RUNNING, &stats.plugin_running),
-            (&m::PLUGIN_RUNS, &stats.plugin_runs),
-            (&m::PLUGIN_FAILED, &stats.plugin_failed),
-            (&m::PLUGIN_LATE, &stats.plugin_late),
-            (&m::PLUGIN_SKIPPED, &stats.plugin_skipped),
-            (&m::PLUGIN_ITEMS, &stats.plugin_items),
-            (&m::PLUGIN_INVALID, &stats.plugin_invalid),
-        ];
-        for (metric, count) in counts {
-            cx.emit(metric, &Tags::NONE, float(count.get()));
-        }
-    }
-
-    fn queue(&self, cx: &mut Cx<'_>) {
-        let stats = &self.stats;
+    fn queue(&self, stats: &Stats, say: &mut Say<'_>) {
         for (tags, lost) in self.reasons.iter().zip(&stats.lost) {
-            cx.emit(&m::LOST, tags, float(lost.get()));
+            say(&m::LOST, tags, float(lost.get()));
         }
         let counts = [
             (&m::COLLECTED, &stats.collected),
@@ -201,7 +149,7 @@ impl Agent {
             (&m::TRANSFER_SWITCHES, &stats.transfer_switches),
         ];
         for (metric, count) in counts {
-            cx.emit(metric, &Tags::NONE, float(count.get()));
+            say(metric, &Tags::NONE, float(count.get()));
         }
         let levels = [
             (&m::QUEUE_DISK_OK, &stats.queue_disk_ok),
@@ -210,9 +158,76 @@ impl Agent {
         ];
         for (metric, level) in levels {
             if let Some(value) = known(level) {
-                cx.emit(metric, &Tags::NONE, value);
+                say(metric, &Tags::NONE, value);
             }
         }
+    }
+}
+
+fn points(stats: &Stats, say: &mut Say<'_>) {
+    say(&m::DROPPED, &Tags::NONE, float(stats.lost_in_all()));
+    let counts = [
+        (&m::COLLECT_ERRORS, &stats.collect_errors),
+        (&m::COLLECT_HUNG, &stats.collect_hung),
+        (&m::COLLECT_PANICS, &stats.collect_panics),
+        (&m::SENT, &stats.sent),
+        (&m::INVALID, &stats.invalid),
+        (&m::QUEUED, &stats.queued),
+        (&m::PUSHED, &stats.push_accepted),
+        (&m::PUSH_INVALID, &stats.push_invalid),
+        (&m::PUSH_FUTURE, &stats.push_future),
+        (&m::PUSH_REFUSED, &stats.push_refused),
+        (&m::IGNORED, &stats.ignored),
+        (&m::TOO_LONG, &stats.too_long),
+        (&m::TAGS_CUT, &stats.tags_cut),
+        (&m::COLLIDED, &stats.collided),
+        (&m::NOT_FINITE, &stats.not_finite),
+        (&m::PUSH_BUSY, &stats.push_busy),
+        (&m::HTTP_REFUSED, &stats.http_refused),
+        (&m::HTTP_DENIED, &stats.http_denied),
+        (&m::GUARD_EXCEEDED, &stats.guard_exceeded),
+        (&m::GUARD_ENDS, &stats.guard_ends),
+    ];
+    for (metric, count) in counts {
+        say(metric, &Tags::NONE, float(count.get()));
+    }
+    if let Some(skew) = known(&stats.clock_skew_s) {
+        say(&m::CLOCK_SKEW, &Tags::NONE, skew);
+    }
+}
+
+/// Most hosts have none to ask for, and need no zeros that say so.
+fn perf(stats: &Stats, say: &mut Say<'_>) {
+    if stats.perf_asked.get() == 0 && stats.perf_refused.get() == 0 {
+        return;
+    }
+    let counts = [
+        (&m::PERF_DEATHS, &stats.perf_deaths),
+        (&m::PERF_RECYCLED, &stats.perf_recycled),
+        (&m::PERF_REFUSED, &stats.perf_refused),
+    ];
+    for (metric, count) in counts {
+        say(metric, &Tags::NONE, float(count.get()));
+    }
+    if let Some(bytes) = known(&stats.perf_mem) {
+        say(&m::PERF_MEM, &Tags::NONE, bytes);
+    }
+}
+
+fn plugins(stats: &Stats, say: &mut Say<'_>) {
+    let counts = [
+        (&m::PLUGIN_BOUND, &stats.plugin_bound),
+        (&m::PLUGIN_LEFT, &stats.plugin_left),
+        (&m::PLUGIN_RUNNING, &stats.plugin_running),
+        (&m::PLUGIN_RUNS, &stats.plugin_runs),
+        (&m::PLUGIN_FAILED, &stats.plugin_failed),
+        (&m::PLUGIN_LATE, &stats.plugin_late),
+        (&m::PLUGIN_SKIPPED, &stats.plugin_skipped),
+        (&m::PLUGIN_ITEMS, &stats.plugin_items),
+        (&m::PLUGIN_INVALID, &stats.plugin_invalid),
+    ];
+    for (metric, count) in counts {
+        say(metric, &Tags::NONE, float(count.get()));
     }
 }
 

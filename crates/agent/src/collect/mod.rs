@@ -9,7 +9,7 @@
 //! [`Guard`]. What is made once (tags, buffers) is kept: a steady cycle of a collector in [`Lane::Host`] allocates nothing
 //! but the list of its samples.
 
-mod agent;
+pub(crate) mod agent;
 mod budget;
 mod ceiling;
 pub(crate) mod cpu;

@@ -3,7 +3,7 @@
 //! Every request costs what `http.limits` allows and no more: so many connections (`slots`), so long for a request's head and
 //! body and for taking the answer (`impatient`), so many bytes of bodies (`budget`) and items of a push, so many pushes of a
 //! client (`rate`). Who may ask is `access`; what is answered under which path is `routes`, what is said `status`, `push`, `health`,
-//! `queue`, `api`, `plugins` and `admin`. A port that is taken is tried again; it never ends the agent.
+//! `queue`, `api`, `metrics`, `plugins` and `admin`. A port that is taken is tried again; it never ends the agent.
 
 mod access;
 mod admin;
@@ -15,6 +15,7 @@ mod content;
 pub mod health;
 mod impatient;
 mod listen;
+mod metrics;
 mod plugins;
 pub mod push;
 pub mod queue;
@@ -70,6 +71,7 @@ pub struct Site {
     series: ui::series::Cache,
     /// Of the history: one at a time.
     reading: Arc<tokio::sync::Mutex<()>>,
+    metrics: metrics::Cache,
     /// A verification reads everything on disk, and points wait for its end: there is one at a time.
     verifying: Arc<Semaphore>,
     started: Instant,
@@ -114,6 +116,7 @@ impl Site {
             page: ui::series::Cache::default(),
             series: ui::series::Cache::default(),
             reading: Arc::default(),
+            metrics: metrics::Cache::default(),
             verifying: Arc::new(Semaphore::new(1)),
             started,
             step: config.transfer.interval,

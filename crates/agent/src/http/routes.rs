@@ -14,7 +14,7 @@ use hyper::{Method, Request, StatusCode};
 
 use super::answer::{Refused, Response, plain, wants_json};
 use super::serve::Client;
-use super::{HEALTH, Site, access, admin, api, health, plugins, push, queue, status, ui};
+use super::{HEALTH, Site, access, admin, api, health, metrics, plugins, push, queue, status, ui};
 use crate::plugin::engine::Fetch;
 
 /// What is asked, and by whom.
@@ -34,9 +34,10 @@ pub(super) struct Route {
     pub answer: fn(Arc<Site>, Asked) -> Answering,
 }
 
-static OWN: [Route; 17] = [
+static OWN: [Route; 18] = [
     Route { path: "/", answer: |site, _| at_once(status::page(&site)) },
     Route { path: "/index.html", answer: |_, _| at_once(admin::index()) },
+    Route { path: "/metrics", answer: |site, asked| at_once(metrics::text(&site, &asked)) },
     Route { path: HEALTH, answer: |site, asked| at_once(health::handle(&site, &asked)) },
     Route { path: "/version", answer: |site, _| at_once(plain(&site.identity.version)) },
     Route { path: "/workdir", answer: |_, _| at_once(admin::workdir()) },

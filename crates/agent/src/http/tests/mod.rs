@@ -5,6 +5,7 @@ mod admin;
 mod api;
 mod connections;
 mod live;
+mod metrics;
 mod openapi;
 mod paths;
 mod plugins;
