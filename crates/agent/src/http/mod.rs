@@ -2,7 +2,7 @@
 //!
 //! Every request costs what `http.limits` allows and no more: so many connections (`slots`), so long for a request's head and
 //! body and for taking the answer (`impatient`), so many bytes of bodies (`budget`) and items of a push, so many pushes of a
-//! client (`rate`). Who may ask is `access`; what is answered under which path is `routes`, what is said `status`, `push`, `health`,
+//! client (`rate`). Who may ask is `access`; what is answered under which path is `routes`, what is said `ui`, `push`, `health`,
 //! `queue`, `api`, `plugins` and `admin`. A port that is taken is tried again; it never ends the agent.
 
 mod access;
@@ -21,7 +21,6 @@ mod rate;
 mod routes;
 mod serve;
 mod slots;
-pub mod status;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
@@ -65,7 +64,9 @@ pub struct Site {
     config: Value,
     tls: Option<tls::Files>,
     pushes: push::Pushes,
-    page: status::Cache,
+    series: ui::series::Cache,
+    /// Of the history: one at a time.
+    reading: Arc<tokio::sync::Mutex<()>>,
     /// A verification reads everything on disk, and points wait for its end: there is one at a time.
     verifying: Arc<Semaphore>,
     started: Instant,
@@ -103,7 +104,8 @@ impl Site {
             http: config.http.clone(),
             tls: tls::Files::of(&config.http.tls, dir),
             pushes: push::Pushes::new(config),
-            page: status::Cache::default(),
+            series: ui::series::Cache::default(),
+            reading: Arc::default(),
             verifying: Arc::new(Semaphore::new(1)),
             started,
         }
