@@ -1,4 +1,5 @@
-//! Puts the commit into the executable as FALCON_BUILD_COMMIT: seven digits, or `unknown` outside a clone. For Windows it
+//! Puts the commit into the executable as FALCON_BUILD_COMMIT: seven digits, or `unknown` outside a clone. It packs the files
+//! of the page, in `web`, into the table that `http/ui/assets.rs` includes. For Windows it
 //! also links the resources: version, icon, manifest, and the message table from which Event Viewer takes the texts of events.
 //!
 //! The commit never fails a build: a source archive has no git, and an archive unpacked inside somebody else's clone must not
@@ -6,6 +7,9 @@
 
 use std::env;
 use std::ffi::OsStr;
+use std::fmt::Write;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,11 +17,73 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let commit = commit().unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env=FALCON_BUILD_COMMIT={commit}");
+    if let Err(why) = assets() {
+        println!("cargo::error={why}");
+    }
     if env::var_os("CARGO_CFG_TARGET_OS").as_deref() == Some(OsStr::new("windows"))
         && let Err(why) = resources()
     {
         println!("cargo::error={why}");
     }
+}
+
+/// Where the page lies, from here.
+const WEB: &str = "../../web";
+
+/// Packs each file of the page, and writes the table of them. The same files give the same bytes: no time stands in them.
+fn assets() -> Result<(), String> {
+    // A folder stands for what is in it, also for a file that is new.
+    for watched in ["index.html", "app.css", "js", "vendor"] {
+        println!("cargo::rerun-if-changed={WEB}/{watched}");
+    }
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets no OUT_DIR")?);
+    let mut files = vec![PathBuf::from(WEB).join("index.html"), PathBuf::from(WEB).join("app.css")];
+    for folder in ["js", "vendor"] {
+        let folder = PathBuf::from(WEB).join(folder);
+        let entries = fs::read_dir(&folder).map_err(|why| format!("{}: {why}", folder.display()))?;
+        files.extend(entries.filter_map(|entry| Some(entry.ok()?.path())).filter(|path| kind(path).is_some()));
+    }
+    files.sort();
+    let (mut table, mut routes) = (String::new(), String::new());
+    for file in &files {
+        let bytes = fs::read(file).map_err(|why| format!("{}: {why}", file.display()))?;
+        let name = file.file_name().and_then(OsStr::to_str).ok_or("a file of the page has no plain name")?;
+        let path = if name == "index.html" { "/".to_owned() } else { format!("/ui/{name}") };
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        let packed = out.join(format!("{name}.gz"));
+        fs::write(&packed, gzip(&bytes)).map_err(|why| format!("{}: {why}", packed.display()))?;
+        let (kind, tag, length) = (kind(file).unwrap_or_default(), hasher.finish(), bytes.len());
+        let _ = writeln!(
+            table,
+            "Asset {{ path: {path:?}, kind: {kind:?}, etag: \"W/\\\"{tag:016x}\\\"\", length: {length}, packed: include_bytes!({packed:?}) }},"
+        );
+        let _ = writeln!(routes, "Route {{ path: {path:?}, answer: |_, asked| at_once(answer(&asked)) }},");
+    }
+    let count = files.len();
+    let text = format!(
+        "pub(crate) static ASSETS: [Asset; {count}] = [\n{table}];\npub(crate) static ROUTES: [Route; {count}] = [\n{routes}];\n"
+    );
+    fs::write(out.join("assets.rs"), text).map_err(|why| format!("assets.rs: {why}"))
+}
+
+/// What a browser is told that a file is; `None`: it is not part of the page.
+fn kind(file: &Path) -> Option<&'static str> {
+    match file.extension()?.to_str()? {
+        "html" => Some("text/html; charset=utf-8"),
+        "css" => Some("text/css; charset=utf-8"),
+        "js" => Some("text/javascript; charset=utf-8"),
+        _ => None,
+    }
+}
+
+/// RFC 1952, with a head of ten bytes that names neither a time nor a system.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff];
+    packed.extend(miniz_oxide::deflate::compress_to_vec(bytes, 10));
+    packed.extend(crc32fast::hash(bytes).to_le_bytes());
+    packed.extend((bytes.len() as u32).to_le_bytes());
+    packed
 }
 
 /// Into the executable alone: test programs report no events. One object, for linkers keep the resources of one.
