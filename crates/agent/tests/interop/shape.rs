@@ -39,6 +39,8 @@ pub fn shown(path: &str, answer: &Answer) -> String {
     match path {
         _ if answer.status != 200 => None,
         "/" => upto("<html lang=\"en\">"),
+        "/ui/series" => upto("\"metrics\":{").map(|text| shape(&text)),
+        "/ui/history" => upto("[[").map(|text| shape(&text)),
         "/version" => upto("@").map(|version| shape(&version)),
         "/workdir" => upto("\"data\":\""),
         "/config" | "/config/reload" => upto("\"data\":{"),
