@@ -17,6 +17,7 @@ use crate::harness::http::{self, Answer};
 use crate::harness::is_windows;
 use crate::harness::openapi::Description;
 use crate::harness::peer::Peer;
+use crate::live::Stream;
 use crate::shape::{head, shown};
 
 const AS_JSON: &str = "Accept: application/json";
@@ -170,6 +171,9 @@ fn every_route_answers_as_it_did() {
     for path in ["/queue", "/queue/verify"] {
         asked.get(path, &[]);
     }
+    asked.get("/ui/state", &[]);
+    let (_watching, answer) = Stream::open(&agent);
+    asked.note("GET", "/ui/live", &[], b"", &answer);
     purge(&mut asked);
     refusals(&mut asked);
     let left: Vec<_> = asked.description.paths().filter(|path| !asked.paths.contains(*path)).collect();

@@ -44,6 +44,8 @@ pub fn shown(path: &str, answer: &Answer) -> String {
         "/version" => upto("@").map(|version| shape(&version)),
         "/workdir" => upto("\"data\":\""),
         "/config" | "/config/reload" => upto("\"data\":{"),
+        "/ui/live" => None,
+        "/ui/state" => upto("\"health\":{").map(|state| shape(&state)),
         "/page/df" if is_windows() => Some(shape(&one_row(&answer.json()))),
         // Whether Wine has a physical drive is the machine's.
         "/page/diskio" if is_windows() => upto("\"data\":"),
