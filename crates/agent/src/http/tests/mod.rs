@@ -10,6 +10,7 @@ mod paths;
 mod plugins;
 mod push;
 mod tls;
+mod ui;
 
 use std::net::SocketAddr;
 

@@ -1,5 +1,24 @@
 //! What the page at `/` is made of: its files, and what they ask for. Nothing here changes anything.
 
-use super::routes::Route;
+mod history;
+pub mod series;
 
-pub(super) static ROUTES: [Route; 0] = [];
+use hyper::{StatusCode, header};
+
+use super::answer::{Response, answer};
+use super::routes::{Route, at_once};
+
+pub(super) static ROUTES: [Route; 2] = [
+    Route { path: "/ui/series", answer: |site, _| at_once(series::shown(&site)) },
+    Route { path: "/ui/history", answer: |site, asked| Box::pin(history::shown(site, asked)) },
+];
+
+/// What is so only now.
+fn json(body: impl Into<bytes::Bytes>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    answer(StatusCode::OK, &headers, body.into())
+}
