@@ -39,6 +39,7 @@ pub fn shown(path: &str, answer: &Answer) -> String {
     match path {
         _ if answer.status != 200 => None,
         "/" => upto("<html lang=\"en\">"),
+        "/metrics" => upto("# HELP falcon_agent_"),
         "/version" => upto("@").map(|version| shape(&version)),
         "/workdir" => upto("\"data\":\""),
         "/config" | "/config/reload" => upto("\"data\":{"),
