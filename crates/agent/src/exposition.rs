@@ -59,7 +59,8 @@ impl Exposition {
         let count = Family {
             kind: Kind::Gauge,
             unit: "",
-            help: "series that are not in this text: their family has another type, or their labels are there already".to_owned(),
+            help: "series that are not in this text: their family has another type, or their labels are there already"
+                .to_owned(),
             series: BTreeMap::from([(String::new(), 0.0)]),
         };
         let families = BTreeMap::from([(LEFT_OUT.to_owned(), count)]);

@@ -9,7 +9,7 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::config::NameSet;
+use crate::config::{NameSet, tags_without_credentials};
 pub(crate) use tags::is_printable;
 pub use tags::{Fit, MAX_METRIC, MAX_NAME, Tags, clean};
 
@@ -213,6 +213,12 @@ pub struct Sample {
 }
 
 impl Sample {
+    /// judge gets the tags as hbs has them, with the login of a URL in them; who looks here does not.
+    pub fn shown_tags(&self) -> Cow<'_, str> {
+        let tags = self.tags.as_str();
+        if self.metric == "url.check.health" { tags_without_credentials(tags).into() } else { tags.into() }
+    }
+
     /// 64 bits of what tells its series from others, for pacing and for the page; the same in every version, for the queue
     /// on disk has it too. Blanks in tags do not count, as the transfer removes them.
     pub fn key(&self) -> u64 {

@@ -3,7 +3,6 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 
-use crate::config::tags_without_credentials;
 use crate::model::{Sample, Tags};
 
 /// In front of a key that Prometheus has another use for, or takes no label of.
@@ -11,11 +10,7 @@ const PREFIX: &str = "tag_";
 
 /// As they are written, or nothing; `endpoint`: of another host, whose point was pushed here.
 pub(super) fn labels(sample: &Sample, endpoint: Option<&str>) -> String {
-    let tags = match &*sample.metric {
-        // judge gets the login of a URL, who reads this does not.
-        "url.check.health" => Cow::Owned(Tags::raw(tags_without_credentials(sample.tags.as_str()))),
-        _ => Cow::Borrowed(&sample.tags),
-    };
+    let tags = Tags::raw(sample.shown_tags());
     let mut labels: BTreeMap<String, String> = BTreeMap::new();
     if let Some(endpoint) = endpoint.filter(|endpoint| !endpoint.is_empty()) {
         labels.insert("endpoint".to_owned(), endpoint.to_owned());

@@ -50,7 +50,8 @@ fn unit_of(declared: &str) -> Option<Unit> {
 
 pub fn name(metric: &str, kind: Kind, platform: Platform) -> Name {
     let declared = declaration(metric, kind, platform);
-    let (mut words, mut name) = (words(metric), Name { family: "falcon".to_owned(), unit: "", times: 1.0, over: 1.0, declared });
+    let (mut words, mut name) =
+        (words(metric), Name { family: "falcon".to_owned(), unit: "", times: 1.0, over: 1.0, declared });
     while kind == Kind::Counter && words.last().is_some_and(|last| last == "total") {
         words.pop();
     }
@@ -181,14 +182,26 @@ fn is_second(word: &str) -> bool {
 /// A word that promtool has nothing against: it takes some for units that should be others, and some for types.
 fn accepted(word: String) -> String {
     const PREFIXES: [&str; 19] = [
-        "", "pico", "nano", "micro", "milli", "centi", "deci", "deca", "hecto", "kilo", "kibi", "mega", "mibi", "giga", "gibi",
-        "tera", "tebi", "peta", "pebi",
+        "", "pico", "nano", "micro", "milli", "centi", "deci", "deca", "hecto", "kilo", "kibi", "mega", "mibi", "giga",
+        "gibi", "tera", "tebi", "peta", "pebi",
     ];
     const BASE: [&str; 10] =
         ["amperes", "bytes", "celsius", "grams", "joules", "kelvin", "meters", "metres", "seconds", "volts"];
     const OTHER: [&str; 14] = [
-        "minutes", "hours", "days", "weeks", "kelvins", "fahrenheit", "rankine", "inches", "yards", "miles", "bits", "calories",
-        "pounds", "ounces",
+        "minutes",
+        "hours",
+        "days",
+        "weeks",
+        "kelvins",
+        "fahrenheit",
+        "rankine",
+        "inches",
+        "yards",
+        "miles",
+        "bits",
+        "calories",
+        "pounds",
+        "ounces",
     ];
     let written = match word.as_str() {
         "counter" | "gauge" | "histogram" | "summary" => return word + "s",

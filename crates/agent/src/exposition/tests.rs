@@ -152,6 +152,35 @@ fn every_declared_name_has_a_family_of_its_own() {
     }
 }
 
+/// A name as its samples have it.
+fn of_samples(metric: &str, kind: Kind, platform: Platform) -> String {
+    name(metric, kind, platform).family + if kind == Kind::Counter { "_total" } else { "" }
+}
+
+#[test]
+fn the_document_has_the_names_that_the_rule_makes() {
+    let document = include_str!("../../../../docs/prometheus.md");
+    let declared = || collect::ALL.iter().flat_map(|spec| spec.metrics);
+    let mut seen = 0;
+    for line in document.lines().filter(|line| line.starts_with("| `") && line.contains("| `falcon_")) {
+        let parts: Vec<&str> = line.split('`').collect();
+        let kind = declared().find(|metric| metric.name == parts[1]).map_or(Kind::Gauge, |metric| metric.kind);
+        assert_eq!(of_samples(parts[1], kind, Platform::CURRENT), parts[3], "{line}");
+        seen += 1;
+    }
+    assert!(seen > 10, "{seen}");
+    let names: BTreeSet<String> = BOTH
+        .iter()
+        .flat_map(|on| declared().map(|metric| of_samples(metric.name, metric.kind, *on)))
+        .chain([LEFT_OUT.to_owned()])
+        .collect();
+    let queries = document.split("```promql").nth(1).and_then(|rest| rest.split("```").next()).expect("queries");
+    let words = queries.split(|c: char| !c.is_ascii_alphanumeric() && c != '_');
+    for word in words.filter(|word| word.starts_with("falcon_")) {
+        assert!(names.contains(word), "{word} is no name");
+    }
+}
+
 #[test]
 fn labels_are_of_the_tags() {
     let labels = |tags: &str| label::labels(&sample("m", tags, 1.0, 60), None);
@@ -177,7 +206,18 @@ fn ten_thousand_pushed_names_are_families_each() {
 fn hostile() -> impl Strategy<Value = Sample> {
     let word = prop_oneof![
         prop::sample::select(vec![
-            "cpu", "total", "ms", "MB", "le", "count", "gauge", "bits", "s", "net.if.in.bytes", "agent.metrics.left_out", "created",
+            "cpu",
+            "total",
+            "ms",
+            "MB",
+            "le",
+            "count",
+            "gauge",
+            "bits",
+            "s",
+            "net.if.in.bytes",
+            "agent.metrics.left_out",
+            "created",
         ])
         .prop_map(str::to_owned),
         "\\PC{0,6}",

@@ -6,8 +6,8 @@
 use std::sync::{Mutex, PoisonError};
 
 use bytes::Bytes;
-use hyper::header::{self, HeaderMap};
 use hyper::StatusCode;
+use hyper::header::{self, HeaderMap};
 
 use super::Site;
 use super::answer::{Refused, Response, answer, wants_json};
@@ -69,7 +69,15 @@ fn render(site: &Site, pushed: bool, now: i64) -> Exposition {
         let tags = tags.clone().with_defaults(site.hub.default_tags());
         let metric_name = metric.name;
         counted.push(metric_name);
-        text.add(&Sample { metric: metric_name.into(), tags, value, kind: metric.kind, at: now, step: 60, endpoint: None });
+        text.add(&Sample {
+            metric: metric_name.into(),
+            tags,
+            value,
+            kind: metric.kind,
+            at: now,
+            step: 60,
+            endpoint: None,
+        });
     });
     let all = site.hub.snapshot(now);
     let collected = |latest: &&Latest| latest.origin == Origin::Collected;
@@ -90,11 +98,11 @@ fn is_old(latest: &Latest, now: i64) -> bool {
 
 /// Whether the query asks for pushes; other parameters are other people's.
 fn pushed(query: &str) -> Result<bool, &str> {
-    let value = query.split('&').filter_map(|part| match part.split_once('=') {
+    let mut value = query.split('&').filter_map(|part| match part.split_once('=') {
         Some(("pushed", value)) => Some(value),
         _ => (part == "pushed").then_some(""),
     });
-    match value.last() {
+    match value.next_back() {
         None | Some("0" | "false") => Ok(false),
         Some("1" | "true") => Ok(true),
         Some(other) => Err(other),

@@ -4,7 +4,6 @@ use std::borrow::Cow;
 use std::collections::{HashMap, hash_map};
 
 use super::history::{HistoryFacts, Ring, Track, View};
-use crate::config::tags_without_credentials;
 use crate::model::{Kind, Sample};
 
 /// Series kept for the page; pushes may name as many as they like.
@@ -35,10 +34,9 @@ pub struct Latest {
 }
 
 impl Latest {
-    /// judge gets the tags as hbs has them, with the login of a URL in them; who looks here does not.
+    /// See [`Sample::shown_tags`].
     pub fn shown_tags(&self) -> Cow<'_, str> {
-        let tags = self.sample.tags.as_str();
-        if self.sample.metric == "url.check.health" { tags_without_credentials(tags).into() } else { tags.into() }
+        self.sample.shown_tags()
     }
 
     fn is_fresh(&self, now: i64) -> bool {

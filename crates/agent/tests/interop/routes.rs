@@ -148,6 +148,8 @@ fn every_route_answers_as_it_did() {
         asked.get(path, &[]);
     }
     asked.get("/health", &[AS_JSON]);
+    asked.get("/metrics", &[]);
+    asked.get("/metrics", &["Accept: application/openmetrics-text;version=1.0.0,text/plain;q=0.5"]);
     let facts: Vec<String> = asked.description.paths().filter(|path| is_fact(path)).cloned().collect();
     let usage = |path: &String| path.ends_with("/cpu/usage");
     for path in facts.iter().filter(|path| !usage(path)) {

@@ -41,6 +41,7 @@ pub fn shown(path: &str, answer: &Answer) -> String {
         "/" => upto("<html lang=\"en\">"),
         "/ui/series" => upto("\"metrics\":{").map(|text| shape(&text)),
         "/ui/history" => upto("[[").map(|text| shape(&text)),
+        "/metrics" => upto("# HELP falcon_agent_"),
         "/version" => upto("@").map(|version| shape(&version)),
         "/workdir" => upto("\"data\":\""),
         "/config" | "/config/reload" => upto("\"data\":{"),

@@ -63,10 +63,14 @@ impl Prometheus {
     }
 
     fn wait_while(&self, query: &str, results: usize, mut meanwhile: impl FnMut()) -> Vec<Value> {
-        until(&format!("{results} results of {query}"), || format!("{:?}\n{}", self.query("up"), self.state()), || {
-            meanwhile();
-            Some(self.query(query)).filter(|found| found.len() == results)
-        })
+        until(
+            &format!("{results} results of {query}"),
+            || format!("{:?}\n{}", self.query("up"), self.state()),
+            || {
+                meanwhile();
+                Some(self.query(query)).filter(|found| found.len() == results)
+            },
+        )
     }
 }
 
@@ -98,7 +102,8 @@ fn push(agent: &Agent) {
 
 #[test]
 fn prometheus_scrapes_both_formats_and_answers_queries() {
-    let agent = Agent::start(&json!({ "hostname": "web1", "heartbeat": { "enabled": false }, "http": { "token": TOKEN } }));
+    let agent =
+        Agent::start(&json!({ "hostname": "web1", "heartbeat": { "enabled": false }, "http": { "token": TOKEN } }));
     push(&agent);
     let (open, text) = (Door::to(agent.http, true), Door::to(agent.http, false));
     let job = |name: &str, door: &Door| {
@@ -123,7 +128,8 @@ fn prometheus_scrapes_both_formats_and_answers_queries() {
     prometheus.wait_while("rate(falcon_agent_push_accepted_total[1m]) > 0", 2, || push(&agent));
     prometheus.wait(r#"falcon_jobs_done{u5e97="上海\"一\"\\",q="1"} == 7"#, 2);
     prometheus.wait(r#"falcon_jobs_done{endpoint="web2"} == 8"#, 2);
-    prometheus.wait("scrape_samples_scraped == scrape_samples_post_metric_relabeling and scrape_samples_scraped > 50", 2);
+    prometheus
+        .wait("scrape_samples_scraped == scrape_samples_post_metric_relabeling and scrape_samples_scraped > 50", 2);
     prometheus.wait("falcon_agent_metrics_left_out == 0", 2);
     // HELP and TYPE came through.
     for (family, kind) in [("falcon_agent_push_accepted_total", "counter"), ("falcon_agent_alive", "gauge")] {

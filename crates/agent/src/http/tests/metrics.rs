@@ -3,8 +3,8 @@
 use super::*;
 use crate::clock;
 use crate::config::Secret;
-use crate::exposition::tests::reader::{Read, read};
 use crate::exposition::Format;
+use crate::exposition::tests::reader::{Read, read};
 use crate::model::{Kind, Sample, sample};
 
 const OPEN: &str = "Host: h\r\nAccept: application/openmetrics-text;version=1.0.0,text/plain;version=0.0.4;q=0.5\r\n";
