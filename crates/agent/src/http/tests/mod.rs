@@ -5,10 +5,12 @@ mod admin;
 mod api;
 mod assets;
 mod connections;
+mod live;
 mod openapi;
 mod paths;
 mod plugins;
 mod push;
+mod state;
 mod tls;
 mod ui;
 
@@ -27,6 +29,8 @@ struct Server {
     queue: Arc<Queue>,
     stats: Arc<Stats>,
     site: Arc<Site>,
+    /// What it answers with.
+    asked: watch::Sender<Arc<Site>>,
     commands: mpsc::Receiver<Command>,
 }
 
@@ -59,9 +63,9 @@ async fn server_on(host: Host, change: impl FnOnce(&mut Config)) -> Server {
     let behind = behind(&config, Some((queue.clone(), stats.clone())), host, to_command);
     let site = Arc::new(Site::new(&config, Path::new(env!("CARGO_MANIFEST_DIR")), behind, Instant::now()));
     let (stop, stopped) = watch::channel(false);
-    let (_, asked) = watch::channel(site.clone());
-    tokio::spawn(serve(site.entrance(), Arc::default(), asked, stopped));
-    Server { addr, stop, queue, stats, site, commands }
+    let (asked, asks) = watch::channel(site.clone());
+    tokio::spawn(serve(site.entrance(), Arc::default(), asks, stopped));
+    Server { addr, stop, queue, stats, site, asked, commands }
 }
 
 impl Server {

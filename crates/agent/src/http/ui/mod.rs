@@ -2,14 +2,18 @@
 
 pub(super) mod assets;
 mod history;
+pub(super) mod live;
 pub mod series;
+mod state;
 
 use hyper::{StatusCode, header};
 
 use super::answer::{Response, answer};
 use super::routes::{Route, at_once};
 
-pub(super) static ROUTES: [Route; 2] = [
+pub(super) static ROUTES: [Route; 4] = [
+    Route { path: "/ui/state", answer: |site, asked| at_once(state::state(&site, &asked)) },
+    Route { path: "/ui/live", answer: |site, asked| at_once(live::live(&site, &asked)) },
     Route { path: "/ui/series", answer: |site, _| at_once(series::shown(&site)) },
     Route { path: "/ui/history", answer: |site, asked| Box::pin(history::shown(site, asked)) },
 ];
