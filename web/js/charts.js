@@ -39,9 +39,13 @@ function broken(rows, gap) {
     return columns;
 }
 
+/// Steps of a scale of bytes, in which 1024 is a round number.
+const BINARY = [];
+for (let unit = 1; unit < 2 ** 60; unit *= 1024) BINARY.push(...[1, 2, 4, 8, 16, 32, 64, 128, 256, 512].map((step) => step * unit));
+
 export class Chart {
     /// `columns`: {key, colour, hidden, fill}; `format`: a value as [number, unit]; `most`: the top of the scale, by its greatest value.
-    constructor(box, { columns, format, most, height = 108, sync = true, legend = null, onHover = null, axis = 52 }) {
+    constructor(box, { columns, format, most, height = 108, sync = true, legend = null, onHover = null, axis = 52, binary = false }) {
         Object.assign(this, { box, columns, format, legend, onHover, rows: [], data: [[]], at: null, height });
         const drawn = columns.filter((column) => !column.hidden);
         this.place = el("div", { class: "plot", role: "img" });
@@ -51,7 +55,7 @@ export class Chart {
         this.plot = new window.uPlot({
             width: Math.max(120, this.place.clientWidth || 300),
             height,
-            padding: [6, 4, 0, 0],
+            padding: [6, 16, 0, 0],
             legend: { show: false },
             pxAlign: 1,
             cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 }, sync: sync ? { key: "host", setSeries: false } : undefined },
@@ -60,6 +64,7 @@ export class Chart {
                 { stroke: () => colour("muted"), font, grid: { show: false }, ticks: { ...line, size: 3 }, size: 22, gap: 3, space: 64, incrs: STEPS, values: times },
                 {
                     stroke: () => colour("muted"), font, grid: line, ticks: { show: false }, size: axis, gap: 4, space: 30,
+                    ...(binary ? { incrs: BINARY } : {}),
                     values: (_, splits) => splits.map((at) => join(format(at)).replace(/([.,]0+)(?=\D|$)/, "")),
                 },
             ],

@@ -67,12 +67,12 @@ export function showChecks() {
     attr(body.parentElement, "hidden", all.length ? null : "");
     keyed(body, all, (one) => one.key, () => {
         const line = row(COLUMNS);
-        line.cells[0].append(el("span", { class: "kind" }), el("span", { class: "name" }), el("span", { class: "why" }));
+        line.cells[0].append(el("div", { class: "of" }, el("span", { class: "kind" }), el("span", { class: "name" }), el("span", { class: "why" })));
         line.cells[1].append(el("span", { class: "state" }));
         return line;
     }, (line, one) => {
         attr(line, "data-state", one.stale ? "stale" : one.well ? "ok" : "bad");
-        const [kind, name, why] = line.cells[0].children;
+        const [kind, name, why] = line.cells[0].firstChild.children;
         text(kind, t("kind." + one.kind));
         text(name, one.name);
         text(why, one.reason);
@@ -81,7 +81,7 @@ export function showChecks() {
     });
 }
 
-const PLUGINS = [["", "plugin"], ["s", "state"], ["n", "lastRun"], ["n", "took"], ["n wide", "points"]];
+const PLUGINS = [["", "plugin"], ["s", "state"], ["n", "lastRun"], ["n extra", "took"], ["n extra", "points"]];
 
 export function showPlugins() {
     const box = $("plugins");
@@ -100,14 +100,14 @@ export function showPlugins() {
         attr(line, "data-state", one.fails ? "bad" : one.last_run ? "ok" : null);
         text(line.cells[0].children[0], one.name);
         text(line.cells[0].children[1], pluginReason(one));
-        text(line.cells[1].firstChild, one.fails && one.state !== "left" ? t("failed") : t("plugin." + one.state));
+        text(line.cells[1].firstChild, one.state === "waiting" && one.last_run ? t(one.fails ? "failed" : "good") : t("plugin." + one.state));
         text(line.cells[2], one.last_run ? ago(now() - one.last_run) : t("notRun"));
         text(line.cells[3], one.duration_ms === null || one.duration_ms === undefined ? "" : ms(one.duration_ms));
         text(line.cells[4], number(one.items || 0));
     });
 }
 
-const SOURCES = [["", "source"], ["s", "state"], ["n", "lastRun"], ["n", "took"], ["n", "points"]];
+const SOURCES = [["", "source"], ["s", "state"], ["n", "lastRun"], ["n extra", "took"], ["n extra", "points"]];
 const ORDER = ["failed", "hung", "paused", "ok", "waiting", "absent"];
 const LIGHTS = { ok: "ok", failed: "bad", hung: "bad", paused: "warn" };
 

@@ -42,12 +42,10 @@ function lost(queue) {
     return [{ code: "dropping", bad: losing, title, what: (losing ? t("dropping", number(all)) + t("point") : "") + what, way: t("droppingWay") }];
 }
 
-const FAILS = new Set(["ok", "exited", "done", null, undefined]);
-
+/// By its last run; one that was ended because it is bound no more has not failed.
 export function pluginFails(plugin) {
     if (plugin.state === "left") return true;
-    if (plugin.exit !== null && plugin.exit !== undefined) return plugin.exit !== 0;
-    return Boolean(plugin.last_error) || !FAILS.has(plugin.end);
+    return Boolean(plugin.last_run) && (Boolean(plugin.exit || plugin.last_error) || !["exited", "stopped"].includes(plugin.end));
 }
 
 export function pluginList(plugins) {
@@ -57,7 +55,7 @@ export function pluginList(plugins) {
 }
 
 export function pluginReason(one) {
-    const parts = [one.state === "left" ? one.reason : "", one.exit ? t("exit", one.exit) : "", one.last_error || ""];
+    const parts = [one.state === "left" ? one.reason : "", one.exit && !one.last_error ? t("exit", one.exit) : "", one.last_error || ""];
     const said = parts.filter(Boolean).join(t("comma"));
     return said || (pluginFails(one) ? one.end || one.reason : one.remark || "");
 }
@@ -129,7 +127,8 @@ export function showHealth() {
     keyed($("issues"), shown, (one) => one.code + "|" + (one.id || ""), (one) =>
         el("li", { class: "issue", "data-code": one.code }, el("p", { class: "title" }), el("p", { class: "what" }), el("p", { class: "way" })),
     (item, one) => {
-        attr(item, "data-bad", one.bad ? "1" : null);
+        // The first is what the line above says.
+        attr(item, "class", one === found[0] ? "issue named" : "issue");
         text(item.children[0], one.title);
         attr(item.children[1], "hidden", one.what ? null : "");
         text(item.children[1], one.what);
@@ -177,11 +176,11 @@ function tiles() {
         },
         {
             key: "hbs", colour: hbs.state === "down" || hbs.state === "refused" ? "warn" : colours[hbs.state], value: t(states[hbs.state] || "off"),
-            more: [hbs.addr || "", hbs.since !== null && hbs.since !== undefined && hbs.state !== "off" ? duration(lasted(hbs.since)) : ""],
+            more: [hbs.addr || "", hbs.since !== null && hbs.since !== undefined && hbs.state !== "off" ? t("lasting", duration(lasted(hbs.since))) : ""],
         },
         {
             key: "queue", colour: queue.trouble ? "bad" : null, value: queue.points ? t("waiting", number(queue.points)) : t("empty"),
-            more: [queue.points ? t("oldest", duration(queue.oldest)) : "", list(...held, replay && replay.to_go !== null ? t("toGo", duration(replay.to_go)) : "")],
+            more: [queue.points ? t("oldest", duration(queue.oldest)) : t("nothingWaits"), list(...held, replay && replay.to_go !== null ? t("toGo", duration(replay.to_go)) : "")],
         },
         {
             key: "clock", colour: time.in_doubt ? "warn" : skew !== null && Math.abs(skew) >= SKEW ? "warn" : null,

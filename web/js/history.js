@@ -60,7 +60,7 @@ export function roles() {
         return { series: busiest("net.if." + way + ".mbits", loopback), times: 1e5, join: sum };
     };
     return {
-        cpu: [busy, one("cpu.user"), one("cpu.system"), windows ? { series: [] } : one("cpu.iowait")],
+        cpu: [busy, one("cpu.system"), windows ? { series: [] } : one("cpu.iowait")],
         mem: [one("mem.memused.percent")],
         net: [net("in"), net("out")],
         disk: [

@@ -43,6 +43,7 @@ export function showVolumes() {
     sentence(box, all.length ? null : t("noVolumes"));
     let list = box.querySelector("ul");
     if (!list) box.prepend((list = el("ul", { class: "volumes" })));
+    attr(list, "class", all.length > 5 ? "volumes many" : "volumes");
     keyed(list, all, (one) => one.name, () => el("li", null, el("span", { class: "name" }), el("b"), bar(), el("span", { class: "more" })), (item, one) => {
         const worst = Math.max(one.used, one.inodes || 0);
         attr(item, "data-state", worst >= 95 ? "bad" : worst >= 85 ? "warn" : null);

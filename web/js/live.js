@@ -5,7 +5,7 @@ import { $, attr, el, keyed, text } from "./dom.js";
 import { bits, bytes, clock, duration, join, number, percent, rate } from "./format.js";
 import { stored, t } from "./i18n.js";
 import { idsOf, points, roles, rows, thinned } from "./history.js";
-import { now, of, value, world } from "./store.js";
+import { now, value, world } from "./store.js";
 
 const RANGES = [["live", 300], ["1 h", 3600], ["6 h", 21600], ["all", 0]];
 const MOST_LIVE = 3700;
@@ -14,11 +14,13 @@ const tenths = (amount) => [number(amount, 2), ""];
 /// A scale for rates: a tenth above the greatest, and never so fine that noise looks like work.
 const above = (floor) => (greatest) => Math.max(floor, greatest * 1.1);
 
+const isWindows = () => Boolean(world.state) && world.state.os === "windows";
+
 const KINDS = {
     cpu: {
-        columns: [{ key: "busy", colour: "c1", fill: true }, { key: "user", colour: "c2" }, { key: "system", colour: "c3" }, { key: "iowait", colour: "c4" }],
+        columns: [{ key: "busy", colour: "c1", fill: true }, { key: "system", colour: "c2" }, { key: "iowait", colour: "c3" }],
         format: percent, most: () => 100,
-        of: (live) => live.cpu && [live.cpu.busy, live.cpu.user, live.cpu.system, live.cpu.iowait],
+        of: (live) => live.cpu && [live.cpu.busy, live.cpu.system, isWindows() ? null : live.cpu.iowait],
     },
     mem: {
         columns: [{ key: "used", colour: "c1", fill: true }],
@@ -27,17 +29,17 @@ const KINDS = {
     },
     net: {
         columns: [{ key: "in", colour: "c1", fill: true }, { key: "out", colour: "c2" }],
-        format: bits, most: above(10000), axis: 68,
+        format: bits, most: above(10000), axis: 68, two: [["↓", "in"], ["↑", "out"]],
         of: (live) => live.net && [live.net.in * 8, live.net.out * 8],
     },
     disk: {
         columns: [{ key: "read", colour: "c1", fill: true }, { key: "write", colour: "c2" }, { key: "util", hidden: true, format: percent }],
-        format: rate, most: above(65536), axis: 68,
+        format: rate, most: above(65536), axis: 68, binary: true, headline: 3,
         of: (live) => live.disk && [live.disk.read, live.disk.write, live.disk.util],
     },
     load: {
         columns: [{ key: "load1", colour: "c1", fill: true }, { key: "load5", colour: "c2" }, { key: "load15", colour: "c3" }],
-        format: tenths, most: above(1),
+        format: tenths, most: above(1), height: 136,
         of: (live) => live.load,
     },
 };
@@ -54,14 +56,17 @@ let watching = () => {};
 function view(name) {
     if (views[name]) return views[name];
     const box = document.querySelector(`[data-chart=${name}]`);
-    const windows = name === "load" && world.state && world.state.os === "windows";
+    const windows = name === "load" && isWindows();
     const kind = windows ? { ...KINDS.load, ...QUEUE } : KINDS[name];
     const title = box.querySelector("h3");
     if (windows) {
         title.dataset.t = "queueLength";
         text(title, t("queueLength"));
     }
-    const big = el("p", { class: "big" }, el("span", { class: "num" }, "–"), el("span", { class: "unit" }));
+    const line = ([sign, name]) => el("span", { class: "line" }, sign ? el("span", { class: "arrow", "aria-hidden": "true" }, sign) : null,
+        name ? el("span", { class: "hidden", "data-t": name }, t(name)) : null, el("span", { class: "num" }, "–"), el("span", { class: "unit" }));
+    const lines = (kind.two || [[]]).map(line);
+    const big = el("p", { class: kind.two ? "big two" : "big" }, ...lines);
     const sub = el("p", { class: "sub" });
     const at = el("span", { class: "at" });
     title.after(at);
@@ -69,7 +74,7 @@ function view(name) {
     const legend = el("ul", { class: "legend" });
     const chart = new Chart(box, { ...kind, legend, onHover: (time) => text(at, time ? clock(time) : "") });
     box.append(legend);
-    views[name] = { box, kind, title, big, sub, chart, past: [], live: [] };
+    views[name] = { box, kind, title, lines, sub, chart, past: [], live: [] };
     return views[name];
 }
 
@@ -88,25 +93,32 @@ function merged(one, from) {
 function draw(name, described) {
     const one = view(name);
     const to = now();
-    let from = to - span();
-    if (!span()) {
-        const first = Math.min(...[one.past[0], one.live[0]].filter(Boolean).map((row) => row[0]));
-        from = Number.isFinite(first) ? Math.min(first, to - 300) : to - 300;
-    }
+    // An agent that has just begun fills its chart all the same.
+    const first = Math.min(to, ...[one.past[0], one.live[0]].filter(Boolean).map((row) => row[0]));
+    const from = Math.min(to - 60, span() ? Math.max(first, to - span()) : first);
     const { past, all } = merged(one, from);
     one.chart.draw(thinned(all, MOST_DRAWN), from, to, gapOf(past, world.state ? world.state.step : 60));
     one.chart.tell();
     const last = all.length ? all[all.length - 1] : one.past[one.past.length - 1];
-    const figure = last && last[1] !== undefined && last[1] !== null ? one.chart.format(last[1]) : null;
-    attr(one.box, "data-last", figure ? join(figure) : "");
-    text(one.big.children[0], figure ? figure[0] : "–");
-    text(one.big.children[1], figure ? figure[1] : "");
+    const figures = one.lines.map((_, n) => figure(one, last, n));
+    attr(one.box, "data-last", figures.map((parts) => (parts ? join(parts) : "")).join(" "));
+    one.lines.forEach((line, n) => {
+        text(line.querySelector(".num"), figures[n] ? figures[n][0] : "–");
+        text(line.querySelector(".unit"), figures[n] ? figures[n][1] : "");
+    });
     attr(one.box, "data-stale", last && to - last[0] > Math.max(15, 3 * (world.state ? world.state.step : 60)) ? "1" : null);
     text(one.sub, sub(name, last));
     if (described) one.chart.describe(one.title.textContent);
 }
 
-/// The line below the big figure.
+/// The big figure, or one of two.
+function figure({ kind }, last, n) {
+    const at = kind.headline && last && last[kind.headline] !== undefined && last[kind.headline] !== null ? kind.headline : n + 1;
+    if (!last || last[at] === undefined || last[at] === null) return null;
+    return (kind.columns[at - 1].format || kind.format)(last[at]);
+}
+
+/// Beside the big figure.
 function sub(name, last) {
     const live = world.live;
     if (name === "cpu") {
@@ -118,18 +130,17 @@ function sub(name, last) {
         const used = live && live.mem ? live.mem.used : value("mem.memused");
         return total ? t("usedOf", join(bytes(used)), join(bytes(total))) : "";
     }
-    if (name === "load" && last && !(world.state && world.state.os === "windows")) {
+    if (name === "load" && last && !isWindows()) {
         const processors = value("cpu.cnt");
         return processors ? join(percent((last[1] / processors) * 100)) + " " + (processors === 1 ? t("ofCpu") : t("ofCpus", number(processors))) : "";
     }
-    if (name === "net") return busiestOf("net.if.in.bytes", "iface");
-    if (name === "disk") return busiestOf("disk.io.util", "device");
+    if (name === "net" || name === "disk") return named(roles()[name][0].series);
     return "";
 }
 
 /// The names of what is summed up, so that nobody wonders.
-function busiestOf(metric, tag) {
-    const names = of(metric).map((one) => one.tags.split(tag + "=")[1]).filter((one) => one && one !== "lo");
+function named(series) {
+    const names = series.map((one) => one.tags.slice(one.tags.indexOf("=") + 1));
     if (!names.length) return "";
     return names.length <= 3 ? names.join(", ") : names.slice(0, 2).join(", ") + " +" + (names.length - 2);
 }

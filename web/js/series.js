@@ -8,7 +8,7 @@ import { points, perSecond, thinned } from "./history.js";
 import { t } from "./i18n.js";
 import { isStale, now, take, world } from "./store.js";
 
-const AT_FIRST = 100;
+const AT_FIRST = 60;
 const MORE = 300;
 const COLUMNS = [["", "metric"], ["tags", "tags"], ["n", "value"], ["n age", "age"], ["from", "from"]];
 const ORDERS = {
@@ -56,7 +56,7 @@ function head() {
 
 function make(one) {
     const button = el("button", { type: "button", "aria-expanded": "false", onclick: () => toggle(one.id) });
-    const line = el("tr", { "data-id": one.id }, el("th", { scope: "row" }, button), el("td", { class: "tags" }), el("td", { class: "n" }), el("td", { class: "n age" }), el("td", { class: "from" }));
+    const line = el("tr", { "data-id": one.id }, el("th", { scope: "row" }, button), el("td", { class: "tags" }), el("td", { class: "n" }, el("span", { class: "rate" }), el("span")), el("td", { class: "n age" }), el("td", { class: "from" }));
     line.addEventListener("click", (event) => {
         if (!event.target.closest("button") && !getSelection().toString()) toggle(one.id);
     });
@@ -68,7 +68,9 @@ function update(line, one) {
     attr(line.cells[0].firstChild, "aria-expanded", open && open.id === one.id);
     attr(line.cells[0].firstChild, "aria-controls", open && open.id === one.id ? "detail" : null);
     text(line.cells[1], one.tags.replaceAll(",", ", "));
-    text(line.cells[2], join(shown(one.value, declared(one)[0])));
+    const [rate, figure] = line.cells[2].children;
+    text(rate, one.rate === null ? "" : join(rateShown(one.rate, declared(one)[0])));
+    text(figure, join(shown(one.value, declared(one)[0])));
     const stale = isStale(one);
     attr(line, "data-stale", stale ? "1" : null);
     text(line.cells[3], (stale ? t("stale") + " · " : "") + duration(Math.max(0, now() - one.at)));
@@ -134,7 +136,7 @@ async function remember(detail) {
         columns: [{ key: isRate ? "asRate" : "value", colour: "c1", fill: true }],
         format: (amount) => (isRate ? rateShown(amount, unit) : shown(amount, unit)),
         most: (greatest) => (unit === "%" && !isRate && greatest <= 100 && greatest > 20 ? 100 : greatest > 0 ? greatest * 1.1 : 1),
-        height: 150, sync: false, axis: 80, legend: el("ul", { class: "legend" }),
+        height: 150, sync: false, axis: 80, binary: ["B", "KB", "MiB", "B/s"].includes(unit), legend: el("ul", { class: "legend" }),
     });
     detail.plot.append(detail.chart.legend);
     tellDetail();
@@ -150,7 +152,7 @@ function tellDetail() {
         ["metric", one.metric], ["tags", tags], ["help", help || t("noHelp")], ["source", source || fromOf(one)], ["unit", unit || t("none")],
         ["type", one.type], ["raw", String(one.value)], ["step", duration(one.step)], ["lastPoint", moment(one.at) + " (" + ago(now() - one.at) + ")"],
     ];
-    keyed(open.facts, facts, ([key]) => key, ([key]) => el("div", { class: key }, el("dt"), el("dd", key === "help" && help ? { lang: "en" } : null)), (item, [key, fact]) => {
+    keyed(open.facts, facts, ([key]) => key, ([key]) => el("div", { class: "f-" + key }, el("dt"), el("dd", key === "help" && help ? { lang: "en" } : null)), (item, [key, fact]) => {
         text(item.children[0], t(key));
         text(item.children[1], fact);
     });

@@ -8,21 +8,14 @@ use crate::http::ui::assets::ASSETS;
 
 const WEB: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../web");
 
-/// Each file of the page in the source tree: its path here, and what is in it.
+/// Each file of the page in the source tree.
 fn sources() -> Vec<(String, String)> {
-    let of = |folder: &str| {
-        fs::read_dir(format!("{WEB}{folder}")).expect("a folder").map(|entry| entry.expect("a file").path())
-    };
-    of("")
-        .chain(of("/js"))
-        .chain(of("/vendor"))
-        .filter(|path| path.extension().is_some_and(|kind| ["html", "css", "js"].iter().any(|known| kind == *known)))
-        .map(|path| {
-            let name = path.file_name().and_then(|name| name.to_str()).expect("a name");
-            let route = if name == "index.html" { "/".to_owned() } else { format!("/ui/{name}") };
-            (route, fs::read_to_string(&path).expect("a text"))
-        })
-        .collect()
+    let of = |folder: &str| fs::read_dir(format!("{WEB}{folder}")).expect("a folder");
+    let files = ["", "/js", "/vendor"].into_iter().flat_map(of).map(|entry| entry.expect("a file").path());
+    let files = files
+        .filter(|path| path.extension().is_some_and(|kind| ["html", "css", "js"].iter().any(|known| kind == *known)));
+    let name = |path: &Path| path.file_name().and_then(|name| name.to_str()).expect("a name").to_owned();
+    files.map(|path| (name(&path), fs::read_to_string(&path).expect("a text"))).collect()
 }
 
 impl Server {
@@ -48,10 +41,9 @@ fn gunzip(packed: &[u8]) -> String {
 #[tokio::test]
 async fn a_file_is_sent_packed_or_as_it_is_and_is_the_one_in_the_source_tree() {
     let server = server().await;
-    let sources = sources();
-    assert_eq!(sources.len(), ASSETS.len(), "build.rs and web/");
-    for (path, source) in sources {
-        let (head, packed) = server.bytes(&path, "Accept-Encoding: br, gzip\r\n").await;
+    for asset in &ASSETS {
+        let path = asset.path;
+        let (head, packed) = server.bytes(path, "Accept-Encoding: br, gzip\r\n").await;
         let kind = match path.rsplit('.').next() {
             Some("css") => "text/css; charset=utf-8",
             Some("js") => "text/javascript; charset=utf-8",
@@ -67,9 +59,9 @@ async fn a_file_is_sent_packed_or_as_it_is_and_is_the_one_in_the_source_tree() {
         ] {
             assert_eq!(header(&head, name), Some(value), "{path}: {head}");
         }
-        assert!(gunzip(&packed) == source, "{path}");
+        let source = gunzip(&packed);
         for takes in ["", "Accept-Encoding: identity, gzip;q=0\r\n", "Accept-Encoding: br\r\n"] {
-            let (head, plain) = server.bytes(&path, takes).await;
+            let (head, plain) = server.bytes(path, takes).await;
             assert_eq!(
                 (header(&head, "content-encoding"), header(&head, "content-type")),
                 (None, Some(kind)),
@@ -78,6 +70,37 @@ async fn a_file_is_sent_packed_or_as_it_is_and_is_the_one_in_the_source_tree() {
             assert!(plain == source.as_bytes(), "{path}: {takes}");
         }
     }
+}
+
+#[test]
+fn what_is_packed_is_what_the_source_tree_has() {
+    let sources = sources();
+    let packed = |path: &str| gunzip(ASSETS.iter().find(|asset| asset.path == path).expect(path).packed);
+    let script = packed("/ui/page.js");
+    for (name, source) in &sources {
+        // The author's files and the page are sent as they are, of others indents and comments are left out.
+        match name.as_str() {
+            "index.html" => assert!(packed("/") == *source),
+            name if name.starts_with("uPlot") => assert!(packed(&format!("/ui/{name}")) == *source, "{name}"),
+            name => {
+                let lines: Vec<&str> = source
+                    .lines()
+                    .map(str::trim)
+                    .filter(|line| !line.starts_with("//") && !line.starts_with("/*"))
+                    .collect();
+                let own = format!("/ui/{name}");
+                let text = if ASSETS.iter().any(|asset| asset.path == own) && name != "page.js" {
+                    packed(&own)
+                } else {
+                    script.clone()
+                };
+                for line in lines.into_iter().filter(|line| !line.starts_with("import ")) {
+                    assert!(text.contains(line.trim_start_matches("export ")), "{name}: {line}");
+                }
+            }
+        }
+    }
+    assert!(!script.contains("\nimport ") && !script.contains("\nexport "));
 }
 
 #[tokio::test]
@@ -123,7 +146,7 @@ async fn the_page_may_load_and_run_its_own_files_alone() {
 /// Names come from plugins, pushes and adapters: one of `<img onerror=...>` is a text.
 #[test]
 fn no_text_becomes_markup_or_program() {
-    for (path, source) in sources().into_iter().filter(|(path, _)| !path.contains("uPlot")) {
+    for (name, source) in sources().into_iter().filter(|(name, _)| !name.contains("uPlot")) {
         for bad in [
             "innerHTML",
             "outerHTML",
@@ -135,10 +158,10 @@ fn no_text_becomes_markup_or_program() {
             "createContextualFragment",
             "javascript:",
         ] {
-            assert!(!source.contains(bad), "{path} has {bad}");
+            assert!(!source.contains(bad), "{name} has {bad}");
         }
-        if path == "/" {
-            assert!(!source.contains(" on"), "{path} has a handler");
+        if name == "index.html" {
+            assert!(!source.contains(" on"), "{name} has a handler");
             assert!(
                 source.matches("<script").count() == source.matches("<script src=\"ui/").count(),
                 "a script within the page"
@@ -149,11 +172,11 @@ fn no_text_becomes_markup_or_program() {
 
 #[test]
 fn nothing_is_asked_of_anybody_else() {
-    for (path, source) in sources() {
+    for (name, source) in sources() {
         let source =
             source.replace("http://www.w3.org/2000/svg", "").replace("/*! https://github.com/leeoniya/uPlot", "");
-        for address in ["http://", "https://", "src=\"//", "url("] {
-            assert!(!source.contains(address), "{path} has {address}");
+        for address in ["http://", "https://", "src=\"//", "url(\""] {
+            assert!(!source.contains(address), "{name} has {address}");
         }
     }
 }
