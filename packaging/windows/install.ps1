@@ -55,7 +55,7 @@ Set-StrictMode -Version 2
 $ErrorActionPreference = 'Stop'
 
 $service = 'HKLM:\SYSTEM\CurrentControlSet\Services\OpenFalconAgent'
-$names = @('falcon-agent.exe', 'cfg.example.json', 'README.md', 'CHANGELOG.md', 'LICENSE', 'docs', 'examples')
+$names = @('falcon-agent.exe', 'cfg.example.json', 'README.md', 'README.zh-CN.md', 'CHANGELOG.md', 'LICENSE', 'docs', 'examples')
 # Of falcon-agent upgrade.
 $left = @('falcon-agent.old.exe', 'falcon-agent.new.exe', 'falcon-agent.failed.exe', 'falcon-agent.unproven')
 

@@ -114,8 +114,8 @@ fn measure(name: &str, exe: &Path, folder: &Path, collector: Value, cycles: u32)
     thread::sleep(STEP * cycles);
     let (elapsed, after) = (from.elapsed(), agent.cpu()?);
     let usage = agent.usage()?;
-    // Asked once and last: the page is work too.
-    let page = Page::parse(&get(http, "/")?)?;
+    // Asked once and last: an answer is work too.
+    let page = Page::parse(&get(http, "/ui/series")?)?;
     agent.interrupt()?;
     let cycle = (after - before).div_f64(elapsed.as_secs_f64() / STEP.as_secs_f64());
     println!(
@@ -132,7 +132,7 @@ fn measure(name: &str, exe: &Path, folder: &Path, collector: Value, cycles: u32)
     Ok(cycle)
 }
 
-/// What the agent says of itself on its page.
+/// What the agent says of itself to its page.
 #[derive(Debug, PartialEq)]
 struct Page {
     series: u64,
@@ -141,18 +141,17 @@ struct Page {
 }
 
 impl Page {
-    fn parse(html: &str) -> Result<Self> {
-        let series = html.split_once(" series</p>").and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok());
+    fn parse(series: &str) -> Result<Self> {
+        let answer: Value = serde_json::from_str(series)?;
+        let rows = answer["series"].as_array().context("/ui/series has no series")?;
         let values = |metric: &str| -> Vec<f64> {
-            let row = format!("<tr><td>{metric}</td>");
-            let value = |rest: &str| rest.split("</td><td>").nth(1)?.parse().ok();
-            html.split(&row).skip(1).filter_map(value).collect()
+            rows.iter().filter(|row| row[1] == metric).filter_map(|row| row[3].as_f64()).collect()
         };
         let lanes = values("agent.collect.ms");
-        ensure!(!lanes.is_empty(), "the page has no agent.collect.ms");
+        ensure!(!lanes.is_empty(), "/ui/series has no agent.collect.ms");
         Ok(Self {
-            series: series.context("the page does not say how many series it has")?,
-            own_percent: *values("agent.cpu.percent").first().context("the page has no agent.cpu.percent")?,
+            series: rows.len() as u64,
+            own_percent: *values("agent.cpu.percent").first().context("/ui/series has no agent.cpu.percent")?,
             longest_lane_ms: lanes.into_iter().fold(0.0, f64::max),
         })
     }
@@ -174,14 +173,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_found_on_the_page() {
-        let html = "<p>up 3 s; 12 series</p><table><tbody>\
-            <tr><td>agent.collect.ms</td><td>group=df</td><td>31</td><td>GAUGE</td></tr>\n\
-            <tr><td>agent.collect.ms</td><td>group=host</td><td>7.5</td><td>GAUGE</td></tr>\n\
-            <tr><td>agent.cpu.percent</td><td></td><td>4.25</td><td>GAUGE</td></tr>\n";
-        let page = Page::parse(html).unwrap();
-        assert_eq!(page, Page { series: 12, own_percent: 4.25, longest_lane_ms: 31.0 });
-        assert!(Page::parse("<p>12 series</p>").is_err());
+    fn figures_are_found_in_what_the_page_asks_for() {
+        let series = json!({ "series": [
+            [1, "agent.collect.ms", "group=df", 31, "GAUGE", 0, 10, ""],
+            [2, "agent.collect.ms", "group=host", 7.5, "GAUGE", 0, 10, ""],
+            [3, "agent.cpu.percent", "", 4.25, "GAUGE", 0, 10, ""],
+        ]});
+        let page = Page::parse(&series.to_string()).unwrap();
+        assert_eq!(page, Page { series: 3, own_percent: 4.25, longest_lane_ms: 31.0 });
+        assert!(Page::parse("{\"series\":[]}").is_err());
     }
 
     #[test]

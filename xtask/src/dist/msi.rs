@@ -20,9 +20,10 @@ use crate::workspace::Workspace;
 const SOURCE: &str = "packaging/windows/falcon-agent.wxs";
 
 /// What is packed, and what it is called in the source of the MSI.
-const BESIDE: [(&str, &str); 4] = [
+const BESIDE: [(&str, &str); 5] = [
     ("cfg.example.json", "cfg.example.json"),
     ("README.md", "README.md"),
+    ("README.zh-CN.md", "README.zh-CN.md"),
     ("LICENSE", "LICENSE"),
     ("crates/agent/windows/falcon-agent.ico", "falcon-agent.ico"),
 ];

@@ -18,7 +18,8 @@ pub const SOURCES: &str = "packaging/linux";
 pub const FIRST: &str = "crates/agent/src/config/first.json";
 
 /// What people read, as README.md and `docs/` link to it.
-const DOCUMENTS: [&str; 5] = ["README.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "cfg.example.json"];
+const DOCUMENTS: [&str; 6] =
+    ["README.md", "README.zh-CN.md", "CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "cfg.example.json"];
 const FOLDERS: [&str; 2] = ["docs", "examples"];
 
 /// A folder that is empty at first.

@@ -2,7 +2,7 @@
 //!
 //! Every request costs what `http.limits` allows and no more: so many connections (`slots`), so long for a request's head and
 //! body and for taking the answer (`impatient`), so many bytes of bodies (`budget`) and items of a push, so many pushes of a
-//! client (`rate`). Who may ask is `access`; what is answered under which path is `routes`, what is said `status`, `push`, `health`,
+//! client (`rate`). Who may ask is `access`; what is answered under which path is `routes`, what is said `ui`, `push`, `health`,
 //! `queue`, `api`, `metrics`, `plugins` and `admin`. A port that is taken is tried again; it never ends the agent.
 
 mod access;
@@ -11,6 +11,7 @@ mod answer;
 mod api;
 mod budget;
 pub(crate) mod client;
+mod content;
 pub mod health;
 mod impatient;
 mod listen;
@@ -22,7 +23,6 @@ mod rate;
 mod routes;
 mod serve;
 mod slots;
-pub mod status;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 pub use self::admin::{COMMANDS, Command, Commands, Reloaded};
 pub use self::api::Facts;
@@ -66,14 +66,17 @@ pub struct Site {
     config: Value,
     tls: Option<tls::Files>,
     pushes: push::Pushes,
-    metrics: metrics::Cache,
-    page: ui::series::Cache,
     series: ui::series::Cache,
     /// Of the history: one at a time.
     reading: Arc<tokio::sync::Mutex<()>>,
+    metrics: metrics::Cache,
     /// A verification reads everything on disk, and points wait for its end: there is one at a time.
     verifying: Arc<Semaphore>,
     started: Instant,
+    /// Of the transfer, in seconds.
+    step: u32,
+    /// Nothing is ever sent: who waits for it hears when the site is gone, for another took its place.
+    standing: watch::Sender<()>,
 }
 
 /// What a server has behind it.
@@ -108,12 +111,13 @@ impl Site {
             http: config.http.clone(),
             tls: tls::Files::of(&config.http.tls, dir),
             pushes: push::Pushes::new(config),
-            metrics: metrics::Cache::default(),
-            page: ui::series::Cache::default(),
             series: ui::series::Cache::default(),
             reading: Arc::default(),
+            metrics: metrics::Cache::default(),
             verifying: Arc::new(Semaphore::new(1)),
             started,
+            step: config.transfer.interval,
+            standing: watch::channel(()).0,
         }
     }
 

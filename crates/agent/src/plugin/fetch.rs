@@ -24,7 +24,7 @@ mod zip;
 
 use std::path::{Path, PathBuf, absolute};
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Mutex, MutexGuard, TryLockError};
+use std::sync::{Mutex, MutexGuard, PoisonError, TryLockError};
 use std::time::{Duration, Instant};
 
 use super::Settings;
@@ -78,8 +78,9 @@ pub fn reset(source: &Source, settings: &Settings, stop: &AtomicBool) -> Result<
 
 /// Puts plugins back that an agent which was killed had moved away to replace them.
 pub fn recover(dir: &Path) {
+    let _recovering = lock(&RECOVERIES);
     // Whoever fetches at this moment has moved them himself.
-    if let Ok(_one) = begun()
+    if let Ok(_one) = alone()
         && let Ok(dir) = swap::place(&whole(dir))
     {
         staging::put_back(&dir);
@@ -88,8 +89,19 @@ pub fn recover(dir: &Path) {
 
 /// One fetch at a time, also of those of two configurations.
 static FETCHES: Mutex<()> = Mutex::new(());
+/// Held by [`recover`], which takes a moment: a fetch waits for it, and is not refused for its sake.
+static RECOVERIES: Mutex<()> = Mutex::new(());
 
 fn begun() -> Result<MutexGuard<'static, ()>, String> {
+    let _recovered = lock(&RECOVERIES);
+    alone()
+}
+
+fn lock(one: &'static Mutex<()>) -> MutexGuard<'static, ()> {
+    one.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+fn alone() -> Result<MutexGuard<'static, ()>, String> {
     match FETCHES.try_lock() {
         Ok(one) => Ok(one),
         // Nothing is behind it that a panic could leave half done.

@@ -85,6 +85,7 @@ fn the_archive_has_the_layout_of_open_falcon_in_a_folder_with_the_version() {
         text("CONTRIBUTING.md"),
         text("LICENSE"),
         text("README.md"),
+        text("README.zh-CN.md"),
         program("bin/falcon-agent"),
         text("cfg.example.json"),
         text("config/cfg.first.json"),
@@ -101,7 +102,7 @@ fn the_archive_has_the_layout_of_open_falcon_in_a_folder_with_the_version() {
 fn what_the_documents_link_to_is_packed_with_them() {
     let unpacked = Folder::new("x");
     let folder = unpacked.path();
-    let mut texts = vec![folder.join("README.md"), folder.join("CHANGELOG.md")];
+    let mut texts = ["README.md", "README.zh-CN.md", "CHANGELOG.md"].map(|name| folder.join(name)).to_vec();
     texts.extend(fs::read_dir(folder.join("docs")).unwrap().map(|entry| entry.unwrap().path()));
     let mut links = 0;
     for file in texts.iter().filter(|path| path.extension().is_some_and(|end| end == "md")) {

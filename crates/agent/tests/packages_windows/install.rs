@@ -10,7 +10,8 @@ use crate::host::{DATA, FAILED, Host, PROGRAM, REFUSED, msi};
 use crate::machine::{SERVICE, State};
 use crate::registry::{EVENT_SOURCES, SERVICES};
 
-const FILES: [&str; 5] = ["LICENSE", "README.md", "cfg.example.json", "falcon-agent.exe", "install.log"];
+const FILES: [&str; 6] =
+    ["LICENSE", "README.md", "README.zh-CN.md", "cfg.example.json", "falcon-agent.exe", "install.log"];
 const PRODUCTS: &str = r"HKEY_LOCAL_MACHINE\Software\Microsoft\Windows\CurrentVersion\Uninstall";
 
 /// The product's key among those that can be removed.

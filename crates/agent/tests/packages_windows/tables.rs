@@ -233,7 +233,7 @@ fn properties_and_summary_are_those_of_a_silent_installation_per_machine() {
     assert!(!table("InstallUISequence", &msi()).contains_key("AppSearch"));
     let files = table("File", &msi());
     let names: Vec<&str> = files.keys().map(String::as_str).collect();
-    assert_eq!(names, ["LICENSE", "README.md", "cfg.example.json", "falcon_agent.exe"]);
+    assert_eq!(names, ["LICENSE", "README.md", "README.zh_CN.md", "cfg.example.json", "falcon_agent.exe"]);
     assert_eq!(files["falcon_agent.exe"][3], format!("{}.0", env!("CARGO_PKG_VERSION")));
     let summary = msiinfo(&["suminfo"], &msi());
     for line in ["Template: x64;1033", "Security: 2 (2)", "Version: 500 (1f4)", "Source: 2 (2)"] {

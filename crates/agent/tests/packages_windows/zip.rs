@@ -24,7 +24,16 @@ fn unpacked_installed_and_started_it_sends_points() {
         fs::create_dir_all(path.parent().expect("a folder")).expect("a folder");
         fs::write(path, bytes).expect("a file");
     }
-    let texts = ["CHANGELOG.md", "CONTRIBUTING.md", "LICENSE", "README.md", "cfg.example.json", "docs", "examples"];
+    let texts = [
+        "CHANGELOG.md",
+        "CONTRIBUTING.md",
+        "LICENSE",
+        "README.md",
+        "README.zh-CN.md",
+        "cfg.example.json",
+        "docs",
+        "examples",
+    ];
     assert_eq!(host.machine.files(), [&texts[..], &["falcon-agent.exe", "install.ps1"]].concat());
     let listen = host.machine.http().to_string();
     let values = ["--transfer", &server.addr, "--listen", &listen, "--interval", "1", "--endpoint", "unzipped"];

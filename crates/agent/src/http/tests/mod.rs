@@ -3,12 +3,15 @@
 mod access;
 mod admin;
 mod api;
+mod assets;
 mod connections;
+mod live;
 mod metrics;
 mod openapi;
 mod paths;
 mod plugins;
 mod push;
+mod state;
 mod tls;
 mod ui;
 
@@ -27,6 +30,8 @@ struct Server {
     queue: Arc<Queue>,
     stats: Arc<Stats>,
     site: Arc<Site>,
+    /// What it answers with.
+    asked: watch::Sender<Arc<Site>>,
     commands: mpsc::Receiver<Command>,
 }
 
@@ -59,9 +64,9 @@ async fn server_on(host: Host, change: impl FnOnce(&mut Config)) -> Server {
     let behind = behind(&config, Some((queue.clone(), stats.clone())), host, to_command);
     let site = Arc::new(Site::new(&config, Path::new(env!("CARGO_MANIFEST_DIR")), behind, Instant::now()));
     let (stop, stopped) = watch::channel(false);
-    let (_, asked) = watch::channel(site.clone());
-    tokio::spawn(serve(site.entrance(), Arc::default(), asked, stopped));
-    Server { addr, stop, queue, stats, site, commands }
+    let (asked, asks) = watch::channel(site.clone());
+    tokio::spawn(serve(site.entrance(), Arc::default(), asks, stopped));
+    Server { addr, stop, queue, stats, site, asked, commands }
 }
 
 impl Server {
@@ -154,7 +159,7 @@ async fn the_go_agents_answers() {
     assert!(blank.starts_with("HTTP/1.1 400") && blank.ends_with("body is blank\n"), "{blank}");
     assert_eq!((server.queue.items(), server.stats.push_accepted.get(), server.stats.push_invalid.get()), (1, 1, 1));
     let page = server.get("/").await;
-    assert!(page.contains("text/html") && page.contains("<h1>h</h1>") && page.contains("<td>m</td>"), "{page}");
+    assert!(page.contains("text/html") && page.contains("<h1 id=\"endpoint\">"), "{page}");
 }
 
 #[tokio::test]

@@ -182,6 +182,14 @@ fn one_fetch_is_under_way_at_a_time() {
         one.borrow().is_some()
     });
     assert!(begun().unwrap_err().contains("ask again"));
+    // An agent that had just begun refused its first update: it was looking for trees to put back, which no update has to be told of.
+    let recovering = lock(&RECOVERIES);
+    let asked = std::thread::spawn(|| begun().map(drop));
+    // One that does not wait is refused meanwhile.
+    (0..10_000).take_while(|_| !asked.is_finished()).for_each(|_| std::thread::yield_now());
+    drop(one.take());
+    drop(recovering);
+    asked.join().unwrap().unwrap();
 }
 
 /// The official package has a link there.
