@@ -8,8 +8,6 @@ mod label;
 mod name;
 
 use std::collections::BTreeMap;
-use std::collections::btree_map::Entry;
-use std::fmt::Write;
 
 pub use name::{Name, name};
 
@@ -34,20 +32,18 @@ impl Format {
     }
 }
 
-struct Family {
-    kind: Kind,
-    unit: &'static str,
-    help: String,
-    /// By their labels as they are written.
-    series: BTreeMap<String, f64>,
-}
+/// Between a family and the labels of a series: sorts before every letter of a name, and is in none.
+const OF: char = '\0';
 
-/// Families in the order of their names.
+/// A text in the making.
 pub struct Exposition {
     platform: Platform,
     /// This host's endpoint.
     own: String,
-    families: BTreeMap<String, Family>,
+    format: Format,
+    /// In the order of the text: a family with a letter for its kind and the lines before its series; behind it each series,
+    /// as the family, [`OF`] and its labels, with its value.
+    lines: BTreeMap<String, String>,
     left_out: u32,
     /// Of the sample before: most of a cycle's have the same.
     last: Option<(String, Kind, Name)>,
@@ -55,16 +51,13 @@ pub struct Exposition {
 
 impl Exposition {
     /// `own`: this host's endpoint, which is no label.
-    pub fn new(platform: Platform, own: &str) -> Exposition {
-        let count = Family {
-            kind: Kind::Gauge,
-            unit: "",
-            help: "series that are not in this text: their family has another type, or their labels are there already"
-                .to_owned(),
-            series: BTreeMap::from([(String::new(), 0.0)]),
-        };
-        let families = BTreeMap::from([(LEFT_OUT.to_owned(), count)]);
-        Exposition { platform, own: own.to_owned(), families, left_out: 0, last: None }
+    pub fn new(platform: Platform, own: &str, format: Format) -> Exposition {
+        let mut text =
+            Exposition { platform, own: own.to_owned(), format, lines: BTreeMap::new(), left_out: 0, last: None };
+        let help = "series that are not in this text: their family has another type, or their labels are there already";
+        text.begin(LEFT_OUT, Kind::Gauge, "", help);
+        text.lines.insert(format!("{LEFT_OUT}{OF}"), String::new());
+        text
     }
 
     pub fn add(&mut self, sample: &Sample) {
@@ -81,66 +74,79 @@ impl Exposition {
     fn takes(&mut self, name: &Name, sample: &Sample) -> bool {
         // 1e308 KB are more bytes than there are numbers for.
         let Some(value) = Finite::new(sample.value.get() * name.times / name.over) else { return false };
+        match self.lines.get(&name.family) {
+            Some(lines) if !lines.starts_with(letter(sample.kind)) => return false,
+            Some(_) => {}
+            None => self.begin(&name.family, sample.kind, name.unit, &name.help(&sample.metric)),
+        }
         let endpoint = sample.endpoint.as_deref().filter(|endpoint| *endpoint != self.own);
-        let labels = label::labels(sample, endpoint);
-        let family = match self.families.entry(name.family.clone()) {
-            Entry::Occupied(family) => family.into_mut(),
-            Entry::Vacant(place) => place.insert(Family {
-                kind: sample.kind,
-                unit: name.unit,
-                help: name.help(&sample.metric),
-                series: BTreeMap::new(),
-            }),
-        };
-        if family.kind != sample.kind {
+        let series = format!("{}{OF}{}", name.family, label::labels(sample, endpoint));
+        if self.lines.contains_key(&series) {
             return false;
         }
-        match family.series.entry(labels) {
-            Entry::Vacant(place) => {
-                place.insert(value.get());
-                true
-            }
-            Entry::Occupied(_) => false,
-        }
+        self.lines.insert(series, shown(value.get()));
+        true
     }
 
-    pub fn text(mut self, format: Format) -> String {
-        if let Some(count) = self.families.get_mut(LEFT_OUT).and_then(|family| family.series.get_mut("")) {
-            *count = self.left_out.into();
+    /// The lines before a family's series.
+    fn begin(&mut self, family: &str, kind: Kind, unit: &str, help: &str) {
+        let open = self.format == Format::OpenMetrics;
+        // OpenMetrics describes the counter, the older format its samples.
+        let total = if open { "" } else { total(kind) };
+        let said = match kind {
+            Kind::Counter => "counter",
+            Kind::Gauge => "gauge",
+            Kind::Derive if open => "unknown",
+            Kind::Derive => "untyped",
+        };
+        let help = label::escaped(help, open);
+        let letter = letter(kind);
+        let mut lines = format!("{letter}# HELP {family}{total} {help}\n# TYPE {family}{total} {said}\n");
+        if open && !unit.is_empty() {
+            lines += &format!("# UNIT {family} {unit}\n");
         }
-        let mut text = String::new();
-        for (name, family) in &self.families {
-            family.write(name, format, &mut text);
+        self.lines.insert(family.to_owned(), lines);
+    }
+
+    pub fn text(mut self) -> String {
+        self.lines.insert(format!("{LEFT_OUT}{OF}"), shown(self.left_out.into()));
+        let (mut text, mut total_of_family) = (String::new(), "");
+        for (key, lines) in &self.lines {
+            match key.split_once(OF) {
+                None => {
+                    total_of_family = if lines.starts_with(letter(Kind::Counter)) { total(Kind::Counter) } else { "" };
+                    text.push_str(lines.get(1..).unwrap_or_default());
+                }
+                Some((family, labels)) => {
+                    for part in [family, total_of_family, labels, " ", lines, "\n"] {
+                        text.push_str(part);
+                    }
+                }
+            }
         }
-        if format == Format::OpenMetrics {
+        if self.format == Format::OpenMetrics {
             text.push_str("# EOF\n");
         }
         text
     }
 }
 
-impl Family {
-    fn write(&self, name: &str, format: Format, text: &mut String) {
-        let total = if self.kind == Kind::Counter { "_total" } else { "" };
-        let (described, kind) = match (format, self.kind) {
-            // OpenMetrics describes the counter, the older format its sample.
-            (Format::OpenMetrics, Kind::Counter) => ("", "counter"),
-            (Format::OpenMetrics, Kind::Derive) => ("", "unknown"),
-            (Format::Text, Kind::Derive) => ("", "untyped"),
-            (Format::Text, Kind::Counter) => (total, "counter"),
-            (_, Kind::Gauge) => ("", "gauge"),
-        };
-        let help = label::escaped(&self.help, format == Format::OpenMetrics);
-        let _ = write!(text, "# HELP {name}{described} {help}\n# TYPE {name}{described} {kind}\n");
-        if format == Format::OpenMetrics && !self.unit.is_empty() {
-            let _ = writeln!(text, "# UNIT {name} {}", self.unit);
-        }
-        for (labels, value) in &self.series {
-            let mut number = Vec::new();
-            wire::number(*value, &mut number);
-            let _ = writeln!(text, "{name}{total}{labels} {}", String::from_utf8_lossy(&number));
-        }
+fn total(kind: Kind) -> &'static str {
+    if kind == Kind::Counter { "_total" } else { "" }
+}
+
+fn letter(kind: Kind) -> char {
+    match kind {
+        Kind::Counter => 'c',
+        Kind::Gauge => 'g',
+        Kind::Derive => 'd',
     }
+}
+
+fn shown(value: f64) -> String {
+    let mut number = Vec::new();
+    wire::number(value, &mut number);
+    String::from_utf8(number).unwrap_or_default()
 }
 
 #[cfg(test)]

@@ -75,9 +75,9 @@ pub(super) fn json(samples: &[Sample], endpoint: &str) -> String {
 
 /// What `/metrics` would say of them.
 fn prometheus(samples: &[Sample], endpoint: &str) -> String {
-    let mut text = Exposition::new(Platform::CURRENT, endpoint);
+    let mut text = Exposition::new(Platform::CURRENT, endpoint, exposition::Format::Text);
     samples.iter().for_each(|sample| text.add(sample));
-    text.text(exposition::Format::Text)
+    text.text()
 }
 
 #[cfg(test)]

@@ -13,9 +13,9 @@ use crate::model::{Metric, sample};
 const BOTH: [Platform; 2] = [Platform::Linux, Platform::Windows];
 
 fn text_of(samples: &[Sample], format: Format) -> String {
-    let mut text = Exposition::new(Platform::Linux, "h");
+    let mut text = Exposition::new(Platform::Linux, "h", format);
     samples.iter().for_each(|sample| text.add(sample));
-    text.text(format)
+    text.text()
 }
 
 fn of(kind: Kind, metric: &str, tags: &str, value: f64) -> Sample {

@@ -49,7 +49,7 @@ pub(super) fn text(site: &Site, asked: &Asked) -> Response {
     };
     let (format, now) = (negotiated(request.headers()), clock::unix_s());
     let which = usize::from(pushed) * 2 + usize::from(format == Format::OpenMetrics);
-    let text = site.metrics.get(now, which, || render(site, pushed, now).text(format));
+    let text = site.metrics.get(now, which, || render(site, format, pushed, now));
     let headers = [
         (header::CONTENT_TYPE, format.content_type()),
         (header::CACHE_CONTROL, "no-store"),
@@ -59,9 +59,9 @@ pub(super) fn text(site: &Site, asked: &Asked) -> Response {
     answer(StatusCode::OK, &headers, text)
 }
 
-fn render(site: &Site, pushed: bool, now: i64) -> Exposition {
+fn render(site: &Site, format: Format, pushed: bool, now: i64) -> String {
     let own = site.identity.endpoint().unwrap_or_default();
-    let mut text = Exposition::new(Platform::CURRENT, &own);
+    let mut text = Exposition::new(Platform::CURRENT, &own, format);
     let mut counted: Vec<&'static str> = Vec::new();
     let figures = Figures::new(site.hub.queue().is_some(), site.plugins.is_some());
     figures.tell(&site.stats, &mut |metric, tags, value| {
@@ -88,7 +88,7 @@ fn render(site: &Site, pushed: bool, now: i64) -> Exposition {
     if pushed {
         all.iter().filter(|latest| !collected(latest)).filter(shown).for_each(|latest| text.add(&latest.sample));
     }
-    text
+    text.text()
 }
 
 fn is_old(latest: &Latest, now: i64) -> bool {

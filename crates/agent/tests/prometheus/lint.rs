@@ -28,7 +28,7 @@ fn assert_clean(text: &[u8]) {
 #[test]
 fn no_declared_name_of_either_platform_is_complained_of() {
     for platform in [Platform::Linux, Platform::Windows] {
-        let mut text = Exposition::new(platform, "h");
+        let mut text = Exposition::new(platform, "h", Format::Text);
         let mut said = BTreeSet::new();
         let all = collect::ALL.iter().flat_map(|spec| spec.metrics);
         for (metric, value) in all.filter(|metric| said.insert((metric.name, metric.kind))).zip(1_u32..) {
@@ -43,7 +43,7 @@ fn no_declared_name_of_either_platform_is_complained_of() {
                 endpoint: None,
             });
         }
-        let text = text.text(Format::Text);
+        let text = text.text();
         assert!(said.len() > 700 && text.contains("\nfalcon_agent_metrics_left_out 0\n"), "{}", said.len());
         assert_eq!(text.matches("# TYPE").count(), said.len() + 1);
         assert_clean(text.as_bytes());
