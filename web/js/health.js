@@ -176,7 +176,7 @@ function tiles() {
         },
         {
             key: "hbs", colour: hbs.state === "down" || hbs.state === "refused" ? "warn" : colours[hbs.state], value: t(states[hbs.state] || "off"),
-            more: [hbs.addr || "", hbs.since !== null && hbs.since !== undefined && hbs.state !== "off" ? t("lasting", duration(lasted(hbs.since))) : ""],
+            more: [hbs.addr || (hbs.state === "off" ? t("hbsOff") : ""), hbs.since !== null && hbs.since !== undefined && hbs.state !== "off" ? t("lasting", duration(lasted(hbs.since))) : ""],
         },
         {
             key: "queue", colour: queue.trouble ? "bad" : null, value: queue.points ? t("waiting", number(queue.points)) : t("empty"),

@@ -110,6 +110,7 @@ export const WORDS = {
     behind: ["{0} behind hbs", "比 hbs 慢 {0}"],
     same: ["as hbs's", "与 hbs 一致"],
     unknownSkew: ["hbs does not tell", "hbs 未提供"],
+    hbsOff: ["heartbeat.enabled is false", "heartbeat.enabled 为 false"],
     every: ["every {0}", "每 {0} 采集"],
 
     now: ["This host", "本机状态"],
