@@ -1,6 +1,6 @@
 // What is checked, the plugins, and the sources: each with its last result and the reason.
 
-import { $, attr, el, keyed, row, sentence, table, text } from "./dom.js";
+import { $, attr, el, isThere, keyed, row, sentence, table, text } from "./dom.js";
 import { ago, bytes, join, number } from "./format.js";
 import { pluginFails, pluginList, pluginReason } from "./health.js";
 import { t } from "./i18n.js";
@@ -102,7 +102,7 @@ export function showPlugins() {
         text(line.cells[0].children[1], pluginReason(one));
         text(line.cells[1].firstChild, one.state === "waiting" && one.last_run ? t(one.fails ? "failed" : "good") : t("plugin." + one.state));
         text(line.cells[2], one.last_run ? ago(now() - one.last_run) : t("notRun"));
-        text(line.cells[3], one.duration_ms === null || one.duration_ms === undefined ? "" : ms(one.duration_ms));
+        text(line.cells[3], isThere(one.duration_ms) ? ms(one.duration_ms) : "");
         text(line.cells[4], number(one.items || 0));
     });
 }
@@ -128,7 +128,7 @@ export function showSources() {
         text(line.cells[0].children[1], [...one.problems, ...one.remarks].map(([what, why]) => what + t("point") + why).join(t("comma")));
         text(line.cells[1].firstChild, t("source." + one.state));
         text(line.cells[2], one.last ? ago(now() - one.last) : "");
-        text(line.cells[3], one.ms === null || one.ms === undefined ? "" : ms(one.ms));
+        text(line.cells[3], isThere(one.ms) ? ms(one.ms) : "");
         text(line.cells[4], one.points ? number(one.points) : "");
     });
 }

@@ -1,6 +1,6 @@
 // What is wrong, since when, and the way out.
 
-import { $, attr, el, keyed, text } from "./dom.js";
+import { $, attr, el, isThere, keyed, text } from "./dom.js";
 import { bytes, clock, date, duration, join, moment, number } from "./format.js";
 import { t } from "./i18n.js";
 import { now, world } from "./store.js";
@@ -84,7 +84,7 @@ export function issues() {
         found.push({ code: "overlay-skipped", id: one.file, title: t("overlay"), what: line, way: t("overlayWay") });
     }
     if (hbs.state === "down" || hbs.state === "refused") {
-        const since = hbs.since === null || hbs.since === undefined ? "" : t("hbsFor", duration(lasted(hbs.since)));
+        const since = isThere(hbs.since) ? t("hbsFor", duration(lasted(hbs.since))) : "";
         const what = t("hbsWhat", hbs.addr || "hbs", since, because(hbs.error));
         found.push({ code: "hbs-down", title: t(hbs.state === "down" ? "hbsDown" : "hbsRefused"), what, way: t("hbsWay") });
     }
@@ -176,7 +176,7 @@ function tiles() {
         },
         {
             key: "hbs", colour: hbs.state === "down" || hbs.state === "refused" ? "warn" : colours[hbs.state], value: t(states[hbs.state] || "off"),
-            more: [hbs.addr || (hbs.state === "off" ? t("hbsOff") : ""), hbs.since !== null && hbs.since !== undefined && hbs.state !== "off" ? t("lasting", duration(lasted(hbs.since))) : ""],
+            more: [hbs.addr || (hbs.state === "off" ? t("hbsOff") : ""), isThere(hbs.since) && hbs.state !== "off" ? t("lasting", duration(lasted(hbs.since))) : ""],
         },
         {
             key: "queue", colour: queue.trouble ? "bad" : null, value: queue.points ? t("waiting", number(queue.points)) : t("empty"),

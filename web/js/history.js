@@ -1,6 +1,7 @@
 // What the agent remembers, as rows of the charts: [time, value of each column].
 
 import { get } from "./api.js";
+import { isThere } from "./dom.js";
 import { of, world } from "./store.js";
 
 const AT_ONCE = 64;
@@ -106,7 +107,7 @@ export function thinned(all, most) {
     for (let at = 0; at < all.length; at += each) {
         const some = all.slice(at, at + each);
         thin.push(some[0].map((_, column) => {
-            const there = some.map((row) => row[column]).filter((value) => value !== undefined && value !== null);
+            const there = some.map((row) => row[column]).filter(isThere);
             return there.length ? there.reduce(sum) / there.length : some[0][column];
         }));
     }

@@ -1,7 +1,7 @@
 // The five charts: what the agent remembers, and then a point a second while somebody looks.
 
 import { Chart, gapOf } from "./charts.js";
-import { $, attr, el, keyed, text } from "./dom.js";
+import { $, attr, el, isThere, keyed, text } from "./dom.js";
 import { bits, bytes, clock, duration, join, number, percent, rate } from "./format.js";
 import { stored, t } from "./i18n.js";
 import { idsOf, points, roles, rows, thinned } from "./history.js";
@@ -33,7 +33,7 @@ const KINDS = {
         of: (live) => live.net && [live.net.in * 8, live.net.out * 8],
     },
     disk: {
-        columns: [{ key: "read", colour: "c1", fill: true }, { key: "write", colour: "c2" }, { key: "util", hidden: true, format: percent }],
+        columns: [{ key: "read", colour: "c1", fill: true }, { key: "write", colour: "c2" }, { hidden: true, format: percent }],
         format: rate, most: above(65536), axis: 68, binary: true, headline: 3,
         of: (live) => live.disk && [live.disk.read, live.disk.write, live.disk.util],
     },
@@ -44,7 +44,7 @@ const KINDS = {
     },
 };
 
-const QUEUE = { columns: [{ key: "queued", colour: "c1", fill: true }], of: (live) => (live.queue === null || live.queue === undefined ? null : [live.queue]) };
+const QUEUE = { columns: [{ key: "queued", colour: "c1", fill: true }], of: (live) => (isThere(live.queue) ? [live.queue] : null) };
 
 const views = {};
 let range = RANGES.some(([name]) => name === stored("range")) ? stored("range") : "live";
@@ -114,8 +114,8 @@ function draw(name, described) {
 
 /// The big figure, or one of two.
 function figure({ kind }, last, n) {
-    const at = kind.headline && last && last[kind.headline] !== undefined && last[kind.headline] !== null ? kind.headline : n + 1;
-    if (!last || last[at] === undefined || last[at] === null) return null;
+    const at = kind.headline && last && isThere(last[kind.headline]) ? kind.headline : n + 1;
+    if (!last || !isThere(last[at])) return null;
     return (kind.columns[at - 1].format || kind.format)(last[at]);
 }
 
@@ -135,7 +135,10 @@ function sub(name, last) {
         const processors = value("cpu.cnt");
         return processors ? join(percent((last[1] / processors) * 100)) + " " + (processors === 1 ? t("ofCpu") : t("ofCpus", number(processors))) : "";
     }
-    if (name === "net" || name === "disk") return named(roles()[name][0].series);
+    if (name === "net" || name === "disk") {
+        const names = named(roles()[name][0].series);
+        return name === "disk" && last && isThere(last[3]) ? t("busy") + " · " + names : names;
+    }
     return "";
 }
 
