@@ -87,7 +87,8 @@ export function showPlugins() {
     const box = $("plugins");
     const { plugins } = world.state;
     const all = pluginList(plugins).map((one) => ({ ...one, fails: pluginFails(one) }));
-    all.sort((a, b) => b.fails - a.fails || (a.name < b.name ? -1 : 1));
+    const bad = (one) => (one.fails ? 2 : Number(one.state === "left"));
+    all.sort((a, b) => bad(b) - bad(a) || (a.name < b.name ? -1 : 1));
     sentence(box, all.length ? null : t(plugins ? "noPlugins" : "pluginsOff"));
     const body = table(box, PLUGINS, t("plugins"), t).tBodies[0];
     attr(body.parentElement, "hidden", all.length ? null : "");
@@ -97,7 +98,7 @@ export function showPlugins() {
         line.cells[1].append(el("span", { class: "state" }));
         return line;
     }, (line, one) => {
-        attr(line, "data-state", one.fails ? "bad" : one.last_run ? "ok" : null);
+        attr(line, "data-state", one.fails ? "bad" : one.state === "left" ? "warn" : one.last_run ? "ok" : null);
         text(line.cells[0].children[0], one.name);
         text(line.cells[0].children[1], pluginReason(one));
         text(line.cells[1].firstChild, one.state === "waiting" && one.last_run ? t(one.fails ? "failed" : "good") : t("plugin." + one.state));
@@ -108,8 +109,8 @@ export function showPlugins() {
 }
 
 const SOURCES = [["", "source"], ["s", "state"], ["n", "lastRun"], ["n extra", "took"], ["n extra", "points"]];
-const ORDER = ["failed", "hung", "paused", "ok", "waiting", "absent"];
-const LIGHTS = { ok: "ok", failed: "bad", hung: "bad", paused: "warn" };
+const ORDER = ["failed", "hung", "ok", "waiting", "absent"];
+const LIGHTS = { ok: "ok", failed: "bad", hung: "bad" };
 
 export function showSources() {
     const box = $("sources");

@@ -44,7 +44,6 @@ function lost(queue) {
 
 /// By its last run; one that was ended because it is bound no more has not failed.
 export function pluginFails(plugin) {
-    if (plugin.state === "left") return true;
     return Boolean(plugin.last_run) && (Boolean(plugin.exit || plugin.last_error) || !["exited", "stopped"].includes(plugin.end));
 }
 
@@ -55,9 +54,9 @@ export function pluginList(plugins) {
 }
 
 export function pluginReason(one) {
-    const parts = [one.state === "left" ? one.reason : "", one.exit && !one.last_error ? t("exit", one.exit) : "", one.last_error || ""];
-    const said = parts.filter(Boolean).join(t("comma"));
-    return said || (pluginFails(one) ? one.end || one.reason : one.remark || "");
+    if (!one.last_run) return one.state === "waiting" ? "" : one.reason;
+    if (!pluginFails(one)) return one.remark || "";
+    return [one.exit && !one.last_error ? t("exit", one.exit) : "", one.last_error || one.end, one.stderr].filter(Boolean).join(t("point"));
 }
 
 /// The worst first.
@@ -96,7 +95,7 @@ export function issues() {
     }
     for (const one of pluginList(plugins)) {
         if (!pluginFails(one)) continue;
-        found.push({ code: "plugin-failed", id: one.name, title: t(one.state === "left" ? "pluginLeft" : "pluginFailed", one.name), what: pluginReason(one), way: t("pluginWay") });
+        found.push({ code: "plugin-failed", id: one.name, title: t("pluginFailed", one.name), what: pluginReason(one), way: t("pluginWay") });
     }
     return found.sort((a, b) => Boolean(b.bad) - Boolean(a.bad));
 }

@@ -74,7 +74,6 @@ export const WORDS = {
     sourceWay: ["Its points are missing, no others. It is tried again by itself{0}.", "仅缺少该项数据，会自动重试{0}。"],
     sourceAgain: [", in {0}", "，{0}后"],
     pluginFailed: ["Plugin {0} fails", "插件 {0} 失败"],
-    pluginLeft: ["Plugin {0} does not run", "插件 {0} 未运行"],
     pluginWay: ["Run it on this host by hand; /plugins has what it said.", "请在本机手动运行；/plugins 有其输出。"],
     exit: ["exit code {0}", "退出码 {0}"],
     lastError: ["Last error", "最近错误"],
@@ -139,6 +138,7 @@ export const WORDS = {
     queued: ["waiting threads", "等待线程"],
     ofCpus: ["of {0} processors", "共 {0} 核"],
     ofCpu: ["of 1 processor", "共 1 核"],
+    loadOf: ["{0} {1}", "{0}（{1}）"],
     chart: ["{0}, now {1}; {2} points from {3} to {4}, least {5}, most {6}", "{0}，当前 {1}；{3} 至 {4} 共 {2} 个点，最小 {5}，最大 {6}"],
     chartNone: ["{0}: no points yet", "{0}：尚无数据"],
     volumes: ["Volumes", "磁盘空间"],
@@ -222,7 +222,6 @@ export const WORDS = {
     "source.failed": ["failed", "失败"],
     "source.hung": ["hangs", "卡住"],
     "source.absent": ["not here", "不存在"],
-    "source.paused": ["paused", "暂停"],
     "source.waiting": ["waiting", "等待"],
 
     series: ["Series", "指标"],
