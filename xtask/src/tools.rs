@@ -34,6 +34,8 @@ pub enum Need {
     /// The linker for Linux, and cargo-zigbuild, which makes cargo use it.
     Zig,
     Chromium,
+    /// Drives it, with pytest.
+    Playwright,
     /// Makes packages and reads them.
     Dpkg,
     /// Makes packages and reads them.
@@ -61,6 +63,7 @@ impl Need {
             Self::Schemathesis => SCHEMATHESIS.is_here(ws),
             Self::Zig => ZIG.is_here(ws),
             Self::Chromium => in_path(CHROMIUM),
+            Self::Playwright => PLAYWRIGHT.is_here(ws),
             Self::Dpkg => in_path("dpkg-deb") && in_path("md5sum"),
             Self::Rpm => in_path("rpmbuild") && in_path("rpm"),
             Self::Systemd => in_path("systemd-analyze"),
@@ -81,7 +84,7 @@ impl Need {
             Self::Namespace => &["iproute2", "util-linux"],
             Self::Python => &["python3", "python3-venv"],
             Self::Chromium => &["chromium"],
-            Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis | Self::Zig => &[],
+            Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis | Self::Zig | Self::Playwright => &[],
             Self::Dpkg => &["dpkg", "coreutils"],
             Self::Rpm => &["rpm"],
             Self::Systemd => &["systemd"],
@@ -107,6 +110,7 @@ impl Need {
             Self::Schemathesis => "schemathesis, which pip installs",
             Self::Zig => "zig and cargo-zigbuild, which pip installs",
             Self::Chromium => "the browser Chromium: chromium",
+            Self::Playwright => "playwright, pytest and axe, which pip installs",
             Self::Dpkg => "dpkg and coreutils: dpkg-deb, md5sum",
             Self::Rpm => "rpm 4.14 or later: rpm, rpmbuild",
             Self::Systemd => "systemd 252 or later: systemd-analyze",
@@ -151,6 +155,9 @@ impl CargoTool {
     }
 }
 
+/// What pip is told of packages that are taken only as the files whose sums are known, and not built.
+const KNOWN: &[&str] = &["--require-hashes", "--only-binary", ":all:"];
+
 pub const PYTHON: &str = "python3";
 pub const CHROMIUM: &str = "chromium";
 
@@ -169,8 +176,12 @@ pub const SCHEMATHESIS: PythonTool =
 pub const ZIG: PythonTool = PythonTool {
     name: "cargo-zigbuild",
     requirements: "xtask/zig/requirements.txt",
-    flags: &["--require-hashes", "--only-binary", ":all:"],
+    flags: KNOWN,
 };
+
+/// It has no browser of its own: it drives Debian's.
+pub const PLAYWRIGHT: PythonTool =
+    PythonTool { name: "playwright", requirements: "xtask/page/requirements.txt", flags: KNOWN };
 
 impl PythonTool {
     pub fn path(&self, ws: &Workspace) -> PathBuf {
@@ -218,7 +229,7 @@ pub fn ensure(ws: &Workspace, needs: &BTreeSet<Need>) -> Result<()> {
             tool.install(ws)?;
         }
     }
-    for (need, tool) in [(Need::Schemathesis, SCHEMATHESIS), (Need::Zig, ZIG)] {
+    for (need, tool) in [(Need::Schemathesis, SCHEMATHESIS), (Need::Zig, ZIG), (Need::Playwright, PLAYWRIGHT)] {
         if needs.contains(&need) && !tool.is_here(ws) && Need::Python.is_here(ws) {
             tool.install(ws)?;
         }

@@ -1,0 +1,106 @@
+"""Every series: found by what it is called, opened by keyboard, shown with all that is known of it."""
+
+from __future__ import annotations
+
+import re
+
+from playwright.sync_api import expect
+
+from conftest import Host
+from watch import Watched
+
+# More than there are in the page.
+TABS = 200
+BULK = 2000
+
+
+def tab_to(page: Watched, selector: str) -> None:
+    for _ in range(TABS):
+        if page.page.evaluate("selector => document.activeElement?.matches(selector)", selector):
+            return
+        page.page.keyboard.press("Tab")
+    raise AssertionError(f"{TABS} times Tab do not lead to {selector}")
+
+
+def narrowed(page: Watched, text: str) -> list[str]:
+    """What is left of the table when only rows with the text are left."""
+
+    def only() -> list[str]:
+        rows = page.rows().all_inner_texts()
+        return rows if all(text in row for row in rows) else []
+
+    return page.until(f"rows with {text!r} alone", only)
+
+
+def test_search_finds_series_by_name(page: Watched) -> None:
+    everything = page.page.locator("#series-count").inner_text()
+    page.search("mem.memfree")
+    rows = narrowed(page, "mem.memfree")
+    assert 1 <= len(rows) <= 3, rows
+    assert page.page.locator("#series-count").inner_text() != everything
+
+
+def test_search_finds_series_by_tag(host: Host, page: Watched) -> None:
+    host.agent.push(*({"metric": "shop.orders", "tags": f"shop={shop},till=7"} for shop in ("mitte", "nord")))
+    page.search("shop=nord")
+    rows = narrowed(page, "shop=nord")
+    assert len(rows) == 1 and "shop.orders" in rows[0], rows
+
+
+def test_a_search_for_nothing_says_so_and_an_empty_one_shows_all(page: Watched) -> None:
+    page.search("there-is-no-such-series")
+    expect(page.rows()).to_have_count(0)
+    assert re.search(r"\b0\b", page.page.locator("#series-count").inner_text())
+    page.search("")
+    page.until("all of them", lambda: page.rows().count() > 20)
+
+
+def test_a_series_is_found_opened_and_closed_by_keyboard_alone(page: Watched) -> None:
+    tab_to(page, "#search")
+    page.page.keyboard.type("cpu.idle")
+    narrowed(page, "cpu.idle")
+    tab_to(page, "#series tr[data-id] button")
+    page.page.keyboard.press("Enter")
+    detail = page.page.locator("#series .detail")
+    expect(detail).to_be_visible()
+    expect(detail.locator("canvas")).to_be_visible()
+    expect(detail).to_contain_text("%")
+    tab_to(page, "#series tr[data-id] button[aria-expanded=true]")
+    page.page.keyboard.press("Enter")
+    expect(detail).to_have_count(0)
+
+
+def test_a_pushed_series_shows_its_tags_and_where_it_is_from(host: Host, page: Watched) -> None:
+    host.agent.push({"endpoint": "elsewhere", "metric": "shop.visitors", "value": 4242, "tags": "shop=west"})
+    page.search("shop.visitors")
+    row = page.rows().filter(has_text="shop=west")
+    expect(row).to_have_count(1)
+    expect(row).to_contain_text(re.compile("4[,. ]?242|4.24"))
+    row.locator("button").click()
+    detail = page.page.locator("#series .detail")
+    expect(detail).to_contain_text("shop")
+    expect(detail).to_contain_text("west")
+    expect(detail).to_contain_text("elsewhere")
+
+
+def test_values_of_an_open_page_are_the_newest(host: Host, page: Watched) -> None:
+    host.agent.push({"metric": "shop.stock", "value": 111})
+    page.search("shop.stock")
+    expect(page.rows()).to_contain_text("111")
+    host.agent.push({"metric": "shop.stock", "value": 222})
+    expect(page.rows()).to_contain_text("222")
+
+
+def test_two_thousand_series_are_searched_like_two(host: Host, page: Watched) -> None:
+    host.agent.push(*({"metric": f"bulk.m{n}", "value": n, "tags": f"n={n}"} for n in range(BULK)))
+
+    def names() -> list[str]:
+        return [row[1] for row in host.agent.json("/ui/series")["series"]]
+
+    page.until("all in the list", lambda: len([name for name in names() if name.startswith("bulk.")]) == BULK)
+    page.search("bulk.m1999")
+    assert len(narrowed(page, "bulk.m1999")) == 1
+    page.search("bulk.")
+    expect(page.page.locator("#series-count")).to_contain_text(re.compile("2[,. \u2009\u202f]?000"))
+    page.search("n=777")
+    assert len(narrowed(page, "bulk.m777")) == 1
