@@ -46,14 +46,14 @@ HEARD = [
 _direct = urllib.request.build_opener(urllib.request.ProxyHandler({}))
 
 
-def until(what: str, ask: Callable[[], T | None], state: Callable[[], str] = str) -> T:
+def until(what: str, ask: Callable[[], T | None], state: Callable[[], str] = str, patience: float = PATIENCE) -> T:
     """Asks until there is an answer; `state` is told when there is none in time."""
-    deadline = time.monotonic() + PATIENCE
+    deadline = time.monotonic() + patience
     while True:
         answer = ask()
         if answer:
             return answer
-        assert time.monotonic() < deadline, f"waited {PATIENCE:.0f} s in vain for {what}\n{state()}"
+        assert time.monotonic() < deadline, f"waited {patience:.0f} s in vain for {what}\n{state()}"
         time.sleep(0.02)
 
 

@@ -7,22 +7,17 @@ Chromium, and screenshots are kept in `FALCON_PAGE_OUT`.
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, expect, sync_playwright
-
-from agent import ENDPOINT, IS_WINDOWS, PATIENCE, Agent
-from servers import Hbs, Transfer
+from agent import IS_WINDOWS, PATIENCE, Agent
+from chromium import launched
+from host import Change, Host
+from playwright.sync_api import Browser, expect
 from watch import Watched
-
-# No name but those of this host is looked up: what the page needs it has from the agent.
-ARGS = ["--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1", "--disable-gpu", "--no-first-run"]
 
 expect.set_options(timeout=PATIENCE * 1000)
 
@@ -38,38 +33,10 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     items[:] = [item for item in items if item not in left_out]
 
 
-@dataclass
-class Host:
-    agent: Agent
-    transfer: Transfer
-    hbs: Hbs
-
-
-def configuration(transfer: Transfer, hbs: Hbs) -> dict[str, Any]:
-    """The shortest intervals there are: a test waits for seconds, and not for minutes."""
-    return {
-        "hostname": ENDPOINT,
-        "heartbeat": {"enabled": True, "addr": hbs.addr, "interval": 1, "timeout": 1000},
-        "transfer": {
-            "enabled": True,
-            "addrs": [transfer.addr],
-            "interval": 1,
-            "timeout": 1000,
-            "replay_delay": 0,
-            "replay_speed": 0,
-            "replay_pause": 0,
-        },
-    }
-
-
 @pytest.fixture(scope="session")
 def browser() -> Iterator[Browser]:
-    exe = shutil.which(os.environ.get("FALCON_BROWSER", "chromium"))
-    assert exe, "FALCON_BROWSER must name Chromium"
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=exe, args=ARGS, chromium_sandbox=False)
+    with launched() as browser:
         yield browser
-        browser.close()
 
 
 @pytest.fixture(scope="session")
@@ -88,19 +55,13 @@ def make_host() -> Iterator[MakeHost]:
     """Makes hosts of which a test wants more, or other ones, than `host`."""
     made: list[Host] = []
 
-    def make(change: Callable[[dict[str, Any]], None] = lambda config: None, token: str = "") -> Host:
-        transfer, hbs = Transfer(), Hbs()
-        config = configuration(transfer, hbs)
-        change(config)
-        host = Host(Agent(config, token), transfer, hbs)
-        made.append(host)
-        return host
+    def make(change: Change = lambda config: None, token: str = "") -> Host:
+        made.append(Host(change, token))
+        return made[-1]
 
     yield make
     for host in made:
-        host.agent.close()
-        host.transfer.close()
-        host.hbs.close()
+        host.close()
 
 
 @pytest.fixture(scope="module")

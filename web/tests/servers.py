@@ -13,21 +13,21 @@ from typing import Any
 class Server:
     """Listens at a port of its own, which stays its own while it is down."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
+        self._address = address
         # Bound, never listening: while the server is down nobody else gets the port, and who connects is refused.
         self._held = self._bound(0)
         self.port: int = self._held.getsockname()[1]
-        self.addr = f"127.0.0.1:{self.port}"
+        self.addr = f"{address}:{self.port}"
         self._lock = threading.Lock()
         self._open: set[socket.socket] = set()
         self._listener: socket.socket | None = None
         self.up()
 
-    @staticmethod
-    def _bound(port: int) -> socket.socket:
+    def _bound(self, port: int) -> socket.socket:
         bound = socket.socket()
         bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind(("127.0.0.1", port))
+        bound.bind((self._address, port))
         return bound
 
     def up(self) -> None:
@@ -88,9 +88,9 @@ class Server:
 class Transfer(Server):
     """Takes every point."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.items: list[dict[str, Any]] = []
-        super().__init__()
+        super().__init__(address)
 
     def answer(self, method: str, params: Any) -> Any:
         assert method == "Transfer.Update", method
@@ -105,9 +105,9 @@ class Transfer(Server):
 class Hbs(Server):
     """Knows every host, and binds the plugins that a test says."""
 
-    def __init__(self) -> None:
+    def __init__(self, address: str = "127.0.0.1") -> None:
         self.plugins: list[str] = []
-        super().__init__()
+        super().__init__(address)
 
     def answer(self, method: str, params: Any) -> Any:
         now = int(time.time())

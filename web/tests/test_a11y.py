@@ -6,9 +6,9 @@ import re
 
 import pytest
 from axe_playwright_python.sync_playwright import Axe
+from conftest import OpenPage
+from host import Host
 from playwright.sync_api import expect
-
-from conftest import Host, OpenPage
 from watch import Watched
 
 RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]

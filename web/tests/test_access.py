@@ -6,10 +6,10 @@ import re
 import urllib.error
 
 import pytest
-from playwright.sync_api import expect
-
 from agent import ENDPOINT
-from conftest import Host, MakeHost, OpenPage
+from conftest import MakeHost, OpenPage
+from host import Host
+from playwright.sync_api import expect
 from watch import Watched
 
 TOKEN = "correct-horse-battery"

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from conftest import OpenPage
+from host import Host
 from playwright.sync_api import expect
-
-from conftest import Host, OpenPage
 from watch import Watched
 
 CHARTS = ["cpu", "mem", "net", "disk", "load"]

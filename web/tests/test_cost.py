@@ -5,7 +5,8 @@ from __future__ import annotations
 import http.client
 
 from agent import until
-from conftest import Host, OpenPage
+from conftest import OpenPage
+from host import Host
 
 PAGES = 10
 EVENTS = 3

@@ -5,9 +5,9 @@ from __future__ import annotations
 import re
 
 import pytest
+from conftest import MakeHost, OpenPage
+from host import Host
 from playwright.sync_api import expect
-
-from conftest import Host, MakeHost, OpenPage
 from watch import Watched
 
 

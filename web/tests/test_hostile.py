@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import pytest
-from playwright.sync_api import expect
-
 from agent import ENDPOINT
-from conftest import Host, OpenPage
+from conftest import OpenPage
+from host import Host
+from playwright.sync_api import expect
 from watch import Watched
 
 NAMES = {

@@ -5,9 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from conftest import OpenPage
+from host import Host
 from playwright.sync_api import expect
-
-from conftest import Host, OpenPage
 from test_charts import has_points
 from watch import Watched
 

@@ -4,9 +4,8 @@ from __future__ import annotations
 
 import re
 
+from host import Host
 from playwright.sync_api import expect
-
-from conftest import Host
 from watch import Watched
 
 # More than there are in the page.

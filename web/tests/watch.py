@@ -7,9 +7,8 @@ import time
 from collections.abc import Callable
 from typing import Any
 
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request
-
 from agent import PATIENCE, Agent
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request
 
 # Chromium tells of a broken policy on the console as well, but not of every kind.
 INIT = """

@@ -173,11 +173,8 @@ pub const SCHEMATHESIS: PythonTool =
     PythonTool { name: "schemathesis", requirements: "xtask/schemathesis/requirements.txt", flags: &[] };
 
 /// What is shipped is made by it: nothing but the files whose sums are known.
-pub const ZIG: PythonTool = PythonTool {
-    name: "cargo-zigbuild",
-    requirements: "xtask/zig/requirements.txt",
-    flags: KNOWN,
-};
+pub const ZIG: PythonTool =
+    PythonTool { name: "cargo-zigbuild", requirements: "xtask/zig/requirements.txt", flags: KNOWN };
 
 /// It has no browser of its own: it drives Debian's.
 pub const PLAYWRIGHT: PythonTool =
@@ -212,6 +209,16 @@ impl PythonTool {
         fs::copy(ws.path(self.requirements), self.record(ws))?;
         Ok(())
     }
+}
+
+/// A program of `web/tools`, which drives Chromium and the shipped executable for Linux with the classes of `web/tests`.
+pub fn page_tool(ws: &Workspace, name: &str) -> Run {
+    Run::new(PLAYWRIGHT.folder(ws).join("bin/python"))
+        .arg(ws.path("web/tools").join(name))
+        .env("PYTHONPATH", ws.path("web/tests"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("FALCON_AGENT_EXE", ws.linux_exe())
+        .env("FALCON_BROWSER", CHROMIUM)
 }
 
 /// Finds or installs everything in `needs`.

@@ -114,45 +114,46 @@ fn measure(name: &str, exe: &Path, folder: &Path, collector: Value, cycles: u32)
     thread::sleep(STEP * cycles);
     let (elapsed, after) = (from.elapsed(), agent.cpu()?);
     let usage = agent.usage()?;
-    // Asked once and last: the page is work too.
-    let page = Page::parse(&get(http, "/")?)?;
+    // Asked once and last: an answer is work too.
+    let figures = Figures::read(&get(http, "/ui/series")?)?;
     agent.interrupt()?;
     let cycle = (after - before).div_f64(elapsed.as_secs_f64() / STEP.as_secs_f64());
     println!(
         "{name:<36} {:>8.1} {:>10.1} {:>7} {:>8}  {}",
         cycle.as_secs_f64() * 1000.0,
-        page.own_percent,
-        page.series,
+        figures.own_percent,
+        figures.series,
         usage.rss_kb,
-        page.longest_lane_ms
+        figures.longest_lane_ms
     );
-    if page.longest_lane_ms >= STEP.as_secs_f64() * 1000.0 {
+    if figures.longest_lane_ms >= STEP.as_secs_f64() * 1000.0 {
         println!("  a lane takes longer than the step: there were fewer cycles than the figures suppose");
     }
     Ok(cycle)
 }
 
-/// What the agent says of itself on its page.
+/// What the agent says of itself.
 #[derive(Debug, PartialEq)]
-struct Page {
-    series: u64,
+struct Figures {
+    series: usize,
     own_percent: f64,
     longest_lane_ms: f64,
 }
 
-impl Page {
-    fn parse(html: &str) -> Result<Self> {
-        let series = html.split_once(" series</p>").and_then(|(before, _)| before.rsplit(' ').next()?.parse().ok());
+impl Figures {
+    /// From `/ui/series`, where a series is an array: id, metric, tags, value ...
+    fn read(answer: &str) -> Result<Self> {
+        let answer: Value = serde_json::from_str(answer).context("/ui/series")?;
+        let series = answer.get("series").and_then(Value::as_array).context("/ui/series has no series")?;
         let values = |metric: &str| -> Vec<f64> {
-            let row = format!("<tr><td>{metric}</td>");
-            let value = |rest: &str| rest.split("</td><td>").nth(1)?.parse().ok();
-            html.split(&row).skip(1).filter_map(value).collect()
+            let rows = series.iter().filter(|row| row.get(1).and_then(Value::as_str) == Some(metric));
+            rows.filter_map(|row| row.get(3)?.as_f64()).collect()
         };
         let lanes = values("agent.collect.ms");
-        ensure!(!lanes.is_empty(), "the page has no agent.collect.ms");
+        ensure!(!lanes.is_empty(), "there is no agent.collect.ms");
         Ok(Self {
-            series: series.context("the page does not say how many series it has")?,
-            own_percent: *values("agent.cpu.percent").first().context("the page has no agent.cpu.percent")?,
+            series: series.len(),
+            own_percent: *values("agent.cpu.percent").first().context("there is no agent.cpu.percent")?,
             longest_lane_ms: lanes.into_iter().fold(0.0, f64::max),
         })
     }
@@ -174,14 +175,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_found_on_the_page() {
-        let html = "<p>up 3 s; 12 series</p><table><tbody>\
-            <tr><td>agent.collect.ms</td><td>group=df</td><td>31</td><td>GAUGE</td></tr>\n\
-            <tr><td>agent.collect.ms</td><td>group=host</td><td>7.5</td><td>GAUGE</td></tr>\n\
-            <tr><td>agent.cpu.percent</td><td></td><td>4.25</td><td>GAUGE</td></tr>\n";
-        let page = Page::parse(html).unwrap();
-        assert_eq!(page, Page { series: 12, own_percent: 4.25, longest_lane_ms: 31.0 });
-        assert!(Page::parse("<p>12 series</p>").is_err());
+    fn figures_are_found_among_the_series() {
+        let series = json!([
+            [1, "agent.collect.ms", "group=df", 31, "GAUGE", 60, 60, ""],
+            [2, "agent.collect.ms", "group=host", 7.5, "GAUGE", 60, 60, ""],
+            [3, "agent.cpu.percent", "", 4.25, "GAUGE", 60, 60, ""],
+        ]);
+        let figures = Figures::read(&json!({ "now": 60, "series": series }).to_string()).unwrap();
+        assert_eq!(figures, Figures { series: 3, own_percent: 4.25, longest_lane_ms: 31.0 });
+        assert!(Figures::read(r#"{"series":[]}"#).is_err());
     }
 
     #[test]
