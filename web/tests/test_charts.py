@@ -61,14 +61,6 @@ def test_the_span_of_the_history_is_shown(host: Host, page: Watched) -> None:
     assert history["points"] > 0
 
 
-def test_a_host_tells_its_name_version_and_processes(host: Host, page: Watched) -> None:
-    state = host.agent.json("/ui/state")
-    body = page.page.locator("body")
-    expect(body).to_contain_text(state["endpoint"])
-    expect(body).to_contain_text(state["version"].split("@")[0])
-    expect(page.page.locator("#top")).to_contain_text("%")
-
-
 def test_of_three_pages_at_once_each_moves(host: Host, new_page: OpenPage) -> None:
     pages = [new_page(host.agent).open() for _ in range(3)]
     for each in pages:

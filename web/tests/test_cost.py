@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import http.client
 
-from agent import until
+from agent import PATIENCE, until
 from conftest import OpenPage
 from host import Host
+from watch import FULL
 
 PAGES = 10
 EVENTS = 3
+# Who comes when so many watch is turned away.
+MOST = 16
 
 
 def live(host: Host) -> dict[str, int]:
@@ -25,15 +28,20 @@ def two_cycles(host: Host) -> None:
     until("two cycles", lambda: host.agent.cycles() >= start + 2, host.agent.state)
 
 
+def stream(host: Host) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    connection = http.client.HTTPConnection("127.0.0.1", host.agent.port, timeout=PATIENCE)
+    connection.request("GET", "/ui/live")
+    return connection, connection.getresponse()
+
+
 def events(host: Host, count: int) -> None:
     """Watches until so many events of the stream have come."""
-    connection = http.client.HTTPConnection("127.0.0.1", host.agent.port, timeout=30)
-    connection.request("GET", "/ui/live")
-    stream = connection.getresponse()
-    assert stream.status == 200
+    connection, answer = stream(host)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
     seen = 0
     while seen < count:
-        seen += stream.readline().startswith(b"data:")
+        seen += answer.readline().startswith(b"data:")
     connection.close()
 
 
@@ -65,3 +73,22 @@ def test_ten_pages_share_one_reading(host: Host, new_page: OpenPage) -> None:
     for page in pages:
         page.page.close()
     until_nobody_watches(host)
+
+
+def test_a_page_that_finds_no_place_at_the_stream_shows_charts_that_move_all_the_same(
+    host: Host, new_page: OpenPage
+) -> None:
+    until_nobody_watches(host)
+    watchers = [stream(host) for _ in range(MOST)]
+    assert [answer.status for _, answer in watchers] == [200] * MOST
+    connection, refused = stream(host)
+    assert refused.status == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    connection.close()
+    page = new_page(host.agent)
+    page.expected.append(FULL)
+    page.open()
+    before = page.chart("cpu").get_attribute("data-last")
+    page.until("a chart that moves", lambda: page.chart("cpu").get_attribute("data-last") != before)
+    for connection, _ in watchers:
+        connection.close()

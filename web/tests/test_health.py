@@ -8,7 +8,7 @@ import pytest
 from conftest import MakeHost, OpenPage
 from host import Host
 from playwright.sync_api import expect
-from watch import Watched
+from watch import GONE, Watched
 
 
 def is_well(page: Watched) -> None:
@@ -57,7 +57,7 @@ def test_an_agent_that_ends_is_told_and_one_that_starts_again_is_picked_up(
     host = make_host()
     page = new_page(host.agent).open()
     page.page.evaluate("window.same = true")
-    page.may_lose_agent = True
+    page.expected.append(GONE)
     # While its page is open, and its stream with it.
     assert host.agent.stop() == 0, host.agent.state()
     is_told(page, "agent-gone")

@@ -16,8 +16,9 @@ addEventListener("securitypolicyviolation", event =>
     console.error("policy: " + event.effectiveDirective + " " + event.blockedURI + " " + event.sample));
 """
 
-# What Chromium itself says when a server is gone, of requests that the page makes in spite of it.
+# What Chromium itself says of requests that the page makes in spite of it: of a server that is gone, and of one that refuses.
 GONE = "Failed to load resource: net::ERR_"
+FULL = "Failed to load resource: the server responded with a status of 503"
 
 
 class Watched:
@@ -27,8 +28,8 @@ class Watched:
         self.agent = agent
         self.wrong: list[str] = []
         self.requests: list[str] = []
-        # For tests that take the agent away.
-        self.may_lose_agent = False
+        # Beginnings of what a test itself makes Chromium say.
+        self.expected: list[str] = []
         context.add_init_script(INIT)
         self.page: Page = context.new_page()
         self.page.set_default_timeout(PATIENCE * 1000)
@@ -41,7 +42,7 @@ class Watched:
     def _console(self, message: ConsoleMessage) -> None:
         if message.type not in ("error", "warning", "assert"):
             return
-        if not (self.may_lose_agent and message.text.startswith(GONE)):
+        if not message.text.startswith(tuple(self.expected)):
             self.wrong.append(f"console: {message.text} ({message.location})")
 
     def _request(self, request: Request) -> None:
