@@ -16,7 +16,7 @@ addEventListener("securitypolicyviolation", event =>
     console.error("policy: " + event.effectiveDirective + " " + event.blockedURI + " " + event.sample));
 """
 
-# What Chromium itself says of requests that the page makes in spite of it: of a server that is gone, and of one that refuses.
+# What Chromium itself says of requests that the page makes: to a server that is gone, and to one that refuses.
 GONE = "Failed to load resource: net::ERR_"
 FULL = "Failed to load resource: the server responded with a status of 503"
 
