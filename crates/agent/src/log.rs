@@ -12,6 +12,7 @@ mod event;
 mod file;
 mod line;
 mod quiet;
+mod recent;
 mod repeats;
 mod writer;
 
@@ -33,6 +34,7 @@ use line::Line;
 use writer::{Events, Sender, Writer};
 
 pub use file::FileTarget;
+pub use recent::{Recent, recent};
 pub use repeats::Repeats;
 
 static SENDER: OnceLock<Sender> = OnceLock::new();

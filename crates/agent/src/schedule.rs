@@ -11,6 +11,7 @@
 //!   ([`mark`]), and a cycle that was broken off either gives out what it has or did not happen.
 
 mod mark;
+mod report;
 mod stamps;
 mod unit;
 
@@ -26,6 +27,7 @@ use crate::isolate::Worker;
 use crate::model::{Sample, Tick};
 use crate::tick::{MAX_WITHHOLD_MS, Timetable};
 pub use mark::{Mark, Places, lanes, lanes_after, places};
+pub use report::{Doing, Report, Reports};
 use stamps::{Place, Stamps};
 use unit::{State, Unit, start};
 
@@ -214,7 +216,9 @@ impl LaneTask {
                 Ok(thread) => thread,
                 Err(error) => {
                     unit.state = State::Ready(collector);
-                    unit.problems.warn(unit.spec.name, "thread", &format!("cannot be started: {error}"));
+                    let why = format!("cannot be started: {error}");
+                    unit.problems.warn(unit.spec.name, "thread", &why);
+                    unit.told.failed(Doing::Failed, "thread", &why, None);
                     continue;
                 }
             };
@@ -248,6 +252,7 @@ impl LaneTask {
                     let why = format!("no answer in {} s; given up until it comes back", deadline.as_secs());
                     // Over when it answers in time again: one that is always late is told once.
                     unit.problems.warn(unit.spec.name, "deadline", &why);
+                    unit.told.failed(Doing::Hung, "deadline", &why, None);
                     unit.state = State::Away(answer);
                 }
             }

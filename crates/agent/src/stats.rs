@@ -8,6 +8,8 @@ use serde::Serialize;
 
 use crate::collect::{Guarded, Lane, Ledger};
 use crate::config::{Loaded, Warning};
+use crate::falcon::hbs::Way;
+use crate::schedule::Reports;
 
 /// One number that many tasks add to.
 #[derive(Debug, Default)]
@@ -120,6 +122,10 @@ impl Configured {
 #[derive(Debug, Default)]
 pub struct Stats {
     pub configured: Configured,
+    /// What each collecting unit did last.
+    pub units: Reports,
+    /// The way to hbs.
+    pub hbs: Way,
     /// How long the last cycle of each lane took, in milliseconds.
     pub collect_ms: [Count; Lane::ALL.len()],
     /// How often a collector of each lane was asked.

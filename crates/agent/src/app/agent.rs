@@ -135,6 +135,7 @@ impl Agent {
                 hbs::Reporter::new(&config, identity, clock, stats, assigned.clone(), reported.clone()).run()
             }));
         } else {
+            stats.hbs.set(hbs::Reach::Off, None, None);
             lasting.assigned.forget();
         }
         lasting.plugins.follow(loaded, &collecting);

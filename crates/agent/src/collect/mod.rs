@@ -34,7 +34,7 @@ mod plan;
 mod port;
 mod probe;
 mod proc_num;
-mod process;
+pub(crate) mod process;
 mod service;
 mod snmp;
 mod ss;

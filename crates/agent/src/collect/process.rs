@@ -9,7 +9,7 @@
 //! What runs is accounted by process, see [`gains`]; so one that ends takes nothing away. A sum of which one process cannot
 //! be read is absent.
 
-pub(super) mod gains;
+pub(crate) mod gains;
 mod pattern;
 
 use falcon_sys::Host;

@@ -7,6 +7,7 @@
 
 mod order;
 mod plugins;
+mod way;
 
 use std::collections::BTreeSet;
 use std::net::{IpAddr, Ipv4Addr, UdpSocket};
@@ -23,6 +24,7 @@ use crate::gojson::{self, Parser};
 use crate::stats::Stats;
 use order::{Builtin, Newest};
 pub use plugins::{Plugins, Versions};
+pub use way::{Reach, Way};
 
 /// hbs keeps versions in 16 bytes; a longer one makes its INSERT fail, and the host never registers.
 const MAX_VERSION: usize = 16;
@@ -58,6 +60,7 @@ impl Reporter {
         plugins: Option<Plugins>,
     ) -> Reporter {
         let config: &Heartbeat = &config.heartbeat;
+        stats.hbs.set(Reach::Untried, None, None);
         Reporter {
             identity,
             interval: Duration::from_secs(u64::from(config.interval)),
@@ -113,6 +116,7 @@ impl Reporter {
             Ok(name) => name,
             Err(why) => {
                 let why = format!("{why:#}");
+                self.stats.hbs.cannot(format!("no report: {why}"));
                 if self.told.as_ref() != Some(&why) {
                     tracing::error!(code = "R001", "hbs: no report: {why}");
                     self.told = Some(why);
@@ -125,6 +129,7 @@ impl Reporter {
             Some(plugins) => plugins.version().await,
             None => "plugin not enabled".to_owned(),
         };
+        self.stats.hbs.told_plugins(&plugins);
         let identity = self.identity.clone();
         let result = self
             .servers
@@ -141,6 +146,7 @@ impl Reporter {
         let taken = matches!(result, Ok(0));
         match result {
             Ok(0) => {
+                self.stats.hbs.set(Reach::Up, Some(self.servers.addr()), None);
                 if self.health.up() {
                     tracing::info!(
                         code = "R002",
@@ -150,6 +156,9 @@ impl Reporter {
                 }
             }
             Ok(code) => {
+                let addr = self.servers.addr();
+                let why = format!("{addr} did not accept the report of {hostname} (code {code})");
+                self.stats.hbs.set(Reach::Refused, Some(addr), Some(why));
                 if self.health.down() {
                     tracing::warn!(
                         code = "R003",
@@ -159,11 +168,12 @@ impl Reporter {
                 }
             }
             Err((addr, error)) => {
+                let hint = match error {
+                    Error::NoMethod(_) => "; is this the port of hbs (6030)?",
+                    _ => "",
+                };
+                self.stats.hbs.set(Reach::Down, Some(&addr), Some(format!("{addr}: {error}{hint}")));
                 if self.health.down() {
-                    let hint = match error {
-                        Error::NoMethod(_) => "; is this the port of hbs (6030)?",
-                        _ => "",
-                    };
                     tracing::warn!(code = "R004", "hbs: {addr}: {error}{hint}");
                 }
             }

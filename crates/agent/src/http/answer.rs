@@ -3,16 +3,17 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use http_body_util::Full;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
 use serde::Serialize;
 
-/// All of one is in memory: none is longer than the page.
-pub(super) type Response = hyper::Response<Full<Bytes>>;
+use super::content::Content;
 
+pub(super) type Response = hyper::Response<Content>;
+
+/// All of it is in memory: none is longer than the page.
 pub(super) fn answer(status: StatusCode, headers: &[(HeaderName, &'static str)], body: Bytes) -> Response {
-    let mut response = Response::new(Full::new(body));
+    let mut response = Response::new(Content::Whole(body));
     *response.status_mut() = status;
     for (name, value) in headers {
         response.headers_mut().insert(name, HeaderValue::from_static(value));

@@ -97,8 +97,14 @@ pub struct Clock {
 impl Health {
     /// The only place that knows where each part comes from.
     fn of(site: &Site, trusted: bool) -> Health {
+        Health { status: "ok", details: trusted.then(|| Details::of(site)) }
+    }
+}
+
+impl Details {
+    pub(super) fn of(site: &Site) -> Details {
         let stats = &site.stats;
-        let details = || Details {
+        Details {
             version: site.identity.version.clone(),
             endpoint: site.identity.endpoint().ok(),
             uptime: site.started.elapsed().as_secs(),
@@ -114,8 +120,7 @@ impl Health {
                 .map(|left| Replay { left, to_go: stats.replay_to_go_s.get() }),
             clock: Clock { in_doubt: clock::agent().look().in_doubt, skew: stats.clock_skew_s.get() },
             config: stats.configured.get(),
-        };
-        Health { status: "ok", details: trusted.then(details) }
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod answer;
 mod api;
 mod budget;
 pub(crate) mod client;
+mod content;
 pub mod health;
 mod impatient;
 mod listen;
@@ -33,7 +34,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::sync::Semaphore;
+use tokio::sync::{Semaphore, watch};
 
 pub use self::admin::{COMMANDS, Command, Commands, Reloaded};
 pub use self::api::Facts;
@@ -69,6 +70,10 @@ pub struct Site {
     /// A verification reads everything on disk, and points wait for its end: there is one at a time.
     verifying: Arc<Semaphore>,
     started: Instant,
+    /// Of the transfer, in seconds.
+    step: u32,
+    /// Nothing is ever sent: who waits for it hears when the site is gone, for another took its place.
+    standing: watch::Sender<()>,
 }
 
 /// What a server has behind it.
@@ -106,6 +111,8 @@ impl Site {
             page: status::Cache::default(),
             verifying: Arc::new(Semaphore::new(1)),
             started,
+            step: config.transfer.interval,
+            standing: watch::channel(()).0,
         }
     }
 

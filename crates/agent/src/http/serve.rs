@@ -37,6 +37,8 @@ const PAUSE: Duration = Duration::from_millis(100);
 pub(super) struct Client {
     pub address: IpAddr,
     pub place: Arc<Place>,
+    /// Turns true when the server stops: what has no end of its own ends then.
+    pub stop: watch::Receiver<bool>,
 }
 
 /// Who gets in, and how: what does not change while a server stands. It holds nothing of what is behind the door, which does.
@@ -77,7 +79,7 @@ async fn accept_all(
     let Entrance { http, stats, .. } = entrance;
     let listen = http.listen.clone();
     let Some(listener) = bind_patiently(&listen, port, &mut stop).await else { return };
-    let door = Door { site, slots: Slots::new(http.limits.connections), http, stats, tls };
+    let door = Door { site, slots: Slots::new(http.limits.connections), http, stats, tls, stop: stop.clone() };
     let graceful = GracefulShutdown::new();
     let mut told = Told::default();
     loop {
@@ -112,6 +114,7 @@ struct Door {
     site: watch::Receiver<Arc<Site>>,
     slots: Arc<Slots>,
     tls: watch::Receiver<Option<TlsAcceptor>>,
+    stop: watch::Receiver<bool>,
 }
 
 impl Door {
@@ -140,7 +143,8 @@ impl Door {
             }
         }
         let Some(Got { place, closing, .. }) = got else { return };
-        let talk = self.talk(stream, Client { address, place: Arc::new(place) }, graceful.watcher());
+        let client = Client { address, place: Arc::new(place), stop: self.stop.clone() };
+        let talk = self.talk(stream, client, graceful.watcher());
         task::spawn(async move {
             tokio::select! {
                 biased;

@@ -17,6 +17,7 @@ use super::event::Event;
 use super::file::{FileTarget, News, Rotating};
 use super::line::Line;
 use super::quiet::Quiet;
+use super::recent;
 
 /// Lines that wait for a place that does not take them.
 pub(super) const MOST_LINES: usize = 1024;
@@ -149,6 +150,7 @@ impl Writer {
 
     /// The file first: a console may stand still.
     fn write(&mut self, line: &Line, now: Duration) {
+        recent::note(line);
         match self.file.as_mut().and_then(|file| file.write(&line.dated(), now)) {
             None => self.show(line),
             Some(News::Fails(why)) => {
@@ -156,7 +158,10 @@ impl Writer {
                 let text = format_args!("log: {why}; tried again with the lines that come");
                 let line = Line::new(Level::WARN, "L002", text);
                 let (forgotten, pass) = self.quiet.pass(&line, now);
-                forgotten.iter().chain(pass.then_some(&line)).for_each(|line| self.show(line));
+                for line in forgotten.iter().chain(pass.then_some(&line)) {
+                    recent::note(line);
+                    self.show(line);
+                }
             }
             Some(News::Works(lost)) => {
                 self.show(line);

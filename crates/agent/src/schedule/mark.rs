@@ -55,6 +55,7 @@ pub fn lanes_after(
     specs: impl IntoIterator<Item = &'static Spec>,
     shared: &Shared,
 ) -> Vec<LaneTask> {
+    let mut told = Vec::new();
     let task = |((lane, step), specs): ((Lane, u32), Vec<&'static Spec>)| {
         let fresh = Timetable::new(&shared.endpoint, step);
         let marks = earlier.iter().filter(|mark| mark.concerns(lane, step, &specs));
@@ -64,10 +65,13 @@ pub fn lanes_after(
             stamps.hold_on(&mut same.stamps);
         }
         let resumed = !stamps.timetable().is_new();
-        let units = specs.into_iter().map(Unit::new).collect();
+        let units: Vec<Unit> = specs.into_iter().map(Unit::new).collect();
+        told.extend(units.iter().map(|unit| unit.told.clone()));
         LaneTask { lane, step, units, stamps, under_way: None, told: false, resumed, shared: shared.clone() }
     };
-    places(specs, &shared.context.config).into_iter().map(task).collect()
+    let tasks = places(specs, &shared.context.config).into_iter().map(task).collect();
+    shared.context.stats.units.replace(told);
+    tasks
 }
 
 impl LaneTask {

@@ -7,6 +7,7 @@ use std::time::Duration;
 use tokio::sync::oneshot;
 use tokio::time::Instant;
 
+use super::report::{Doing, Told};
 use crate::collect::{Ceiling, Collected, Collector, Context, Cx, Plan, Spec};
 use crate::isolate::Worker;
 use crate::log::Repeats;
@@ -38,6 +39,8 @@ pub(super) struct Unit {
     pub(super) panic_pause: Duration,
     /// Samples of the last cycle: room for as many is made at once.
     pub(super) said: usize,
+    /// What it says of itself.
+    pub(super) told: Told,
     /// While it has something to collect.
     ceiling: Option<Ceiling>,
 }
@@ -45,7 +48,9 @@ pub(super) struct Unit {
 impl Unit {
     pub(super) fn new(spec: &'static Spec) -> Unit {
         let state = State::Closed { again: Instant::now(), pause: BACK_OFF.0 };
-        Unit { spec, state, ran: None, problems: Repeats::default(), panic_pause: BACK_OFF.0, said: 0, ceiling: None }
+        let told = Told::new(spec.name, spec.lane);
+        let (problems, panic_pause) = (Repeats::default(), BACK_OFF.0);
+        Unit { spec, state, ran: None, problems, panic_pause, said: 0, told, ceiling: None }
     }
 
     /// The collector, if it is here or can be opened now.
@@ -86,12 +91,15 @@ impl Unit {
             Ok(Ok(Some(collector))) => State::Ready(collector),
             Ok(Ok(None)) => {
                 self.ceiling = None;
+                self.told.absent(again);
                 State::Closed { again, pause: BACK_OFF.0 }
             }
             Ok(Err(error)) => {
                 context.stats.collect_errors.add(1);
-                self.problems.warn(self.spec.name, "open", &format!("{error:#}"));
-                State::Closed { again: Instant::now() + pause, pause: (pause * 2).min(BACK_OFF.1) }
+                let (why, again) = (format!("{error:#}"), Instant::now() + pause);
+                self.problems.warn(self.spec.name, "open", &why);
+                self.told.failed(Doing::Failed, "open", &why, Some(again));
+                State::Closed { again, pause: (pause * 2).min(BACK_OFF.1) }
             }
             Err(_) => self.after_panic(context),
         };
@@ -101,8 +109,11 @@ impl Unit {
         context.stats.collect_panics.add(1);
         let pause = self.panic_pause;
         self.panic_pause = (pause * 2).min(BACK_OFF.1);
+        let (why, again) =
+            (format!("failed by a defect; tried again in {} s", pause.as_secs()), Instant::now() + pause);
         tracing::error!(code = "C004", "{}: failed by a defect; tried again in {} s", self.spec.name, pause.as_secs());
-        State::Closed { again: Instant::now() + pause, pause }
+        self.told.failed(Doing::Failed, "defect", &why, Some(again));
+        State::Closed { again, pause }
     }
 
     fn put_back(&mut self, collector: Option<Box<dyn Collector>>) {
@@ -120,9 +131,10 @@ impl Unit {
                 self.panic_pause = BACK_OFF.0;
                 let ceiling = self.ceiling.get_or_insert_with(|| Ceiling::new(&context.config, &context.stats));
                 ceiling.apply(&mut collected, result.is_ok());
-                if let Err(error) = &result {
+                let why = result.err().map(|error| format!("{error:#}"));
+                if let Some(why) = &why {
                     context.stats.collect_errors.add(1);
-                    self.problems.warn(self.spec.name, "collect", &format!("{error:#}"));
+                    self.problems.warn(self.spec.name, "collect", why);
                 }
                 context.stats.collect_errors.add(collected.problems.len());
                 context.stats.not_finite.add(usize::try_from(collected.not_finite).unwrap_or(usize::MAX));
@@ -133,12 +145,15 @@ impl Unit {
                     self.problems.once(self.spec.name, what, why);
                 }
                 // One that failed as a whole says nothing of its parts.
-                let failed = result.is_err();
+                let failed = why.is_some();
                 self.problems.resolve(self.spec.name, |what| {
                     failed || collected.problems.iter().chain(&collected.remarks).any(|(seen, _)| seen == what)
                 });
                 self.said = collected.samples.len();
-                collected.samples
+                let took = self.ran.map_or(0, |ran| ran.elapsed().as_millis());
+                let Collected { samples, problems, remarks, .. } = collected;
+                self.told.ran(u64::try_from(took).unwrap_or(u64::MAX), self.said, why, problems, remarks);
+                samples
             }
             Err(()) => {
                 self.state = self.after_panic(context);

@@ -26,25 +26,25 @@ impl Counts {
 
 /// What a process gained since the last cycle.
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(in crate::collect) struct Gain {
+pub(crate) struct Gain {
     /// `None`: it was there before, but not looked at.
-    pub(in crate::collect) cpu: Option<Cpu>,
-    pub(in crate::collect) read_bytes: u64,
-    pub(in crate::collect) written_bytes: u64,
+    pub(crate) cpu: Option<Cpu>,
+    pub(crate) read_bytes: u64,
+    pub(crate) written_bytes: u64,
 }
 
 #[derive(Clone, Copy, Debug, Default, PartialEq)]
-pub(in crate::collect) struct Cpu {
-    pub(in crate::collect) user_us: u64,
-    pub(in crate::collect) kernel_us: u64,
+pub(crate) struct Cpu {
+    pub(crate) user_us: u64,
+    pub(crate) kernel_us: u64,
 }
 
 impl Cpu {
-    pub(in crate::collect) fn total_us(self) -> u64 {
+    pub(crate) fn total_us(self) -> u64 {
         self.user_us.saturating_add(self.kernel_us)
     }
 
-    pub(in crate::collect) fn plus(self, other: Cpu) -> Cpu {
+    pub(crate) fn plus(self, other: Cpu) -> Cpu {
         Cpu {
             user_us: self.user_us.saturating_add(other.user_us),
             kernel_us: self.kernel_us.saturating_add(other.kernel_us),
@@ -54,7 +54,7 @@ impl Cpu {
 
 /// The processes of the last cycle that were looked at.
 #[derive(Default)]
-pub(in crate::collect) struct Seen {
+pub(crate) struct Seen {
     before: HashMap<(u32, u64), Counts>,
     now: HashMap<(u32, u64), Counts>,
     gains: Vec<Gain>,
@@ -64,13 +64,13 @@ pub(in crate::collect) struct Seen {
 
 /// What each process of a table gained, in its order, and in which time; `None` in the first cycle.
 #[derive(Clone, Copy)]
-pub(in crate::collect) struct Gains<'a> {
-    pub(in crate::collect) all: &'a [Gain],
+pub(crate) struct Gains<'a> {
+    pub(crate) all: &'a [Gain],
     elapsed: Option<Duration>,
 }
 
 impl Gains<'_> {
-    pub(in crate::collect) fn percent_of_one_cpu(&self, us: u64) -> Option<f64> {
+    pub(crate) fn percent_of_one_cpu(&self, us: u64) -> Option<f64> {
         let elapsed_us = self.elapsed?.as_secs_f64() * 1e6;
         (elapsed_us > 0.0).then(|| float(us) * 100.0 / elapsed_us)
     }
@@ -78,12 +78,12 @@ impl Gains<'_> {
 
 impl Seen {
     /// Another cycle has begun.
-    pub(in crate::collect) fn pass(&mut self, elapsed: Option<Duration>) {
+    pub(crate) fn pass(&mut self, elapsed: Option<Duration>) {
         self.elapsed = elapsed.map(|elapsed| elapsed + self.elapsed.unwrap_or_default());
     }
 
     /// The processes could be listed.
-    pub(in crate::collect) fn advance(&mut self, table: &[Proc]) -> Gains<'_> {
+    pub(crate) fn advance(&mut self, table: &[Proc]) -> Gains<'_> {
         let elapsed = self.elapsed.take();
         let Seen { before, now, gains, .. } = self;
         gains.clear();

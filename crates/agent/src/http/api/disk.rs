@@ -30,7 +30,7 @@ const SECOND: Duration = Duration::from_secs(1);
 type Rows<const N: usize> = Vec<[String; N]>;
 
 /// Those that hang are remembered.
-type Probes<T> = Arc<Mutex<Isolated<io::Result<T>>>>;
+pub(in crate::http) type Probes<T> = Arc<Mutex<Isolated<io::Result<T>>>>;
 
 pub(super) struct Df {
     fact: Arc<Fact<Rows<11>>>,
@@ -117,6 +117,11 @@ impl Disks {
     pub fn new() -> Disks {
         Disks { fact: Fact::new("page disks"), probes: Arc::new(Mutex::new(Isolated::new("page disks"))) }
     }
+
+    /// For whoever else reads them: a drive that hangs has one thread.
+    pub fn probes(&self) -> Probes<DiskIo> {
+        self.probes.clone()
+    }
 }
 
 pub(super) async fn io(site: Arc<Site>) -> Response {
@@ -131,7 +136,8 @@ pub(super) async fn io(site: Arc<Site>) -> Response {
     told(site.facts.disks.fact.tell(WHOLE, rows).await)
 }
 
-fn disks(host: &mut Host, probes: &Probes<DiskIo>) -> io::Result<Vec<DiskIo>> {
+/// The whole devices.
+pub(in crate::http) fn disks(host: &mut Host, probes: &Probes<DiskIo>) -> io::Result<Vec<DiskIo>> {
     match Platform::CURRENT {
         Platform::Linux => {
             let mut table = Vec::new();

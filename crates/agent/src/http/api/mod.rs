@@ -5,7 +5,7 @@
 //! that hangs costs who waits for it a few seconds and no second thread.
 
 mod cpu;
-mod disk;
+pub(super) mod disk;
 mod kernel;
 mod memory;
 mod system;
@@ -25,6 +25,7 @@ use tokio::time::Instant;
 
 use super::answer::{Response, answer};
 use super::routes::{Route, at_once};
+use super::ui::live::Live;
 use crate::app::aside::Aside;
 use crate::app::task;
 
@@ -47,11 +48,14 @@ pub struct Facts {
     version: Arc<Fact<String>>,
     df: disk::Df,
     disks: disk::Disks,
+    pub(super) live: Arc<Live>,
 }
 
 impl Facts {
     pub fn new(host: Host) -> Facts {
+        let disks = disk::Disks::new();
         Facts {
+            live: Live::new(host.clone(), disks.probes()),
             host,
             cpu: Fact::new("page cpu"),
             processors: Fact::new("page cpus"),
@@ -61,7 +65,7 @@ impl Facts {
             limits: Fact::new("page limits"),
             version: Fact::new("page kernel"),
             df: disk::Df::new(),
-            disks: disk::Disks::new(),
+            disks,
         }
     }
 

@@ -4,10 +4,12 @@ mod access;
 mod admin;
 mod api;
 mod connections;
+mod live;
 mod openapi;
 mod paths;
 mod plugins;
 mod push;
+mod state;
 mod tls;
 
 use std::net::SocketAddr;
@@ -25,6 +27,8 @@ struct Server {
     queue: Arc<Queue>,
     stats: Arc<Stats>,
     site: Arc<Site>,
+    /// What it answers with.
+    asked: watch::Sender<Arc<Site>>,
     commands: mpsc::Receiver<Command>,
 }
 
@@ -57,9 +61,9 @@ async fn server_on(host: Host, change: impl FnOnce(&mut Config)) -> Server {
     let behind = behind(&config, Some((queue.clone(), stats.clone())), host, to_command);
     let site = Arc::new(Site::new(&config, Path::new(env!("CARGO_MANIFEST_DIR")), behind, Instant::now()));
     let (stop, stopped) = watch::channel(false);
-    let (_, asked) = watch::channel(site.clone());
-    tokio::spawn(serve(site.entrance(), Arc::default(), asked, stopped));
-    Server { addr, stop, queue, stats, site, commands }
+    let (asked, asks) = watch::channel(site.clone());
+    tokio::spawn(serve(site.entrance(), Arc::default(), asks, stopped));
+    Server { addr, stop, queue, stats, site, asked, commands }
 }
 
 impl Server {

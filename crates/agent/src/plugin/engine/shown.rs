@@ -12,6 +12,9 @@ use super::{LOOK, State};
 /// regard to case, so no other name may be one of the four.
 #[derive(Default, Serialize)]
 pub struct Shown {
+    /// Its key, where it stands in a list.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub name: Option<String>,
     #[serde(rename = "FilePath")]
     file_path: String,
     #[serde(rename = "MTime")]

@@ -1,0 +1,107 @@
+//! The processes that use most of the processors.
+//!
+//! To list them is the dearest part of a reading: every third second, and where a host has so many that it takes long, every
+//! tenth. Of each process two numbers are kept, which the next difference needs.
+
+use std::cmp::Ordering;
+use std::time::{Duration, Instant};
+
+use falcon_sys::Host;
+use falcon_sys::types::Proc;
+
+use crate::collect::process::gains::Seen;
+
+const MOST: usize = 8;
+const OFTEN: Duration = Duration::from_millis(2900);
+const RARELY: Duration = Duration::from_millis(9900);
+/// A list that takes longer is read rarely.
+const DEAR: Duration = Duration::from_millis(20);
+
+#[derive(Clone, Debug, PartialEq)]
+pub(super) struct Process {
+    pub pid: u32,
+    pub name: String,
+    /// In percent of one processor.
+    pub cpu: f64,
+    /// Bytes.
+    pub mem: u64,
+}
+
+#[derive(Default)]
+pub(super) struct Top {
+    seen: Seen,
+    last: Option<Instant>,
+    /// When the list is read again.
+    due: Option<Instant>,
+}
+
+impl Top {
+    /// `None`: it is not time yet, or nothing is known of the time before.
+    pub fn read(&mut self, host: &mut Host, now: Instant) -> Option<Vec<Process>> {
+        if self.due.is_some_and(|due| now < due) {
+            return None;
+        }
+        let mut table = Vec::new();
+        let listed = host.process_times(&mut table);
+        let took = now.elapsed();
+        self.due = Some(now + if took > DEAR { RARELY } else { OFTEN });
+        listed.ok()?;
+        let elapsed = self.last.replace(now).map(|before| now - before);
+        if elapsed.is_none() {
+            // The first shares are known with the next reading.
+            self.due = None;
+        }
+        self.seen.pass(elapsed);
+        let gains = self.seen.advance(&table);
+        let share = |us: u64| gains.percent_of_one_cpu(us);
+        elapsed?;
+        let of = table.into_iter().zip(gains.all).map(|(process, gain)| {
+            let cpu = gain.cpu.and_then(|cpu| share(cpu.total_us())).unwrap_or(0.0);
+            (process, cpu)
+        });
+        Some(largest(of.collect()))
+    }
+}
+
+fn largest(mut all: Vec<(Proc, f64)>) -> Vec<Process> {
+    let order = |(a, a_cpu): &(Proc, f64), (b, b_cpu): &(Proc, f64)| {
+        let by_cpu = b_cpu.partial_cmp(a_cpu).unwrap_or(Ordering::Equal);
+        by_cpu.then_with(|| b.memory_bytes.cmp(&a.memory_bytes)).then_with(|| a.pid.cmp(&b.pid))
+    };
+    if all.len() > MOST {
+        all.select_nth_unstable_by(MOST, order);
+        all.truncate(MOST);
+    }
+    all.sort_unstable_by(order);
+    let shown = |(of, cpu): (Proc, f64)| Process {
+        pid: of.pid,
+        name: of.name,
+        cpu,
+        mem: of.memory_bytes.unwrap_or(of.working_set_bytes),
+    };
+    all.into_iter().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn those_that_use_most_come_first_and_of_equal_ones_the_larger() {
+        let process = |pid: u32, memory: u64| Proc { pid, memory_bytes: Some(memory), ..Proc::default() };
+        let mut all: Vec<_> = (1..=5000).map(|pid| (process(pid, u64::from(pid)), 0.0)).collect();
+        all[10].1 = 7.5;
+        all[20].1 = 99.0;
+        let pids: Vec<u32> = largest(all).into_iter().map(|process| process.pid).collect();
+        assert_eq!(pids, [21, 11, 5000, 4999, 4998, 4997, 4996, 4995]);
+        assert_eq!(largest(vec![(process(1, 5), 1.0)]).len(), 1);
+    }
+
+    #[test]
+    fn the_list_is_read_with_the_first_readings_and_then_every_third_second() {
+        let (mut top, mut host, begun) = (Top::default(), Host::new("/"), Instant::now());
+        let read: Vec<bool> = (0..8).map(|s| top.read(&mut host, begun + Duration::from_secs(s)).is_some()).collect();
+        // A list that took long is read rarely: also then the second reading has shares, and the next has none.
+        assert_eq!(read[..4], [false, true, false, false]);
+    }
+}

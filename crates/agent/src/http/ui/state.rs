@@ -1,0 +1,104 @@
+//! `/ui/state`: who the agent is, how it does, what each unit did last, what plugins run, and the last lines of the log that
+//! tell of something wrong. Those lines, and what plugins have said, are for the few whom [`access`] lets in.
+
+use hyper::StatusCode;
+use hyper::header::{self, HeaderValue};
+use serde::Serialize;
+use serde_json::{Value, json};
+
+use super::super::answer::{Response, json};
+use super::super::health::Details;
+use super::super::routes::Asked;
+use super::super::{Site, access};
+use crate::clock;
+use crate::log;
+use crate::plugin::engine::Shown;
+use crate::schedule::Report;
+
+#[derive(Serialize)]
+struct State {
+    now: i64,
+    endpoint: Option<String>,
+    version: String,
+    uptime: u64,
+    os: &'static str,
+    /// Of the transfer, in seconds.
+    step: u32,
+    health: Details,
+    hbs: Value,
+    sources: Vec<Value>,
+    /// `null`: plugins are off.
+    plugins: Option<Plugins>,
+    /// `null`: not for who asks.
+    log: Option<Vec<Value>>,
+    history: Value,
+    live: Value,
+    /// Points of series that the snapshot had no room for.
+    left_out: u64,
+}
+
+#[derive(Serialize)]
+struct Plugins {
+    /// As reported to hbs last.
+    version: Option<String>,
+    list: Vec<Shown>,
+}
+
+pub(super) fn state(site: &Site, asked: &Asked) -> Response {
+    let whole = access::privilege(site, asked).is_ok();
+    let mut response = json(StatusCode::OK, &State::of(site, whole));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response
+}
+
+impl State {
+    fn of(site: &Site, whole: bool) -> State {
+        let (health, hbs, live) = (Details::of(site), site.stats.hbs.get(), &site.facts.live);
+        let list = |(name, mut shown): (String, Shown)| {
+            shown.name = Some(name);
+            shown
+        };
+        State {
+            now: clock::unix_s(),
+            endpoint: health.endpoint.clone(),
+            version: health.version.clone(),
+            uptime: health.uptime,
+            os: std::env::consts::OS,
+            step: site.step,
+            health,
+            hbs: json!({ "state": hbs.reach.as_str(), "addr": hbs.addr, "since": hbs.since_s, "error": hbs.error }),
+            sources: site.stats.units.all().into_iter().map(source).collect(),
+            plugins: site.plugins.as_ref().map(|engine| Plugins {
+                version: hbs.plugins,
+                list: engine.shown(whole).into_iter().map(list).collect(),
+            }),
+            log: whole.then(|| log::recent().into_iter().map(line).collect()),
+            history: history(site),
+            live: json!({ "watching": live.watching(), "readings": live.readings() }),
+            left_out: site.stats.snapshot_full.get(),
+        }
+    }
+}
+
+fn source(of: Report) -> Value {
+    json!({
+        "name": of.name,
+        "lane": of.lane.name(),
+        "state": of.doing.as_str(),
+        "last": of.last_s,
+        "ms": of.ms,
+        "points": of.points,
+        "problems": of.problems,
+        "remarks": of.remarks,
+        "again": of.again_s,
+    })
+}
+
+fn line(of: log::Recent) -> Value {
+    let level = if of.is_error { "error" } else { "warn" };
+    json!({ "at": of.at_s, "level": level, "code": of.code, "text": of.text })
+}
+
+fn history(_: &Site) -> Value {
+    json!({ "max_bytes": 0, "bytes": 0, "from": null, "series": 0, "points": 0 })
+}

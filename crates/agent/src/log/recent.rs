@@ -1,0 +1,74 @@
+//! The last lines that tell of something wrong, for the page.
+//!
+//! Written by the thread that writes the log, so that what repeats is left out here too.
+
+use std::collections::VecDeque;
+use std::sync::{Mutex, PoisonError};
+
+use tracing::Level;
+
+use super::line::Line;
+
+const MOST: usize = 20;
+/// Bytes of a text.
+const MOST_TEXT: usize = 500;
+
+static LINES: Mutex<VecDeque<Line>> = Mutex::new(VecDeque::new());
+
+pub(super) fn note(line: &Line) {
+    push(&mut LINES.lock().unwrap_or_else(PoisonError::into_inner), line);
+}
+
+fn push(lines: &mut VecDeque<Line>, line: &Line) {
+    if line.level > Level::WARN {
+        return;
+    }
+    let mut line = line.clone();
+    if line.text.len() > MOST_TEXT {
+        line.text.truncate(line.text.floor_char_boundary(MOST_TEXT));
+        line.text.push('…');
+    }
+    if lines.len() >= MOST {
+        lines.pop_front();
+    }
+    lines.push_back(line);
+}
+
+/// One line, without what only the log needs.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Recent {
+    /// Unix seconds by the wall clock.
+    pub at_s: i64,
+    pub is_error: bool,
+    pub code: String,
+    pub text: String,
+}
+
+/// The newest last.
+pub fn recent() -> Vec<Recent> {
+    let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
+    let shown = |Line { at_s, level, code, text }: &Line| Recent {
+        at_s: *at_s,
+        is_error: *level == Level::ERROR,
+        code: code.clone(),
+        text: text.clone(),
+    };
+    lines.iter().map(shown).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_lines_that_tell_of_something_wrong_are_kept_and_bounded() {
+        let mut lines = VecDeque::new();
+        for n in 0..50 {
+            push(&mut lines, &Line::new(Level::WARN, "T003", format_args!("{n}")));
+            push(&mut lines, &Line::new(Level::INFO, "T002", format_args!("{n}")));
+        }
+        push(&mut lines, &Line::new(Level::ERROR, "C004", format_args!("{}", "长".repeat(1000))));
+        assert_eq!((lines.len(), lines[0].text.as_str(), lines[18].text.as_str()), (MOST, "31", "49"));
+        assert!(lines[19].text.len() <= MOST_TEXT + 3 && lines[19].text.ends_with('…'));
+    }
+}
