@@ -1,8 +1,11 @@
-//! Where points come together: tags, `ignore`, limits, the latest value of every series, and the way to the transfer.
+//! Where points come together: tags, `ignore`, limits, what every series said lately, and the way to the transfer.
 
-use std::collections::{HashMap, HashSet};
+pub mod history;
+mod remembered;
+
+use std::collections::HashSet;
 use std::sync::atomic::{AtomicBool, Ordering::Relaxed};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 use crate::app::Identity;
 use crate::clock;
@@ -12,29 +15,9 @@ use crate::log::Repeats;
 use crate::model::{Fit, Sample};
 use crate::queue::{Full, Queue};
 use crate::stats::{Lost, Stats};
-
-/// Series kept for the status page; pushes may name as many as they like.
-const MAX_SERIES: usize = 10_000;
-/// A series that said nothing for so long is no longer shown.
-const FORGET_S: i64 = 3600;
-/// The same for a series of a long step.
-const FORGET_MOST_S: i64 = 3 * 86_400;
-
-/// Where a point came from.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Origin {
-    Collected,
-    Pushed,
-}
-
-/// The newest point of one series.
-#[derive(Clone, Debug)]
-pub struct Latest {
-    pub sample: Sample,
-    pub origin: Origin,
-    /// When it came in, Unix seconds: a pushed stamp may lie anywhere.
-    pub seen: i64,
-}
+use history::{HistoryFacts, Points};
+use remembered::Remembered;
+pub use remembered::{Latest, Origin};
 
 pub struct Hub {
     identity: Arc<Identity>,
@@ -44,7 +27,7 @@ pub struct Hub {
     queue: Option<Arc<Queue>>,
     /// `default_tags` as they are appended.
     default_tags: String,
-    latest: Mutex<HashMap<u64, Latest>>,
+    remembered: Mutex<Remembered>,
     /// The host had no name at the last cycle, and that was told.
     nameless: AtomicBool,
     /// Series that were cut, left out or doubled, each told once.
@@ -53,14 +36,14 @@ pub struct Hub {
 
 impl Hub {
     pub fn new(config: Arc<Config>, identity: Arc<Identity>, stats: Arc<Stats>, queue: Option<Arc<Queue>>) -> Hub {
-        let default_tags = default_tags(&config);
+        let (default_tags, remembered) = (default_tags(&config), Remembered::new(config.http.history_bytes()));
         Hub {
             identity,
             config,
             stats,
             queue,
             default_tags,
-            latest: Mutex::default(),
+            remembered: Mutex::new(remembered),
             nameless: AtomicBool::new(false),
             told: Mutex::default(),
         }
@@ -68,8 +51,8 @@ impl Hub {
 
     /// Takes over what another showed, in whose place it stands.
     pub fn follow(&self, earlier: &Hub) {
-        let taken = std::mem::take(&mut *earlier.latest.lock().unwrap_or_else(PoisonError::into_inner));
-        *self.latest.lock().unwrap_or_else(PoisonError::into_inner) = taken;
+        let taken = std::mem::replace(&mut *earlier.remembered(), Remembered::new(0));
+        self.remembered().follow(taken, self.config.http.history_bytes());
     }
 
     /// Where points wait for a transfer; `None`: none is configured.
@@ -111,7 +94,15 @@ impl Hub {
     /// # Errors
     /// There is no room, now.
     pub async fn push(&self, samples: Vec<Sample>, now: i64) -> Result<(), Full> {
-        let mut samples = self.prepare(samples, Origin::Pushed);
+        self.push_as(Origin::Pushed, samples, now).await
+    }
+
+    /// The same, by `origin`.
+    ///
+    /// # Errors
+    /// There is no room, now.
+    pub async fn push_as(&self, origin: Origin, samples: Vec<Sample>, now: i64) -> Result<(), Full> {
+        let mut samples = self.prepare(samples, origin);
         // Of a series the servers keep points in the order of time only.
         samples.sort_by_key(|sample| sample.at);
         // `transfer.enabled` is about what is collected; pushes are sent as soon as there is an address.
@@ -119,7 +110,7 @@ impl Hub {
             // A push names its own endpoints.
             queue.push(wire::encode(&samples, "", clock::steady_s())).await?;
         }
-        self.remember(samples, Origin::Pushed, now);
+        self.remember(samples, origin, now);
         Ok(())
     }
 
@@ -167,10 +158,7 @@ impl Hub {
 
     /// Every series with its newest point, in the order of names.
     pub fn snapshot(&self, now: i64) -> Vec<Latest> {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        latest.retain(|_, latest| fresh(latest, now));
-        let mut all: Vec<Latest> = latest.values().cloned().collect();
-        drop(latest);
+        let mut all = self.remembered().fresh(now);
         let order =
             |a: &Latest| (a.sample.metric.clone(), a.sample.tags.as_str().to_owned(), a.sample.endpoint.clone());
         all.sort_by_cached_key(order);
@@ -179,32 +167,29 @@ impl Hub {
 
     /// The newest value of a metric of which there is one series, if it was collected lately.
     pub fn collected(&self, metric: &str, now: i64) -> Option<f64> {
-        let latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        let wanted = |latest: &&Latest| {
-            latest.origin == Origin::Collected && *latest.sample.metric == *metric && fresh(latest, now)
-        };
-        latest.values().find(wanted).map(|latest| latest.sample.value.get())
+        self.remembered().find(|it| it.origin == Origin::Collected && it.sample.metric == metric, now)
+    }
+
+    /// What these series said since `from`, those of them that are remembered, by their numbers; and the oldest stamp of all.
+    pub fn history(&self, ids: &[u32], from: i64) -> (Option<i64>, Vec<(u32, Points)>) {
+        let (known, view) = self.remembered().view(ids);
+        let points = view.series(&known, from);
+        (view.from, known.into_iter().map(|(id, _)| id).zip(points).collect())
+    }
+
+    pub fn history_facts(&self) -> HistoryFacts {
+        self.remembered().facts()
     }
 
     fn remember(&self, samples: Vec<Sample>, origin: Origin, now: i64) {
-        let mut latest = self.latest.lock().unwrap_or_else(PoisonError::into_inner);
-        if latest.len() + samples.len() > MAX_SERIES {
-            latest.retain(|_, latest| fresh(latest, now));
-        }
-        for sample in samples {
-            let key = sample.key();
-            if latest.len() < MAX_SERIES || latest.contains_key(&key) {
-                latest.insert(key, Latest { sample, origin, seen: now });
-            } else {
-                self.stats.snapshot_full.add(1);
-            }
-        }
+        let left_out = self.remembered().remember(samples, origin, now);
+        self.stats.snapshot_full.add(left_out);
     }
-}
 
-fn fresh(latest: &Latest, now: i64) -> bool {
-    let lasts = latest.sample.step.saturating_mul(3).clamp(FORGET_S, FORGET_MOST_S);
-    now - latest.seen <= lasts
+    /// What comes in waits for this, too.
+    fn remembered(&self) -> MutexGuard<'_, Remembered> {
+        self.remembered.lock().unwrap_or_else(PoisonError::into_inner)
+    }
 }
 
 /// As they are written: the Go agent appends them so.

@@ -16,6 +16,7 @@ use std::time::Duration;
 
 use falcon_agent::collect::{self, Collected, Collector, Context, Cx, Lane, Plan, Spec};
 use falcon_agent::config::{Config, NameSet};
+use falcon_agent::hub::history::{Ring, Track};
 use falcon_agent::model::{Platform, Tick};
 use falcon_agent::perf::client::Perf;
 use falcon_agent::stats::Stats;
@@ -97,4 +98,21 @@ fn on_hosts_of_four_kernels() {
         let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/kernels").join(kernel);
         steady_cycles_allocate_nothing(&root, &[NameSet::Falcon, NameSet::Extended]);
     }
+}
+
+/// The history took memory for each cycle, and gave it back a day later.
+#[test]
+fn a_full_history_goes_on_in_the_memory_that_it_has() {
+    let mut ring = Ring::new(64 * 1024);
+    let mut tracks: Vec<Track> = vec![Track::default(); 100];
+    let mut cycle = |ring: &mut Ring, n: i64| {
+        for (id, track) in tracks.iter_mut().enumerate() {
+            ring.append(id.try_into().unwrap(), track, n as f64 / 3.0, n * 60, n * 60);
+        }
+    };
+    (0..1000).for_each(|n| cycle(&mut ring, n));
+    let points = ring.facts(100).points;
+    let used = allocation_counter::measure(|| (1000..2000).for_each(|n| cycle(&mut ring, n)));
+    assert_eq!(used.count_total, 0);
+    assert!(ring.facts(100).points < points * 2, "it was full");
 }

@@ -32,6 +32,8 @@ pub(super) const HTTP_ITEMS: (usize, usize) = (1, 1_000_000);
 pub(super) const HTTP_CONNECTIONS: (usize, usize) = (1, 4096);
 pub(super) const HTTP_TIMEOUT_MS: (u64, u64) = (100, 600_000);
 pub(super) const HTTP_RATE_MAX: u32 = 10_000;
+/// Weeks of a large host; more belongs in the servers' store.
+pub(super) const HISTORY_MAX_KB: u32 = 65_536;
 /// A query that takes longer than a cycle is of no use.
 pub(super) const PERF_TIMEOUT_S: (u32, u32) = (1, 60);
 /// Libraries of .NET alone need the smallest; what is larger is another's defect.
@@ -83,6 +85,7 @@ pub(super) fn file() -> Config {
             allow: Vec::new(),
             admin_allow: Vec::new(),
             hosts: Vec::new(),
+            history_kb: 1024,
             tls: Tls::default(),
             limits: http_limits(),
         },

@@ -231,8 +231,18 @@ pub struct Http {
     pub admin_allow: Vec<Network>,
     /// Names of this host that browsers may use, besides those that it knows itself; in lower case.
     pub hosts: Vec<String>,
+    /// Memory for what series said, in units of 1,024 bytes, up to 65,536; 0: none.
+    pub history_kb: u32,
     pub tls: Tls,
     pub limits: HttpLimits,
+}
+
+impl Http {
+    /// Bytes of memory for what series said: none where nobody can ask for it.
+    pub fn history_bytes(&self) -> usize {
+        let served = self.enabled && !self.listen.is_empty();
+        usize::try_from(self.history_kb).ok().filter(|_| served).map_or(0, |kb| kb * 1024)
+    }
 }
 
 /// Files in PEM form; both empty: no TLS.

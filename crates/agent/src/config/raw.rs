@@ -41,7 +41,10 @@ pub(super) const KEYS: &[(&str, &[&str])] = &[
     ("heartbeat", &["enabled", "addr", "addrs", "interval", "timeout"]),
     ("transfer", &["enabled", "addr", "addrs", "interval", "timeout", "replay_delay", "replay_speed", "replay_pause"]),
     ("queue", &["enabled", "max_mb", "max_age"]),
-    ("http", &["enabled", "listen", "backdoor", "token", "allow", "admin_allow", "hosts", "tls", "limits"]),
+    (
+        "http",
+        &["enabled", "listen", "backdoor", "token", "allow", "admin_allow", "hosts", "history_kb", "tls", "limits"],
+    ),
     ("http.tls", &["cert", "key"]),
     ("http.limits", &["body", "in_flight", "items", "connections", "header_timeout", "body_timeout", "rate"]),
     (
@@ -157,6 +160,7 @@ pub(super) struct RawHttp {
     pub allow: Strings,
     pub admin_allow: Strings,
     pub hosts: Strings,
+    pub history_kb: Maybe<i64>,
     pub cert: Maybe<String>,
     pub key: Maybe<String>,
     pub limits: RawHttpLimits,
@@ -449,6 +453,7 @@ impl RawHttp {
             "allow" => set(&mut self.allow, strings(node, path, report)?),
             "admin_allow" => set(&mut self.admin_allow, strings(node, path, report)?),
             "hosts" => set(&mut self.hosts, strings(node, path, report)?),
+            "history_kb" => set(&mut self.history_kb, integer(node, path, report)?),
             "tls" => section(node, path, report, |report, key, node, path| match key {
                 "cert" => set(&mut self.cert, text(node, path, report)?),
                 "key" => set(&mut self.key, text(node, path, report)?),

@@ -465,7 +465,7 @@ fn values_out_of_range_are_replaced_and_told() {
 #[test]
 fn the_http_server_is_narrowed() {
     let text = r#"{"http": {"token": "0123456789abcdef", "allow": ["10.0.0.0/8"], "hosts": ["Agent.Example.", "a:1", ""],
-                   "tls": {"cert": "a.pem"}, "limits": {"body": 9000000, "in_flight": 5, "connections": 5000, "rate": -1}}}"#;
+                   "history_kb": 65537, "tls": {"cert": "a.pem"}, "limits": {"body": 9000000, "in_flight": 5, "connections": 5000, "rate": -1}}}"#;
     let (config, warnings) = read(text).unwrap();
     let Http { token, allow, hosts, tls, limits, .. } = &config.http;
     assert_eq!((token.expose(), tls.is_on()), ("0123456789abcdef", true));
@@ -473,13 +473,14 @@ fn the_http_server_is_narrowed() {
     assert_eq!((limits.body, limits.in_flight, limits.connections, limits.rate), (9_000_000, 16 << 20, 4096, 0));
     for part in [
         "http.hosts: \"a:1\" is left out",
+        "http.history_kb: 65537 is too large; 65536 kB is used",
         "http.limits.in_flight: 5 is too small; 16777216 bytes is used",
         "http.limits.connections: 5000 is too large; 4096 is used",
         "http.limits.rate: -1 is too small; 0 a second is used",
     ] {
         assert!(warnings.iter().any(|warning| warning.contains(part)), "{part}\n{warnings:#?}");
     }
-    assert_eq!(warnings.len(), 4);
+    assert_eq!(warnings.len(), 5);
     let (config, warnings) = read(r#"{"http": {"limits": {"body": 20000000}}}"#).unwrap();
     assert_eq!((config.http.limits.in_flight, warnings.len()), (20_000_000, 1), "{warnings:?}");
 }

@@ -213,6 +213,13 @@ fn http(raw: RawHttp, default: Http, report: &mut Report<'_>) -> Http {
         allow: network::collect(raw.allow.unwrap_or_default(), "http.allow", report),
         admin_allow: network::collect_more(raw.admin_allow.unwrap_or_default(), "http.admin_allow", report),
         hosts: hosts(raw.hosts, report),
+        history_kb: bounded(
+            raw.history_kb,
+            (0, defaults::HISTORY_MAX_KB, default.history_kb),
+            " kB",
+            "http.history_kb",
+            report,
+        ),
         tls: Tls { cert: or(raw.cert, default.tls.cert), key: or(raw.key, default.tls.key) },
         limits: http_limits(raw.limits, default.limits, report),
     }

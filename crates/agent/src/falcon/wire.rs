@@ -158,7 +158,7 @@ pub fn encode_one(sample: &Sample, endpoint: &str, out: &mut Vec<u8>) {
 }
 
 /// Writing to memory does not fail; serde_json's own error type says so only at run time.
-fn string(text: &str, out: &mut Vec<u8>) {
+pub(crate) fn string(text: &str, out: &mut Vec<u8>) {
     let _ = serde_json::to_writer(out, text);
 }
 

@@ -66,7 +66,10 @@ pub struct Site {
     config: Value,
     tls: Option<tls::Files>,
     pushes: push::Pushes,
-    page: status::Cache,
+    page: ui::series::Cache,
+    series: ui::series::Cache,
+    /// Of the history: one at a time.
+    reading: Arc<tokio::sync::Mutex<()>>,
     /// A verification reads everything on disk, and points wait for its end: there is one at a time.
     verifying: Arc<Semaphore>,
     started: Instant,
@@ -108,7 +111,9 @@ impl Site {
             http: config.http.clone(),
             tls: tls::Files::of(&config.http.tls, dir),
             pushes: push::Pushes::new(config),
-            page: status::Cache::default(),
+            page: ui::series::Cache::default(),
+            series: ui::series::Cache::default(),
+            reading: Arc::default(),
             verifying: Arc::new(Semaphore::new(1)),
             started,
             step: config.transfer.interval,

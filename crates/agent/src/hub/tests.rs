@@ -1,3 +1,4 @@
+use super::remembered::{FORGET_S, MAX_SERIES};
 use super::*;
 use crate::queue::MAX_BYTES;
 
@@ -96,6 +97,57 @@ fn own_tags_that_graph_has_no_room_for_are_cut_and_counted() {
     let tags = prepared[0].tags.as_str();
     assert_eq!((tags.len(), stats.tags_cut.get(), stats.too_long.get()), (190, 1, 0));
     assert!(tags.ends_with(",idc=bj"), "{tags}");
+}
+
+/// What series said, by metric.
+fn said(hub: &Hub, metric: &str, now: i64) -> Points {
+    let id = hub.snapshot(now).iter().find(|latest| latest.sample.metric == metric).expect("shown").id;
+    let (_, mut series) = hub.history(&[id], i64::MIN);
+    series.remove(0).1
+}
+
+/// With another configuration every chart began anew.
+#[test]
+fn a_hub_in_the_place_of_another_goes_on_with_its_history() {
+    let (first, ..) = hub(|_| ());
+    (1..=500).for_each(|n| first.ingest(vec![sample("a", "", 60 * n), sample("b", "", 60 * n)], 60 * n));
+    let facts = first.history_facts();
+    let id = |hub: &Hub| hub.snapshot(30_000)[1].id;
+    let b = id(&first);
+    let (second, ..) = hub(|_| ());
+    second.follow(&first);
+    second.ingest(vec![sample("c", "", 30_060), sample("b", "", 30_060)], 30_060);
+    assert_eq!((id(&second), second.history_facts().points), (b, facts.points + 2));
+    assert_eq!(said(&second, "b", 30_060).len(), 501);
+    assert_eq!(said(&second, "c", 30_060), [(30_060, 1.0)]);
+    // A smaller cap is kept to at once, and by what comes next.
+    let (third, ..) = hub(|config| config.http.history_kb = 1);
+    third.follow(&second);
+    third.ingest(vec![sample("b", "", 30_120)], 30_120);
+    let facts = third.history_facts();
+    assert!(facts.bytes <= 1024 && said(&third, "b", 30_120).ends_with(&[(30_120, 1.0)]), "{facts:?}");
+    let (last, ..) = hub(|config| config.http.enabled = false);
+    last.follow(&third);
+    last.ingest(vec![sample("b", "", 30_180)], 30_180);
+    assert_eq!((last.history_facts().bytes, said(&last, "b", 30_180)), (0, vec![]));
+}
+
+/// A series that is forgotten and comes back is another: what it was is told of nobody.
+#[test]
+fn a_number_is_never_given_to_another_series() {
+    let (hub, ..) = hub(|_| ());
+    hub.ingest(vec![sample("a", "", 60), sample("b", "", 60)], 60);
+    let late = 60 + FORGET_S + 1;
+    assert!(hub.snapshot(late).is_empty());
+    hub.ingest(vec![sample("b", "", late)], late);
+    assert_eq!((hub.snapshot(late)[0].id, said(&hub, "b", late)), (2, vec![(late, 1.0)]));
+}
+
+#[tokio::test]
+async fn what_a_plugin_said_is_told_apart_from_a_push() {
+    let (hub, queue, _) = hub(|_| ());
+    hub.push_as(Origin::Plugin, vec![sample("mine", "", 60)], 60).await.expect("room");
+    assert_eq!((queue.items(), hub.snapshot(60)[0].origin), (1, Origin::Plugin));
 }
 
 #[test]

@@ -11,6 +11,7 @@ mod plugins;
 mod push;
 mod state;
 mod tls;
+mod ui;
 
 use std::net::SocketAddr;
 

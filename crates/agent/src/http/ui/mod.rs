@@ -1,11 +1,28 @@
 //! What the page at `/` is made of: its files, and what they ask for. Nothing here changes anything.
 
+mod history;
 pub(super) mod live;
+pub mod series;
 mod state;
 
+use hyper::{StatusCode, header};
+
+use super::answer::{Response, answer};
 use super::routes::{Route, at_once};
 
-pub(super) static ROUTES: [Route; 2] = [
+pub(super) static ROUTES: [Route; 4] = [
     Route { path: "/ui/state", answer: |site, asked| at_once(state::state(&site, &asked)) },
     Route { path: "/ui/live", answer: |site, asked| at_once(live::live(&site, &asked)) },
+    Route { path: "/ui/series", answer: |site, _| at_once(series::shown(&site)) },
+    Route { path: "/ui/history", answer: |site, asked| Box::pin(history::shown(site, asked)) },
 ];
+
+/// What is so only now.
+fn json(body: impl Into<bytes::Bytes>) -> Response {
+    let headers = [
+        (header::CONTENT_TYPE, "application/json"),
+        (header::CACHE_CONTROL, "no-store"),
+        (header::X_CONTENT_TYPE_OPTIONS, "nosniff"),
+    ];
+    answer(StatusCode::OK, &headers, body.into())
+}

@@ -10,6 +10,7 @@ use tokio::time::{Instant, sleep};
 
 use super::{Engine, Event, lock};
 use crate::clock;
+use crate::hub::Origin;
 use crate::model::Sample;
 use crate::plugin::perform::Stop;
 use crate::stats::Lost;
@@ -64,7 +65,7 @@ impl Engine {
         let hub = || lock(&self.outlet).hub.clone();
         while !left.is_empty() && !stop.is_stopped() {
             let (portion, rest) = left.split_at(left.len().min(PORTION));
-            match hub().push(portion.to_vec(), clock::unix_s()).await {
+            match hub().push_as(Origin::Plugin, portion.to_vec(), clock::unix_s()).await {
                 Ok(()) => {
                     self.stats.plugin_items.add(portion.len());
                     left = rest;

@@ -65,6 +65,10 @@ pub fn rows(bed: &Bed) -> Vec<Row> {
             let status = http::one(stage.agent.http, request).map_or(0, |answer| answer.status);
             status == if hosts[0].is_null() { 403 } else { 200 }
         }),
+        Row::new("http.history_kb", json!(1024), json!(0), |stage, kb| {
+            let answer = stage.get("/ui/history?id=0").filter(|answer| answer.status == 200);
+            answer.is_some_and(|answer| answer.json()["from"].is_i64() == (*kb == 1024))
+        }),
         Row::new("http.tls.cert", json!(""), json!(both.display().to_string()), |stage, cert| match *cert == "" {
             true => answers(stage.agent.http),
             false => !answers(stage.agent.http) && tls::answers(stage.agent.http, "first.crt"),
