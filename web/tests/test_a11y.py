@@ -18,9 +18,7 @@ PHONE, DESK = 375, 1440
 def opened(host: Host, new_page: OpenPage, theme: str, locale: str) -> Watched:
     page = new_page(host.agent, color_scheme=theme, locale=locale).open()
     # In sight, and not a table of hundreds of the same rows.
-    page.search("mem.")
-    page.rows().first.locator("button").click()
-    expect(page.page.locator("#series .detail canvas")).to_be_visible()
+    page.open_row(page.find("mem.").first)
     return page
 
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import urllib.error
 import urllib.parse
 
 import pytest
@@ -43,9 +42,7 @@ def test_the_page_has_no_script_or_style_of_its_own_in_it(host: Host) -> None:
 
 
 def test_a_whole_visit_asks_for_nothing_but_the_agents_own_paths(host: Host, page: Watched) -> None:
-    page.search("cpu.idle")
-    page.rows().first.locator("button").click()
-    expect(page.page.locator("#series .detail canvas")).to_be_visible()
+    page.open_row(page.find("cpu.idle").first)
     page.page.locator("#lang").focus()
     page.until("the list of series again", lambda: len([url for url in page.requests if "/ui/series" in url]) > 1)
     paths = {url.removeprefix(host.agent.origin).split("?")[0] for url in page.requests}
@@ -61,21 +58,20 @@ def test_a_visit_changes_nothing(host: Host, page: Watched) -> None:
     assert host.agent.json("/config") == config
 
 
-def test_the_token_of_the_agent_is_what_the_browser_asks_its_user_for(make_host: MakeHost, new_page: OpenPage) -> None:
-    host = make_host(token=TOKEN)
-    page = new_page(host.agent, http_credentials={"username": "anybody", "password": TOKEN}).open()
+@pytest.fixture(scope="module")
+def guarded(make_host: MakeHost) -> Host:
+    return make_host(token=TOKEN)
+
+
+def test_the_token_of_the_agent_is_what_the_browser_asks_its_user_for(guarded: Host, new_page: OpenPage) -> None:
+    page = new_page(guarded.agent, http_credentials={"username": "anybody", "password": TOKEN}).open()
     expect(page.page.locator("body")).to_contain_text(ENDPOINT)
-    before = page.chart("cpu").get_attribute("data-last")
-    page.until("a chart that moves", lambda: page.chart("cpu").get_attribute("data-last") != before)
+    page.moves()
 
 
-@pytest.mark.parametrize("path", ["/", "/ui/state", "/ui/live", "/ui/series", "/ui/history?id=1"])
-def test_without_the_token_nothing_of_it_is_shown(make_host: MakeHost, path: str) -> None:
-    host = make_host(token=TOKEN)
-    host.agent._token = ""
-    with pytest.raises(urllib.error.HTTPError) as refused:
-        host.agent.get(path)
-    assert refused.value.code == 401
+@pytest.mark.parametrize("path", ["/", "/ui/page.js", "/ui/state", "/ui/live", "/ui/series", "/ui/history?id=1"])
+def test_without_the_token_nothing_of_it_is_shown(guarded: Host, path: str) -> None:
+    assert guarded.agent.status(path) == 401
 
 
 def test_without_scripts_the_page_says_where_to_look(host: Host, new_page: OpenPage) -> None:

@@ -11,28 +11,20 @@ from watch import Watched
 CHARTS = ["cpu", "mem", "net", "disk", "load"]
 
 
-def points(page: Watched, chart: str) -> int:
-    return int(page.chart(chart).get_attribute("data-points") or 0)
-
-
-def has_points(page: Watched, chart: str, count: int) -> None:
-    page.until(f"{count} points of {chart}", lambda: points(page, chart) >= count)
-
-
 def test_every_chart_moves_without_a_reload(page: Watched) -> None:
     page.page.evaluate("window.same = true")
-    drawn = {chart: points(page, chart) for chart in CHARTS}
-    seen = {chart: page.chart(chart).get_attribute("data-last") for chart in CHARTS}
+    drawn = {chart: page.points(chart) for chart in CHARTS}
+    seen = page.newest(CHARTS)
     for chart in CHARTS:
         expect(page.chart(chart).locator("canvas").first).to_be_visible()
-        has_points(page, chart, drawn[chart] + 2)
-    page.until("another value of cpu", lambda: page.chart("cpu").get_attribute("data-last") != seen["cpu"])
+        page.has_points(chart, drawn[chart] + 2)
+    page.until("another value", lambda: page.newest(CHARTS) != seen)
     assert page.page.evaluate("window.same"), "it was loaded anew"
 
 
 @pytest.mark.parametrize("chart", CHARTS)
 def test_a_chart_is_drawn_and_says_its_newest_value(page: Watched, chart: str) -> None:
-    has_points(page, chart, 2)
+    page.has_points(chart, 2)
     last = page.chart(chart).get_attribute("data-last") or ""
     assert any(digit.isdigit() for digit in last), last
     drawn = """section => {
@@ -44,14 +36,14 @@ def test_a_chart_is_drawn_and_says_its_newest_value(page: Watched, chart: str) -
 
 
 def test_history_is_there_after_a_reload_and_needs_no_live_stream(page: Watched) -> None:
-    has_points(page, "mem", 5)
-    before = points(page, "mem")
+    page.has_points("mem", 5)
+    before = page.points("mem")
     # One that never says anything: all that is drawn is what the agent has kept.
     silent = {"status": 200, "content_type": "text/event-stream", "body": ""}
     page.page.route("**/ui/live", lambda route: route.fulfill(**silent))
     page.page.reload()
     page.ready()
-    has_points(page, "mem", before)
+    page.has_points("mem", before)
 
 
 def test_the_span_of_the_history_is_shown(host: Host, page: Watched) -> None:
@@ -64,4 +56,4 @@ def test_the_span_of_the_history_is_shown(host: Host, page: Watched) -> None:
 def test_of_three_pages_at_once_each_moves(host: Host, new_page: OpenPage) -> None:
     pages = [new_page(host.agent).open() for _ in range(3)]
     for each in pages:
-        has_points(each, "cpu", points(each, "cpu") + 1)
+        each.moves()

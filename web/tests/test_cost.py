@@ -88,7 +88,6 @@ def test_a_page_that_finds_no_place_at_the_stream_shows_charts_that_move_all_the
     page = new_page(host.agent)
     page.expected.append(FULL)
     page.open()
-    before = page.chart("cpu").get_attribute("data-last")
-    page.until("a chart that moves", lambda: page.chart("cpu").get_attribute("data-last") != before)
+    page.moves()
     for connection, _ in watchers:
         connection.close()

@@ -63,8 +63,7 @@ def test_an_agent_that_ends_is_told_and_one_that_starts_again_is_picked_up(
     is_told(page, "agent-gone")
     host.agent.start()
     expect(page.issue("agent-gone")).to_have_count(0)
-    before = page.chart("cpu").get_attribute("data-last")
-    page.until("a chart that moves", lambda: page.chart("cpu").get_attribute("data-last") != before)
+    page.moves()
     is_well(page)
     assert page.page.evaluate("window.same"), "it was loaded anew"
 

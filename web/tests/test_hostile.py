@@ -41,10 +41,8 @@ def is_harmless(page: Watched) -> None:
 
 
 def opened(page: Watched, text: str) -> None:
-    page.search(text)
-    page.until(f"a row for {text!r}", lambda: page.rows().count() == 1)
-    page.rows().locator("button").first.click()
-    expect(page.page.locator("#series .detail canvas")).to_be_visible()
+    expect(page.find(text)).to_have_count(1)
+    page.open_row(page.rows())
 
 
 @pytest.mark.parametrize("kind", NAMES)
@@ -60,9 +58,7 @@ def test_hostile_values_of_tags_are_text(host: Host, page: Watched) -> None:
     tags = {kind: name.replace(" ", "/").replace("=", "-").replace(",", ";") for kind, name in NAMES.items()}
     host.agent.push(*({"metric": f"tagged.{kind}", "tags": f"tag={tag}"} for kind, tag in tags.items()))
     for kind, tag in tags.items():
-        page.search(f"tagged.{kind}")
-        page.until(f"a row for {kind}", lambda: page.rows().count() == 1)
-        expect(page.rows()).to_contain_text(tag)
+        expect(page.find(f"tagged.{kind}")).to_contain_text(tag)
     opened(page, "tagged.image")
     is_harmless(page)
 

@@ -88,8 +88,7 @@ def test_numbers_have_units_that_people_read(page: Watched) -> None:
 
 def test_nothing_moves_for_who_asked_for_less_motion(host: Host, new_page: OpenPage) -> None:
     page = new_page(host.agent, reduced_motion="reduce").open()
-    page.search("mem.memfree")
-    page.rows().first.locator("button").click()
+    page.open_row(page.find("mem.memfree").first)
     moving = """() => [...document.querySelectorAll("*")].filter(element => {
         const style = getComputedStyle(element);
         const long = text => text.split(",").some(part => parseFloat(part) > 0.01);

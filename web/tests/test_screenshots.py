@@ -8,7 +8,6 @@ import pytest
 from conftest import OpenPage
 from host import Host
 from playwright.sync_api import expect
-from test_charts import has_points
 from watch import Watched
 
 WIDTHS = {375: 812, 1440: 1000}
@@ -24,7 +23,7 @@ def shoot(page: Watched, shots: Path, name: str, whole: bool = False) -> None:
 @pytest.mark.parametrize("theme", ["light", "dark"])
 def test_the_page_as_it_looks(host: Host, new_page: OpenPage, shots: Path, theme: str, locale: str) -> None:
     page = new_page(host.agent, color_scheme=theme, locale=locale).open()
-    has_points(page, "cpu", 8)
+    page.has_points("cpu", 8)
     for width, height in WIDTHS.items():
         page.page.set_viewport_size({"width": width, "height": height})
         shoot(page, shots, f"overview-{width}-{theme}-{locale[:2]}", whole=True)
@@ -33,11 +32,7 @@ def test_the_page_as_it_looks(host: Host, new_page: OpenPage, shots: Path, theme
 @pytest.mark.parametrize("width", WIDTHS)
 def test_a_series_as_it_looks(host: Host, new_page: OpenPage, shots: Path, width: int) -> None:
     page = new_page(host.agent, viewport={"width": width, "height": WIDTHS[width]}).open()
-    page.search("mem.")
-    page.rows().first.locator("button").click()
-    detail = page.page.locator("#series .detail")
-    expect(detail.locator("canvas")).to_be_visible()
-    detail.scroll_into_view_if_needed()
+    page.open_row(page.find("mem.").first).scroll_into_view_if_needed()
     shoot(page, shots, f"series-{width}")
 
 

@@ -21,29 +21,17 @@ def tab_to(page: Watched, selector: str) -> None:
     raise AssertionError(f"{TABS} times Tab do not lead to {selector}")
 
 
-def narrowed(page: Watched, text: str) -> list[str]:
-    """What is left of the table when only rows with the text are left."""
-
-    def only() -> list[str]:
-        rows = page.rows().all_inner_texts()
-        return rows if all(text in row for row in rows) else []
-
-    return page.until(f"rows with {text!r} alone", only)
-
-
 def test_search_finds_series_by_name(page: Watched) -> None:
     everything = page.page.locator("#series-count").inner_text()
-    page.search("mem.memfree")
-    rows = narrowed(page, "mem.memfree")
-    assert 1 <= len(rows) <= 3, rows
+    assert 1 <= page.find("mem.memfree").count() <= 3
     assert page.page.locator("#series-count").inner_text() != everything
 
 
 def test_search_finds_series_by_tag(host: Host, page: Watched) -> None:
     host.agent.push(*({"metric": "shop.orders", "tags": f"shop={shop},till=7"} for shop in ("mitte", "nord")))
-    page.search("shop=nord")
-    rows = narrowed(page, "shop=nord")
-    assert len(rows) == 1 and "shop.orders" in rows[0], rows
+    rows = page.find("shop=nord")
+    expect(rows).to_have_count(1)
+    expect(rows).to_contain_text("shop.orders")
 
 
 def test_a_search_for_nothing_says_so_and_an_empty_one_shows_all(page: Watched) -> None:
@@ -57,7 +45,7 @@ def test_a_search_for_nothing_says_so_and_an_empty_one_shows_all(page: Watched) 
 def test_a_series_is_found_opened_and_closed_by_keyboard_alone(page: Watched) -> None:
     tab_to(page, "#search")
     page.page.keyboard.type("cpu.idle")
-    narrowed(page, "cpu.idle")
+    page.found("cpu.idle")
     tab_to(page, "#series tr[data-id] button")
     page.page.keyboard.press("Enter")
     detail = page.page.locator("#series .detail")
@@ -71,12 +59,10 @@ def test_a_series_is_found_opened_and_closed_by_keyboard_alone(page: Watched) ->
 
 def test_a_pushed_series_shows_its_tags_and_where_it_is_from(host: Host, page: Watched) -> None:
     host.agent.push({"endpoint": "elsewhere", "metric": "shop.visitors", "value": 4242, "tags": "shop=west"})
-    page.search("shop.visitors")
-    row = page.rows().filter(has_text="shop=west")
+    row = page.find("shop.visitors")
     expect(row).to_have_count(1)
     expect(row).to_contain_text(re.compile("4[,. ]?242|4.24"))
-    row.locator("button").click()
-    detail = page.page.locator("#series .detail")
+    detail = page.open_row(row)
     expect(detail).to_contain_text("shop")
     expect(detail).to_contain_text("west")
     expect(detail).to_contain_text("elsewhere")
@@ -84,8 +70,7 @@ def test_a_pushed_series_shows_its_tags_and_where_it_is_from(host: Host, page: W
 
 def test_values_of_an_open_page_are_the_newest(host: Host, page: Watched) -> None:
     host.agent.push({"metric": "shop.stock", "value": 111})
-    page.search("shop.stock")
-    expect(page.rows()).to_contain_text("111")
+    expect(page.find("shop.stock")).to_contain_text("111")
     host.agent.push({"metric": "shop.stock", "value": 222})
     expect(page.rows()).to_contain_text("222")
 
@@ -97,9 +82,8 @@ def test_two_thousand_series_are_searched_like_two(host: Host, page: Watched) ->
         return [row[1] for row in host.agent.json("/ui/series")["series"]]
 
     page.until("all in the list", lambda: len([name for name in names() if name.startswith("bulk.")]) == BULK)
-    page.search("bulk.m1999")
-    assert len(narrowed(page, "bulk.m1999")) == 1
+    expect(page.find("bulk.m1999")).to_have_count(1)
     page.search("bulk.")
     expect(page.page.locator("#series-count")).to_contain_text(re.compile("2[,. \u2009\u202f]?000"))
-    page.search("n=777")
-    assert len(narrowed(page, "bulk.m777")) == 1
+    expect(page.find("n=777")).to_have_count(1)
+    expect(page.rows()).to_contain_text("bulk.m777")

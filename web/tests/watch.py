@@ -8,7 +8,7 @@ from collections.abc import Callable
 from typing import Any
 
 from agent import PATIENCE, Agent
-from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request
+from playwright.sync_api import BrowserContext, ConsoleMessage, Locator, Page, Request, expect
 
 # Chromium tells of a broken policy on the console as well, but not of every kind.
 INIT = """
@@ -78,6 +78,20 @@ class Watched:
     def chart(self, name: str) -> Locator:
         return self.page.locator(f"section[data-chart={name}]")
 
+    def points(self, chart: str) -> int:
+        return int(self.chart(chart).get_attribute("data-points") or 0)
+
+    def has_points(self, chart: str, count: int) -> None:
+        self.until(f"{count} points of {chart}", lambda: self.points(chart) >= count)
+
+    def newest(self, charts: list[str]) -> list[str | None]:
+        """What each says its newest value is."""
+        return [self.chart(chart).get_attribute("data-last") for chart in charts]
+
+    def moves(self) -> None:
+        """Another point is drawn. Not another value: that of a busy processor stays as it is."""
+        self.has_points("cpu", self.points("cpu") + 1)
+
     def issue(self, code: str) -> Locator:
         return self.page.locator(f"#health .issue[data-code={code}]")
 
@@ -86,6 +100,26 @@ class Watched:
 
     def search(self, text: str) -> None:
         self.page.locator("#search").fill(text)
+
+    def find(self, text: str) -> Locator:
+        """The rows that are left of the table, once all that are have this text in them."""
+        self.search(text)
+        self.found(text)
+        return self.rows()
+
+    def found(self, text: str) -> list[str]:
+        def only() -> list[str]:
+            rows = self.rows().all_inner_texts()
+            return rows if all(text in row for row in rows) else []
+
+        return self.until(f"rows with {text!r} alone", only)
+
+    def open_row(self, row: Locator) -> Locator:
+        """Its detail, with its chart."""
+        row.locator("button").click()
+        detail = self.page.locator("#series .detail")
+        expect(detail.locator("canvas")).to_be_visible()
+        return detail
 
     def state(self) -> str:
         health = self.page.locator("#health")
