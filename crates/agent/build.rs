@@ -1,11 +1,16 @@
-//! Puts the commit into the executable as FALCON_BUILD_COMMIT: seven digits, or `unknown` outside a clone. For Windows it
+//! Puts the commit into the executable as FALCON_BUILD_COMMIT: seven digits, or `unknown` outside a clone. It packs the files
+//! of the page, in `web`, into the table that `http/ui/assets.rs` includes. For Windows it
 //! also links the resources: version, icon, manifest, and the message table from which Event Viewer takes the texts of events.
 //!
 //! The commit never fails a build: a source archive has no git, and an archive unpacked inside somebody else's clone must not
 //! carry that clone's commit. The tools of the resources come with the linker for Windows; without them the build says so.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::env;
 use std::ffi::OsStr;
+use std::fmt::Write;
+use std::fs;
+use std::hash::{DefaultHasher, Hash, Hasher};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -13,11 +18,134 @@ fn main() {
     println!("cargo::rerun-if-changed=build.rs");
     let commit = commit().unwrap_or_else(|| "unknown".to_owned());
     println!("cargo::rustc-env=FALCON_BUILD_COMMIT={commit}");
+    if let Err(why) = assets() {
+        println!("cargo::error={why}");
+    }
     if env::var_os("CARGO_CFG_TARGET_OS").as_deref() == Some(OsStr::new("windows"))
         && let Err(why) = resources()
     {
         println!("cargo::error={why}");
     }
+}
+
+/// Where the page lies, from here.
+const WEB: &str = "../../web";
+/// The modules of the page become one script, so that a browser asks once and they pack well.
+const SCRIPT: &str = "page.js";
+/// These run before the page is there, or instead of it.
+const APART: [&str; 2] = ["old.js", "theme.js"];
+
+/// Packs each file of the page, and writes the table of them. The same files give the same bytes: no time stands in them.
+fn assets() -> Result<(), String> {
+    // A folder stands for what is in it, also for a file that is new.
+    for watched in ["index.html", "app.css", "js", "vendor"] {
+        println!("cargo::rerun-if-changed={WEB}/{watched}");
+    }
+    let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets no OUT_DIR")?);
+    let web = PathBuf::from(WEB);
+    let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
+    for file in ["index.html", "app.css", "vendor/uPlot.iife.min.js", "vendor/uPlot.min.css"] {
+        files.insert(file.rsplit('/').next().unwrap_or(file).to_owned(), read(&web.join(file))?.into_bytes());
+    }
+    for name in APART {
+        files.insert(name.to_owned(), trimmed(&read(&web.join("js").join(name))?).into_bytes());
+    }
+    let mut script = Script::default();
+    script.add(&web.join("js"), SCRIPT)?;
+    files.insert(SCRIPT.to_owned(), script.text.into_bytes());
+    let css = files.get("app.css").map(|css| trimmed(&String::from_utf8_lossy(css)));
+    files.extend(css.map(|css| ("app.css".to_owned(), css.into_bytes())));
+    let (mut table, mut routes) = (String::new(), String::new());
+    for (name, bytes) in &files {
+        let path = if name == "index.html" { "/".to_owned() } else { format!("/ui/{name}") };
+        let mut hasher = DefaultHasher::new();
+        bytes.hash(&mut hasher);
+        let packed = out.join(format!("{name}.gz"));
+        fs::write(&packed, gzip(bytes)).map_err(|why| format!("{}: {why}", packed.display()))?;
+        let (kind, tag, length) = (kind(Path::new(name)), hasher.finish(), bytes.len());
+        let _ = writeln!(
+            table,
+            "Asset {{ path: {path:?}, kind: {kind:?}, etag: \"W/\\\"{tag:016x}\\\"\", length: {length}, packed: include_bytes!({packed:?}) }},"
+        );
+        let _ = writeln!(routes, "Route {{ path: {path:?}, answer: |_, asked| at_once(answer(&asked)) }},");
+    }
+    let count = files.len();
+    let text = format!(
+        "pub(crate) static ASSETS: [Asset; {count}] = [\n{table}];\npub(crate) static ROUTES: [Route; {count}] = [\n{routes}];\n"
+    );
+    fs::write(out.join("assets.rs"), text).map_err(|why| format!("assets.rs: {why}"))
+}
+
+fn read(file: &Path) -> Result<String, String> {
+    fs::read_to_string(file).map_err(|why| format!("{}: {why}", file.display()))
+}
+
+/// Without what only who reads the source needs: indents, and comments on lines of their own.
+fn trimmed(source: &str) -> String {
+    let comment = |line: &str| line.starts_with("//") || line.starts_with("/*") && line.ends_with("*/");
+    let lines = source.lines().map(str::trim).filter(|line| !line.is_empty() && !comment(line));
+    lines.flat_map(|line| [line, "\n"]).collect()
+}
+
+/// Modules, each as a function that gives what it exports, behind those that it imports.
+#[derive(Default)]
+struct Script {
+    text: String,
+    done: BTreeSet<String>,
+}
+
+impl Script {
+    fn add(&mut self, folder: &Path, name: &str) -> Result<(), String> {
+        if !self.done.insert(name.to_owned()) {
+            return Ok(());
+        }
+        let (mut body, mut exports) = (String::new(), Vec::new());
+        for line in trimmed(&read(&folder.join(name))?).lines() {
+            if let Some(import) = line.strip_prefix("import ") {
+                // `{ a, b as c } from "./x.js";`, on one line.
+                let parts = import.strip_suffix("\";").and_then(|import| import.split_once(" from \"./"));
+                let (names, from) = parts.ok_or_else(|| format!("web/js/{name}: {line}"))?;
+                self.add(folder, from)?;
+                let _ = writeln!(body, "const {} = {};", names.replace(" as ", ": "), variable(from));
+            } else if let Some(export) = line.strip_prefix("export ") {
+                let mut words =
+                    export.split([' ', '(']).skip_while(|word| ["async", "function", "const", "class"].contains(word));
+                exports.push(words.next().ok_or_else(|| format!("web/js/{name}: {line}"))?.to_owned());
+                let _ = writeln!(body, "{export}");
+            } else {
+                let _ = writeln!(body, "{line}");
+            }
+        }
+        let _ = writeln!(
+            self.text,
+            "// {name}\nconst {} = (() => {{\n{body}return {{ {} }};\n}})();",
+            variable(name),
+            exports.join(", ")
+        );
+        Ok(())
+    }
+}
+
+fn variable(module: &str) -> String {
+    module.replace(".js", "_")
+}
+
+/// What a browser is told that a file is.
+fn kind(file: &Path) -> &'static str {
+    match file.extension().and_then(OsStr::to_str) {
+        Some("html") => "text/html; charset=utf-8",
+        Some("css") => "text/css; charset=utf-8",
+        _ => "text/javascript; charset=utf-8",
+    }
+}
+
+/// RFC 1952, with a head of ten bytes that names neither a time nor a system.
+fn gzip(bytes: &[u8]) -> Vec<u8> {
+    let mut packed = vec![0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 2, 0xff];
+    packed.extend(miniz_oxide::deflate::compress_to_vec(bytes, 10));
+    packed.extend(crc32fast::hash(bytes).to_le_bytes());
+    packed.extend((bytes.len() as u32).to_le_bytes());
+    packed
 }
 
 /// Into the executable alone: test programs report no events. One object, for linkers keep the resources of one.

@@ -2,7 +2,7 @@
 //!
 //! Every request costs what `http.limits` allows and no more: so many connections (`slots`), so long for a request's head and
 //! body and for taking the answer (`impatient`), so many bytes of bodies (`budget`) and items of a push, so many pushes of a
-//! client (`rate`). Who may ask is `access`; what is answered under which path is `routes`, what is said `status`, `push`, `health`,
+//! client (`rate`). Who may ask is `access`; what is answered under which path is `routes`, what is said `ui`, `push`, `health`,
 //! `queue`, `api`, `plugins` and `admin`. A port that is taken is tried again; it never ends the agent.
 
 mod access;
@@ -22,7 +22,6 @@ mod rate;
 mod routes;
 mod serve;
 mod slots;
-pub mod status;
 #[cfg(test)]
 mod tests;
 pub(crate) mod tls;
@@ -66,7 +65,6 @@ pub struct Site {
     config: Value,
     tls: Option<tls::Files>,
     pushes: push::Pushes,
-    page: ui::series::Cache,
     series: ui::series::Cache,
     /// Of the history: one at a time.
     reading: Arc<tokio::sync::Mutex<()>>,
@@ -111,7 +109,6 @@ impl Site {
             http: config.http.clone(),
             tls: tls::Files::of(&config.http.tls, dir),
             pushes: push::Pushes::new(config),
-            page: ui::series::Cache::default(),
             series: ui::series::Cache::default(),
             reading: Arc::default(),
             verifying: Arc::new(Semaphore::new(1)),

@@ -14,7 +14,7 @@ use hyper::{Method, Request, StatusCode};
 
 use super::answer::{Refused, Response, plain, wants_json};
 use super::serve::Client;
-use super::{HEALTH, Site, access, admin, api, health, plugins, push, queue, status, ui};
+use super::{HEALTH, Site, access, admin, api, health, plugins, push, queue, ui};
 use crate::plugin::engine::Fetch;
 
 /// What is asked, and by whom.
@@ -34,8 +34,7 @@ pub(super) struct Route {
     pub answer: fn(Arc<Site>, Asked) -> Answering,
 }
 
-static OWN: [Route; 17] = [
-    Route { path: "/", answer: |site, _| at_once(status::page(&site)) },
+static OWN: [Route; 16] = [
     Route { path: "/index.html", answer: |_, _| at_once(admin::index()) },
     Route { path: HEALTH, answer: |site, asked| at_once(health::handle(&site, &asked)) },
     Route { path: "/version", answer: |site, _| at_once(plain(&site.identity.version)) },
@@ -55,7 +54,7 @@ static OWN: [Route; 17] = [
 ];
 
 pub(super) fn routes() -> impl Iterator<Item = &'static Route> {
-    OWN.iter().chain(&ui::ROUTES).chain(&api::ROUTES)
+    OWN.iter().chain(&ui::assets::ROUTES).chain(&ui::ROUTES).chain(&api::ROUTES)
 }
 
 /// For what needs no waiting.
@@ -75,7 +74,10 @@ pub(super) async fn answer(site: Arc<Site>, client: Client, request: Request<Inc
         *response.body_mut() = Default::default();
         return response;
     }
-    if let Some(length) = response.body().size_hint().exact() {
+    // RFC 9110 8.6: of a 304 it would be the length of what the client has already.
+    if let Some(length) = response.body().size_hint().exact()
+        && response.status() != StatusCode::NOT_MODIFIED
+    {
         response.headers_mut().insert(header::CONTENT_LENGTH, HeaderValue::from(length));
     }
     if method == Method::HEAD {

@@ -1,5 +1,6 @@
 //! What the page at `/` is made of: its files, and what they ask for. Nothing here changes anything.
 
+pub(super) mod assets;
 mod history;
 pub(super) mod live;
 pub mod series;

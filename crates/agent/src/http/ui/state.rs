@@ -99,6 +99,6 @@ fn line(of: log::Recent) -> Value {
     json!({ "at": of.at_s, "level": level, "code": of.code, "text": of.text })
 }
 
-fn history(_: &Site) -> Value {
-    json!({ "max_bytes": 0, "bytes": 0, "from": null, "series": 0, "points": 0 })
+fn history(site: &Site) -> Value {
+    json!(site.hub.history_facts())
 }

@@ -1,0 +1,134 @@
+// What is checked, the plugins, and the sources: each with its last result and the reason.
+
+import { $, attr, el, keyed, row, sentence, table, text } from "./dom.js";
+import { ago, bytes, join, number } from "./format.js";
+import { pluginFails, pluginList, pluginReason } from "./health.js";
+import { t } from "./i18n.js";
+import { isStale, now, of, tagsOf, world } from "./store.js";
+
+const COLUMNS = [["", "check"], ["s", "result"], ["n", "value"]];
+const ms = (value) => number(value, value < 10 ? 1 : 0) + "\u00a0ms";
+
+/// A check by its metric: kind, tag that names it, the source whose problems tell why, whether it is well, what is shown.
+const CHECKS = [
+    ["url.check.up", "url", "url", "url", (one) => one.value > 0, url],
+    ["url.check.health", "url", "url", "url", (one) => one.value > 0, () => ""],
+    ["tcp.connect.up", "tcp", "address", "tcp", (one) => one.value > 0, (one) => beside("tcp.connect.time", one, ms)],
+    ["ping.loss", "ping", "host", "ping", (one) => one.value < 100, (one) => [beside("ping.rtt", one, ms), one.value > 0 ? t("lossOf", number(one.value, 0)) : ""]],
+    ["dns.query.up", "dns", "name", "dns", (one) => one.value > 0, (one) => beside("dns.query.time", one, ms)],
+    ["net.port.listen", "port", null, "port", (one) => one.value > 0, (one) => t(one.value > 0 ? "listens" : "notListens")],
+    ["net.port.tcp", "port", "port", "port", (one) => one.value > 0, (one) => t(one.value > 0 ? "listens" : "notListens")],
+    ["net.port.udp", "port", "port", "port", (one) => one.value > 0, (one) => t(one.value > 0 ? "listens" : "notListens")],
+    ["proc.num", "proc", null, "proc_num", (one) => one.value > 0, (one) => t("processes", number(one.value))],
+    ["service.running", "service", "name", "service", (one) => one.value > 0, (one) => t(one.value > 0 ? "running" : "stopped")],
+    ["du.bs", "du", null, "du", (one) => one.value >= 0, (one) => (one.value < 0 ? t("unknownSize") : join(bytes(one.value)))],
+];
+
+/// Of the same thing, another metric.
+function beside(metric, one, show) {
+    const other = of(metric).find((series) => series.tags === one.tags);
+    return other ? show(other.value) : "";
+}
+
+function url(one) {
+    const status = beside("url.check.status", one, (value) => t("status", value));
+    const time = beside("url.check.time", one, ms);
+    const cert = beside("url.check.cert.ok", one, (value) => (value > 0 ? "" : t("certBad")));
+    return [status, time, cert || beside("url.check.cert.days", one, (value) => t("certDays", number(Math.floor(value))))];
+}
+
+/// A source's word on this thing.
+function reason(source, named) {
+    const of = world.state.sources.find((one) => one.name === source);
+    const problem = of && [...of.problems, ...of.remarks].find(([what]) => what === named || what.includes(named));
+    return problem ? problem[1] : "";
+}
+
+function checks() {
+    return CHECKS.flatMap(([metric, kind, tag, source, isWell, shown]) => of(metric).map((one) => {
+        const tags = tagsOf(one.tags);
+        // What hbs assigns has whatever keys its strategy has.
+        const name = (tag && tags[tag]) || Object.values(tags).join(", ") || one.metric;
+        const more = metric === "dns.query.up" && tags.type && tags.server !== "system" ? " " + tags.type + " @" + tags.server : "";
+        const proto = metric === "net.port.tcp" ? "/tcp" : metric === "net.port.udp" ? "/udp" : "";
+        const well = isWell(one);
+        return {
+            key: one.id, kind, name: name + more + proto, well, stale: isStale(one), reason: well ? "" : reason(source, name),
+            value: [].concat(shown(one)).filter(Boolean).join(" · "),
+        };
+    })).sort((a, b) => a.well - b.well);
+}
+
+export function showChecks() {
+    const box = $("checks");
+    const all = checks();
+    sentence(box, all.length ? null : t("noChecks"));
+    const body = table(box, COLUMNS, t("checks"), t).tBodies[0];
+    attr(body.parentElement, "hidden", all.length ? null : "");
+    keyed(body, all, (one) => one.key, () => {
+        const line = row(COLUMNS);
+        line.cells[0].append(el("div", { class: "of" }, el("span", { class: "kind" }), el("span", { class: "name" }), el("span", { class: "why" })));
+        line.cells[1].append(el("span", { class: "state" }));
+        return line;
+    }, (line, one) => {
+        attr(line, "data-state", one.stale ? "stale" : one.well ? "ok" : "bad");
+        const [kind, name, why] = line.cells[0].firstChild.children;
+        text(kind, t("kind." + one.kind));
+        text(name, one.name);
+        text(why, one.reason);
+        text(line.cells[1].firstChild, t(one.stale ? "stale" : one.well ? "good" : "failed"));
+        text(line.cells[2], one.value);
+    });
+}
+
+const PLUGINS = [["", "plugin"], ["s", "state"], ["n", "lastRun"], ["n extra", "took"], ["n extra", "points"]];
+
+export function showPlugins() {
+    const box = $("plugins");
+    const { plugins } = world.state;
+    const all = pluginList(plugins).map((one) => ({ ...one, fails: pluginFails(one) }));
+    all.sort((a, b) => b.fails - a.fails || (a.name < b.name ? -1 : 1));
+    sentence(box, all.length ? null : t(plugins ? "noPlugins" : "pluginsOff"));
+    const body = table(box, PLUGINS, t("plugins"), t).tBodies[0];
+    attr(body.parentElement, "hidden", all.length ? null : "");
+    keyed(body, all, (one) => one.name, () => {
+        const line = row(PLUGINS);
+        line.cells[0].append(el("span", { class: "name" }), el("span", { class: "why" }));
+        line.cells[1].append(el("span", { class: "state" }));
+        return line;
+    }, (line, one) => {
+        attr(line, "data-state", one.fails ? "bad" : one.last_run ? "ok" : null);
+        text(line.cells[0].children[0], one.name);
+        text(line.cells[0].children[1], pluginReason(one));
+        text(line.cells[1].firstChild, one.state === "waiting" && one.last_run ? t(one.fails ? "failed" : "good") : t("plugin." + one.state));
+        text(line.cells[2], one.last_run ? ago(now() - one.last_run) : t("notRun"));
+        text(line.cells[3], one.duration_ms === null || one.duration_ms === undefined ? "" : ms(one.duration_ms));
+        text(line.cells[4], number(one.items || 0));
+    });
+}
+
+const SOURCES = [["", "source"], ["s", "state"], ["n", "lastRun"], ["n extra", "took"], ["n extra", "points"]];
+const ORDER = ["failed", "hung", "paused", "ok", "waiting", "absent"];
+const LIGHTS = { ok: "ok", failed: "bad", hung: "bad", paused: "warn" };
+
+export function showSources() {
+    const box = $("sources");
+    const all = [...world.state.sources].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || (a.name < b.name ? -1 : 1));
+    sentence(box, all.length ? null : t("noSources"));
+    const body = table(box, SOURCES, t("sources"), t).tBodies[0];
+    attr(body.parentElement, "hidden", all.length ? null : "");
+    keyed(body, all, (one) => one.name, () => {
+        const line = row(SOURCES);
+        line.cells[0].append(el("span", { class: "name" }), el("span", { class: "why" }));
+        line.cells[1].append(el("span", { class: "state" }));
+        return line;
+    }, (line, one) => {
+        attr(line, "data-state", LIGHTS[one.state] || "none");
+        text(line.cells[0].children[0], one.name);
+        text(line.cells[0].children[1], [...one.problems, ...one.remarks].map(([what, why]) => what + t("point") + why).join(t("comma")));
+        text(line.cells[1].firstChild, t("source." + one.state));
+        text(line.cells[2], one.last ? ago(now() - one.last) : "");
+        text(line.cells[3], one.ms === null || one.ms === undefined ? "" : ms(one.ms));
+        text(line.cells[4], one.points ? number(one.points) : "");
+    });
+}

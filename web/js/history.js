@@ -1,0 +1,114 @@
+// What the agent remembers, as rows of the charts: [time, value of each column].
+
+import { get } from "./api.js";
+import { of, world } from "./store.js";
+
+const AT_ONCE = 64;
+
+/// Points by id: [[times], [values]].
+export async function points(ids, from) {
+    const found = new Map();
+    for (let at = 0; at < ids.length; at += AT_ONCE) {
+        const some = ids.slice(at, at + AT_ONCE);
+        const answer = await get("history?id=" + some.join(",") + (from ? "&from=" + Math.floor(from) : ""));
+        for (const id of some) {
+            const one = answer.series[id];
+            if (one) found.set(id, one);
+        }
+    }
+    return found;
+}
+
+/// A counter per second; where it began anew there is none.
+export function perSecond([times, values]) {
+    const rates = [[], []];
+    for (let at = 1; at < times.length; at += 1) {
+        const [passed, grown] = [times[at] - times[at - 1], values[at] - values[at - 1]];
+        if (passed > 0) {
+            rates[0].push(times[at]);
+            rates[1].push(grown < 0 ? null : grown / passed);
+        }
+    }
+    return rates;
+}
+
+const sum = (a, b) => a + b;
+const one = (metric, times = 1) => ({ series: of(metric).slice(0, 1), times });
+const MOST = 10;
+
+/// The busiest first, in case there are too many.
+function busiest(metric, without) {
+    const all = of(metric).filter((series) => !without.test(series.tags));
+    return all.sort((a, b) => b.value - a.value).slice(0, MOST);
+}
+
+/// Partitions of drives and what is made of drives would count twice.
+function drives(metric) {
+    const all = of(metric).filter((series) => !/_Total/.test(series.tags));
+    const real = all.filter((series) => !/=(dm-|md|loop|ram|zram)/.test(series.tags));
+    return (real.length ? real : all).sort((a, b) => b.value - a.value).slice(0, MOST);
+}
+
+/// Which series make up the columns of which chart.
+export function roles() {
+    const windows = world.state && world.state.os === "windows";
+    const busy = of("cpu.busy").length ? one("cpu.busy") : { series: of("cpu.idle").slice(0, 1), times: -1, plus: 100 };
+    const loopback = /=(lo|Loopback.*)$/;
+    const net = (way) => {
+        const bytes = busiest("net.if." + way + ".bytes", loopback);
+        if (bytes.length) return { series: bytes, times: 8, join: sum };
+        return { series: busiest("net.if." + way + ".mbits", loopback), times: 1e5, join: sum };
+    };
+    return {
+        cpu: [busy, one("cpu.system"), windows ? { series: [] } : one("cpu.iowait")],
+        mem: [one("mem.memused.percent")],
+        net: [net("in"), net("out")],
+        disk: [
+            { series: drives("disk.io.read_bytes"), join: sum },
+            { series: drives("disk.io.write_bytes"), join: sum },
+            { series: drives("disk.io.util"), join: Math.max },
+        ],
+        load: windows ? [one("sys.proc.queue")] : [one("load.1min"), one("load.5min"), one("load.15min")],
+    };
+}
+
+export function idsOf(columns) {
+    return columns.flatMap((column) => column.series.map((series) => series.id));
+}
+
+/// Rows of one chart, in the order of time.
+export function rows(columns, found) {
+    const times = new Map();
+    columns.forEach((column, at) => {
+        for (const series of column.series) {
+            let history = found.get(series.id);
+            if (!history) continue;
+            if (series.type !== "GAUGE") history = perSecond(history);
+            history[0].forEach((time, n) => {
+                let value = history[1][n];
+                if (value === null) return;
+                value = value * (column.times || 1) + (column.plus || 0);
+                let row = times.get(time);
+                if (!row) times.set(time, (row = [time, ...columns.map(() => undefined)]));
+                const there = row[at + 1];
+                row[at + 1] = there === undefined ? value : (column.join || sum)(there, value);
+            });
+        }
+    });
+    return [...times.values()].sort((a, b) => a[0] - b[0]);
+}
+
+/// At most so many rows: means of as many neighbours each.
+export function thinned(all, most) {
+    const each = Math.ceil(all.length / most);
+    if (each < 2) return all;
+    const thin = [];
+    for (let at = 0; at < all.length; at += each) {
+        const some = all.slice(at, at + each);
+        thin.push(some[0].map((_, column) => {
+            const there = some.map((row) => row[column]).filter((value) => value !== undefined && value !== null);
+            return there.length ? there.reduce(sum) / there.length : some[0][column];
+        }));
+    }
+    return thin;
+}
