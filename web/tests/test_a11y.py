@@ -56,11 +56,12 @@ def test_axe_finds_nothing_while_something_is_wrong(host: Host, new_page: OpenPa
     expect(page.issue("hbs-down")).to_have_count(0)
 
 
-@pytest.mark.parametrize("locale", ["en-US", "zh-CN"])
-def test_a_phone_scrolls_up_and_down_alone(host: Host, new_page: OpenPage, locale: str) -> None:
-    page = opened(host, new_page, "light", locale)
-    for width in (DESK, 768, PHONE, 320):
-        fits(page, width)
+def test_a_phone_scrolls_up_and_down_alone(host: Host, new_page: OpenPage) -> None:
+    page = opened(host, new_page, "light", "en-US")
+    for _ in range(2):
+        for width in (DESK, 768, PHONE, 320):
+            fits(page, width)
+        page.page.locator("#lang").click()
 
 
 def test_health_is_told_to_who_listens(host: Host, new_page: OpenPage) -> None:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-import pytest
+import re
+
 from conftest import OpenPage
 from host import Host
 from playwright.sync_api import expect
@@ -22,17 +23,17 @@ def test_every_chart_moves_without_a_reload(page: Watched) -> None:
     assert page.page.evaluate("window.same"), "it was loaded anew"
 
 
-@pytest.mark.parametrize("chart", CHARTS)
-def test_a_chart_is_drawn_and_says_its_newest_value(page: Watched, chart: str) -> None:
-    page.has_points(chart, 2)
-    last = page.chart(chart).get_attribute("data-last") or ""
-    assert any(digit.isdigit() for digit in last), last
+def test_every_chart_is_drawn_and_says_its_newest_value(page: Watched) -> None:
     drawn = """section => {
         const canvas = section.querySelector("canvas");
         const pixels = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height).data;
         return new Set(new Uint32Array(pixels.buffer)).size;
     }"""
-    page.until("something in the canvas", lambda: page.chart(chart).evaluate(drawn) > 2)
+    for chart in CHARTS:
+        page.has_points(chart, 2)
+        last = page.chart(chart).get_attribute("data-last") or ""
+        assert any(digit.isdigit() for digit in last), (chart, last)
+        page.until(f"something in the canvas of {chart}", lambda chart=chart: page.chart(chart).evaluate(drawn) > 2)
 
 
 def test_history_is_there_after_a_reload_and_needs_no_live_stream(page: Watched) -> None:
@@ -47,7 +48,7 @@ def test_history_is_there_after_a_reload_and_needs_no_live_stream(page: Watched)
 
 
 def test_the_span_of_the_history_is_shown(host: Host, page: Watched) -> None:
-    expect(page.page.locator("#span")).to_contain_text("1")
+    expect(page.page.locator("#span")).to_contain_text(re.compile(r"[0-9]"))
     history = host.agent.json("/ui/state")["history"]
     assert 0 < history["bytes"] <= history["max_bytes"]
     assert history["points"] > 0

@@ -24,6 +24,7 @@ def until_nobody_watches(host: Host) -> None:
 
 
 def two_cycles(host: Host) -> None:
+    until("a cycle", host.agent.cycles, host.agent.state)
     start = host.agent.cycles()
     until("two cycles", lambda: host.agent.cycles() >= start + 2, host.agent.state)
 

@@ -58,7 +58,7 @@ def test_another_language_is_chosen_and_remembered(host: Host, new_page: OpenPag
 
 
 def brightness(page: Watched) -> int:
-    colour = page.page.evaluate("getComputedStyle(document.body).backgroundColor")
+    colour = page.page.evaluate("getComputedStyle(document.documentElement).backgroundColor")
     return sum(int(part) for part in re.findall(r"\d+", colour)[:3])
 
 
