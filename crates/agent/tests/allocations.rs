@@ -103,14 +103,16 @@ fn on_hosts_of_four_kernels() {
 /// The history took memory for each cycle, and gave it back a day later.
 #[test]
 fn a_full_history_goes_on_in_the_memory_that_it_has() {
-    let mut ring = Ring::new(64 * 1024);
+    const CAP: usize = 64 * 1024;
+    let mut ring = Ring::new(CAP);
     let mut tracks: Vec<Track> = vec![Track::default(); 100];
     let mut cycle = |ring: &mut Ring, n: i64| {
         for (id, track) in tracks.iter_mut().enumerate() {
             ring.append(id.try_into().unwrap(), track, n as f64 / 3.0, n * 60, n * 60);
         }
     };
-    (0..1000).for_each(|n| cycle(&mut ring, n));
+    let taken = allocation_counter::measure(|| (0..1000).for_each(|n| cycle(&mut ring, n)));
+    assert!(taken.bytes_max <= CAP as u64, "{} bytes", taken.bytes_max);
     let points = ring.facts(100).points;
     let used = allocation_counter::measure(|| (1000..2000).for_each(|n| cycle(&mut ring, n)));
     assert_eq!(used.count_total, 0);

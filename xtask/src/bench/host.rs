@@ -115,45 +115,43 @@ fn measure(name: &str, exe: &Path, folder: &Path, collector: Value, cycles: u32)
     let (elapsed, after) = (from.elapsed(), agent.cpu()?);
     let usage = agent.usage()?;
     // Asked once and last: an answer is work too.
-    let figures = Figures::read(&get(http, "/ui/series")?)?;
+    let page = Page::parse(&get(http, "/ui/series")?)?;
     agent.interrupt()?;
     let cycle = (after - before).div_f64(elapsed.as_secs_f64() / STEP.as_secs_f64());
     println!(
         "{name:<36} {:>8.1} {:>10.1} {:>7} {:>8}  {}",
         cycle.as_secs_f64() * 1000.0,
-        figures.own_percent,
-        figures.series,
+        page.own_percent,
+        page.series,
         usage.rss_kb,
-        figures.longest_lane_ms
+        page.longest_lane_ms
     );
-    if figures.longest_lane_ms >= STEP.as_secs_f64() * 1000.0 {
+    if page.longest_lane_ms >= STEP.as_secs_f64() * 1000.0 {
         println!("  a lane takes longer than the step: there were fewer cycles than the figures suppose");
     }
     Ok(cycle)
 }
 
-/// What the agent says of itself.
+/// What the agent says of itself to its page.
 #[derive(Debug, PartialEq)]
-struct Figures {
-    series: usize,
+struct Page {
+    series: u64,
     own_percent: f64,
     longest_lane_ms: f64,
 }
 
-impl Figures {
-    /// From `/ui/series`, where a series is an array: id, metric, tags, value ...
-    fn read(answer: &str) -> Result<Self> {
-        let answer: Value = serde_json::from_str(answer).context("/ui/series")?;
-        let series = answer.get("series").and_then(Value::as_array).context("/ui/series has no series")?;
+impl Page {
+    fn parse(series: &str) -> Result<Self> {
+        let answer: Value = serde_json::from_str(series)?;
+        let rows = answer["series"].as_array().context("/ui/series has no series")?;
         let values = |metric: &str| -> Vec<f64> {
-            let rows = series.iter().filter(|row| row.get(1).and_then(Value::as_str) == Some(metric));
-            rows.filter_map(|row| row.get(3)?.as_f64()).collect()
+            rows.iter().filter(|row| row[1] == metric).filter_map(|row| row[3].as_f64()).collect()
         };
         let lanes = values("agent.collect.ms");
-        ensure!(!lanes.is_empty(), "there is no agent.collect.ms");
+        ensure!(!lanes.is_empty(), "/ui/series has no agent.collect.ms");
         Ok(Self {
-            series: series.len(),
-            own_percent: *values("agent.cpu.percent").first().context("there is no agent.cpu.percent")?,
+            series: rows.len() as u64,
+            own_percent: *values("agent.cpu.percent").first().context("/ui/series has no agent.cpu.percent")?,
             longest_lane_ms: lanes.into_iter().fold(0.0, f64::max),
         })
     }
@@ -175,15 +173,15 @@ mod tests {
     use super::*;
 
     #[test]
-    fn figures_are_found_among_the_series() {
-        let series = json!([
-            [1, "agent.collect.ms", "group=df", 31, "GAUGE", 60, 60, ""],
-            [2, "agent.collect.ms", "group=host", 7.5, "GAUGE", 60, 60, ""],
-            [3, "agent.cpu.percent", "", 4.25, "GAUGE", 60, 60, ""],
-        ]);
-        let figures = Figures::read(&json!({ "now": 60, "series": series }).to_string()).unwrap();
-        assert_eq!(figures, Figures { series: 3, own_percent: 4.25, longest_lane_ms: 31.0 });
-        assert!(Figures::read(r#"{"series":[]}"#).is_err());
+    fn figures_are_found_in_what_the_page_asks_for() {
+        let series = json!({ "series": [
+            [1, "agent.collect.ms", "group=df", 31, "GAUGE", 0, 10, ""],
+            [2, "agent.collect.ms", "group=host", 7.5, "GAUGE", 0, 10, ""],
+            [3, "agent.cpu.percent", "", 4.25, "GAUGE", 0, 10, ""],
+        ]});
+        let page = Page::parse(&series.to_string()).unwrap();
+        assert_eq!(page, Page { series: 3, own_percent: 4.25, longest_lane_ms: 31.0 });
+        assert!(Page::parse("{\"series\":[]}").is_err());
     }
 
     #[test]

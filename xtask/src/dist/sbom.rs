@@ -26,6 +26,9 @@ const TARGETS: [(&str, &str); 3] =
 /// How the folder of crates.io's sources begins.
 const REGISTRY: &[u8] = b"index.crates.io-";
 
+/// The chart library of the page, as published.
+const CHARTS: &str = "web/vendor/uPlot.iife.min.js";
+
 const MINGW: &str = "x86_64-w64-mingw32-gcc";
 
 #[derive(Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -161,7 +164,10 @@ fn beyond_cargo(ws: &Workspace) -> Result<Vec<Value>> {
             "properties": [{ "name": "falcon-agent:executables", "value": executables }],
         })
     };
+    let charts = ws.read(CHARTS)?;
+    let charts = charts_version(&charts).with_context(|| format!("{CHARTS} does not begin with its version"))?;
     Ok(vec![
+        of("uplot", charts, "MIT", "linux,linux-static,windows", "draws the charts of the page, in the browser"),
         of("rust-std", &rust, "MIT OR Apache-2.0", "linux,linux-static,windows", "Rust's standard library"),
         of(
             "zig-libc",
@@ -178,6 +184,12 @@ fn beyond_cargo(ws: &Workspace) -> Result<Vec<Value>> {
             "what mingw-w64's compiler links: libgcc and code that starts a program",
         ),
     ])
+}
+
+/// `/*! ADDRESS (vVERSION) */`
+fn charts_version(script: &str) -> Option<&str> {
+    let (head, _) = script.strip_prefix("/*! ")?.split_once(") */")?;
+    head.rsplit_once(" (v").map(|(_, version)| version)
 }
 
 /// A UUID (RFC 9562, version 8: of one's own making) of everything else in the file.
@@ -217,6 +229,13 @@ mod tests {
         let crates = BTreeSet::from([parse("bytes v1.12.2|MIT").unwrap()]);
         assert_eq!(unknown(image, &crates), BTreeSet::from([Cow::from("hyper-1.12.0")]));
         assert!(unknown(b"index.crates.io-", &crates).is_empty());
+    }
+
+    #[test]
+    fn the_chart_library_says_its_version() {
+        let script = Workspace::find().unwrap().read(CHARTS).unwrap();
+        assert_eq!(charts_version(&script), Some("1.6.32"));
+        assert_eq!(charts_version("var uPlot"), None);
     }
 
     #[test]

@@ -36,13 +36,16 @@ fn without_a_file_it_says_three_lines_and_runs() {
 #[test]
 fn it_measures_at_once_shows_every_series_and_then_keeps_silent() {
     let agent = Agent::start(&json!({ "hostname": "web&01", "transfer": { "interval": 60 } }));
-    let page = agent.wait("a measured value", || {
-        let page = agent.get("/").text();
-        page.contains("<td>cpu.idle</td>").then_some(page)
+    let shown = agent.wait("a measured value", || {
+        let shown = agent.get("/ui/series").text();
+        shown.contains(",\"cpu.idle\",").then_some(shown)
     });
-    for cell in ["<h1>web&amp;01</h1>", "<td>agent.alive</td>", "<td>load.1min</td>", "<td>iface=lo</td>"] {
-        assert!(page.contains(cell), "{cell} is missing in {page}");
+    for part in [",\"agent.alive\",\"\",1,", ",\"load.1min\",", ",\"iface=lo\","] {
+        assert!(shown.contains(part), "{part} is missing in {shown}");
     }
+    let page = agent.get("/").text();
+    assert!(page.starts_with("<!doctype html>") && page.contains("ui/page.js"), "{page}");
+    assert_eq!(agent.get("/ui/state").json()["endpoint"], "web&01");
     let version = agent.get("/version").text();
     assert!(version.contains('@') && !version.ends_with('\n'), "{version}");
     assert_eq!(agent.get("/nowhere").status, 404);

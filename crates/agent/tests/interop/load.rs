@@ -191,7 +191,7 @@ fn processes_of_a_name_are_counted_and_measured() {
         for other in &others {
             scope.spawn(|| {
                 while !ends.load(Relaxed) {
-                    other.get("/");
+                    other.get("/ui/series");
                 }
             });
         }

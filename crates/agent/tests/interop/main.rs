@@ -19,6 +19,7 @@ mod nvml;
 mod assigned;
 mod bad_servers;
 mod hostile;
+mod live;
 mod load;
 mod metrics;
 mod names;

@@ -121,7 +121,7 @@ fn what_was_measured_before_the_first_transfer_answered_arrives() {
     push(&agent, 0);
     agent.wait_for_lines("points wait until a transfer answers", 1);
     agent.wait_for_lines("WARN R004 hbs: ", 1);
-    peer.wait("a cycle", &agent, || agent.get("/").text().contains("<td>agent.alive</td>").then_some(()));
+    peer.wait("a cycle", &agent, || agent.get("/ui/series").text().contains(",\"agent.alive\",").then_some(()));
     let measured = now();
     peer.say("up");
     peer.wait("the points from before", &agent, || {

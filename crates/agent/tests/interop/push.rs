@@ -61,7 +61,7 @@ fn a_push_arrives_as_it_was_said() {
     assert_eq!(items[0], expected("app.qps", -12.5, 30, "COUNTER", "p=1,idc=bj"), "`ignore` is for collected points");
     assert_eq!(items[1], expected("text", 1.5, 60, "DERIVE", "idc=bj"));
     assert_eq!(items[2], expected("case", 3.0, 60, "GAUGE", "idc=bj"));
-    assert!(agent.get("/").text().contains("<td>push, app</td>"));
+    assert!(agent.get("/ui/series").text().contains("\"push app\""));
 }
 
 #[test]

@@ -17,6 +17,7 @@ use crate::harness::http::{self, Answer};
 use crate::harness::is_windows;
 use crate::harness::openapi::Description;
 use crate::harness::peer::Peer;
+use crate::live::Stream;
 use crate::shape::{head, shown};
 
 const AS_JSON: &str = "Accept: application/json";
@@ -53,15 +54,16 @@ impl<'a> Asked<'a> {
     }
 
     fn note(&mut self, method: &str, path: &str, headers: &[&str], body: &[u8], answer: &Answer) {
-        self.description.assert_has(method, path, answer);
-        self.paths.insert(path.to_owned());
+        let (route, _) = path.split_once('?').unwrap_or((path, ""));
+        self.description.assert_has(method, route, answer);
+        self.paths.insert(route.to_owned());
         let body = match body.len() {
             0 => String::new(),
             1..100 => format!("  {}", String::from_utf8_lossy(body)),
             length => format!("  ({length} bytes)"),
         };
         let request = [&[method, path], headers].concat().join("  ") + &body;
-        self.text += &format!("{request}\n{}\n{}\n\n", head(answer), shown(path, answer).trim_end());
+        self.text += &format!("{request}\n{}\n{}\n\n", head(answer), shown(route, answer).trim_end());
     }
 }
 
@@ -157,6 +159,9 @@ fn every_route_answers_as_it_did() {
     } else {
         with_busy_processors(&host, ask_usage)
     }
+    for path in ["/ui/series", "/ui/history?id=0", "/ui/history"] {
+        asked.get(path, &[]);
+    }
     let item = br#"[{"endpoint":"e","metric":"m","value":1,"step":7,"counterType":"GAUGE"},null]"#;
     for headers in [&[][..], &[AS_JSON]] {
         for body in [&item[..], b"[]", b"null", b"", b"{}", b"["] {
@@ -166,6 +171,9 @@ fn every_route_answers_as_it_did() {
     for path in ["/queue", "/queue/verify"] {
         asked.get(path, &[]);
     }
+    asked.get("/ui/state", &[]);
+    let (_watching, answer) = Stream::open(&agent);
+    asked.note("GET", "/ui/live", &[], b"", &answer);
     purge(&mut asked);
     refusals(&mut asked);
     let left: Vec<_> = asked.description.paths().filter(|path| !asked.paths.contains(*path)).collect();

@@ -39,9 +39,13 @@ pub fn shown(path: &str, answer: &Answer) -> String {
     match path {
         _ if answer.status != 200 => None,
         "/" => upto("<html lang=\"en\">"),
+        "/ui/series" => upto("\"metrics\":{").map(|text| shape(&text)),
+        "/ui/history" => upto("[[").map(|text| shape(&text)),
         "/version" => upto("@").map(|version| shape(&version)),
         "/workdir" => upto("\"data\":\""),
         "/config" | "/config/reload" => upto("\"data\":{"),
+        "/ui/live" => None,
+        "/ui/state" => upto("\"health\":{").map(|state| shape(&state)),
         "/page/df" if is_windows() => Some(shape(&one_row(&answer.json()))),
         // Whether Wine has a physical drive is the machine's.
         "/page/diskio" if is_windows() => upto("\"data\":"),

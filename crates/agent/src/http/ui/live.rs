@@ -187,7 +187,7 @@ impl Feed {
     }
 }
 
-pub(super) fn live(site: &Site, asked: &Asked) -> Response {
+pub(super) fn watched(site: &Site, asked: &Asked) -> Response {
     let Some(feed) = site.facts.live.watch(site, asked) else {
         let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "as many watch as can; try again later");
         return refused.retry_after(LATER).answer(wants_json(asked.request.headers()));

@@ -12,10 +12,10 @@ use super::answer::{Response, answer};
 use super::routes::{Route, at_once};
 
 pub(super) static ROUTES: [Route; 4] = [
-    Route { path: "/ui/state", answer: |site, asked| at_once(state::state(&site, &asked)) },
-    Route { path: "/ui/live", answer: |site, asked| at_once(live::live(&site, &asked)) },
     Route { path: "/ui/series", answer: |site, _| at_once(series::shown(&site)) },
     Route { path: "/ui/history", answer: |site, asked| Box::pin(history::shown(site, asked)) },
+    Route { path: "/ui/state", answer: |site, asked| at_once(state::shown(&site, &asked)) },
+    Route { path: "/ui/live", answer: |site, asked| at_once(live::watched(&site, &asked)) },
 ];
 
 /// What is so only now.

@@ -1,15 +1,14 @@
 //! `/ui/state`: who the agent is, how it does, what each unit did last, what plugins run, and the last lines of the log that
 //! tell of something wrong. Those lines, and what plugins have said, are for the few whom [`access`] lets in.
 
-use hyper::StatusCode;
-use hyper::header::{self, HeaderValue};
 use serde::Serialize;
-use serde_json::{Value, json};
+use serde_json::{Value, json as value};
 
-use super::super::answer::{Response, json};
+use super::super::answer::Response;
 use super::super::health::Details;
 use super::super::routes::Asked;
 use super::super::{Site, access};
+use super::json;
 use crate::clock;
 use crate::log;
 use crate::plugin::engine::Shown;
@@ -44,11 +43,10 @@ struct Plugins {
     list: Vec<Shown>,
 }
 
-pub(super) fn state(site: &Site, asked: &Asked) -> Response {
+pub(super) fn shown(site: &Site, asked: &Asked) -> Response {
     let whole = access::privilege(site, asked).is_ok();
-    let mut response = json(StatusCode::OK, &State::of(site, whole));
-    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
-    response
+    // Plain data with text keys and finite numbers: there is nothing in it that serde_json can refuse.
+    json(serde_json::to_vec(&State::of(site, whole)).unwrap_or_default())
 }
 
 impl State {
@@ -66,7 +64,7 @@ impl State {
             os: std::env::consts::OS,
             step: site.step,
             health,
-            hbs: json!({ "state": hbs.reach.as_str(), "addr": hbs.addr, "since": hbs.since_s, "error": hbs.error }),
+            hbs: value!({ "state": hbs.reach.as_str(), "addr": hbs.addr, "since": hbs.since_s, "error": hbs.error }),
             sources: site.stats.units.all().into_iter().map(source).collect(),
             plugins: site.plugins.as_ref().map(|engine| Plugins {
                 version: hbs.plugins,
@@ -74,14 +72,14 @@ impl State {
             }),
             log: whole.then(|| log::recent().into_iter().map(line).collect()),
             history: history(site),
-            live: json!({ "watching": live.watching(), "readings": live.readings() }),
+            live: value!({ "watching": live.watching(), "readings": live.readings() }),
             left_out: site.stats.snapshot_full.get(),
         }
     }
 }
 
 fn source(of: Report) -> Value {
-    json!({
+    value!({
         "name": of.name,
         "lane": of.lane.name(),
         "state": of.doing.as_str(),
@@ -96,9 +94,10 @@ fn source(of: Report) -> Value {
 
 fn line(of: log::Recent) -> Value {
     let level = if of.is_error { "error" } else { "warn" };
-    json!({ "at": of.at_s, "level": level, "code": of.code, "text": of.text })
+    value!({ "at": of.at_s, "level": level, "code": of.code, "text": of.text })
 }
 
 fn history(site: &Site) -> Value {
-    json!(site.hub.history_facts())
+    let of = site.hub.history_facts();
+    value!({ "max_bytes": of.max_bytes, "bytes": of.bytes, "from": of.from, "series": of.series, "points": of.points })
 }

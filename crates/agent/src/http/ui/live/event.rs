@@ -13,7 +13,7 @@ pub(super) fn event(of: &Reading, stats: &Stats, hub: &Hub) -> Bytes {
     let now = clock::agent().look().at_ms;
     let cpu = of.cpu.as_ref().map(|cpu| {
         json!({
-            "busy": short(cpu.busy), "user": short(cpu.user), "system": short(cpu.system), "iowait": short(cpu.iowait),
+            "busy": short(cpu.busy), "user": short(cpu.user + cpu.nice), "system": short(cpu.system), "iowait": short(cpu.iowait),
         })
     });
     let mem = of.mem.map(|mem| {
