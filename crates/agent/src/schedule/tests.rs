@@ -61,6 +61,13 @@ impl Drop for Panics {
     }
 }
 
+struct Fails;
+impl Collector for Fails {
+    fn collect(&mut self, _: &mut Cx<'_>) -> anyhow::Result<()> {
+        panic!("another defect");
+    }
+}
+
 /// Holds the thread until the test lets go.
 static HELD: Mutex<Option<mpsc::Receiver<()>>> = Mutex::new(None);
 static IS_AWAY: AtomicBool = AtomicBool::new(false);
@@ -98,6 +105,7 @@ static TEST: &[Spec] = &[
     spec("says", |_| Ok(Some(Box::new(Says)))),
     spec("details", |_| Ok(Some(Box::new(Details)))),
     spec("panics", |_| Ok(Some(Box::new(Panics)))),
+    spec("fails", |_| Ok(Some(Box::new(Fails)))),
     spec("hangs", |_| Ok(Some(Box::new(Hangs)))),
     spec("stuck", |_| Ok(Some(Box::new(Stuck)))),
     spec("absent", |_| Ok(None)),
@@ -167,6 +175,11 @@ async fn a_collector_that_hangs_is_given_up_alone_never_started_twice_and_used_a
     let said = cycle(&mut lane).await;
     assert_eq!(said.len(), 1, "the others go on: {said:?}");
     assert_eq!(stats.collect_hung.get(), 1);
+    let away = stats.units.all().into_iter().find(|unit| unit.name == "hangs").expect("it is told of");
+    assert_eq!(
+        (away.doing, away.problems[0].1.as_str()),
+        (Doing::Hung, "no answer in 1 s; given up until it comes back")
+    );
     clock.pass(1000);
     assert_eq!(cycle(&mut lane).await.len(), 1);
     assert_eq!(stats.collect_hung.get(), 1, "counted once");
@@ -189,6 +202,27 @@ async fn what_is_absent_is_quiet_and_what_cannot_be_opened_is_counted() {
     let mut lane = lanes(pick(&["absent", "broken"]), &shared).remove(0);
     assert!(cycle(&mut lane).await.is_empty());
     assert_eq!((stats.collect_errors.get(), stats.collect_panics.get()), (1, 0));
+}
+
+/// The page said that a collector brings nothing, and the reason stood in a log that had been rotated away.
+#[tokio::test]
+async fn what_each_unit_did_last_and_why_is_known() {
+    let (shared, _, stats) = shared(60);
+    let mut lane = lanes(pick(&["says", "fails", "absent", "broken"]), &shared).remove(0);
+    let states = || -> Vec<_> { stats.units.all().iter().map(|unit| unit.doing.as_str()).collect() };
+    assert_eq!(states(), ["waiting"; 4]);
+    cycle(&mut lane).await;
+    let units = stats.units.all();
+    assert_eq!(states(), ["ok", "failed", "absent", "failed"]);
+    assert_eq!((units[0].name, units[0].points, units[0].again_s), ("says", 1, None));
+    assert!(units[0].last_s.is_some() && units[0].ms.is_some() && units[1].last_s.is_none());
+    let why = |n: usize| units[n].problems.iter().map(|(what, why)| format!("{what}: {why}")).collect::<Vec<_>>();
+    assert_eq!(why(1), ["defect: failed by a defect; tried again in 60 s"]);
+    assert_eq!(why(3), ["open: cannot be opened"]);
+    assert!(units[1..].iter().all(|unit| unit.again_s.is_some()));
+    // Another configuration: what is there no more is gone, what stays waits for its turn.
+    let _after = lanes(pick(&["says"]), &shared);
+    assert_eq!((states(), stats.units.all()[0].points), (vec!["waiting"], 1));
 }
 
 #[tokio::test]

@@ -37,6 +37,8 @@ fn the_address_is_ipv4_and_the_configured_one_wins() {
     assert!(v6.is_empty() || v6.parse::<Ipv4Addr>().is_ok(), "{v6}");
 }
 
+const NO_REPORTS: &str = "rpc: can't find method Agent.ReportStatus";
+
 /// Answers what is set for each method; tells each call.
 struct Hbs {
     addr: String,
@@ -83,6 +85,12 @@ impl Hbs {
         let time = json!({ "Metrics": metrics, "Checksum": checksum, "Timestamp": time_s });
         let plugins = json!({ "Plugins": ["sys/ntp", "sys/a/60_x.sh(a,b)"], "Timestamp": time_s });
         match (call["method"].as_str(), fault) {
+            (Some("Agent.ReportStatus"), Some("code 1")) => {
+                json!({ "id": call["id"], "result": { "code": 1 }, "error": null })
+            }
+            (Some("Agent.ReportStatus"), Some(NO_REPORTS)) => {
+                json!({ "id": call["id"], "result": null, "error": NO_REPORTS })
+            }
             (Some("Agent.ReportStatus"), _) => json!({ "id": call["id"], "result": { "code": 0 }, "error": null }),
             (Some("Agent.BuiltinMetrics"), None) => json!({ "id": call["id"], "result": time, "error": null }),
             (Some("Agent.TrustableIps"), None) => json!({ "id": call["id"], "result": "10.0.0.5", "error": null }),
@@ -252,4 +260,27 @@ async fn trusted_addresses_and_plugins_are_asked_for_with_each_report() {
     }
     assert_eq!(*assigned.plugins(), ["sys/ntp", "sys/a/60_x.sh(a,b)"]);
     task.abort();
+}
+
+/// "hbs does not know this host" took a look into the log of each.
+#[tokio::test]
+async fn how_the_way_to_hbs_is_and_why_is_known() {
+    let (hbs, _calls) = Hbs::start().await;
+    let (mut reporter, stats) = reporter(&hbs, Host::new(None).1);
+    let known = || stats.hbs.get();
+    assert_eq!((known().reach, known().addr), (Reach::Untried, None));
+    for (fault, reach, why) in [
+        (None, Reach::Up, None),
+        (Some("code 1"), Reach::Refused, Some("did not accept the report of h (code 1)")),
+        (Some(NO_REPORTS), Reach::Down, Some("; is this the port of hbs (6030)?")),
+        (None, Reach::Up, None),
+    ] {
+        *hbs.fault.lock().expect("unpoisoned") = fault;
+        assert_eq!(reporter.report().await, fault.is_none());
+        let now = known();
+        assert_eq!((now.reach, now.addr.as_ref(), now.error.is_some()), (reach, Some(&hbs.addr), why.is_some()));
+        let error = now.error.unwrap_or_default();
+        assert!(why.is_none_or(|why| error.starts_with(&hbs.addr) && error.ends_with(why)), "{error}");
+        assert!(now.since_s.is_some() && now.plugins.as_deref() == Some("plugin not enabled"));
+    }
 }

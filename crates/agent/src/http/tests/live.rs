@@ -118,6 +118,19 @@ async fn all_who_watch_share_the_readings() {
     assert!(readings <= 8, "{readings} for three events");
 }
 
+/// A script that opens the stream again and again had the host read each time.
+#[tokio::test(start_paused = true)]
+async fn who_comes_and_goes_does_not_have_it_read_more_often() {
+    let server = server().await;
+    let begun = tokio::time::Instant::now();
+    for _ in 0..50 {
+        drop(server.watch().await);
+        server.watched_by(0).await;
+    }
+    let seconds = begun.elapsed().as_secs();
+    assert!(server.readings() <= seconds + 1, "{} in {seconds} s", server.readings());
+}
+
 #[tokio::test]
 async fn the_seventeenth_is_told_to_come_later_and_a_place_that_was_left_is_free() {
     let server = server().await;

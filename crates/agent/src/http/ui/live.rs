@@ -21,7 +21,7 @@ use falcon_sys::types::DiskIo;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderName};
 use tokio::sync::watch;
-use tokio::time::MissedTickBehavior;
+use tokio::time::Instant;
 
 use self::reading::{Reading, Sampler};
 use super::super::Site;
@@ -53,8 +53,14 @@ pub(in crate::http) struct Live {
     readings: Count,
     /// The newest event. Its receivers are those who watch.
     events: watch::Sender<Bytes>,
+    runs: Mutex<Runs>,
+}
+
+struct Runs {
     /// `None`: no sampler runs.
-    runs: Mutex<Option<Agent>>,
+    agent: Option<Agent>,
+    /// When the host may be read again, whoever comes and goes.
+    due: Instant,
 }
 
 /// What is told of the agent itself, by the configuration in effect.
@@ -67,7 +73,8 @@ struct Agent {
 impl Live {
     pub fn new(host: Host, disks: Probes<DiskIo>) -> Arc<Live> {
         let (events, readings) = (watch::channel(Bytes::new()).0, Count::default());
-        Arc::new(Live { host, disks, aside: Aside::new("page live"), readings, events, runs: Mutex::default() })
+        let runs = Mutex::new(Runs { agent: None, due: Instant::now() });
+        Arc::new(Live { host, disks, aside: Aside::new("page live"), readings, events, runs })
     }
 
     /// How many watch.
@@ -80,7 +87,7 @@ impl Live {
         self.readings.get()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Option<Agent>> {
+    fn lock(&self) -> MutexGuard<'_, Runs> {
         self.runs.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
@@ -98,30 +105,38 @@ impl Live {
 
     /// Somebody watches, and the sampler runs from now on.
     fn begin(self: &Arc<Live>, agent: Agent) {
-        if self.lock().replace(agent).is_none() {
+        if self.lock().agent.replace(agent).is_none() {
             task::spawn(self.clone().run());
         }
     }
 
-    /// What to tell of the agent; `None`: nobody watches any more, and the sampler is to end.
-    fn goes_on(&self) -> Option<Agent> {
-        let mut runs = self.lock();
+    /// What to tell of the agent, and whether it is time to; `None`: nobody watches any more, and the sampler is to end.
+    fn goes_on(&self) -> Option<(Agent, bool)> {
+        let (mut runs, now) = (self.lock(), Instant::now());
         if self.watching() == 0 {
-            *runs = None;
+            runs.agent = None;
         }
-        runs.clone()
+        let agent = runs.agent.clone()?;
+        let is_due = now >= runs.due;
+        if is_due {
+            runs.due = now + SECOND;
+        }
+        Some((agent, is_due))
     }
 
     async fn run(self: Arc<Live>) {
-        let mut ticks = tokio::time::interval(SECOND);
-        ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
         let mut kept: Option<Sampler> = None;
         loop {
+            let due = self.lock().due;
             tokio::select! {
                 () = self.events.closed() => {}
-                _ = ticks.tick() => {}
+                () = tokio::time::sleep_until(due) => {}
             }
-            let Some(agent) = self.goes_on() else { return };
+            let Some((agent, is_due)) = self.goes_on() else { return };
+            if !is_due {
+                // The last has left, and another has come.
+                continue;
+            }
             self.readings.add(1);
             let mut sampler = kept.take().unwrap_or_else(|| Sampler::new(self.host.clone(), self.disks.clone()));
             let read = move || {
