@@ -44,7 +44,7 @@ fn assets() -> Result<(), String> {
     let out = PathBuf::from(env::var_os("OUT_DIR").ok_or("cargo sets no OUT_DIR")?);
     let web = PathBuf::from(WEB);
     let mut files: BTreeMap<String, Vec<u8>> = BTreeMap::new();
-    for file in ["index.html", "app.css", "vendor/uPlot.iife.min.js", "vendor/uPlot.min.css"] {
+    for file in ["index.html", "app.css", "vendor/uPlot.iife.min.js"] {
         files.insert(file.rsplit('/').next().unwrap_or(file).to_owned(), read(&web.join(file))?.into_bytes());
     }
     for name in APART {

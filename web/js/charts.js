@@ -1,6 +1,6 @@
 // A chart: uPlot, dressed as this page is, with its figures beside it and in words for those who do not see it.
 
-import { attr, el, keyed, text } from "./dom.js";
+import { attr, el, isThere, keyed, text } from "./dom.js";
 import { clock, date, join } from "./format.js";
 import { t } from "./i18n.js";
 
@@ -107,7 +107,7 @@ export class Chart {
     }
 
     hover(at) {
-        this.at = this.plot.cursor.left >= 0 && at !== null && at !== undefined ? at : null;
+        this.at = this.plot.cursor.left >= 0 && isThere(at) ? at : null;
         this.tell();
     }
 
@@ -116,19 +116,19 @@ export class Chart {
         if (!this.legend) return;
         const last = this.rows[this.rows.length - 1];
         const row = this.at === null ? last : this.data.map((column) => column[this.at]);
-        const items = this.columns.map((column, at) => [column, row ? row[at + 1] : null]).filter(([, value]) => value !== null && value !== undefined);
+        const items = this.columns.map((column, at) => [column, row ? row[at + 1] : null]).filter(([column, value]) => !column.hidden && isThere(value));
         keyed(this.legend, items, ([column]) => column.key, ([column]) =>
-            el("li", null, el("span", { class: "swatch " + (column.hidden ? "no" : column.colour), "aria-hidden": "true" }), el("span", { class: "name" }), el("b")),
+            el("li", null, el("span", { class: "swatch " + column.colour, "aria-hidden": "true" }), el("span", { class: "name" }), el("b")),
         (item, [column, value]) => {
             text(item.children[1], t(column.key));
-            text(item.children[2], join((column.format || this.format)(value)));
+            text(item.children[2], join(this.format(value)));
         });
         if (this.onHover) this.onHover(this.at === null || !row ? null : row[0]);
     }
 
     /// What it shows, in words.
     describe(name) {
-        const values = this.rows.map((row) => row[1]).filter((value) => value !== null && value !== undefined);
+        const values = this.rows.map((row) => row[1]).filter(isThere);
         if (!values.length) {
             attr(this.place, "aria-label", t("chartNone", name));
             return;

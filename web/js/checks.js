@@ -1,6 +1,6 @@
 // What is checked, the plugins, and the sources: each with its last result and the reason.
 
-import { $, attr, el, keyed, row, sentence, table, text } from "./dom.js";
+import { $, attr, el, isThere, keyed, row, sentence, table, text } from "./dom.js";
 import { ago, bytes, join, number } from "./format.js";
 import { pluginFails, pluginList, pluginReason } from "./health.js";
 import { t } from "./i18n.js";
@@ -87,7 +87,8 @@ export function showPlugins() {
     const box = $("plugins");
     const { plugins } = world.state;
     const all = pluginList(plugins).map((one) => ({ ...one, fails: pluginFails(one) }));
-    all.sort((a, b) => b.fails - a.fails || (a.name < b.name ? -1 : 1));
+    const bad = (one) => (one.fails ? 2 : Number(one.state === "left"));
+    all.sort((a, b) => bad(b) - bad(a) || (a.name < b.name ? -1 : 1));
     sentence(box, all.length ? null : t(plugins ? "noPlugins" : "pluginsOff"));
     const body = table(box, PLUGINS, t("plugins"), t).tBodies[0];
     attr(body.parentElement, "hidden", all.length ? null : "");
@@ -97,19 +98,19 @@ export function showPlugins() {
         line.cells[1].append(el("span", { class: "state" }));
         return line;
     }, (line, one) => {
-        attr(line, "data-state", one.fails ? "bad" : one.last_run ? "ok" : null);
+        attr(line, "data-state", one.fails ? "bad" : one.state === "left" ? "warn" : one.last_run ? "ok" : null);
         text(line.cells[0].children[0], one.name);
         text(line.cells[0].children[1], pluginReason(one));
         text(line.cells[1].firstChild, one.state === "waiting" && one.last_run ? t(one.fails ? "failed" : "good") : t("plugin." + one.state));
         text(line.cells[2], one.last_run ? ago(now() - one.last_run) : t("notRun"));
-        text(line.cells[3], one.duration_ms === null || one.duration_ms === undefined ? "" : ms(one.duration_ms));
+        text(line.cells[3], isThere(one.duration_ms) ? ms(one.duration_ms) : "");
         text(line.cells[4], number(one.items || 0));
     });
 }
 
 const SOURCES = [["", "source"], ["s", "state"], ["n", "lastRun"], ["n extra", "took"], ["n extra", "points"]];
-const ORDER = ["failed", "hung", "paused", "ok", "waiting", "absent"];
-const LIGHTS = { ok: "ok", failed: "bad", hung: "bad", paused: "warn" };
+const ORDER = ["failed", "hung", "ok", "waiting", "absent"];
+const LIGHTS = { ok: "ok", failed: "bad", hung: "bad" };
 
 export function showSources() {
     const box = $("sources");
@@ -128,7 +129,7 @@ export function showSources() {
         text(line.cells[0].children[1], [...one.problems, ...one.remarks].map(([what, why]) => what + t("point") + why).join(t("comma")));
         text(line.cells[1].firstChild, t("source." + one.state));
         text(line.cells[2], one.last ? ago(now() - one.last) : "");
-        text(line.cells[3], one.ms === null || one.ms === undefined ? "" : ms(one.ms));
+        text(line.cells[3], isThere(one.ms) ? ms(one.ms) : "");
         text(line.cells[4], one.points ? number(one.points) : "");
     });
 }

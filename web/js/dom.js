@@ -2,13 +2,15 @@
 
 export const $ = (id) => document.getElementById(id);
 
+export const isThere = (value) => value !== null && value !== undefined;
+
 export function el(tag, attributes, ...children) {
     const node = document.createElement(tag);
     for (const [name, value] of Object.entries(attributes || {})) {
         if (name.startsWith("on")) node.addEventListener(name.slice(2), value);
-        else if (value !== null && value !== undefined && value !== false) node.setAttribute(name, value === true ? "" : value);
+        else if (isThere(value) && value !== false) node.setAttribute(name, value === true ? "" : value);
     }
-    node.append(...children.filter((child) => child !== null && child !== undefined));
+    node.append(...children.filter(isThere));
     return node;
 }
 
@@ -17,7 +19,7 @@ export function text(node, value) {
 }
 
 export function attr(node, name, value) {
-    if (value === null || value === undefined || value === false) {
+    if (!isThere(value) || value === false) {
         if (node.hasAttribute(name)) node.removeAttribute(name);
     } else if (node.getAttribute(name) !== String(value)) {
         node.setAttribute(name, value);

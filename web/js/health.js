@@ -1,6 +1,6 @@
 // What is wrong, since when, and the way out.
 
-import { $, attr, el, keyed, text } from "./dom.js";
+import { $, attr, el, isThere, keyed, text } from "./dom.js";
 import { bytes, clock, date, duration, join, moment, number } from "./format.js";
 import { t } from "./i18n.js";
 import { now, world } from "./store.js";
@@ -44,7 +44,6 @@ function lost(queue) {
 
 /// By its last run; one that was ended because it is bound no more has not failed.
 export function pluginFails(plugin) {
-    if (plugin.state === "left") return true;
     return Boolean(plugin.last_run) && (Boolean(plugin.exit || plugin.last_error) || !["exited", "stopped"].includes(plugin.end));
 }
 
@@ -55,9 +54,9 @@ export function pluginList(plugins) {
 }
 
 export function pluginReason(one) {
-    const parts = [one.state === "left" ? one.reason : "", one.exit && !one.last_error ? t("exit", one.exit) : "", one.last_error || ""];
-    const said = parts.filter(Boolean).join(t("comma"));
-    return said || (pluginFails(one) ? one.end || one.reason : one.remark || "");
+    if (!one.last_run) return one.state === "waiting" ? "" : one.reason;
+    if (!pluginFails(one)) return one.remark || "";
+    return [one.exit && !one.last_error ? t("exit", one.exit) : "", one.last_error || one.end, one.stderr].filter(Boolean).join(t("point"));
 }
 
 /// The worst first.
@@ -84,7 +83,7 @@ export function issues() {
         found.push({ code: "overlay-skipped", id: one.file, title: t("overlay"), what: line, way: t("overlayWay") });
     }
     if (hbs.state === "down" || hbs.state === "refused") {
-        const since = hbs.since === null || hbs.since === undefined ? "" : t("hbsFor", duration(lasted(hbs.since)));
+        const since = isThere(hbs.since) ? t("hbsFor", duration(lasted(hbs.since))) : "";
         const what = t("hbsWhat", hbs.addr || "hbs", since, because(hbs.error));
         found.push({ code: "hbs-down", title: t(hbs.state === "down" ? "hbsDown" : "hbsRefused"), what, way: t("hbsWay") });
     }
@@ -96,7 +95,7 @@ export function issues() {
     }
     for (const one of pluginList(plugins)) {
         if (!pluginFails(one)) continue;
-        found.push({ code: "plugin-failed", id: one.name, title: t(one.state === "left" ? "pluginLeft" : "pluginFailed", one.name), what: pluginReason(one), way: t("pluginWay") });
+        found.push({ code: "plugin-failed", id: one.name, title: t("pluginFailed", one.name), what: pluginReason(one), way: t("pluginWay") });
     }
     return found.sort((a, b) => Boolean(b.bad) - Boolean(a.bad));
 }
@@ -176,7 +175,7 @@ function tiles() {
         },
         {
             key: "hbs", colour: hbs.state === "down" || hbs.state === "refused" ? "warn" : colours[hbs.state], value: t(states[hbs.state] || "off"),
-            more: [hbs.addr || "", hbs.since !== null && hbs.since !== undefined && hbs.state !== "off" ? t("lasting", duration(lasted(hbs.since))) : ""],
+            more: [hbs.addr || (hbs.state === "off" ? t("hbsOff") : ""), isThere(hbs.since) && hbs.state !== "off" ? t("lasting", duration(lasted(hbs.since))) : ""],
         },
         {
             key: "queue", colour: queue.trouble ? "bad" : null, value: queue.points ? t("waiting", number(queue.points)) : t("empty"),

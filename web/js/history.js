@@ -1,6 +1,7 @@
 // What the agent remembers, as rows of the charts: [time, value of each column].
 
 import { get } from "./api.js";
+import { isThere } from "./dom.js";
 import { of, world } from "./store.js";
 
 const AT_ONCE = 64;
@@ -36,28 +37,24 @@ const sum = (a, b) => a + b;
 const one = (metric, times = 1) => ({ series: of(metric).slice(0, 1), times });
 const MOST = 10;
 
-/// The busiest first, in case there are too many.
-function busiest(metric, without) {
-    const all = of(metric).filter((series) => !without.test(series.tags));
-    return all.sort((a, b) => b.value - a.value).slice(0, MOST);
-}
-
-/// Partitions of drives and what is made of drives would count twice.
-function drives(metric) {
-    const all = of(metric).filter((series) => !/_Total/.test(series.tags));
-    const real = all.filter((series) => !/=(dm-|md|loop|ram|zram)/.test(series.tags));
+/// What is made of others would count twice: the busiest of the others, or of all where there are none.
+function parts(metric, made) {
+    const all = of(metric).filter((series) => !/=(lo|Loopback.*|_Total)$/.test(series.tags));
+    const real = all.filter((series) => !made.test(series.tags));
     return (real.length ? real : all).sort((a, b) => b.value - a.value).slice(0, MOST);
 }
+
+const cards = (metric) => parts(metric, /=(bond|team|br|docker|veth|virbr|vnet|tun|tap|vlan|ifb|dummy|wg|cni|cali|flannel)|=[^,]*\.\d+$/);
+const drives = (metric) => parts(metric, /=(dm-|md|loop|ram|zram)/);
 
 /// Which series make up the columns of which chart.
 export function roles() {
     const windows = world.state && world.state.os === "windows";
     const busy = of("cpu.busy").length ? one("cpu.busy") : { series: of("cpu.idle").slice(0, 1), times: -1, plus: 100 };
-    const loopback = /=(lo|Loopback.*)$/;
     const net = (way) => {
-        const bytes = busiest("net.if." + way + ".bytes", loopback);
+        const bytes = cards("net.if." + way + ".bytes");
         if (bytes.length) return { series: bytes, times: 8, join: sum };
-        return { series: busiest("net.if." + way + ".mbits", loopback), times: 1e5, join: sum };
+        return { series: cards("net.if." + way + ".mbits"), times: 1e5, join: sum };
     };
     return {
         cpu: [busy, one("cpu.system"), windows ? { series: [] } : one("cpu.iowait")],
@@ -106,7 +103,7 @@ export function thinned(all, most) {
     for (let at = 0; at < all.length; at += each) {
         const some = all.slice(at, at + each);
         thin.push(some[0].map((_, column) => {
-            const there = some.map((row) => row[column]).filter((value) => value !== undefined && value !== null);
+            const there = some.map((row) => row[column]).filter(isThere);
             return there.length ? there.reduce(sum) / there.length : some[0][column];
         }));
     }

@@ -1,7 +1,7 @@
 // The five charts: what the agent remembers, and then a point a second while somebody looks.
 
 import { Chart, gapOf } from "./charts.js";
-import { $, attr, el, keyed, text } from "./dom.js";
+import { $, attr, el, isThere, keyed, text } from "./dom.js";
 import { bits, bytes, clock, duration, join, number, percent, rate } from "./format.js";
 import { stored, t } from "./i18n.js";
 import { idsOf, points, roles, rows, thinned } from "./history.js";
@@ -9,7 +9,7 @@ import { now, value, world } from "./store.js";
 
 const RANGES = [["live", 300], ["1 h", 3600], ["6 h", 21600], ["all", 0]];
 const MOST_LIVE = 3700;
-const MOST_DRAWN = 900;
+const MOST_DRAWN = 600;
 const tenths = (amount) => [number(amount, 2), ""];
 /// A scale for rates: a tenth above the greatest, and never so fine that noise looks like work.
 const above = (floor) => (greatest) => Math.max(floor, greatest * 1.1);
@@ -33,24 +33,26 @@ const KINDS = {
         of: (live) => live.net && [live.net.in * 8, live.net.out * 8],
     },
     disk: {
-        columns: [{ key: "read", colour: "c1", fill: true }, { key: "write", colour: "c2" }, { key: "util", hidden: true, format: percent }],
+        columns: [{ key: "read", colour: "c1", fill: true }, { key: "write", colour: "c2" }, { hidden: true, format: percent }],
         format: rate, most: above(65536), axis: 68, binary: true, headline: 3,
         of: (live) => live.disk && [live.disk.read, live.disk.write, live.disk.util],
     },
     load: {
         columns: [{ key: "load1", colour: "c1", fill: true }, { key: "load5", colour: "c2" }, { key: "load15", colour: "c3" }],
-        format: tenths, most: above(1), height: 136,
+        format: tenths, most: above(1), height: 166,
         of: (live) => live.load,
     },
 };
 
-const QUEUE = { columns: [{ key: "queued", colour: "c1", fill: true }], of: (live) => (live.queue === null || live.queue === undefined ? null : [live.queue]) };
+const QUEUE = { columns: [{ key: "queued", colour: "c1", fill: true }], of: (live) => (isThere(live.queue) ? [live.queue] : null) };
 
 const views = {};
 let range = RANGES.some(([name]) => name === stored("range")) ? stored("range") : "live";
 let source = null;
 let fetched = 0;
 let connected = false;
+let stands = false;
+let missed = false;
 let watching = () => {};
 
 function view(name) {
@@ -83,11 +85,11 @@ function span() {
     return seconds;
 }
 
-/// All rows of a chart in the range that is chosen.
-function merged(one, from) {
+/// The rows of a chart from this time on: what was remembered, and behind it what was heard.
+function since(one, from) {
     const began = one.live.length ? one.live[0][0] : Infinity;
     const past = one.past.filter((row) => row[0] < began - 0.5 && row[0] >= from);
-    return { past, all: past.concat(one.live.filter((row) => row[0] >= from)) };
+    return [past, one.live.filter((row) => row[0] >= from)].map((some) => thinned(some, MOST_DRAWN));
 }
 
 function draw(name, described) {
@@ -96,10 +98,11 @@ function draw(name, described) {
     // An agent that has just begun fills its chart all the same.
     const first = Math.min(to, ...[one.past[0], one.live[0]].filter(Boolean).map((row) => row[0]));
     const from = Math.min(to - 60, span() ? Math.max(first, to - span()) : first);
-    const { past, all } = merged(one, from);
-    one.chart.draw(thinned(all, MOST_DRAWN), from, to, gapOf(past, world.state ? world.state.step : 60));
+    const [past, live] = since(one, from);
+    const all = past.concat(live);
+    one.chart.draw(all, from, to, gapOf(past, world.state ? world.state.step : 60));
     one.chart.tell();
-    const last = all.length ? all[all.length - 1] : one.past[one.past.length - 1];
+    const last = one.live[one.live.length - 1] || one.past[one.past.length - 1];
     const figures = one.lines.map((_, n) => figure(one, last, n));
     attr(one.box, "data-last", figures.map((parts) => (parts ? join(parts) : "")).join(" "));
     one.lines.forEach((line, n) => {
@@ -113,8 +116,8 @@ function draw(name, described) {
 
 /// The big figure, or one of two.
 function figure({ kind }, last, n) {
-    const at = kind.headline && last && last[kind.headline] !== undefined && last[kind.headline] !== null ? kind.headline : n + 1;
-    if (!last || last[at] === undefined || last[at] === null) return null;
+    const at = kind.headline && last && isThere(last[kind.headline]) ? kind.headline : n + 1;
+    if (!last || !isThere(last[at])) return null;
     return (kind.columns[at - 1].format || kind.format)(last[at]);
 }
 
@@ -132,9 +135,12 @@ function sub(name, last) {
     }
     if (name === "load" && last && !isWindows()) {
         const processors = value("cpu.cnt");
-        return processors ? join(percent((last[1] / processors) * 100)) + " " + (processors === 1 ? t("ofCpu") : t("ofCpus", number(processors))) : "";
+        return processors ? t("loadOf", join(percent((last[1] / processors) * 100)), processors === 1 ? t("ofCpu") : t("ofCpus", number(processors))) : "";
     }
-    if (name === "net" || name === "disk") return named(roles()[name][0].series);
+    if (name === "net" || name === "disk") {
+        const names = named(roles()[name][0].series);
+        return name === "disk" && last && isThere(last[3]) ? t("busy") + " · " + names : names;
+    }
     return "";
 }
 
@@ -146,7 +152,11 @@ function named(series) {
 }
 
 export function drawAll(described = true) {
-    for (const name of Object.keys(KINDS)) draw(name, described);
+    for (const name of Object.keys(KINDS)) {
+        draw(name, described);
+        if (!stands) performance.mark("first-chart");
+        stands = true;
+    }
 }
 
 /// Reads what the agent remembers.
@@ -154,7 +164,13 @@ export async function remember() {
     const columns = roles();
     const wanted = new Set(Object.values(columns).flatMap(idsOf));
     const found = wanted.size ? await points([...wanted], span() ? now() - span() - 120 : 0) : new Map();
-    for (const name of Object.keys(KINDS)) view(name).past = rows(columns[name], found);
+    for (const name of Object.keys(KINDS)) {
+        const one = view(name);
+        one.past = rows(columns[name], found);
+        // What was heard before nobody looked is in what was remembered, and what came meanwhile too.
+        if (missed) one.live = [];
+    }
+    missed = false;
     fetched = Date.now();
     drawAll();
 }
@@ -175,8 +191,8 @@ export function fromSeries() {
                 row[at + 1] = row[at + 1] === undefined ? shown : (column.join || ((a, b) => a + b))(row[at + 1], shown);
             }
         });
-        const last = one.past[one.past.length - 1];
-        if (row[0] && (!last || last[0] < row[0])) one.past.push(Object.assign(columns[name].map(() => undefined).concat(undefined), row));
+        const last = one.live[one.live.length - 1] || one.past[one.past.length - 1];
+        if (row[0] && (!last || last[0] < row[0])) one.live.push(Object.assign(columns[name].map(() => undefined).concat(undefined), row));
     }
     drawAll();
 }
@@ -214,6 +230,7 @@ export function watch(tell) {
             if (source) source.close();
             source = null;
             connected = false;
+            missed = true;
             return;
         }
         if (source && source.readyState !== EventSource.CLOSED) return;

@@ -99,10 +99,9 @@ async function start() {
         setTimeout(start.again, 2000);
         return;
     }
-    performance.mark("first-chart");
-    attr(document.body, "data-ready", "1");
     showState();
     showValues();
+    attr(document.body, "data-ready", "1");
     follow();
 }
 

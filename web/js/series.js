@@ -87,7 +87,7 @@ export function showSeries() {
     // The row that is open stays in view, with its detail behind it.
     const lines = some.flatMap((one) => (open && open.id === one.id ? [one, open] : [one]));
     if (open && !some.some((one) => one.id === open.id)) close();
-    keyed($("series").tBodies[0], lines.filter((one) => one.metric !== undefined || one === open), (one) => (one === open ? "detail" : one.id), (one) => (one === open ? open.line : make(one)), (line, one) => {
+    keyed($("series").tBodies[0], lines, (one) => (one === open ? "detail" + one.id : one.id), (one) => (one === open ? open.line : make(one)), (line, one) => {
         if (one !== open) update(line, one);
     });
     const none = $("series-none");
@@ -166,7 +166,8 @@ function tellDetail() {
     const rows = open.rows;
     const to = now();
     const from = rows.length ? Math.min(rows[0][0], to - 300) : to - 300;
-    open.chart.draw(thinned(rows, 900), from, to, gapOf(rows, one.step));
+    const thin = thinned(rows, 900);
+    open.chart.draw(thin, from, to, gapOf(thin, one.step));
     open.chart.tell();
     open.chart.describe(one.metric + (one.tags ? " " + one.tags : ""));
 }

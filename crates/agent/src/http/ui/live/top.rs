@@ -3,7 +3,6 @@
 //! To list them is the dearest part of a reading: every third second, and where a host has so many that it takes long, every
 //! tenth. Of each process two numbers are kept, which the next difference needs.
 
-use std::cmp::Ordering;
 use std::time::{Duration, Instant};
 
 use falcon_sys::Host;
@@ -59,27 +58,28 @@ impl Top {
             let cpu = gain.cpu.and_then(|cpu| share(cpu.total_us())).unwrap_or(0.0);
             (process, cpu)
         });
-        Some(largest(of.collect()))
+        Some(largest(of))
     }
 }
 
-fn largest(mut all: Vec<(Proc, f64)>) -> Vec<Process> {
-    let order = |(a, a_cpu): &(Proc, f64), (b, b_cpu): &(Proc, f64)| {
-        let by_cpu = b_cpu.partial_cmp(a_cpu).unwrap_or(Ordering::Equal);
-        by_cpu.then_with(|| b.memory_bytes.cmp(&a.memory_bytes)).then_with(|| a.pid.cmp(&b.pid))
-    };
-    if all.len() > MOST {
-        all.select_nth_unstable_by(MOST, order);
-        all.truncate(MOST);
+/// The first of `all`: those that use most of the processors, and of equal ones those that have most memory.
+fn largest(all: impl Iterator<Item = (Proc, f64)>) -> Vec<Process> {
+    let mut top: Vec<(Proc, f64)> = Vec::new();
+    for (of, cpu) in all {
+        let is_before = |(other, other_cpu): &(Proc, f64)| {
+            cpu > *other_cpu || cpu >= *other_cpu && of.memory_bytes > other.memory_bytes
+        };
+        let place = top.iter().position(is_before).unwrap_or(top.len());
+        if place < MOST {
+            top.truncate(MOST - 1);
+            top.insert(place, (of, cpu));
+        }
     }
-    all.sort_unstable_by(order);
-    let shown = |(of, cpu): (Proc, f64)| Process {
-        pid: of.pid,
-        name: of.name,
-        cpu,
-        mem: of.memory_bytes.unwrap_or(of.working_set_bytes),
+    let shown = |(of, cpu): (Proc, f64)| {
+        let mem = of.memory_bytes.unwrap_or(of.working_set_bytes);
+        Process { pid: of.pid, name: of.name, cpu, mem }
     };
-    all.into_iter().map(shown).collect()
+    top.into_iter().map(shown).collect()
 }
 
 #[cfg(test)]
@@ -92,9 +92,9 @@ mod tests {
         let mut all: Vec<_> = (1..=5000).map(|pid| (process(pid, u64::from(pid)), 0.0)).collect();
         all[10].1 = 7.5;
         all[20].1 = 99.0;
-        let pids: Vec<u32> = largest(all).into_iter().map(|process| process.pid).collect();
+        let pids: Vec<u32> = largest(all.into_iter()).into_iter().map(|process| process.pid).collect();
         assert_eq!(pids, [21, 11, 5000, 4999, 4998, 4997, 4996, 4995]);
-        assert_eq!(largest(vec![(process(1, 5), 1.0)]).len(), 1);
+        assert_eq!(largest([(process(1, 5), 1.0)].into_iter()).len(), 1);
     }
 
     #[test]
