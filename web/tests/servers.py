@@ -13,10 +13,10 @@ from typing import Any
 class Server:
     """Listens at a port of its own, which stays its own while it is down."""
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         self._address = address
         # Bound, never listening: while the server is down nobody else gets the port, and who connects is refused.
-        self._held = self._bound(0)
+        self._held = self._bound(port)
         self.port: int = self._held.getsockname()[1]
         self.addr = f"{address}:{self.port}"
         self._lock = threading.Lock()
@@ -88,9 +88,9 @@ class Server:
 class Transfer(Server):
     """Takes every point."""
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         self.items: list[dict[str, Any]] = []
-        super().__init__(address)
+        super().__init__(address, port)
 
     def answer(self, method: str, params: Any) -> Any:
         if method == "Transfer.Ping":
@@ -107,9 +107,9 @@ class Transfer(Server):
 class Hbs(Server):
     """Knows every host, and binds the plugins that a test says."""
 
-    def __init__(self, address: str = "127.0.0.1") -> None:
+    def __init__(self, address: str = "127.0.0.1", port: int = 0) -> None:
         self.plugins: list[str] = []
-        super().__init__(address)
+        super().__init__(address, port)
 
     def answer(self, method: str, params: Any) -> Any:
         now = int(time.time())

@@ -28,6 +28,11 @@ PORT = 1988
 # How long the host works before it is looked at, and how many points the charts have then.
 SECONDS = 120
 SIZE = {"width": 1440, "height": 1100}
+PLUGIN = """#!/bin/sh
+now=$(date +%s)
+echo '[{"metric": "shop.orders", "value": '$((now % 97))', "step": 60, "counterType": "GAUGE", "tags": "", \
+    "endpoint": "web-01", "timestamp": '$now'}]'
+"""
 PICTURES = {"page.png": "en-US", "page-zh.png": "zh-CN"}
 
 
@@ -111,9 +116,19 @@ def main() -> None:
     parser.add_argument("folder", type=Path)
     parser.add_argument("pictures", type=Path)
     args = parser.parse_args()
-    transfer, hbs = Transfer("0.0.0.0"), Hbs("0.0.0.0")
-    config = configuration(f"{HERE}:{transfer.port}", f"{HERE}:{hbs.port}")
-    config |= {"http": {"listen": f"0.0.0.0:{PORT}"}, "collector": {"mountPoint": ["/"]}, "state_dir": "var"}
+    transfer, hbs = Transfer("0.0.0.0", 8433), Hbs("0.0.0.0", 6030)
+    config = configuration(f"{HERE}:{transfer.port}", f"{HERE}:{hbs.port}") | {
+        "http": {"listen": f"0.0.0.0:{PORT}"},
+        "collector": {"mountPoint": ["/"]},
+        "checks": {"ports": ["80"], "processes": ["nginx", "mysqld"]},
+        "plugin": {"enabled": True, "dir": str(args.folder / "plugin")},
+        "state_dir": "var",
+    }
+    plugin = args.folder / "plugin" / "shop" / "5_orders.sh"
+    plugin.parent.mkdir(parents=True)
+    plugin.write_text(PLUGIN)
+    plugin.chmod(0o755)
+    hbs.plugins = ["shop"]
     world = World(args.starter, args.folder, config)
     try:
         until("the agent", reaches)
