@@ -114,9 +114,14 @@ const LIGHTS = { ok: "ok", failed: "bad", hung: "bad" };
 
 export function showSources() {
     const box = $("sources");
-    const all = [...world.state.sources].sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || (a.name < b.name ? -1 : 1));
-    sentence(box, all.length ? null : t("noSources"));
+    const idle = (one) => one.state === "absent" && !one.problems.length;
+    const idlers = world.state.sources.filter(idle).map((one) => one.name);
+    const all = world.state.sources.filter((one) => !idle(one)).sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || (a.name < b.name ? -1 : 1));
+    sentence(box, idlers.length ? t("source.absent", idlers.join(", ")) : all.length ? null : t("noSources"));
     const body = table(box, SOURCES, t("sources"), t).tBodies[0];
+    // Behind the table.
+    const last = box.querySelector(".empty");
+    if (last && last !== box.lastElementChild) box.append(last);
     attr(body.parentElement, "hidden", all.length ? null : "");
     keyed(body, all, (one) => one.name, () => {
         const line = row(SOURCES);
@@ -127,7 +132,7 @@ export function showSources() {
         attr(line, "data-state", LIGHTS[one.state] || "none");
         text(line.cells[0].children[0], one.name);
         text(line.cells[0].children[1], [...one.problems, ...one.remarks].map(([what, why]) => what + t("point") + why).join(t("comma")));
-        text(line.cells[1].firstChild, t("source." + one.state));
+        text(line.cells[1].firstChild, one.state === "absent" ? "–" : t("source." + one.state));
         text(line.cells[2], one.last ? ago(now() - one.last) : "");
         text(line.cells[3], isThere(one.ms) ? ms(one.ms) : "");
         text(line.cells[4], one.points ? number(one.points) : "");

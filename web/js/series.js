@@ -95,7 +95,7 @@ export function showSeries() {
     text(none, t(world.list.length ? "noMatch" : "noSeries"));
     const left = sorted.length - some.length;
     attr($("more"), "hidden", left ? null : "");
-    text($("more"), t("showMore", number(Math.min(MORE, left))) + " · " + number(left));
+    text($("more"), t("showMore", number(Math.min(MORE, left))));
     if (open) tellDetail();
 }
 
@@ -165,7 +165,7 @@ function tellDetail() {
     }
     const rows = open.rows;
     const to = now();
-    const from = rows.length ? Math.min(rows[0][0], to - 300) : to - 300;
+    const from = rows.length ? Math.min(rows[0][0], to - 60) : to - 60;
     const thin = thinned(rows, 900);
     open.chart.draw(thin, from, to, gapOf(thin, one.step));
     open.chart.tell();

@@ -221,7 +221,7 @@ export const WORDS = {
     "source.ok": ["OK", "正常"],
     "source.failed": ["failed", "失败"],
     "source.hung": ["hangs", "卡住"],
-    "source.absent": ["not here", "不存在"],
+    "source.absent": ["Nothing to measure: {0}", "无可采集：{0}"],
     "source.waiting": ["waiting", "等待"],
 
     series: ["Series", "指标"],

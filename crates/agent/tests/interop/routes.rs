@@ -144,6 +144,10 @@ fn every_route_answers_as_it_did() {
     for path in ["/", "/index.html", "/health", "/version", "/workdir", "/ips", "/run", "/config", "/config/reload"] {
         asked.get(path, &[]);
     }
+    let files: Vec<String> = asked.description.paths().filter(|path| is_file(path)).cloned().collect();
+    for path in &files {
+        asked.get(path, &[]);
+    }
     for path in ["/plugins", "/plugin/update", "/plugin/reset"] {
         asked.get(path, &[]);
     }
@@ -182,6 +186,11 @@ fn every_route_answers_as_it_did() {
     let text = asked.text;
     compare_text(if is_windows() { "routes/windows" } else { "routes/linux" }, &text);
     agent.wait_for_lines("/exit: stopping", 1);
+}
+
+/// Of the page.
+fn is_file(path: &str) -> bool {
+    path.starts_with("/ui/") && path.contains('.')
 }
 
 fn is_fact(path: &str) -> bool {
