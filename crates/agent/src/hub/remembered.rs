@@ -115,9 +115,11 @@ impl Remembered {
     /// Which of these series there are, in the order of their numbers, with whether a mean can stand for many points; and what
     /// the ring has of all.
     pub fn view(&self, ids: &[u32]) -> (Vec<(u32, bool)>, View) {
-        let all = self.entries.values().map(|entry| &entry.latest).filter(|latest| ids.contains(&latest.id));
-        let mut known: Vec<_> = all.map(|latest| (latest.id, latest.sample.kind == Kind::Gauge)).collect();
-        known.sort_unstable();
+        let mut known: Vec<(u32, bool)> = Vec::new();
+        for latest in self.entries.values().map(|entry| &entry.latest).filter(|latest| ids.contains(&latest.id)) {
+            let at = known.partition_point(|(id, _)| *id < latest.id);
+            known.insert(at, (latest.id, latest.sample.kind == Kind::Gauge));
+        }
         (known, self.ring.view())
     }
 

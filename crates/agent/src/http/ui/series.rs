@@ -40,10 +40,12 @@ fn render(series: &[Latest], now: i64) -> Vec<u8> {
     let mut out = Vec::with_capacity(series.len() * 100 + 16 * 1024);
     // To memory: nothing fails.
     let _ = write!(out, "{{\"now\":{now},\"metrics\":{{");
-    let mut declared: Vec<&Metric> =
-        collect::ALL.iter().flat_map(|spec| spec.metrics).filter(|it| is(it, series)).collect();
-    declared.sort_unstable_by_key(|metric| metric.name);
-    declared.dedup_by_key(|metric| metric.name);
+    let mut declared: Vec<&Metric> = Vec::new();
+    for metric in collect::ALL.iter().flat_map(|spec| spec.metrics).filter(|metric| is(metric, series)) {
+        if !declared.iter().any(|other| other.name == metric.name) {
+            declared.push(metric);
+        }
+    }
     for (n, metric) in declared.into_iter().enumerate() {
         separate(n, &mut out);
         wire::string(metric.name, &mut out);

@@ -45,12 +45,16 @@ impl Thinned {
         self.each = self.each.saturating_mul(2);
     }
 
-    /// Of two with one stamp the later stays.
-    pub fn points(mut self) -> Points {
-        self.points.reverse();
-        self.points.sort_by_key(|(at, _)| std::cmp::Reverse(*at));
-        self.points.dedup_by_key(|(at, _)| *at);
-        self.points.reverse();
-        self.points
+    /// Of two with one stamp the later stays. Nearly all come in order, and a sort of the library's would be kilobytes.
+    pub fn points(self) -> Points {
+        let mut sorted = Points::with_capacity(self.points.len());
+        for point in self.points {
+            let after = sorted.iter().rposition(|(at, _)| *at <= point.0);
+            match after.and_then(|at| sorted.get_mut(at)).filter(|before| before.0 == point.0) {
+                Some(same) => *same = point,
+                None => sorted.insert(after.map_or(0, |at| at + 1), point),
+            }
+        }
+        sorted
     }
 }
