@@ -10,6 +10,7 @@ mod elf;
 mod ledger;
 mod pe;
 mod peer;
+mod picture;
 mod rust_text;
 mod steps;
 mod toolchain;
@@ -37,6 +38,7 @@ cargo xtask VERB
   test --list                       name the steps
   faults [--long]                   prove the promise: see CONTRIBUTING.md
   bench [NAME]                      measure the agent and print figures; without a name: which there are
+  picture                           have Chromium make the pictures of the page in docs/
   dist                              build the executables and pack target/dist/
   imports                           print what the Windows executable imports
   wine [ARGS...]                    build the Windows executable and run it under Wine
@@ -82,10 +84,12 @@ fn main() -> ExitCode {
             _ => return usage("bench takes one name"),
         },
         Some(bench::INSIDE) => bench::inside(&rest),
+        Some(picture::INSIDE) => picture::inside(&rest),
+        Some("picture") if rest.is_empty() => picture(),
         Some("dist") if rest.is_empty() => dist(),
         Some("imports") if rest.is_empty() => imports(),
         Some("wine") => wine(&rest),
-        Some(verb @ ("dist" | "imports")) => return usage(&format!("{verb} takes no arguments")),
+        Some(verb @ ("dist" | "imports" | "picture")) => return usage(&format!("{verb} takes no arguments")),
         Some(verb) => return usage(&format!("unknown verb {verb:?}")),
     };
     match result {
@@ -157,12 +161,24 @@ fn test(args: &TestArgs) -> Result<()> {
 fn bench(chosen: &bench::Bench) -> Result<()> {
     let ws = Workspace::find()?;
     let _lock = ws.lock()?;
-    steps::ensure_tools(&ws, &["dist-linux"])?;
+    steps::ensure_tools(&ws, &[chosen.tools])?;
     ctrlc::set_handler(|| {
         child::end_children();
         std::process::exit(STOPPED);
     })?;
     bench::run(chosen, &ws)
+}
+
+fn picture() -> Result<()> {
+    let ws = Workspace::find()?;
+    let _lock = ws.lock()?;
+    steps::ensure_tools(&ws, &["page-linux"])?;
+    tools::ensure(&ws, &BTreeSet::from([Need::Namespace]))?;
+    ctrlc::set_handler(|| {
+        child::end_children();
+        std::process::exit(STOPPED);
+    })?;
+    picture::run(&ws)
 }
 
 fn dist() -> Result<()> {

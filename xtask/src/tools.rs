@@ -35,6 +35,8 @@ pub enum Need {
     Zig,
     Chromium,
     Prometheus,
+    /// Drives it, with pytest.
+    Playwright,
     /// Makes packages and reads them.
     Dpkg,
     /// Makes packages and reads them.
@@ -63,6 +65,7 @@ impl Need {
             Self::Zig => ZIG.is_here(ws),
             Self::Chromium => in_path(CHROMIUM),
             Self::Prometheus => PROMETHEUS.folder(ws).is_some(),
+            Self::Playwright => PLAYWRIGHT.is_here(ws),
             Self::Dpkg => in_path("dpkg-deb") && in_path("md5sum"),
             Self::Rpm => in_path("rpmbuild") && in_path("rpm"),
             Self::Systemd => in_path("systemd-analyze"),
@@ -83,7 +86,12 @@ impl Need {
             Self::Namespace => &["iproute2", "util-linux"],
             Self::Python => &["python3", "python3-venv"],
             Self::Chromium => &["chromium"],
-            Self::CargoDeny | Self::CargoFuzz | Self::Schemathesis | Self::Zig | Self::Prometheus => &[],
+            Self::CargoDeny
+            | Self::CargoFuzz
+            | Self::Schemathesis
+            | Self::Zig
+            | Self::Playwright
+            | Self::Prometheus => &[],
             Self::Dpkg => &["dpkg", "coreutils"],
             Self::Rpm => &["rpm"],
             Self::Systemd => &["systemd"],
@@ -110,6 +118,7 @@ impl Need {
             Self::Zig => "zig and cargo-zigbuild, which pip installs",
             Self::Chromium => "the browser Chromium: chromium",
             Self::Prometheus => "Prometheus 2.42 or later: prometheus, promtool (Debian's package has them)",
+            Self::Playwright => "playwright, pytest and axe, which pip installs",
             Self::Dpkg => "dpkg and coreutils: dpkg-deb, md5sum",
             Self::Rpm => "rpm 4.14 or later: rpm, rpmbuild",
             Self::Systemd => "systemd 252 or later: systemd-analyze",
@@ -154,6 +163,9 @@ impl CargoTool {
     }
 }
 
+/// What pip is told of packages that are taken only as the files whose sums are known, and not built.
+const KNOWN: &[&str] = &["--require-hashes", "--only-binary", ":all:"];
+
 pub const PYTHON: &str = "python3";
 pub const CHROMIUM: &str = "chromium";
 
@@ -169,11 +181,12 @@ pub const SCHEMATHESIS: PythonTool =
     PythonTool { name: "schemathesis", requirements: "xtask/schemathesis/requirements.txt", flags: &[] };
 
 /// What is shipped is made by it: nothing but the files whose sums are known.
-pub const ZIG: PythonTool = PythonTool {
-    name: "cargo-zigbuild",
-    requirements: "xtask/zig/requirements.txt",
-    flags: &["--require-hashes", "--only-binary", ":all:"],
-};
+pub const ZIG: PythonTool =
+    PythonTool { name: "cargo-zigbuild", requirements: "xtask/zig/requirements.txt", flags: KNOWN };
+
+/// It has no browser of its own: it drives Debian's.
+pub const PLAYWRIGHT: PythonTool =
+    PythonTool { name: "playwright", requirements: "xtask/page/requirements.txt", flags: KNOWN };
 
 impl PythonTool {
     pub fn path(&self, ws: &Workspace) -> PathBuf {
@@ -250,6 +263,16 @@ impl DebianTool {
     }
 }
 
+/// A program of `web/tools`, which drives Chromium and the shipped executable for Linux with the classes of `web/tests`.
+pub fn page_tool(ws: &Workspace, name: &str) -> Run {
+    Run::new(PLAYWRIGHT.folder(ws).join("bin/python"))
+        .arg(ws.path("web/tools").join(name))
+        .env("PYTHONPATH", ws.path("web/tests"))
+        .env("PYTHONDONTWRITEBYTECODE", "1")
+        .env("FALCON_AGENT_EXE", ws.linux_exe())
+        .env("FALCON_BROWSER", CHROMIUM)
+}
+
 /// Finds or installs everything in `needs`.
 ///
 /// # Errors
@@ -265,7 +288,7 @@ pub fn ensure(ws: &Workspace, needs: &BTreeSet<Need>) -> Result<()> {
             tool.install(ws)?;
         }
     }
-    for (need, tool) in [(Need::Schemathesis, SCHEMATHESIS), (Need::Zig, ZIG)] {
+    for (need, tool) in [(Need::Schemathesis, SCHEMATHESIS), (Need::Zig, ZIG), (Need::Playwright, PLAYWRIGHT)] {
         if needs.contains(&need) && !tool.is_here(ws) && Need::Python.is_here(ws) {
             tool.install(ws)?;
         }

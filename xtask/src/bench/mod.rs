@@ -2,6 +2,7 @@
 
 mod crowd;
 mod host;
+mod page;
 mod perf;
 mod replay;
 
@@ -17,13 +18,36 @@ pub const INSIDE: &str = "bench-inside";
 pub struct Bench {
     name: &'static str,
     about: &'static str,
+    /// The step whose tools it needs.
+    pub tools: &'static str,
     run: fn(&Workspace) -> Result<()>,
 }
 
 const BENCHES: &[Bench] = &[
-    Bench { name: "host", about: "what a cycle costs on this host and on one full of everything", run: host::run },
-    Bench { name: "perf", about: "what performance counters of a large host cost in a cycle", run: perf::run },
-    Bench { name: "replay", about: "how fast a day of backlog is taken, kept and sent", run: replay::run },
+    Bench {
+        name: "host",
+        about: "what a cycle costs on this host and on one full of everything",
+        tools: "dist-linux",
+        run: host::run,
+    },
+    Bench {
+        name: "page",
+        about: "how soon the page and its first chart stand, and what crosses the wire for them",
+        tools: "page-linux",
+        run: page::run,
+    },
+    Bench {
+        name: "perf",
+        about: "what performance counters of a large host cost in a cycle",
+        tools: "dist-linux",
+        run: perf::run,
+    },
+    Bench {
+        name: "replay",
+        about: "how fast a day of backlog is taken, kept and sent",
+        tools: "dist-linux",
+        run: replay::run,
+    },
 ];
 
 pub fn list() {

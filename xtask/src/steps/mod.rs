@@ -6,6 +6,7 @@ mod fuzz;
 mod go;
 mod idle;
 mod lint;
+mod page;
 mod tests;
 
 use std::collections::BTreeSet;
@@ -198,6 +199,13 @@ pub const STEPS: &[Step] = &[
         run: tests::browser,
     },
     Step {
+        name: "page-linux",
+        about: "Chromium looks at the page of the Linux executable",
+        needs: &[Need::SourceRust, Need::Chromium, Need::Python, Need::Playwright],
+        uses: &["dist-linux"],
+        run: page::linux,
+    },
+    Step {
         name: "faults-linux",
         about: "the Linux executable under faults of transfers, network, disk and clients",
         needs: &[Need::SourceRust, Need::Go, Need::Namespace],
@@ -231,6 +239,13 @@ pub const STEPS: &[Step] = &[
         needs: &[Need::SourceRust, Need::Mingw, Need::Wine, Need::Go],
         uses: &["dist-windows", "peer"],
         run: tests::interop_windows,
+    },
+    Step {
+        name: "page-windows",
+        about: "the same page of the shipped .exe under Wine",
+        needs: &[Need::SourceRust, Need::Mingw, Need::Wine, Need::Chromium, Need::Python, Need::Playwright],
+        uses: &["dist-windows"],
+        run: page::windows,
     },
     Step {
         name: "faults-windows",

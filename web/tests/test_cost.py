@@ -1,0 +1,94 @@
+"""What the page costs: nothing while nobody looks, and the same for ten as for one."""
+
+from __future__ import annotations
+
+import http.client
+
+from agent import PATIENCE, until
+from conftest import OpenPage
+from host import Host
+from watch import FULL
+
+PAGES = 10
+EVENTS = 3
+# Who comes when so many watch is turned away.
+MOST = 16
+
+
+def live(host: Host) -> dict[str, int]:
+    return host.agent.json("/ui/state")["live"]
+
+
+def until_nobody_watches(host: Host) -> None:
+    until("the last watcher to be gone", lambda: live(host)["watching"] == 0, host.agent.state)
+
+
+def two_cycles(host: Host) -> None:
+    until("a cycle", host.agent.cycles, host.agent.state)
+    start = host.agent.cycles()
+    until("two cycles", lambda: host.agent.cycles() >= start + 2, host.agent.state)
+
+
+def stream(host: Host) -> tuple[http.client.HTTPConnection, http.client.HTTPResponse]:
+    connection = http.client.HTTPConnection("127.0.0.1", host.agent.port, timeout=PATIENCE)
+    connection.request("GET", "/ui/live")
+    return connection, connection.getresponse()
+
+
+def events(host: Host, count: int) -> None:
+    """Watches until so many events of the stream have come."""
+    connection, answer = stream(host)
+    assert answer.status == 200
+    assert answer.headers["Content-Type"].startswith("text/event-stream")
+    seen = 0
+    while seen < count:
+        seen += answer.readline().startswith(b"data:")
+    connection.close()
+
+
+def test_the_host_is_read_for_the_page_only_while_somebody_looks(host: Host, new_page: OpenPage) -> None:
+    assert live(host) == {"watching": 0, "readings": 0}
+    two_cycles(host)
+    assert live(host) == {"watching": 0, "readings": 0}, "read for nobody"
+    page = new_page(host.agent).open()
+    page.until("readings", lambda: live(host)["readings"] >= 2)
+    assert live(host)["watching"] == 1
+    page.page.close()
+    until_nobody_watches(host)
+    # One may have been under way.
+    two_cycles(host)
+    rest = live(host)["readings"]
+    two_cycles(host)
+    assert live(host)["readings"] == rest, "read for nobody"
+
+
+def test_ten_pages_share_one_reading(host: Host, new_page: OpenPage) -> None:
+    until_nobody_watches(host)
+    pages = [new_page(host.agent, viewport={"width": 400, "height": 300}).open() for _ in range(PAGES)]
+    until("all of them", lambda: live(host)["watching"] == PAGES, host.agent.state)
+    before = live(host)["readings"]
+    events(host, EVENTS)
+    readings = live(host)["readings"] - before
+    # At the edges of the time that was looked at there is one more at most; each for itself it would be thirty.
+    assert EVENTS - 1 <= readings <= 2 * EVENTS + 2, readings
+    for page in pages:
+        page.page.close()
+    until_nobody_watches(host)
+
+
+def test_a_page_that_finds_no_place_at_the_stream_shows_charts_that_move_all_the_same(
+    host: Host, new_page: OpenPage
+) -> None:
+    until_nobody_watches(host)
+    watchers = [stream(host) for _ in range(MOST)]
+    assert [answer.status for _, answer in watchers] == [200] * MOST
+    connection, refused = stream(host)
+    assert refused.status == 503
+    assert int(refused.headers["Retry-After"]) > 0
+    connection.close()
+    page = new_page(host.agent)
+    page.expected.append(FULL)
+    page.open()
+    page.moves()
+    for connection, _ in watchers:
+        connection.close()
