@@ -33,10 +33,11 @@ function showValues() {
 
 const failed = { state: 0, series: 0 };
 
-/// What a question came to: whether the agent is there. A failure may be a restart of its server, two in a row are none.
+/// What a question came to: whether the agent is there. A failure may be a restart of its server; two in a row, or a missing
+/// password, are none.
 function heard(path, error) {
-    failed[path] = error ? failed[path] + 1 : 0;
-    if (error && (failed[path] > 1 || error.status === 401)) {
+    failed[path] = error ? failed[path] + (error.status === 401 ? 2 : 1) : 0;
+    if (failed[path] > 1) {
         world.gone = world.gone || now();
         world.status = error.status || 0;
     } else if (Math.max(...Object.values(failed)) < 2) {
