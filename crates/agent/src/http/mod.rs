@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 pub use self::admin::{COMMANDS, Command, Commands, Reloaded};
 pub use self::api::Facts;
@@ -75,8 +75,6 @@ pub struct Site {
     started: Instant,
     /// Of the transfer, in seconds.
     step: u32,
-    /// Nothing is ever sent: who waits for it hears when the site is gone, for another took its place.
-    standing: watch::Sender<()>,
 }
 
 /// What a server has behind it.
@@ -117,7 +115,6 @@ impl Site {
             verifying: Arc::new(Semaphore::new(1)),
             started,
             step: config.transfer.interval,
-            standing: watch::channel(()).0,
         }
     }
 

@@ -66,7 +66,7 @@ async fn one_who_watches_is_told_each_second_what_the_host_does() {
     assert_eq!((status(&head), header(&head, "content-type")), (200, Some("text/event-stream")), "{head}");
     assert_eq!((header(&head, "cache-control"), header(&head, "x-accel-buffering")), (Some("no-store"), Some("no")));
     assert_eq!((header(&head, "x-content-type-options"), header(&head, "content-length")), (Some("nosniff"), None));
-    assert!(watching.until("\n\n").await.contains("retry: 1000"));
+    assert!(watching.until("\n\n").await.contains("retry: 3000"));
     let (first, second) = (watching.event().await, watching.event().await);
     let total = first["mem"]["total"].as_u64().expect("memory");
     assert!(total > 0 && first["cpu"].is_null() && first["net"].is_null() && first["top"].is_null(), "{first}");
