@@ -69,7 +69,7 @@ impl Way {
         self.lock().error = Some(why);
     }
 
-    pub(super) fn told_plugins(&self, version: &str) {
+    pub(crate) fn told_plugins(&self, version: &str) {
         self.lock().plugins = Some(version.to_owned());
     }
 

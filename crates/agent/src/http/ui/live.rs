@@ -140,10 +140,12 @@ impl Live {
                 // The last has left, and another has come.
                 continue;
             }
+            if !self.aside.is_out() {
+                self.readings.add(1);
+            }
             let begin = || Sampler::new(self.host.clone(), self.disks.clone(), self.lock().list_due);
-            let (mut sampler, live) = (kept.take().unwrap_or_else(begin), self.clone());
+            let mut sampler = kept.take().unwrap_or_else(begin);
             let read = move || {
-                live.readings.add(1);
                 let reading = sampler.read();
                 (sampler, reading)
             };
