@@ -143,9 +143,10 @@ struct Page {
 impl Page {
     fn parse(series: &str) -> Result<Self> {
         let answer: Value = serde_json::from_str(series)?;
-        let rows = answer["series"].as_array().context("/ui/series has no series")?;
+        let rows = answer.get("series").and_then(Value::as_array).context("/ui/series has no series")?;
         let values = |metric: &str| -> Vec<f64> {
-            rows.iter().filter(|row| row[1] == metric).filter_map(|row| row[3].as_f64()).collect()
+            let of = |row: &Value| (row.get(1)? == metric).then(|| row.get(3)?.as_f64())?;
+            rows.iter().filter_map(of).collect()
         };
         let lanes = values("agent.collect.ms");
         ensure!(!lanes.is_empty(), "/ui/series has no agent.collect.ms");
