@@ -30,7 +30,7 @@ def test_the_policy_lets_nothing_in_but_the_agents_own_files(host: Host) -> None
         assert rules.get(name) == ["'none'"], (name, rules)
     headers = host.agent.headers("/")
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
 
 
 def test_the_page_has_no_script_or_style_of_its_own_in_it(host: Host) -> None:
