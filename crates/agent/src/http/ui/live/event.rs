@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use falcon_sys::types::LoadAvg;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::super::object;
 use super::reading::Reading;
 use crate::clock;
 use crate::hub::Hub;
@@ -12,33 +13,48 @@ use crate::stats::Stats;
 pub(super) fn event(of: &Reading, stats: &Stats, hub: &Hub) -> Bytes {
     let now = clock::agent().look().at_ms;
     let cpu = of.cpu.as_ref().map(|cpu| {
-        json!({
-            "busy": short(cpu.busy), "user": short(cpu.user + cpu.nice), "system": short(cpu.system), "iowait": short(cpu.iowait),
-        })
+        object([
+            ("busy", short(cpu.busy)),
+            ("user", short(cpu.user + cpu.nice)),
+            ("system", short(cpu.system)),
+            ("iowait", short(cpu.iowait)),
+        ])
     });
     let mem = of.mem.map(|mem| {
         let available = mem.available_bytes.min(mem.total_bytes);
-        json!({ "total": mem.total_bytes, "used": mem.total_bytes - available, "available": available })
+        object([
+            ("total", mem.total_bytes.into()),
+            ("used", (mem.total_bytes - available).into()),
+            ("available", available.into()),
+        ])
     });
     let load = of.load.map(|LoadAvg { one, five, fifteen }| [one, five, fifteen]).or_else(|| emulated(hub, now));
-    let net = of.net.map(|[received, sent]| json!({ "in": received.round(), "out": sent.round() }));
-    let disk =
-        of.disk.map(|disk| json!({ "read": disk.read.round(), "write": disk.write.round(), "util": short(disk.util) }));
-    let mut event = json!({
-        "t": now,
-        "cpu": cpu,
-        "mem": mem,
-        "load": load.map(|load| load.map(short)),
-        "queue": of.queue,
-        "net": net,
-        "disk": disk,
-        "up": stats.transfer_up.get(),
-        "sent": stats.sent.get(),
-        "waiting": stats.queued.get(),
+    let net = of.net.map(|[received, sent]| object([("in", received.round().into()), ("out", sent.round().into())]));
+    let disk = of.disk.map(|disk| {
+        object([("read", disk.read.round().into()), ("write", disk.write.round().into()), ("util", short(disk.util))])
     });
+    let mut event = object([
+        ("t", now.into()),
+        ("cpu", cpu.into()),
+        ("mem", mem.into()),
+        ("load", load.map(|load| load.map(short).to_vec()).into()),
+        ("queue", of.queue.into()),
+        ("net", net.into()),
+        ("disk", disk.into()),
+        ("up", stats.transfer_up.get().into()),
+        ("sent", stats.sent.get().into()),
+        ("waiting", stats.queued.get().into()),
+    ]);
     if let (Some(top), Value::Object(event)) = (&of.top, &mut event) {
-        let shown = top.iter().map(|of| json!({ "pid": of.pid, "name": of.name, "cpu": short(of.cpu), "mem": of.mem }));
-        event.insert("top".to_owned(), shown.collect());
+        let shown = top.iter().map(|of| {
+            object([
+                ("pid", of.pid.into()),
+                ("name", of.name.as_str().into()),
+                ("cpu", short(of.cpu)),
+                ("mem", of.mem.into()),
+            ])
+        });
+        event.insert("top".to_owned(), Value::Array(shown.collect()));
     }
     // JSON has no line break of its own, so an event is one line.
     format!("data: {event}\n\n").into()
@@ -51,6 +67,6 @@ fn emulated(hub: &Hub, now_ms: i64) -> Option<[f64; 3]> {
 }
 
 /// Two digits behind the point are more than anybody sees.
-fn short(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
+fn short(value: f64) -> Value {
+    ((value * 100.0).round() / 100.0).into()
 }
