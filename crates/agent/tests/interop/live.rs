@@ -120,7 +120,11 @@ fn a_scrape_collects_nothing() {
     let (begin, mut scrapes, mut lasts) = (now(), 0, BTreeMap::<String, BTreeSet<i64>>::new());
     while scrapes < 20 || now() <= begin + SECONDS {
         let answer = agent.get("/metrics");
-        assert!(answer.status == 200 && answer.text().contains("falcon_agent_transfer_up"), "{answer:?}");
+        assert!(
+            answer.status == 200 && answer.text().contains("falcon_agent_transfer_sent_total"),
+            "{}",
+            answer.text()
+        );
         scrapes += 1;
         for (source, last) in collected(&agent) {
             lasts.entry(source).or_default().extend(last);

@@ -20,16 +20,12 @@ pub(super) static ROUTES: [Route; 4] = [
 ];
 
 /// For what serde_json has a macro that makes code of every member.
-fn object<const N: usize>(members: [(&str, Value); N]) -> Value {
+fn object(members: Vec<(&str, Value)>) -> Value {
     let mut object = Map::new();
-    put(&mut object, &mut members.into_iter());
-    Value::Object(object)
-}
-
-fn put(object: &mut Map<String, Value>, members: &mut dyn Iterator<Item = (&str, Value)>) {
     for (name, value) in members {
         object.insert(name.to_owned(), value);
     }
+    Value::Object(object)
 }
 
 /// What is so only now.

@@ -64,7 +64,7 @@ impl State {
             os: std::env::consts::OS,
             step: site.step,
             health,
-            hbs: object([
+            hbs: object(vec![
                 ("state", hbs.reach.as_str().into()),
                 ("addr", hbs.addr.into()),
                 ("since", hbs.since_s.into()),
@@ -77,14 +77,14 @@ impl State {
             }),
             log: whole.then(|| log::recent().into_iter().map(line).collect()),
             history: history(site),
-            live: object([("watching", live.watching().into()), ("readings", live.readings().into())]),
+            live: object(vec![("watching", live.watching().into()), ("readings", live.readings().into())]),
             left_out: site.stats.snapshot_full.get(),
         }
     }
 }
 
 fn source(of: Report) -> Value {
-    object([
+    object(vec![
         ("name", of.name.into()),
         ("lane", of.lane.name().into()),
         ("state", of.doing.as_str().into()),
@@ -103,12 +103,12 @@ fn notes(of: Notes) -> Value {
 
 fn line(of: log::Recent) -> Value {
     let level = if of.is_error { "error" } else { "warn" };
-    object([("at", of.at_s.into()), ("level", level.into()), ("code", of.code.into()), ("text", of.text.into())])
+    object(vec![("at", of.at_s.into()), ("level", level.into()), ("code", of.code.into()), ("text", of.text.into())])
 }
 
 fn history(site: &Site) -> Value {
     let of = site.hub.history_facts();
-    object([
+    object(vec![
         ("max_bytes", of.max_bytes.into()),
         ("bytes", of.bytes.into()),
         ("from", of.from.into()),

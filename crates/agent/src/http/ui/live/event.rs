@@ -13,7 +13,7 @@ use crate::stats::Stats;
 pub(super) fn event(of: &Reading, stats: &Stats, hub: &Hub) -> Bytes {
     let now = clock::agent().look().at_ms;
     let cpu = of.cpu.as_ref().map(|cpu| {
-        object([
+        object(vec![
             ("busy", short(cpu.busy)),
             ("user", short(cpu.user + cpu.nice)),
             ("system", short(cpu.system)),
@@ -22,18 +22,23 @@ pub(super) fn event(of: &Reading, stats: &Stats, hub: &Hub) -> Bytes {
     });
     let mem = of.mem.map(|mem| {
         let available = mem.available_bytes.min(mem.total_bytes);
-        object([
+        object(vec![
             ("total", mem.total_bytes.into()),
             ("used", (mem.total_bytes - available).into()),
             ("available", available.into()),
         ])
     });
     let load = of.load.map(|LoadAvg { one, five, fifteen }| [one, five, fifteen]).or_else(|| emulated(hub, now));
-    let net = of.net.map(|[received, sent]| object([("in", received.round().into()), ("out", sent.round().into())]));
+    let net =
+        of.net.map(|[received, sent]| object(vec![("in", received.round().into()), ("out", sent.round().into())]));
     let disk = of.disk.map(|disk| {
-        object([("read", disk.read.round().into()), ("write", disk.write.round().into()), ("util", short(disk.util))])
+        object(vec![
+            ("read", disk.read.round().into()),
+            ("write", disk.write.round().into()),
+            ("util", short(disk.util)),
+        ])
     });
-    let mut event = object([
+    let mut event = object(vec![
         ("t", now.into()),
         ("cpu", cpu.into()),
         ("mem", mem.into()),
@@ -47,7 +52,7 @@ pub(super) fn event(of: &Reading, stats: &Stats, hub: &Hub) -> Bytes {
     ]);
     if let (Some(top), Value::Object(event)) = (&of.top, &mut event) {
         let shown = top.iter().map(|of| {
-            object([
+            object(vec![
                 ("pid", of.pid.into()),
                 ("name", of.name.as_str().into()),
                 ("cpu", short(of.cpu)),
