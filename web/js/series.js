@@ -26,7 +26,7 @@ const declared = (one) => (one.from === "" && world.metrics[one.metric]) || ["",
 
 function fromOf(one) {
     if (one.from === "") return t("agent");
-    return one.from === "plugin" ? t("from.plugin") : one.from.replace("push", t("from.push"));
+    return one.from.replace(/^(plugin|push)/, (way) => t("from." + way));
 }
 
 function matching() {

@@ -117,7 +117,7 @@ impl Need {
             Self::Schemathesis => "schemathesis, which pip installs",
             Self::Zig => "zig and cargo-zigbuild, which pip installs",
             Self::Chromium => "the browser Chromium: chromium",
-            Self::Prometheus => "Prometheus 2.42 or later: prometheus, promtool (Debian's package has them)",
+            Self::Prometheus => "Prometheus: prometheus, promtool (Debian's package has them)",
             Self::Playwright => "playwright, pytest and axe, which pip installs",
             Self::Dpkg => "dpkg and coreutils: dpkg-deb, md5sum",
             Self::Rpm => "rpm 4.14 or later: rpm, rpmbuild",

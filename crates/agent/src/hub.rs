@@ -163,7 +163,12 @@ impl Hub {
 
     /// Every series with its newest point, in the order of names.
     pub fn snapshot(&self, now: i64) -> Vec<Latest> {
-        let mut all = self.remembered().fresh(now);
+        self.snapshot_of(&|_| true, now)
+    }
+
+    /// The same of these alone.
+    pub fn snapshot_of(&self, of: &dyn Fn(&Latest) -> bool, now: i64) -> Vec<Latest> {
+        let mut all = self.remembered().fresh(of, now);
         let order =
             |a: &Latest| (a.sample.metric.clone(), a.sample.tags.as_str().to_owned(), a.sample.endpoint.clone());
         all.sort_by_cached_key(order);
@@ -175,7 +180,7 @@ impl Hub {
         self.remembered().find(|it| it.origin == Origin::Collected && it.sample.metric == metric, now)
     }
 
-    /// What these series said since `from`, those of them that are remembered, by their numbers; and the oldest stamp of all.
+    /// What these series said since `from`, those of them that are remembered, by their numbers; and since when there are any.
     pub fn history(&self, ids: &[u32], from: i64) -> (Option<i64>, Vec<(u32, Points)>) {
         let (known, view) = self.remembered().view(ids);
         let points = view.series(&known, from);

@@ -27,7 +27,7 @@ use crate::isolate::Worker;
 use crate::model::{Sample, Tick};
 use crate::tick::{MAX_WITHHOLD_MS, Timetable};
 pub use mark::{Mark, Places, lanes, lanes_after, places};
-pub use report::{Doing, Report, Reports};
+pub use report::{Doing, Notes, Report, Reports};
 use stamps::{Place, Stamps};
 use unit::{State, Unit, start};
 

@@ -1,4 +1,4 @@
-//! What the agent counts about itself: shown as `agent.*` and on the status page, never reset.
+//! What the agent counts about itself: shown as `agent.*`, `/health` and `/ui/state`, never reset.
 
 use std::path::Path;
 use std::sync::atomic::{AtomicI64, AtomicU64, Ordering::Relaxed};
@@ -193,7 +193,7 @@ pub struct Stats {
     pub push_busy: Count,
     /// Points of pushes that are more than a minute ahead of this host's clock.
     pub push_future: Count,
-    /// Points of series that the snapshot had no room for; on the status page only.
+    /// Points of series that there was no room to remember: `left_out` of `/ui/state`, and nowhere else.
     pub snapshot_full: Count,
     /// HTTP connections closed because too many were open.
     pub http_refused: Count,

@@ -1,7 +1,8 @@
 //! What the agent takes from a host while it does its ordinary work: resident memory, threads, descriptors.
 //!
 //! Each shipped executable runs against the Go peer until two cycles of metrics have arrived, so the figures are those
-//! of an agent that has collected, sent and been answered. Figures of a Wine process are read by its Linux pid.
+//! of an agent that has collected, sent and been answered; then as many points are pushed as its history has room for, and
+//! memory is measured again. Figures of a Wine process are read by its Linux pid.
 
 use std::fs;
 use std::net::SocketAddr;
@@ -30,7 +31,7 @@ const PATIENCE: Duration = Duration::from_secs(180);
 /// Series of a push, and how often each is in it: an ordinary host has so many series.
 const SERIES: usize = 300;
 const STAMPS: i64 = 5;
-/// The first push is from so long ago: it is the oldest in the history for as long as it is in it.
+/// The stamps of the pushes begin so long ago: none is ahead of the clock.
 const AGO_S: i64 = 3000;
 
 pub fn run(cx: &Cx<'_>) -> Result<Passed> {
@@ -76,11 +77,12 @@ fn at_rest(cx: &Cx<'_>, name: &str, agent: impl Fn(&Path) -> Run) -> Result<[Usa
     Ok([usage, full])
 }
 
-/// Pushes numbers that nothing makes smaller until the oldest made room; answers how many times.
+/// Pushes numbers that nothing makes smaller until the first that came in, at the start, made room; answers how many times.
 fn fill_history(agent: &mut Agent, http: SocketAddr, deadline: Instant) -> Result<i64> {
     let first = i64::try_from(SystemTime::now().duration_since(UNIX_EPOCH)?.as_secs())? - AGO_S;
     let (mut seed, mut pushes) = (1, 0);
-    while pushes == 0 || asked(http, "/ui/history?id=0", "/from")? <= first {
+    let began = asked(http, "/ui/state", "/history/from")?;
+    while asked(http, "/ui/state", "/history/from")? <= began {
         if Instant::now() > deadline {
             bail!("{pushes} pushes did not fill the history\n{}", agent.output());
         }

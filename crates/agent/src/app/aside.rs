@@ -1,8 +1,8 @@
 //! A question to a disk or a share that may never answer: asked on a thread of its own, of which at most one is out. The two
 //! threads of the runtime, which read pushes and find addresses, are not for such.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Release};
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -44,14 +44,23 @@ impl Aside {
         limit: Duration,
         question: impl FnOnce() -> T + Send + 'static,
     ) -> anyhow::Result<T> {
+        let made = Arc::new(Mutex::new(None));
+        let put = made.clone();
+        let job = move || *put.lock().unwrap_or_else(PoisonError::into_inner) = Some(question());
+        self.run(limit, Box::new(job)).await?;
+        made.lock().unwrap_or_else(PoisonError::into_inner).take().context("failed by a defect")
+    }
+
+    /// Apart: of each type of question there would be the code of all this, two kilobytes in the executable.
+    async fn run(&self, limit: Duration, job: Box<dyn FnOnce() + Send>) -> anyhow::Result<()> {
         ensure!(!self.out.swap(true, AcqRel), "an earlier reading or writing hangs");
         let out = Out(self.out.clone());
         let (back, answer) = oneshot::channel();
         Worker::spawn(self.name).context("no thread for it")?.run(move || {
-            let answer = question();
+            job();
             drop(out);
             // Nobody waits for one that is late.
-            let _ = back.send(answer);
+            let _ = back.send(());
         });
         let answer = tokio::time::timeout(limit, answer).await;
         answer.with_context(|| format!("no answer in {} s", limit.as_secs()))?.context("failed by a defect")

@@ -1,8 +1,9 @@
-//! Tasks of the runtime, all of one type. Of each type that is spawned the runtime has code of its own, some kilobytes in
-//! the executable; these run for long or rarely begin, so what the box costs is nothing.
+//! Tasks of the runtime, all of one type, and its jobs on threads of their own, of another. Of each type that is spawned the runtime
+//! has code of its own, some kilobytes in the executable; these run for long or rarely begin, so what the box costs is nothing.
 
 use std::future::Future;
 use std::pin::Pin;
+use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use tokio::task::JoinHandle;
@@ -19,6 +20,19 @@ pub(crate) fn spawn(task: impl Future<Output = ()> + Send + 'static) -> JoinHand
 
 fn begin(task: Task) -> JoinHandle<()> {
     tokio::spawn(task)
+}
+
+/// What `job` makes on a thread of its own, while the loop goes on; `None`: it failed by a defect. Dropping this does not end it.
+pub(crate) async fn aside<T: Send + 'static>(job: impl FnOnce() -> T + Send + 'static) -> Option<T> {
+    let made = Arc::new(Mutex::new(None));
+    let put = made.clone();
+    let job = move || *put.lock().unwrap_or_else(PoisonError::into_inner) = Some(job());
+    begin_aside(Box::new(job)).await.ok()?;
+    made.lock().unwrap_or_else(PoisonError::into_inner).take()
+}
+
+fn begin_aside(job: Box<dyn FnOnce() + Send>) -> JoinHandle<()> {
+    tokio::task::spawn_blocking(job)
 }
 
 /// Runs a task for as long as the agent lives: one that fails by a defect is started again.

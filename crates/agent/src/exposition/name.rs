@@ -49,7 +49,8 @@ fn unit_of(declared: &str) -> Option<Unit> {
 }
 
 pub fn name(metric: &str, kind: Kind, platform: Platform) -> Name {
-    let declared = declaration(metric, kind, platform);
+    let all = declarations(metric);
+    let declared = declaration(&all, kind, platform);
     let (mut words, mut name) =
         (words(metric), Name { family: "falcon".to_owned(), unit: "", times: 1.0, over: 1.0, declared });
     while kind == Kind::Counter && words.last().is_some_and(|last| last == "total") {
@@ -65,7 +66,7 @@ pub fn name(metric: &str, kind: Kind, platform: Platform) -> Name {
         }
         name = Name { unit, times, over, ..name };
     }
-    if let Some(set) = set_of(declared) {
+    if let Some(set) = declared.and_then(|_| set_of(&all)) {
         words.insert(0, set.name().replace('-', "_"));
     }
     if words.is_empty() {
@@ -105,19 +106,33 @@ impl Name {
 }
 
 /// That of this platform, if there are several.
-fn declaration(metric: &str, kind: Kind, platform: Platform) -> Option<&'static Metric> {
-    let mut all = of_name(metric).filter(|declared| declared.kind == kind);
-    let first = all.next()?;
-    if first.on.includes(platform) { Some(first) } else { all.find(|more| more.on.includes(platform)).or(Some(first)) }
+fn declaration(all: &[&'static Metric], kind: Kind, platform: Platform) -> Option<&'static Metric> {
+    let mut first = None;
+    for declared in all.iter().filter(|declared| declared.kind == kind) {
+        if declared.on.includes(platform) {
+            return Some(declared);
+        }
+        first = first.or(Some(*declared));
+    }
+    first
 }
 
-fn of_name(metric: &str) -> impl Iterator<Item = &'static Metric> {
-    collect::ALL.iter().flat_map(|spec| spec.metrics).filter(move |declared| declared.name == metric)
+/// Of all collectors, systems and types.
+fn declarations(metric: &str) -> Vec<&'static Metric> {
+    let mut all = Vec::new();
+    for spec in collect::ALL {
+        for declared in spec.metrics {
+            if declared.name == metric {
+                all.push(declared);
+            }
+        }
+    }
+    all
 }
 
 /// The set of a name that only agents for Windows before this one had: some of theirs are near to others.
-fn set_of(declared: Option<&'static Metric>) -> Option<NameSet> {
-    let sets = of_name(declared?.name).fold(Sets::NONE, |sets, metric| sets.and(metric.sets));
+fn set_of(all: &[&'static Metric]) -> Option<NameSet> {
+    let sets = all.iter().fold(Sets::NONE, |sets, metric| sets.and(metric.sets));
     let ours = sets.contains(NameSet::Falcon) || sets.contains(NameSet::Extended);
     NameSet::ALL.into_iter().find(|set| !ours && sets.contains(*set))
 }

@@ -9,6 +9,9 @@ use serde::Serialize;
 
 use super::content::Content;
 
+/// Why a request got nothing that everybody gets.
+pub(super) const DEFECT: &str = "failed by a defect";
+
 pub(super) type Response = hyper::Response<Content>;
 
 /// All of it is in memory: none is longer than the page.
@@ -34,15 +37,23 @@ pub(super) fn json(status: StatusCode, body: &impl Serialize) -> Response {
 
 /// Whether `Accept` names `application/json`; `*/*`, which every tool sends, does not ask for it.
 pub(super) fn wants_json(headers: &HeaderMap) -> bool {
-    let names_it = |range: &str| {
+    let names_it = |range: &&str| {
         let mut parts = range.split(';').map(str::trim);
         let json = parts.next().is_some_and(|name| name.eq_ignore_ascii_case("application/json"));
         json && !parts.any(|part| {
             part.strip_prefix("q=").and_then(|weight| weight.parse::<f32>().ok()).is_some_and(|weight| weight <= 0.0)
         })
     };
-    let texts = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    texts.flat_map(|text| text.split(',')).any(names_it)
+    listed(headers, header::ACCEPT).iter().any(names_it)
+}
+
+/// The members of a header that is a list.
+pub(super) fn listed(headers: &HeaderMap, name: HeaderName) -> Vec<&str> {
+    let mut members = Vec::new();
+    for text in headers.get_all(name).iter().filter_map(|value| value.to_str().ok()) {
+        members.extend(text.split(',').map(str::trim));
+    }
+    members
 }
 
 /// Why a request gets nothing.

@@ -3,16 +3,15 @@
 //! A request collects nothing: it shows what the hub has, and of `agent.*` what is counted at this moment. What a source no longer
 //! says is left out after two and a half of its steps, so that Prometheus sees it end.
 
-use std::sync::{Mutex, PoisonError};
+use std::sync::Arc;
 
-use bytes::Bytes;
 use hyper::StatusCode;
 use hyper::header::{self, HeaderMap};
 
 use super::Site;
-use super::answer::{Refused, Response, answer, wants_json};
+use super::answer::{DEFECT, Refused, Response, answer, listed, wants_json};
+use super::making::made;
 use super::routes::Asked;
-use crate::clock;
 use crate::collect::agent::Figures;
 use crate::exposition::{Exposition, Format};
 use crate::hub::{Latest, Origin};
@@ -21,35 +20,19 @@ use crate::model::{Finite, Platform, Sample};
 /// Beside the steps: a cycle takes its time.
 const LATE_S: i64 = 5;
 
-/// The texts of this second, by format and by whether pushes are in them.
-#[derive(Debug, Default)]
-pub(super) struct Cache(Mutex<(i64, [Option<Bytes>; 4])>);
-
-impl Cache {
-    fn get(&self, now: i64, which: usize, render: impl FnOnce() -> String) -> Bytes {
-        let mut cached = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if cached.0 != now {
-            *cached = (now, Default::default());
-        }
-        match cached.1.get_mut(which) {
-            Some(text) => text.get_or_insert_with(|| render().into()).clone(),
-            None => Bytes::new(),
-        }
-    }
-}
-
-pub(super) fn text(site: &Site, asked: &Asked) -> Response {
+pub(super) async fn text(site: Arc<Site>, asked: Asked) -> Response {
     let request = &asked.request;
+    let refused = |status, why: &str| Refused::new(status, why).answer(wants_json(request.headers()));
     let pushed = match pushed(request.uri().query().unwrap_or_default()) {
         Ok(pushed) => pushed,
         Err(value) => {
-            let why = format!("pushed={value:?}: it is 1 or true, 0 or false");
-            return Refused::new(StatusCode::BAD_REQUEST, why).answer(wants_json(request.headers()));
+            return refused(StatusCode::BAD_REQUEST, &format!("pushed={value:?}: it is 1 or true, 0 or false"));
         }
     };
-    let (format, now) = (negotiated(request.headers()), clock::unix_s());
-    let which = usize::from(pushed) * 2 + usize::from(format == Format::OpenMetrics);
-    let text = site.metrics.get(now, which, || render(site, format, pushed, now));
+    let format = negotiated(request.headers());
+    let place = usize::from(pushed) * 2 + usize::from(format == Format::OpenMetrics);
+    let made = made(site, Some(place), Box::new(move |site, now| render(site, format, pushed, now).into()));
+    let Some(text) = made.await else { return refused(StatusCode::INTERNAL_SERVER_ERROR, DEFECT) };
     let headers = [
         (header::CONTENT_TYPE, format.content_type()),
         (header::CACHE_CONTROL, "no-store"),
@@ -79,14 +62,14 @@ fn render(site: &Site, format: Format, pushed: bool, now: i64) -> String {
             endpoint: None,
         });
     });
-    let all = site.hub.snapshot(now);
-    let collected = |latest: &&Latest| latest.origin == Origin::Collected;
-    let shown = |latest: &&Latest| !is_old(latest, now);
+    let is_shown =
+        |latest: &Latest, origin: bool| (latest.origin == Origin::Collected) == origin && !is_old(latest, now);
     // What was collected is there first: no push takes the place of it.
-    let own = all.iter().filter(collected).filter(|latest| !counted.contains(&latest.sample.metric.as_ref()));
-    own.filter(shown).for_each(|latest| text.add(&latest.sample));
+    let own = site.hub.snapshot_of(&|latest| is_shown(latest, true), now);
+    own.iter().filter(|latest| !counted.contains(&latest.sample.metric.as_ref())).for_each(|it| text.add(&it.sample));
     if pushed {
-        all.iter().filter(|latest| !collected(latest)).filter(shown).for_each(|latest| text.add(&latest.sample));
+        let pushed = site.hub.snapshot_of(&|latest| is_shown(latest, false), now);
+        pushed.iter().for_each(|latest| text.add(&latest.sample));
     }
     text.text()
 }
@@ -113,8 +96,7 @@ fn pushed(query: &str) -> Result<bool, &str> {
 fn negotiated(headers: &HeaderMap) -> Format {
     // How near a range names the text, and its weight.
     let (mut text, mut open): ((u8, f32), f32) = ((0, 0.0), 0.0);
-    let lines = headers.get_all(header::ACCEPT).iter().filter_map(|value| value.to_str().ok());
-    for range in lines.flat_map(|line| line.split(',')) {
+    for range in listed(headers, header::ACCEPT) {
         let mut parts = range.split(';').map(str::trim);
         let name = parts.next().unwrap_or_default();
         let (mut weight, mut version) = (1.0, None);
@@ -152,16 +134,6 @@ mod tests {
     use hyper::header::HeaderValue;
 
     use super::*;
-
-    #[test]
-    fn a_text_is_made_once_a_second_for_each_variant() {
-        let cache = Cache::default();
-        assert_eq!(cache.get(7, 0, || "a".to_owned()), "a");
-        assert_eq!(cache.get(7, 0, || "b".to_owned()), "a");
-        assert_eq!(cache.get(7, 3, || "c".to_owned()), "c");
-        assert_eq!(cache.get(8, 0, || "d".to_owned()), "d");
-        assert_eq!(cache.get(8, 3, || "e".to_owned()), "e");
-    }
 
     #[test]
     fn the_format_is_what_accept_wants_most() {

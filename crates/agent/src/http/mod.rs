@@ -15,6 +15,7 @@ mod content;
 pub mod health;
 mod impatient;
 mod listen;
+mod making;
 mod metrics;
 mod plugins;
 pub mod push;
@@ -66,10 +67,7 @@ pub struct Site {
     config: Value,
     tls: Option<tls::Files>,
     pushes: push::Pushes,
-    series: ui::series::Cache,
-    /// Of the history: one at a time.
-    reading: Arc<tokio::sync::Mutex<()>>,
-    metrics: metrics::Cache,
+    making: making::Making,
     /// A verification reads everything on disk, and points wait for its end: there is one at a time.
     verifying: Arc<Semaphore>,
     started: Instant,
@@ -111,9 +109,7 @@ impl Site {
             http: config.http.clone(),
             tls: tls::Files::of(&config.http.tls, dir),
             pushes: push::Pushes::new(config),
-            series: ui::series::Cache::default(),
-            reading: Arc::default(),
-            metrics: metrics::Cache::default(),
+            making: making::Making::default(),
             verifying: Arc::new(Semaphore::new(1)),
             started,
             step: config.transfer.interval,

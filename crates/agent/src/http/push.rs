@@ -15,11 +15,12 @@ use tokio::runtime::Handle;
 use tokio::sync::Semaphore;
 
 use super::Site;
-use super::answer::{Refused, Response, json, plain, wants_json};
+use super::answer::{DEFECT, Refused, Response, json, plain, wants_json};
 use super::budget::{Budget, Share};
 use super::rate::Rates;
 use super::routes::Asked;
 use super::slots::Stage;
+use crate::app::task;
 use crate::clock;
 use crate::config::Config;
 use crate::push::{self, Batch, Invalid, Refusal, Rules};
@@ -111,7 +112,7 @@ async fn take(site: &Arc<Site>, asked: Asked) -> Result<Taken, Refused> {
     if body.len() <= SHORT {
         return accept(site, body).await;
     }
-    let defect = || Refused::new(StatusCode::INTERNAL_SERVER_ERROR, "failed by a defect");
+    let defect = || Refused::new(StatusCode::INTERNAL_SERVER_ERROR, DEFECT);
     let turn = site.pushes.long.clone().acquire_owned().await.map_err(|_| defect())?;
     let (site, runtime) = (site.clone(), Handle::current());
     // A client that goes away takes nothing along: the room is held until its points are in the queue.
@@ -121,7 +122,7 @@ async fn take(site: &Arc<Site>, asked: Asked) -> Result<Taken, Refused> {
         falcon_sys::trim_heap();
         taken
     };
-    tokio::task::spawn_blocking(job).await.map_err(|_| defect())?
+    task::aside(job).await.ok_or_else(defect)?
 }
 
 /// Puts the points of a body in the queue. The bytes are given up as soon as they are decoded.

@@ -36,7 +36,7 @@ pub(super) struct Route {
 
 static OWN: [Route; 17] = [
     Route { path: "/index.html", answer: |_, _| at_once(admin::index()) },
-    Route { path: "/metrics", answer: |site, asked| at_once(metrics::text(&site, &asked)) },
+    Route { path: "/metrics", answer: |site, asked| Box::pin(metrics::text(site, asked)) },
     Route { path: HEALTH, answer: |site, asked| at_once(health::handle(&site, &asked)) },
     Route { path: "/version", answer: |site, _| at_once(plain(&site.identity.version)) },
     Route { path: "/workdir", answer: |_, _| at_once(admin::workdir()) },

@@ -18,6 +18,7 @@ use tokio_rustls::rustls::ServerConfig;
 use tokio_rustls::rustls::pki_types::pem::PemObject;
 use tokio_rustls::rustls::pki_types::{CertificateDer, PrivateKeyDer};
 
+use crate::app::task;
 use crate::config::Tls;
 pub(crate) use provider::provider;
 
@@ -68,7 +69,7 @@ impl Files {
         job: impl FnOnce(&Files) -> anyhow::Result<T> + Send + 'static,
     ) -> anyhow::Result<T> {
         let files = self.clone();
-        tokio::task::spawn_blocking(move || job(&files)).await.context("the reader failed by a defect")?
+        task::aside(move || job(&files)).await.context("the reader failed by a defect")?
     }
 
     /// Until there is a usable certificate. `None`: the agent stops.

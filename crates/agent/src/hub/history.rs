@@ -1,10 +1,10 @@
 //! What every series said lately: a log of all points in the order in which they came, compressed, in memory.
 //!
 //! * The cap wins: segments are allocated as they are needed, the oldest makes room as a whole, and how far back the log
-//!   goes is what it comes to. There is no memory of a series here but the 12 bytes of its [`Track`], which whoever names
-//!   the series keeps.
+//!   goes is what it comes to. Beside it a series has the 16 bytes of its [`Track`], which whoever names the series keeps.
 //! * A steady cycle allocates nothing: the buffer of the oldest segment becomes that of the newest.
-//! * Who reads shares the segments and holds up nobody; the newest is copied if points come meanwhile.
+//! * Who reads shares the segments and holds up nobody; the newest is copied if points come meanwhile, and what was dropped is
+//!   freed when he has read it.
 
 mod bits;
 mod segment;
@@ -12,8 +12,6 @@ mod thin;
 
 use std::collections::VecDeque;
 use std::sync::Arc;
-
-use serde::Serialize;
 
 use segment::Segment;
 pub use segment::Track;
@@ -30,12 +28,12 @@ const SMALL: usize = 4096;
 const EACH: usize = 128;
 
 /// What the ring is and holds.
-#[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct HistoryFacts {
     pub max_bytes: usize,
     /// Of memory that it has taken.
     pub bytes: usize,
-    /// The oldest stamp in it, Unix seconds.
+    /// Since when it has everything that came in, Unix seconds.
     pub from: Option<i64>,
     /// Series that are remembered now.
     pub series: usize,
@@ -72,7 +70,11 @@ impl Ring {
         }
         let at = if at.abs_diff(now) > AROUND_S { now } else { at };
         if let Some(segment) = self.segments.back_mut() {
-            Arc::make_mut(segment).write(id, track, value, at);
+            let segment = Arc::make_mut(segment);
+            if segment.points == 0 {
+                segment.began = now;
+            }
+            segment.write(id, track, value, at);
         }
     }
 
@@ -117,7 +119,7 @@ impl Ring {
     }
 
     fn from(&self) -> Option<i64> {
-        self.segments.iter().map(|segment| segment.oldest).min()
+        self.segments.front().map(|segment| segment.began)
     }
 
     /// What is in it now, to be read at leisure.
@@ -128,7 +130,7 @@ impl Ring {
 
 /// What the ring held at a time.
 pub struct View {
-    /// The oldest stamp, Unix seconds.
+    /// See [`HistoryFacts`].
     pub from: Option<i64>,
     segments: Vec<Arc<Segment>>,
 }
@@ -140,15 +142,13 @@ impl View {
     /// What these series said since `from`; `wanted` is sorted by the series, and says whether a mean stands for many.
     pub fn series(&self, wanted: &[(u32, bool)], from: i64) -> Vec<Points> {
         let ids: Vec<u32> = wanted.iter().map(|(id, _)| *id).collect();
-        let mut thinned: Vec<Thinned> = wanted.iter().map(|(_, mean)| Thinned::new(*mean)).collect();
+        let mut thinned = Thinned::new(wanted.iter().map(|(_, mean)| *mean));
         self.read(&ids, |place, at, value| {
-            if at >= from
-                && let Some(series) = thinned.get_mut(place)
-            {
-                series.add(at, value);
+            if at >= from {
+                thinned.add(place, at, value);
             }
         });
-        thinned.into_iter().map(Thinned::points).collect()
+        thinned.points()
     }
 
     fn read(&self, ids: &[u32], mut each: impl FnMut(usize, i64, f64)) {

@@ -1,12 +1,14 @@
 //! Every series of late: its newest point, and what the [history](super::history) knows it by.
 
 use std::borrow::Cow;
-use std::collections::{HashMap, hash_map};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap};
 
 use super::history::{HistoryFacts, Ring, Track, View};
+use crate::clock;
 use crate::model::{Kind, Sample};
 
-/// Series kept for the page; pushes may name as many as they like.
+/// Series that are remembered; pushes may name as many as they like.
 pub(super) const MAX_SERIES: usize = 10_000;
 /// A series that said nothing for so long is no longer shown.
 pub(super) const FORGET_S: i64 = 3600;
@@ -29,7 +31,7 @@ pub struct Latest {
     pub origin: Origin,
     /// When it came in, Unix seconds: a pushed stamp may lie anywhere.
     pub seen: i64,
-    /// Of the series, as long as it is remembered; never given to another.
+    /// Of the series, as long as it is remembered; never given to another, also not after a restart.
     pub id: u32,
 }
 
@@ -60,7 +62,7 @@ pub(super) struct Remembered {
 impl Remembered {
     /// `cap`: bytes of history.
     pub fn new(cap: usize) -> Remembered {
-        Remembered { entries: HashMap::new(), next: 0, ring: Ring::new(cap) }
+        Remembered { entries: HashMap::new(), next: first(clock::unix_s()), ring: Ring::new(cap) }
     }
 
     /// Goes on with what another remembered.
@@ -69,40 +71,55 @@ impl Remembered {
         self.ring.resize(cap);
     }
 
-    /// How many of them there was no room for.
+    /// For how many of them there was no room. What is collected has some: pushed series make it, the one that was silent for the
+    /// longest time first.
     pub fn remember(&mut self, samples: Vec<Sample>, origin: Origin, now: i64) -> usize {
         if self.entries.len() + samples.len() > MAX_SERIES {
             self.entries.retain(|_, entry| entry.latest.is_fresh(now));
         }
-        let mut left_out = 0;
+        let (mut left_out, mut pushed) = (0, None);
         for sample in samples {
-            let (room, value, at) = (self.entries.len() < MAX_SERIES, sample.value.get(), sample.at);
-            let entry = match self.entries.entry(sample.key()) {
-                hash_map::Entry::Occupied(old) => {
-                    let entry = old.into_mut();
-                    entry.latest = Latest { sample, origin, seen: now, id: entry.latest.id };
-                    entry
-                }
-                hash_map::Entry::Vacant(new) if room => {
-                    let id = self.next;
-                    self.next = id.wrapping_add(1);
-                    let latest = Latest { sample, origin, seen: now, id };
-                    new.insert(Entry { latest, track: Track::default() })
-                }
-                hash_map::Entry::Vacant(_) => {
-                    left_out += 1;
-                    continue;
+            let (key, value, at) = (sample.key(), sample.value.get(), sample.at);
+            let (id, mut track) = match self.entries.get(&key) {
+                Some(known) => (known.latest.id, known.track),
+                None => {
+                    if self.entries.len() >= MAX_SERIES {
+                        left_out += 1;
+                        if origin != Origin::Collected || !self.make_room(pushed.get_or_insert_with(|| self.pushed())) {
+                            continue;
+                        }
+                    }
+                    self.next = self.next.wrapping_add(1);
+                    (self.next.wrapping_sub(1), Track::default())
                 }
             };
-            self.ring.append(entry.latest.id, &mut entry.track, value, at, now);
+            self.ring.append(id, &mut track, value, at, now);
+            self.entries.insert(key, Entry { latest: Latest { sample, origin, seen: now, id }, track });
         }
         left_out
     }
 
-    /// Those that said something lately.
-    pub fn fresh(&mut self, now: i64) -> Vec<Latest> {
+    /// Series that were not collected, by when they said something.
+    fn pushed(&self) -> BinaryHeap<(Reverse<i64>, u64)> {
+        let pushed = self.entries.iter().filter(|(_, entry)| entry.latest.origin != Origin::Collected);
+        pushed.map(|(key, entry)| (Reverse(entry.latest.seen), *key)).collect()
+    }
+
+    /// Drops the first of `pushed` that still is one; `false`: there is none.
+    fn make_room(&mut self, pushed: &mut BinaryHeap<(Reverse<i64>, u64)>) -> bool {
+        while let Some((_, key)) = pushed.pop() {
+            if self.entries.get(&key).is_some_and(|entry| entry.latest.origin != Origin::Collected) {
+                self.entries.remove(&key);
+                return true;
+            }
+        }
+        false
+    }
+
+    /// Those of these that said something lately.
+    pub fn fresh(&mut self, of: &dyn Fn(&Latest) -> bool, now: i64) -> Vec<Latest> {
         self.entries.retain(|_, entry| entry.latest.is_fresh(now));
-        self.entries.values().map(|entry| entry.latest.clone()).collect()
+        self.entries.values().map(|entry| &entry.latest).filter(|latest| of(latest)).cloned().collect()
     }
 
     pub fn find(&self, is_it: impl Fn(&Latest) -> bool, now: i64) -> Option<f64> {
@@ -124,4 +141,11 @@ impl Remembered {
     pub fn facts(&self) -> HistoryFacts {
         self.ring.facts(self.entries.len())
     }
+}
+
+/// Of the first series of a process. A page that was open before a restart asks by the numbers it knows: a process begins beyond those of the one
+/// before, unless that one had 4,096 new series in each second of its life.
+pub(super) fn first(started: i64) -> u32 {
+    // It begins anew after twelve days.
+    u32::try_from(started.rem_euclid(1 << 20)).unwrap_or_default() << 12
 }

@@ -1,4 +1,4 @@
-use super::remembered::{FORGET_S, MAX_SERIES};
+use super::remembered::{FORGET_S, MAX_SERIES, first};
 use super::*;
 use crate::queue::MAX_BYTES;
 
@@ -137,10 +137,20 @@ fn a_hub_in_the_place_of_another_goes_on_with_its_history() {
 fn a_number_is_never_given_to_another_series() {
     let (hub, ..) = hub(|_| ());
     hub.ingest(vec![sample("a", "", 60), sample("b", "", 60)], 60);
+    let first = hub.snapshot(60)[0].id;
     let late = 60 + FORGET_S + 1;
     assert!(hub.snapshot(late).is_empty());
     hub.ingest(vec![sample("b", "", late)], late);
-    assert_eq!((hub.snapshot(late)[0].id, said(&hub, "b", late)), (2, vec![(late, 1.0)]));
+    assert_eq!((hub.snapshot(late)[0].id, said(&hub, "b", late)), (first.wrapping_add(2), vec![(late, 1.0)]));
+}
+
+/// After a restart an open page showed the facts of another series over the curve of the old one.
+#[test]
+fn a_process_has_other_numbers_than_the_one_before() {
+    let now = 1_700_000_000;
+    assert_eq!(first(now + 1).wrapping_sub(first(now)), 4096);
+    assert_eq!(first(now + 3600).wrapping_sub(first(now)), 3600 * 4096);
+    assert_eq!((first(0), first((1 << 20) - 1)), (0, u32::MAX - 4095));
 }
 
 #[tokio::test]
@@ -169,6 +179,30 @@ async fn the_memory_for_series_is_bounded() {
     // A pushed stamp in the future is no reason to be shown for ever.
     hub.push(vec![sample("new", "", i64::MAX)], 60 + 2 * FORGET_S).await.expect("room");
     assert_eq!(hub.snapshot(60 + 2 * FORGET_S).len(), 1, "what is old makes room");
+}
+
+/// Of a program with a job's number in a tag ten thousand series took every place, and a new volume was shown nowhere.
+#[tokio::test]
+async fn what_is_collected_finds_a_place_and_the_pushed_series_silent_longest_makes_it() {
+    let (hub, _, stats) = hub(|_| ());
+    let pushed = |from: usize, to: usize| (from..to).map(|n| sample(&format!("job.{n}"), "", 60)).collect::<Vec<_>>();
+    hub.ingest(vec![sample("a", "", 60)], 60);
+    hub.push(pushed(0, 10), 60).await.expect("room");
+    hub.push(pushed(10, MAX_SERIES - 1), 61).await.expect("room");
+    hub.push(pushed(0, 7), 62).await.expect("room");
+    assert_eq!((hub.snapshot(62).len(), stats.snapshot_full.get()), (MAX_SERIES, 0));
+    hub.ingest(vec![sample("a", "", 70), sample("job.9", "", 70), sample("b", "", 70), sample("c", "", 70)], 70);
+    let names: Vec<String> = hub.snapshot(70).iter().map(|latest| latest.sample.metric.to_string()).collect();
+    assert_eq!((names.len(), stats.snapshot_full.get()), (MAX_SERIES, 2));
+    let has = |name: &str| names.iter().any(|it| it == name);
+    assert!(["a", "b", "c", "job.0", "job.6", "job.9", "job.10"].into_iter().all(has));
+    let gone = names.iter().filter(|name| matches!(name.as_str(), "job.7" | "job.8" | "job.9")).count();
+    assert_eq!(gone, 1, "two of the three that were silent since the first push");
+    hub.push(vec![sample("more", "", 70)], 70).await.expect("room");
+    assert_eq!(stats.snapshot_full.get(), 3, "pushes take no place of others");
+    // Of what is collected there may be too much itself.
+    hub.ingest((0..MAX_SERIES + 5).map(|n| sample(&n.to_string(), "", 80)).collect(), 80);
+    assert_eq!(hub.snapshot(80).iter().filter(|it| it.origin == Origin::Collected).count(), MAX_SERIES);
 }
 
 #[test]

@@ -1,5 +1,6 @@
 //! What the finished executable reads while somebody watches it, and while nobody does.
 
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::Read;
 use std::net::TcpStream;
 
@@ -8,6 +9,8 @@ use serde_json::{Value, json};
 use crate::harness::agent::Agent;
 use crate::harness::http::{self, Answer};
 use crate::harness::peer::Peer;
+use crate::harness::until;
+use crate::now;
 
 /// One who watches.
 pub struct Stream {
@@ -98,4 +101,38 @@ fn nothing_is_read_while_nobody_watches_and_who_watches_hears_of_the_host_until_
     // Its last chunk: it was ended, and not cut off.
     stream.until("\r\n0\r\n\r\n");
     assert_eq!(stream.read("\n"), None);
+}
+
+/// The time of each source's last collection.
+fn collected(agent: &Agent) -> BTreeMap<String, Option<i64>> {
+    let state = agent.get("/ui/state").json();
+    let sources = state["sources"].as_array().unwrap_or_else(|| panic!("{state}"));
+    sources.iter().map(|of| (of["name"].as_str().expect("a name").to_owned(), of["last"].as_i64())).collect()
+}
+
+/// A scrape a second, and each would cost the host what a cycle costs.
+#[test]
+fn a_scrape_collects_nothing() {
+    const SECONDS: i64 = 4;
+    let peer = Peer::start();
+    let mut config = peer.config("scraped");
+    config["transfer"]["interval"] = json!(3600);
+    let agent = Agent::start(&config);
+    until("the first cycle", || agent.state(), || collected(&agent).get("cpu").copied().flatten());
+    let (begin, mut scrapes, mut lasts) = (now(), 0, BTreeMap::<String, BTreeSet<i64>>::new());
+    while scrapes < 20 || now() <= begin + SECONDS {
+        let answer = agent.get("/metrics");
+        assert!(
+            answer.status == 200 && answer.text().contains("falcon_agent_transfer_sent_total"),
+            "{}",
+            answer.text()
+        );
+        scrapes += 1;
+        for (source, last) in collected(&agent) {
+            lasts.entry(source).or_default().extend(last);
+        }
+    }
+    assert!(lasts["cpu"].len() == 1 || lasts["cpu"].len() == 2, "{lasts:?}");
+    // Once at the start, and once more where a step ended meanwhile.
+    assert!(lasts.values().all(|lasts| lasts.len() <= 2), "{lasts:?}");
 }

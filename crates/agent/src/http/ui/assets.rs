@@ -6,7 +6,7 @@
 
 use bytes::Bytes;
 use hyper::StatusCode;
-use hyper::header::{self, HeaderMap, HeaderName, HeaderValue};
+use hyper::header::{self, HeaderMap, HeaderValue};
 
 use super::super::answer::{self, Response};
 use super::super::routes::{Route, at_once};
@@ -32,8 +32,8 @@ const TRAILER: usize = 8;
 
 impl Asset {
     fn answer(&self, headers: &HeaderMap) -> Response {
-        let known = texts(headers, header::IF_NONE_MATCH).any(|tag| tag == "*" || tag == self.etag);
-        let packed = texts(headers, header::ACCEPT_ENCODING).any(takes_gzip);
+        let known = answer::listed(headers, header::IF_NONE_MATCH).iter().any(|tag| *tag == "*" || *tag == self.etag);
+        let packed = answer::listed(headers, header::ACCEPT_ENCODING).into_iter().any(takes_gzip);
         let body = match (known, packed) {
             (true, _) => Bytes::new(),
             (false, true) => Bytes::from_static(self.packed),
@@ -71,11 +71,6 @@ impl Asset {
         // What build.rs packed can be unpacked: a test does so with every file.
         miniz_oxide::inflate::decompress_to_vec_with_limit(deflated, self.length).unwrap_or_default()
     }
-}
-
-/// The members of a header that is a list.
-fn texts(headers: &HeaderMap, name: HeaderName) -> impl Iterator<Item = &str> {
-    headers.get_all(name).iter().filter_map(|value| value.to_str().ok()).flat_map(|text| text.split(',')).map(str::trim)
 }
 
 fn takes_gzip(coding: &str) -> bool {

@@ -9,7 +9,8 @@ use super::json;
 use super::series::separate;
 use crate::falcon::wire;
 use crate::http::Site;
-use crate::http::answer::{Refused, Response, wants_json};
+use crate::http::answer::{DEFECT, Refused, Response, wants_json};
+use crate::http::making::made;
 use crate::http::routes::Asked;
 use crate::hub::Hub;
 
@@ -28,15 +29,8 @@ pub(super) async fn shown(site: Arc<Site>, asked: Asked) -> Response {
         Ok(query) => query,
         Err(why) => return refused(StatusCode::BAD_REQUEST, why),
     };
-    // A reading takes memory and, of a large history, time: there is one at once, beside the loop that serves the others.
-    let turn = site.reading.clone().lock_owned().await;
-    let hub = site.hub.clone();
-    let made = tokio::task::spawn_blocking(move || {
-        let body = render(&hub, &query);
-        drop(turn);
-        body
-    });
-    made.await.map_or_else(|_| refused(StatusCode::INTERNAL_SERVER_ERROR, "failed by a defect"), json)
+    let made = made(site, None, Box::new(move |site, _| render(&site.hub, &query).into()));
+    made.await.map_or_else(|| refused(StatusCode::INTERNAL_SERVER_ERROR, DEFECT), json)
 }
 
 /// # Errors

@@ -3,17 +3,17 @@
 //! fails is told to everybody, for operators look from their desks.
 
 use serde::Serialize;
-use serde_json::{Value, json as value};
+use serde_json::Value;
 
 use super::super::answer::Response;
 use super::super::health::Details;
 use super::super::routes::Asked;
 use super::super::{Site, access};
-use super::json;
+use super::{json, object};
 use crate::clock;
 use crate::log;
 use crate::plugin::engine::Shown;
-use crate::schedule::Report;
+use crate::schedule::{Notes, Report};
 
 #[derive(Serialize)]
 struct State {
@@ -33,7 +33,7 @@ struct State {
     log: Option<Vec<Value>>,
     history: Value,
     live: Value,
-    /// Points of series that the snapshot had no room for.
+    /// See [`Stats::snapshot_full`](crate::stats::Stats::snapshot_full).
     left_out: u64,
 }
 
@@ -65,7 +65,12 @@ impl State {
             os: std::env::consts::OS,
             step: site.step,
             health,
-            hbs: value!({ "state": hbs.reach.as_str(), "addr": hbs.addr, "since": hbs.since_s, "error": hbs.error }),
+            hbs: object(vec![
+                ("state", hbs.reach.as_str().into()),
+                ("addr", hbs.addr.into()),
+                ("since", hbs.since_s.into()),
+                ("error", hbs.error.into()),
+            ]),
             sources: site.stats.units.all().into_iter().map(source).collect(),
             plugins: site.plugins.as_ref().map(|engine| Plugins {
                 version: hbs.plugins,
@@ -73,33 +78,43 @@ impl State {
             }),
             log: whole.then(|| log::recent().into_iter().map(line).collect()),
             history: history(site),
-            live: value!({ "watching": live.watching(), "readings": live.readings() }),
+            live: object(vec![("watching", live.watching().into()), ("readings", live.readings().into())]),
             left_out: site.stats.snapshot_full.get(),
         }
     }
 }
 
 fn source(of: Report) -> Value {
-    value!({
-        "name": of.name,
-        "lane": of.lane.name(),
-        "state": of.doing.as_str(),
-        "last": of.last_s,
-        "ms": of.ms,
-        "points": of.points,
-        "problems": of.problems,
-        "remarks": of.remarks,
-        "more": of.more,
-        "again": of.again_s,
-    })
+    object(vec![
+        ("name", of.name.into()),
+        ("lane", of.lane.name().into()),
+        ("state", of.doing.as_str().into()),
+        ("last", of.last_s.into()),
+        ("ms", of.ms.into()),
+        ("points", of.points.into()),
+        ("problems", notes(of.problems)),
+        ("remarks", notes(of.remarks)),
+        ("more", of.more.into()),
+        ("again", of.again_s.into()),
+    ])
+}
+
+fn notes(of: Notes) -> Value {
+    of.into_iter().map(|(what, why)| Value::from([what, why])).collect()
 }
 
 fn line(of: log::Recent) -> Value {
     let level = if of.is_error { "error" } else { "warn" };
-    value!({ "at": of.at_s, "level": level, "code": of.code, "text": of.text })
+    object(vec![("at", of.at_s.into()), ("level", level.into()), ("code", of.code.into()), ("text", of.text.into())])
 }
 
 fn history(site: &Site) -> Value {
     let of = site.hub.history_facts();
-    value!({ "max_bytes": of.max_bytes, "bytes": of.bytes, "from": of.from, "series": of.series, "points": of.points })
+    object(vec![
+        ("max_bytes", of.max_bytes.into()),
+        ("bytes", of.bytes.into()),
+        ("from", of.from.into()),
+        ("series", of.series.into()),
+        ("points", of.points.into()),
+    ])
 }

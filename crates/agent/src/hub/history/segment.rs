@@ -27,8 +27,8 @@ pub(super) struct Segment {
     /// Of all the ring ever had, from 1.
     part: u32,
     pub points: u32,
-    /// The smallest stamp in it.
-    pub oldest: i64,
+    /// When its first point came in, Unix seconds: stamps of pushes may be older.
+    pub began: i64,
     /// Of the point that was written last.
     id: u32,
     at: i64,
@@ -44,7 +44,7 @@ enum Change {
 
 impl Segment {
     pub fn new(words: usize, part: u32) -> Segment {
-        Segment { bits: Bits::new(words), part, points: 0, oldest: i64::MAX, id: u32::MAX, at: 0 }
+        Segment { bits: Bits::new(words), part, points: 0, began: 0, id: u32::MAX, at: 0 }
     }
 
     #[cfg(test)]
@@ -55,7 +55,7 @@ impl Segment {
     /// As a new one, in the same memory.
     pub fn restart(&mut self, part: u32) {
         self.bits.clear();
-        (self.part, self.points, self.oldest, self.id, self.at) = (part, 0, i64::MAX, u32::MAX, 0);
+        (self.part, self.points, self.id, self.at) = (part, 0, u32::MAX, 0);
     }
 
     pub fn words(&self) -> usize {
@@ -86,7 +86,6 @@ impl Segment {
         Change::of(last, value.to_bits()).write(bits);
         *track = Track { last: value.to_bits(), part: self.part };
         (self.id, self.at) = (id, at);
-        self.oldest = self.oldest.min(at);
         self.points += 1;
     }
 

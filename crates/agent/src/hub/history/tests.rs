@@ -166,6 +166,16 @@ fn the_oldest_makes_room_and_the_rest_is_whole() {
     assert!(ring.facts(7).from.is_some_and(|from| from > NOW + 50_000), "the oldest went first");
 }
 
+/// A push with stamps of an hour ago made an hour of history of an agent that was up for two minutes.
+#[test]
+fn the_history_begins_when_its_first_point_came_in() {
+    let (mut ring, mut host) = (Ring::new(8192), Host::default());
+    assert_eq!(ring.facts(0).from, None);
+    (0..3).for_each(|n| host.say(&mut ring, 1, n as f64, NOW - 3000 + n, NOW + n));
+    assert_eq!((ring.facts(1).from, ring.view().from), (Some(NOW), Some(NOW)));
+    assert_eq!(ring.view().series(&[(1, true)], i64::MIN)[0].len(), 3);
+}
+
 /// Who reads has what was there; what comes meanwhile goes on.
 #[test]
 fn a_reader_holds_up_nobody() {
@@ -180,31 +190,81 @@ fn a_reader_holds_up_nobody() {
 #[test]
 fn many_points_are_as_few_as_a_chart_shows() {
     let (mut ring, mut host) = (Ring::new(1 << 20), Host::default());
+    let begin = NOW - NOW % 16;
     for n in 0..10_000 {
-        let at = NOW + i64::from(n);
+        let at = begin + i64::from(n);
         host.say(&mut ring, 0, f64::from(n), at, at);
         host.say(&mut ring, 1, f64::from(n), at, at);
     }
     let series = ring.view().series(&[(0, true), (1, false)], i64::MIN);
     let (gauge, counter) = (&series[0], &series[1]);
     assert_eq!((gauge.len(), counter.len()), (625, 625));
-    assert_eq!((gauge[0], counter[0]), ((NOW + 15, 7.5), (NOW + 15, 15.0)));
-    assert_eq!((gauge[624], counter[624]), ((NOW + 9999, 9991.5), (NOW + 9999, 9999.0)));
+    assert_eq!((gauge[0], counter[0]), ((begin + 15, 7.5), (begin + 15, 15.0)));
+    assert_eq!((gauge[624], counter[624]), ((begin + 9999, 9991.5), (begin + 9999, 9999.0)));
     assert!(gauge.len() <= MOST && gauge.is_sorted());
-    let late = ring.view().series(&[(0, true)], NOW + 9_500);
-    assert_eq!((late[0].len(), late[0][0]), (500, (NOW + 9_500, 9500.0)));
+    let late = ring.view().series(&[(0, true)], begin + 9_500);
+    assert_eq!((late[0].len(), late[0][0]), (500, (begin + 9_500, 9500.0)));
+}
+
+/// Two cards of which one missed a cycle: thinned by count they had two stamps of a thousand in common, and a chart of their sum
+/// showed one of them at each.
+#[test]
+fn series_that_speak_together_have_the_same_stamps_also_where_one_was_silent() {
+    let (mut ring, mut host) = (Ring::new(1 << 20), Host::default());
+    for n in 0..2000 {
+        let at = NOW + 10 * n;
+        host.say(&mut ring, 0, n as f64, at, at);
+        if !(500..=520).contains(&n) {
+            host.say(&mut ring, 1, n as f64, at, at);
+        }
+    }
+    let series = ring.view().series(&[(0, false), (1, true)], i64::MIN);
+    let stamps = |points: &Points| points.iter().map(|(at, _)| *at).collect::<Vec<_>>();
+    let (all, some) = (stamps(&series[0]), stamps(&series[1]));
+    assert!((500..=MOST).contains(&all.len()), "{}", all.len());
+    let spoken = |at: &&i64| !(NOW + 4980..=NOW + 5230).contains(*at);
+    assert!(all.iter().filter(spoken).eq(some.iter().filter(spoken)));
+    assert!(all.len() > some.len() && all.len() - some.len() < 12);
+    // The stamps are those of points: no rate of a counter is a wrong one.
+    assert!(series[0].iter().all(|(at, value)| *value == ((at - NOW) / 10) as f64));
+}
+
+fn thinned(mean: bool, points: impl IntoIterator<Item = (i64, f64)>) -> Points {
+    let mut thinned = Thinned::new([mean].into_iter());
+    points.into_iter().for_each(|(at, value)| thinned.add(0, at, value));
+    thinned.points().remove(0)
 }
 
 #[test]
 fn a_mean_of_the_largest_numbers_is_one() {
-    let mut thinned = Thinned::new(true);
-    (0..5000).for_each(|n| thinned.add(n, f64::MAX));
-    assert!(thinned.points().iter().all(|(_, value)| value.is_finite() && *value > f64::MAX / 2.0));
+    let points = thinned(true, (0..5000).map(|n| (n, f64::MAX)));
+    assert!(points.iter().all(|(_, value)| value.is_finite() && *value > f64::MAX / 2.0));
+}
+
+/// Each of its points counts the same, however often they were put together.
+#[test]
+fn a_mean_is_of_all_its_points() {
+    // Of each 8 seconds one has no point.
+    let points = thinned(true, (0..8000).filter(|n| n % 8 != 3).map(|n| (n, n as f64)));
+    assert_eq!(points.len(), 1000);
+    let mean = 25.0 / 7.0;
+    assert!(
+        points
+            .iter()
+            .enumerate()
+            .all(|(n, (at, value))| { *at == 8 * n as i64 + 7 && (value - (8.0 * n as f64 + mean)).abs() < 1e-9 })
+    );
 }
 
 #[test]
 fn points_that_come_in_disorder_are_told_in_order_and_a_stamp_once() {
-    let mut thinned = Thinned::new(true);
-    [(5, 1.0), (3, 2.0), (5, 3.0), (4, 4.0)].into_iter().for_each(|(at, value)| thinned.add(at, value));
-    assert_eq!(thinned.points(), [(3, 2.0), (4, 4.0), (5, 3.0)]);
+    let points = [(5, 1.0), (3, 2.0), (5, 3.0), (4, 4.0)];
+    assert_eq!(thinned(true, points), [(3, 2.0), (4, 4.0), (5, 3.0)]);
+    // Two programs of one series, of which one is an hour behind.
+    let late = |n: i64| [(4000 + n, 1.0), (n, 2.0)];
+    for mean in [true, false] {
+        let points = thinned(mean, (0..3000).flat_map(late));
+        assert!(points.len() <= MOST && points.is_sorted_by(|a, b| a.0 < b.0));
+        assert!(points.iter().all(|(at, value)| *value == if *at < 4000 { 2.0 } else { 1.0 }));
+    }
 }

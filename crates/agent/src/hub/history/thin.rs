@@ -1,60 +1,84 @@
 //! Many points as few, while they come: the memory for a series is bounded however many points it has.
+//!
+//! They are thinned by time, all series of a request alike: series that say something at the same moments have the same stamps
+//! afterwards, also where one of them was silent for a while, and can be added up.
 
 use super::Points;
 
-/// Points of a series that a chart can show. Even.
+/// Points of a series that a chart can show.
 pub(super) const MOST: usize = 1000;
 
-/// Each point stands for as many of the series: their mean, or the last of them.
+/// What some series said, each in spans of the same length.
 pub(super) struct Thinned {
+    /// Seconds of a span.
+    width: i64,
+    series: Vec<Spans>,
+}
+
+struct Spans {
+    /// Whether a mean stands for many points; else the last of them does.
     mean: bool,
-    /// For how many each stands.
-    each: u32,
-    /// For how many the last stands; 0: for all it can, or there is none.
-    held: u32,
-    points: Points,
+    /// One for each span of which there are points, in the order of time.
+    points: Vec<Span>,
+}
+
+#[derive(Clone, Copy)]
+struct Span {
+    /// Of its last point.
+    at: i64,
+    value: f64,
+    /// How many points it has.
+    count: u32,
 }
 
 impl Thinned {
-    pub fn new(mean: bool) -> Thinned {
-        Thinned { mean, each: 1, held: 0, points: Vec::new() }
+    /// For each series whether a mean stands for many of its points.
+    pub fn new(means: impl Iterator<Item = bool>) -> Thinned {
+        Thinned { width: 1, series: means.map(|mean| Spans { mean, points: Vec::new() }).collect() }
     }
 
-    pub fn add(&mut self, at: i64, value: f64) {
-        if self.held == 0 && self.points.len() == MOST {
-            self.halve();
-        }
-        match self.points.last_mut().filter(|_| self.held > 0) {
-            Some(last) => {
-                let count = f64::from(self.held) + 1.0;
-                // In an order in which no sum leaves the range of a float.
-                let mean = last.1 * (f64::from(self.held) / count) + value / count;
-                *last = (at, if self.mean { mean } else { value });
+    pub fn add(&mut self, place: usize, at: i64, value: f64) {
+        let Some(series) = self.series.get_mut(place) else { return };
+        series.add(Span { at, value, count: 1 }, self.width);
+        while self.series.get(place).is_some_and(|series| series.points.len() > MOST) {
+            self.width = self.width.saturating_mul(2);
+            for series in &mut self.series {
+                let narrow = std::mem::take(&mut series.points);
+                narrow.into_iter().for_each(|span| series.add(span, self.width));
             }
-            None => self.points.push((at, value)),
         }
-        self.held = if self.held + 1 == self.each { 0 } else { self.held + 1 };
     }
 
-    fn halve(&mut self) {
-        let mean = self.mean;
-        let both = |[first, second]: &[(i64, f64); 2]| {
-            (second.0, if mean { first.1 / 2.0 + second.1 / 2.0 } else { second.1 })
+    pub fn points(self) -> Vec<Points> {
+        let points = |series: Spans| series.points.into_iter().map(|span| (span.at, span.value)).collect();
+        self.series.into_iter().map(points).collect()
+    }
+}
+
+impl Spans {
+    /// Nearly all come in order.
+    fn add(&mut self, new: Span, width: i64) {
+        let number = |at: i64| at.div_euclid(width);
+        let after = match self.points.last() {
+            Some(last) if number(last.at) > number(new.at) => {
+                self.points.partition_point(|span| number(span.at) <= number(new.at))
+            }
+            _ => self.points.len(),
         };
-        self.points = self.points.as_chunks().0.iter().map(both).collect();
-        self.each = self.each.saturating_mul(2);
-    }
-
-    /// Of two with one stamp the later stays. Nearly all come in order, and a sort of the library's would be kilobytes.
-    pub fn points(self) -> Points {
-        let mut sorted = Points::with_capacity(self.points.len());
-        for point in self.points {
-            let after = sorted.iter().rposition(|(at, _)| *at <= point.0);
-            match after.and_then(|at| sorted.get_mut(at)).filter(|before| before.0 == point.0) {
-                Some(same) => *same = point,
-                None => sorted.insert(after.map_or(0, |at| at + 1), point),
-            }
+        let before = after.checked_sub(1).and_then(|before| self.points.get_mut(before));
+        let Some(span) = before.filter(|span| number(span.at) == number(new.at)) else {
+            return self.points.insert(after, new);
+        };
+        let count = span.count.saturating_add(new.count);
+        if self.mean && width > 1 {
+            let part = |of: Span| of.value * (f64::from(of.count) / f64::from(count));
+            // Rounding may carry a sum of the largest numbers beyond them.
+            span.value = (part(*span) + part(new)).clamp(f64::MIN, f64::MAX);
+        } else if new.at >= span.at {
+            span.value = new.value;
         }
-        sorted
+        // Two of one second are one.
+        span.count = if width > 1 { count } else { 1 };
+        span.at = span.at.max(new.at);
     }
 }

@@ -2,8 +2,9 @@
 
 use bytes::Bytes;
 use falcon_sys::types::LoadAvg;
-use serde_json::{Value, json};
+use serde_json::Value;
 
+use super::super::object;
 use super::reading::Reading;
 use crate::clock;
 use crate::hub::Hub;
@@ -13,39 +14,55 @@ use crate::stats::Stats;
 pub(super) fn event(of: &Reading, stats: &Stats, hub: &Hub) -> Bytes {
     let now = clock::agent().look().at_ms;
     let cpu = of.cpu.as_ref().map(|cpu| {
-        json!({
-            "busy": short(cpu.busy), "user": short(cpu.user + cpu.nice), "system": short(cpu.system), "iowait": short(cpu.iowait),
-        })
+        object(vec![
+            ("busy", short(cpu.busy)),
+            ("user", short(cpu.user + cpu.nice)),
+            ("system", short(cpu.system)),
+            ("iowait", short(cpu.iowait)),
+        ])
     });
     let mem = of.mem.map(|mem| {
         let available = mem.available_bytes.min(mem.total_bytes);
-        json!({ "total": mem.total_bytes, "used": mem.total_bytes - available, "available": available })
+        object(vec![
+            ("total", mem.total_bytes.into()),
+            ("used", (mem.total_bytes - available).into()),
+            ("available", available.into()),
+        ])
     });
     let load = of.load.map(|LoadAvg { one, five, fifteen }| [one, five, fifteen]).or_else(|| emulated(hub, now));
-    let net = of
-        .net
-        .as_ref()
-        .map(|net| json!({ "in": net.received.round(), "out": net.sent.round(), "of": tagged(&net.of) }));
+    let net = of.net.as_ref().map(|net| {
+        object(vec![("in", net.received.round().into()), ("out", net.sent.round().into()), ("of", tagged(&net.of))])
+    });
     let disk = of.disk.as_ref().map(|disk| {
-        json!({
-            "read": disk.read.round(), "write": disk.write.round(), "util": short(disk.util), "of": tagged(&disk.of),
-        })
+        object(vec![
+            ("read", disk.read.round().into()),
+            ("write", disk.write.round().into()),
+            ("util", short(disk.util)),
+            ("of", tagged(&disk.of)),
+        ])
     });
-    let mut event = json!({
-        "t": now,
-        "cpu": cpu,
-        "mem": mem,
-        "load": load.map(|load| load.map(short)),
-        "queue": of.queue,
-        "net": net,
-        "disk": disk,
-        "up": stats.transfer_up.get(),
-        "sent": stats.sent.get(),
-        "waiting": stats.queued.get(),
-    });
+    let mut event = object(vec![
+        ("t", now.into()),
+        ("cpu", cpu.into()),
+        ("mem", mem.into()),
+        ("load", load.map(|load| load.map(short).to_vec()).into()),
+        ("queue", of.queue.into()),
+        ("net", net.into()),
+        ("disk", disk.into()),
+        ("up", stats.transfer_up.get().into()),
+        ("sent", stats.sent.get().into()),
+        ("waiting", stats.queued.get().into()),
+    ]);
     if let (Some(top), Value::Object(event)) = (&of.top, &mut event) {
-        let shown = top.iter().map(|of| json!({ "pid": of.pid, "name": of.name, "cpu": short(of.cpu), "mem": of.mem }));
-        event.insert("top".to_owned(), shown.collect());
+        let shown = top.iter().map(|of| {
+            object(vec![
+                ("pid", of.pid.into()),
+                ("name", of.name.as_str().into()),
+                ("cpu", short(of.cpu)),
+                ("mem", of.mem.into()),
+            ])
+        });
+        event.insert("top".to_owned(), Value::Array(shown.collect()));
     }
     // JSON has no line break of its own, so an event is one line.
     format!("data: {event}\n\n").into()
@@ -58,11 +75,11 @@ fn emulated(hub: &Hub, now_ms: i64) -> Option<[f64; 3]> {
 }
 
 /// Names as they stand in the tags of series, so that the same can be found there.
-fn tagged(names: &[String]) -> Vec<String> {
+fn tagged(names: &[String]) -> Value {
     names.iter().map(|name| Tags::of(&[("", name)]).as_str().replacen('=', "", 1)).collect()
 }
 
 /// Two digits behind the point are more than anybody sees.
-fn short(value: f64) -> f64 {
-    (value * 100.0).round() / 100.0
+fn short(value: f64) -> Value {
+    ((value * 100.0).round() / 100.0).into()
 }
