@@ -1,8 +1,8 @@
 #!/usr/bin/env python3
 """Draws falcon-agent.ico beside this file: a falcon with spread wings on a blue ground. Nothing but Python is needed.
 
-Each size is drawn by itself from the same outline, every pixel from 64 samples. 16, 32 and 48 px are bitmaps, which every
-Windows reads; 256 px is a PNG, which Windows has read since Vista.
+Each size is drawn by itself from the same outline, every pixel from 64 samples. 16 px is a bitmap; the others are PNGs, which
+Windows has read in icons since Vista, and a third of the size.
 """
 
 import pathlib
@@ -60,14 +60,14 @@ def png(size, rows):
     def chunk(kind, data):
         return struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
 
-    # The difference to the pixel on the left, which is nearly always 0 here.
+    # Every line as the difference to the line above, which is nearly always 0 here.
     lines = bytearray()
+    before = [(0, 0, 0, 0)] * size
     for row in rows:
-        lines.append(1)
-        before = (0, 0, 0, 0)
-        for now in row:
-            lines += bytes((n - b) & 0xFF for n, b in zip(now, before))
-            before = now
+        lines.append(2)
+        for now, above in zip(row, before):
+            lines += bytes((n - b) & 0xFF for n, b in zip(now, above))
+        before = row
     header = struct.pack(">IIBBBBB", size, size, 8, 6, 0, 0, 0)
     return b"\x89PNG\r\n\x1a\n" + chunk(b"IHDR", header) + chunk(b"IDAT", zlib.compress(bytes(lines), 9)) + chunk(b"IEND", b"")
 
@@ -76,7 +76,7 @@ def main():
     images = []
     for size in (16, 32, 48, 256):
         rows = [[pixel(size, column, row) for column in range(size)] for row in range(size)]
-        images.append((size, png(size, rows) if size == 256 else bitmap(size, rows)))
+        images.append((size, bitmap(size, rows) if size == 16 else png(size, rows)))
     at = 6 + 16 * len(images)
     entries = b""
     for size, image in images:
