@@ -5,36 +5,17 @@ from __future__ import annotations
 import re
 
 import pytest
-from axe_playwright_python.sync_playwright import Axe
 from conftest import OpenPage
 from host import Host
 from playwright.sync_api import expect
+from sound import DESK, PHONE, fits, sound
 from watch import Watched
-
-RULES = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]
-PHONE, DESK = 375, 1440
-
 
 def opened(host: Host, new_page: OpenPage, theme: str, locale: str) -> Watched:
     page = new_page(host.agent, color_scheme=theme, locale=locale).open()
     # In sight, and not a table of hundreds of the same rows.
     page.open_row(page.find("mem.").first)
     return page
-
-
-def sound(page: Watched, width: int) -> None:
-    page.page.set_viewport_size({"width": width, "height": 900})
-    found = Axe().run(page.page, options={"runOnly": {"type": "tag", "values": RULES}, "resultTypes": ["violations"]})
-    assert found.violations_count == 0, f"{width} px\n{found.generate_report()}"
-
-
-def fits(page: Watched, width: int) -> None:
-    page.page.set_viewport_size({"width": width, "height": 900})
-    wider = """width => [...document.body.querySelectorAll("*")]
-        .filter(element => element.getBoundingClientRect().right > width + 1)
-        .map(element => element.outerHTML.slice(0, 100)).slice(0, 5)"""
-    wide = page.page.evaluate("document.documentElement.scrollWidth")
-    assert wide <= width, (wide, page.page.evaluate(wider, width))
 
 
 @pytest.mark.parametrize("locale", ["en-US", "zh-CN"])

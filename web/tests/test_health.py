@@ -8,7 +8,7 @@ import pytest
 from conftest import MakeHost, OpenPage
 from host import Host
 from playwright.sync_api import expect
-from watch import GONE, Watched
+from watch import GONE, REFUSED, Watched
 
 
 def is_well(page: Watched) -> None:
@@ -68,9 +68,72 @@ def test_an_agent_that_ends_is_told_and_one_that_starts_again_is_picked_up(
     assert page.page.evaluate("window.same"), "it was loaded anew"
 
 
+NO_AGENT = "what is answered is made up, whatever the agent runs on"
+# By what is answered: what is told of it. 403 is of the name by which the page was asked for.
+ANSWERS = {401: "http.token", 403: "http.hosts", 429: "429", 500: "500", 503: "503"}
+
+
+@pytest.mark.linux(NO_AGENT)
+def test_an_agent_that_refuses_or_fails_is_told_while_the_page_is_open(host: Host, new_page: OpenPage) -> None:
+    page = new_page(host.agent).open()
+    is_well(page)
+    page.expected.append(REFUSED)
+    # The last one asks for no more until somebody logs in.
+    for status in sorted(ANSWERS, reverse=True):
+        page.page.route("**/ui/*", lambda route, status=status: route.fulfill(status=status, body="no"))
+        is_told(page, "agent-gone")
+        said = page.page.locator("#health").inner_text()
+        assert str(status) in said and ANSWERS[status] in said, said
+        assert "reach" not in page.page.locator("#verdict-text").inner_text(), "well, and gone"
+        page.page.unroute("**/ui/*")
+        if status == 401:
+            page.page.reload()
+            page.ready()
+        expect(page.issue("agent-gone")).to_have_count(0)
+        is_well(page)
+
+
+@pytest.mark.linux(NO_AGENT)
+def test_a_page_that_is_opened_while_the_agent_fails_comes_up_by_itself(host: Host, new_page: OpenPage) -> None:
+    page = new_page(host.agent)
+    page.expected.append(REFUSED)
+    page.page.route("**/ui/series", lambda route: route.fulfill(status=503, body="no"))
+    page.page.goto(host.agent.origin + "/")
+    page.page.evaluate("window.same = true")
+    is_told(page, "agent-gone")
+    assert "503" in page.page.locator("#health").inner_text()
+    page.page.unroute("**/ui/series")
+    page.ready()
+    expect(page.issue("agent-gone")).to_have_count(0)
+    page.moves()
+    assert page.page.evaluate("window.same"), "it was loaded anew"
+
+
+@pytest.mark.linux(NO_AGENT)
+def test_a_page_without_history_begins_with_what_is_live(host: Host, new_page: OpenPage) -> None:
+    page = new_page(host.agent)
+    page.expected.append(REFUSED)
+    page.page.route("**/ui/history*", lambda route: route.fulfill(status=500, body="no"))
+    page.page.goto(host.agent.origin + "/")
+    page.page.evaluate("window.same = true")
+    page.ready()
+    page.moves()
+    assert page.page.evaluate("window.same"), "it was loaded anew"
+
+
 def test_a_host_that_has_no_transfer_is_told_so(make_host: MakeHost, new_page: OpenPage) -> None:
     host = make_host(lambda config: config.update(transfer={"enabled": True, "addrs": [], "interval": 1}))
     is_told(new_page(host.agent).open(), "transfer-none")
+
+
+def test_a_transfer_that_is_switched_off_is_told_though_pushes_go_to_it(make_host: MakeHost, new_page: OpenPage) -> None:
+    host = make_host(lambda config: config["transfer"].update(enabled=False))
+    page = new_page(host.agent).open()
+    is_told(page, "transfer-none")
+    host.agent.push({"metric": "shop.orders"})
+    page.until("the push", lambda: host.transfer.values("shop.orders"))
+    is_told(page, "transfer-none")
+    assert "transfer.enabled" in page.page.locator("#health").inner_text()
 
 
 def test_trouble_is_told_in_the_language_of_the_page(host: Host, new_page: OpenPage) -> None:

@@ -18,7 +18,7 @@ addEventListener("securitypolicyviolation", event =>
 
 # What Chromium itself says of requests that the page makes: to a server that is gone, and to one that refuses.
 GONE = "Failed to load resource: net::ERR_"
-FULL = "Failed to load resource: the server responded with a status of 503"
+REFUSED = "Failed to load resource: the server responded with a status of "
 
 
 class Watched:
@@ -89,8 +89,13 @@ class Watched:
         return [self.chart(chart).get_attribute("data-last") for chart in charts]
 
     def moves(self) -> None:
-        """Another point is drawn. Not another value: that of a busy processor stays as it is."""
-        self.has_points("cpu", self.points("cpu") + 1)
+        """A later point is drawn. Not another value: that of a busy processor stays as it is; and not more of them: for each
+        that comes one may go."""
+        seen = self.last_at("cpu")
+        self.until("a later point", lambda: self.last_at("cpu") > seen)
+
+    def last_at(self, chart: str) -> float:
+        return float(self.chart(chart).get_attribute("data-at") or 0)
 
     def issue(self, code: str) -> Locator:
         return self.page.locator(f"#health .issue[data-code={code}]")
