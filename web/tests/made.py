@@ -83,11 +83,6 @@ class Made:
         route.fulfill(status=200, content_type="application/json", body=json.dumps(answer))
 
 
-def asked_anew(page: Watched) -> None:
-    """As who comes back to the tab: the page asks for all at once, and not after some seconds."""
-    page.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
-
-
 def says(page: Watched, event: dict[str, Any]) -> None:
     """An event of the stream."""
     page.page.evaluate("event => window.streams.at(-1).onmessage({ data: JSON.stringify(event) })", event)

@@ -5,11 +5,13 @@ from __future__ import annotations
 import http.client
 import time
 
+import pytest
 from agent import PATIENCE, until
 from conftest import OpenPage
 from host import Host
 from watch import REFUSED
 
+SAME = "who watches is counted the same whatever the agent runs on"
 PAGES = 10
 EVENTS = 3
 # Who comes when so many watch is turned away.
@@ -64,6 +66,7 @@ def test_the_host_is_read_for_the_page_only_while_somebody_looks(host: Host, new
     assert live(host)["readings"] == rest, "read for nobody"
 
 
+@pytest.mark.linux(SAME)
 def test_a_tab_that_is_hidden_asks_for_nothing_and_goes_on_when_it_is_seen_again(
     host: Host, new_page: OpenPage
 ) -> None:
@@ -89,6 +92,7 @@ def test_a_tab_that_is_hidden_asks_for_nothing_and_goes_on_when_it_is_seen_again
     page.page.close()
 
 
+@pytest.mark.linux(SAME)
 def test_ten_pages_share_one_reading(host: Host, new_page: OpenPage) -> None:
     until_nobody_watches(host)
     pages = [new_page(host.agent, viewport={"width": 400, "height": 300}).open() for _ in range(PAGES)]
@@ -103,6 +107,7 @@ def test_ten_pages_share_one_reading(host: Host, new_page: OpenPage) -> None:
     until_nobody_watches(host)
 
 
+@pytest.mark.linux(SAME)
 def test_a_page_that_finds_no_place_at_the_stream_shows_charts_that_move_all_the_same(
     host: Host, new_page: OpenPage
 ) -> None:

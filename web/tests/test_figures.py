@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from conftest import OpenPage
 from host import Host
-from made import STEP, Made, asked_anew, says
+from made import STEP, Made, says
 from playwright.sync_api import Locator
 from watch import Watched
 
@@ -100,7 +100,7 @@ def test_what_began_anew_has_no_rate_until_it_has_two_values(made: Made, new_pag
     # What it grew by until its card was put in anew; not -1 and no exabytes.
     is_drawn(page, "net", "16.0 kbit/s 16.0 kbit/s")
     made.later({id: 500 + 60 * 125 for id in ids})
-    asked_anew(page)
+    page.asks_anew()
     is_drawn(page, "net", "1.00 kbit/s 1.00 kbit/s")
 
 
@@ -183,17 +183,17 @@ def test_a_rate_is_that_of_the_last_two_values(made: Made, new_page: OpenPage, h
     page = made.open(new_page(host.agent))
     is_told(page, requests, ["6,000 requests"])
     made.later({bytes_: 6000 + 2048 * STEP, requests: 6090, reset: 60, falls: 5400})
-    asked_anew(page)
+    page.asks_anew()
     is_told(page, bytes_, ["2.00 KiB/s", "126 KiB"])
     is_told(page, requests, ["1.5 requests/s", "6,090 requests"])
     is_told(page, reset, ["60"])
-    is_told(page, falls, ["-10/s", "5,400"])
+    is_told(page, falls, ["-10 /s", "5,400"])
     # Nobody looked for a day: the mean of the day is not what happens now.
     made.later({bytes_: 9e9, requests: 9e9, reset: 120, falls: 0}, 86400)
-    asked_anew(page)
+    page.asks_anew()
     is_told(page, requests, ["9,000,000,000 requests"])
     made.later({requests: 9e9 + 120})
-    asked_anew(page)
+    page.asks_anew()
     is_told(page, requests, ["2 requests/s", "9,000,000,120 requests"])
 
 
@@ -205,7 +205,7 @@ def test_after_a_restart_no_rate_is_reckoned_between_two_series(made: Made, new_
     made.rows[first][1] = "shop.great"
     made.state["uptime"] = 5 - STEP
     made.later({first: 1e12})
-    asked_anew(page)
+    page.asks_anew()
     is_told(page, first, ["1,000,000,000,000"])
     # And what was open is not gone on with as if it were the same.
     page.until("no detail of another series", lambda: page.page.locator("#series .detail").count() == 0)
@@ -215,7 +215,7 @@ def test_what_came_to_an_end_is_told_to_be_stale(made: Made, new_page: OpenPage,
     old, new = made.add("shop.old", 1), made.add("shop.new", 1)
     page = made.open(new_page(host.agent))
     made.later({new: 2}, 1200)
-    asked_anew(page)
+    page.asks_anew()
     page.until("the mark", lambda: page.page.locator("#series tr[data-stale]").count() == 1)
     assert page.page.locator("#series tr[data-stale]").get_attribute("data-id") == str(old)
 
@@ -239,9 +239,9 @@ def test_a_browser_whose_clock_is_set_while_the_page_is_open_goes_on_by_the_host
     made.add("shop.stock", 1)
     page = made.open(new_page(host.agent))
     page.page.evaluate("(real => { Date.now = () => real() + 864e5; })(Date.now)")
-    asked_anew(page)
+    page.asks_anew()
     page.until("a series that is fresh", lambda: page.page.locator("#series tr[data-stale]").count() == 0)
-    asked_anew(page)
+    page.asks_anew()
     age = page.page.locator("#series td.age")
     page.until("its age", lambda: age.all_inner_texts()[0].endswith("\u00a0s"))
 

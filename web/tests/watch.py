@@ -97,6 +97,10 @@ class Watched:
     def last_at(self, chart: str) -> float:
         return float(self.chart(chart).get_attribute("data-at") or 0)
 
+    def asks_anew(self) -> None:
+        """As for who comes back to the tab: all is asked for at once, and not after some seconds."""
+        self.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
+
     def issue(self, code: str) -> Locator:
         return self.page.locator(f"#health .issue[data-code={code}]")
 
@@ -108,6 +112,7 @@ class Watched:
 
     def find(self, text: str) -> Locator:
         """The rows that are left of the table, once all that are have this text in them."""
+        self.asks_anew()
         self.search(text)
         self.found(text)
         return self.rows()
