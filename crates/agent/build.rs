@@ -32,8 +32,8 @@ fn main() {
 const WEB: &str = "../../web";
 /// The modules of the page become one script, so that a browser asks once and they pack well.
 const SCRIPT: &str = "page.js";
-/// These run before the page is there, or instead of it.
-const APART: [&str; 2] = ["old.js", "theme.js"];
+/// Runs before the page is there.
+const FIRST: &str = "theme.js";
 
 /// Packs each file of the page, and writes the table of them. The same files give the same bytes: no time stands in them.
 fn assets() -> Result<(), String> {
@@ -47,9 +47,7 @@ fn assets() -> Result<(), String> {
     for file in ["index.html", "app.css", "vendor/uPlot.iife.min.js"] {
         files.insert(file.rsplit('/').next().unwrap_or(file).to_owned(), read(&web.join(file))?.into_bytes());
     }
-    for name in APART {
-        files.insert(name.to_owned(), trimmed(&read(&web.join("js").join(name))?).into_bytes());
-    }
+    files.insert(FIRST.to_owned(), trimmed(&read(&web.join("js").join(FIRST))?).into_bytes());
     let mut script = Script::default();
     script.add(&web.join("js"), SCRIPT)?;
     files.insert(SCRIPT.to_owned(), script.text.into_bytes());

@@ -16,24 +16,23 @@ export async function get(path) {
     }
 }
 
-/// Asks again and again while somebody looks. `after` is told how it went, and says after how many ms the next is.
-export function poll(path, after) {
-    let timer = 0;
+/// Asks again and again while somebody looks. `after` is told how it went, and says after how many ms the next is; 0: never.
+export function poll(path, after, first) {
+    let timer = setTimeout(once, first);
     let running = false;
     async function once() {
         clearTimeout(timer);
         if (running || document.hidden) return;
         running = true;
-        let pause;
+        const [error, answer] = await get(path).then((answer) => [null, answer], (error) => [error, null]);
+        let pause = 5000;
         try {
-            pause = after(null, await get(path));
-        } catch (error) {
-            pause = after(error, null);
+            pause = after(error, answer);
+        } finally {
+            running = !pause;
+            if (pause) timer = setTimeout(once, pause);
         }
-        running = false;
-        timer = setTimeout(once, pause);
     }
     document.addEventListener("visibilitychange", once);
-    once();
     return once;
 }

@@ -2,7 +2,7 @@
 
 import { $, attr, el, isThere, keyed, row, sentence, table, text } from "./dom.js";
 import { ago, bytes, join, number } from "./format.js";
-import { pluginFails, pluginList, pluginReason } from "./health.js";
+import { pluginFails, pluginReason } from "./health.js";
 import { t } from "./i18n.js";
 import { isStale, now, of, tagsOf, world } from "./store.js";
 
@@ -62,6 +62,7 @@ function checks() {
 export function showChecks() {
     const box = $("checks");
     const all = checks();
+    world.failing = all.filter((one) => !one.well && !one.stale).length;
     sentence(box, all.length ? null : t("noChecks"));
     const body = table(box, COLUMNS, t("checks"), t).tBodies[0];
     attr(body.parentElement, "hidden", all.length ? null : "");
@@ -86,7 +87,7 @@ const PLUGINS = [["", "plugin"], ["s", "state"], ["n", "lastRun"], ["n extra", "
 export function showPlugins() {
     const box = $("plugins");
     const { plugins } = world.state;
-    const all = pluginList(plugins).map((one) => ({ ...one, fails: pluginFails(one) }));
+    const all = (plugins ? plugins.list : []).map((one) => ({ ...one, fails: pluginFails(one) }));
     const bad = (one) => (one.fails ? 2 : Number(one.state === "left"));
     all.sort((a, b) => bad(b) - bad(a) || (a.name < b.name ? -1 : 1));
     sentence(box, all.length ? null : t(plugins ? "noPlugins" : "pluginsOff"));
@@ -114,7 +115,7 @@ const LIGHTS = { ok: "ok", failed: "bad", hung: "bad" };
 
 export function showSources() {
     const box = $("sources");
-    const idle = (one) => one.state === "absent" && !one.problems.length;
+    const idle = (one) => one.state === "absent" && !one.problems.length && !one.remarks.length;
     const idlers = world.state.sources.filter(idle).map((one) => one.name);
     const all = world.state.sources.filter((one) => !idle(one)).sort((a, b) => ORDER.indexOf(a.state) - ORDER.indexOf(b.state) || (a.name < b.name ? -1 : 1));
     sentence(box, idlers.length ? t("source.absent", idlers.join(", ")) : all.length ? null : t("noSources"));

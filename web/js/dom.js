@@ -28,8 +28,11 @@ export function attr(node, name, value) {
 
 /// Makes the children of `parent` those of `items`, in their order; the child of a key stays the same element.
 export function keyed(parent, items, key, make, update) {
-    const had = parent.children_ || (parent.children_ = new Map());
+    const had = parent.children_ || new Map();
     const has = new Map();
+    const held = document.activeElement;
+    const wanted = new Set(items.map(key));
+    for (const [name, child] of had) if (!wanted.has(name)) child.remove();
     let next = parent.firstElementChild;
     for (const item of items) {
         const name = key(item);
@@ -41,8 +44,9 @@ export function keyed(parent, items, key, make, update) {
         if (child === next) next = next.nextElementSibling;
         else parent.insertBefore(child, next);
     }
-    for (const [name, child] of had) if (!has.has(name)) child.remove();
     parent.children_ = has;
+    // Who is moved loses the focus.
+    if (held !== document.activeElement && parent.contains(held)) held.focus({ preventScroll: true });
 }
 
 /// Where a list would be empty, a sentence.

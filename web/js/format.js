@@ -1,6 +1,7 @@
 // Figures as people read them: [number, unit].
 
 import { lang, t } from "./i18n.js";
+import { now } from "./store.js";
 
 const formats = new Map();
 
@@ -39,7 +40,6 @@ export const bytes = (value) => scaled(value, 1024, BYTES);
 export const rate = (value) => scaled(value, 1024, BYTES.map((unit) => unit + "/s"));
 export const bits = (value) => scaled(value, 1000, BITS);
 export const percent = (value) => [value < 9.95 && value > 0 ? fixed(value, 1) : fixed(value, 0), "%"];
-export const plain = (value) => [number(value, Math.abs(value) < 100 ? 2 : 0), ""];
 export const join = (parts) => (parts[1] ? parts[0] + "\u00a0" + parts[1] : parts[0]);
 
 /// Two units at most: 2 h 13 min.
@@ -70,7 +70,14 @@ export function date(unix) {
     return at.getFullYear() + "-" + pad(at.getMonth() + 1) + "-" + pad(at.getDate());
 }
 
-export const moment = (unix) => (Date.now() / 1000 - unix > 64800 ? date(unix) + " " : "") + clock(unix);
+/// Of the browser, in which all times are told.
+export function zone() {
+    const minutes = -new Date().getTimezoneOffset();
+    const [size, sign] = [Math.abs(minutes), minutes < 0 ? "-" : "+"];
+    return "UTC" + sign + pad(Math.floor(size / 60)) + ":" + pad(size % 60);
+}
+
+export const moment = (unix) => (now() - unix > 64800 ? date(unix) + " " : "") + clock(unix);
 
 /// A value of this declared unit.
 export function value(amount, unit) {
@@ -102,7 +109,7 @@ export function value(amount, unit) {
 export function perSecond(amount, unit) {
     if (unit === "B") return rate(amount);
     if (unit === "bit") return bits(amount);
-    if (unit === "ms") return [number(amount / 10, 1), "%"];
+    if (unit === "0.1 Mbit") return bits(amount * 1e5);
     if (unit === "%") return [number(amount, 2), "%"];
     return [number(amount, Math.abs(amount) < 10 ? 2 : 1), (unit && unit !== "1" ? unit : "") + "/s"];
 }

@@ -1,45 +1,56 @@
 // What is wrong, since when, and the way out.
 
 import { $, attr, el, isThere, keyed, text } from "./dom.js";
-import { bytes, clock, date, duration, join, moment, number } from "./format.js";
-import { t } from "./i18n.js";
+import { bytes, clock, date, duration, join, moment, number, zone } from "./format.js";
+import { t, upright } from "./i18n.js";
 import { now, world } from "./store.js";
 
 const MOST = 8;
 /// Seconds from which the servers may take points for late.
 const SKEW = 30;
 
-/// The agent tells for how many seconds, or since when.
-const lasted = (since) => (since > 1e9 ? now() - since : since);
 const because = (error) => (error ? t("point") + error : "");
 
-function transfer({ addrs }, waiting) {
+function transfer({ addrs, enabled, invalid }, waiting) {
     if (!addrs.length) return [{ code: "transfer-none", title: t("noTransfer"), what: t("noTransferWhat"), way: t("noTransferWay") }];
+    const found = [];
+    if (!enabled) found.push({ code: "transfer-none", title: t("notSent"), what: t("notSentWhat", addrs.map((one) => one.addr).join(", ")), way: t("noTransferWay") });
+    if (grows("invalid", invalid)) found.push({ code: "invalid", title: t("invalids"), what: t("invalid", number(invalid)), way: t("invalidsWay") });
     const down = addrs.filter((one) => one.state === "down");
-    if (!down.length) return [];
-    const what = down.map((one) => t("downFor", one.addr, duration(lasted(one.since)), because(one.error))).join(t("comma"));
+    if (!down.length) return found;
+    const what = down.map((one) => t("downFor", one.addr, duration(one.since), because(one.error))).join(t("comma"));
     if (down.length === addrs.length) {
-        return [{ code: "transfer-down", bad: true, title: t("down"), what, way: t("downWay", number(waiting)) }];
+        found.push({ code: "transfer-down", bad: true, title: t("down"), what, way: t("downKept", number(waiting)) + t("downWay") });
+        return found;
     }
     const others = addrs.filter((one) => one.state !== "down");
     const used = others.find((one) => one.used) || others[0];
-    return [{ code: "transfer-down", title: t("downOne", down.map((one) => one.addr).join(", ")), what, way: t("downSome", used.addr, down[0].addr) }];
+    found.push({ code: "transfer-down", title: t("downOne", down.map((one) => one.addr).join(", ")), what, way: t("downSome", used.addr, down[0].addr) });
+    return found;
 }
+
+const counted = {};
+
+/// Within the last minutes: that is another thing than having grown once.
+function grows(name, value) {
+    const one = counted[name] || (counted[name] = { value, at: -Infinity });
+    if (value > one.value) one.at = performance.now();
+    one.value = value;
+    return performance.now() - one.at < 300000;
+}
+
+/// What to do, by why points were lost.
+const WAYS = { age: "room", quota: "room", memory: "disk", damaged: "disk", stop: "disk", clock: "clock", nameless: "name" };
 
 function lost(queue) {
     const reasons = Object.entries(queue.lost).filter(([why, points]) => points > 0 && why !== "purged");
-    if (!reasons.length) {
-        world.lost = 0;
-        return [];
-    }
     const all = reasons.reduce((sum, [, points]) => sum + points, 0);
-    // Being lost now is another thing than having been lost once.
-    if (world.lost !== undefined && all > world.lost) world.losing = Date.now();
-    world.lost = all;
-    const losing = world.losing && Date.now() - world.losing < 300000;
+    const losing = grows("lost", all);
+    if (!all) return [];
+    const ways = [...new Set(reasons.map(([why]) => t("lostWay." + WAYS[why])))].join(" ");
     const what = reasons.map(([why, points]) => t("lost." + why, number(points))).join(t("comma"));
     const title = losing ? t("losing") : t("dropping", number(all));
-    return [{ code: "dropping", bad: losing, title, what: (losing ? t("dropping", number(all)) + t("point") : "") + what, way: t("droppingWay") }];
+    return [{ code: "dropping", bad: losing, title, what: (losing ? t("dropping", number(all)) + t("point") : "") + what, way: t("droppingWay") + ways }];
 }
 
 /// By its last run; one that was ended because it is bound no more has not failed.
@@ -47,24 +58,20 @@ export function pluginFails(plugin) {
     return Boolean(plugin.last_run) && (Boolean(plugin.exit || plugin.last_error) || !["exited", "stopped"].includes(plugin.end));
 }
 
-export function pluginList(plugins) {
-    if (!plugins) return [];
-    if (Array.isArray(plugins.list)) return plugins.list.map((one) => ({ name: one.name || one.FilePath, ...one }));
-    return Object.entries(plugins.list).map(([name, one]) => ({ name, ...one }));
-}
-
 export function pluginReason(one) {
-    if (!one.last_run) return one.state === "waiting" ? "" : one.reason;
-    if (!pluginFails(one)) return one.remark || "";
-    return [one.exit && !one.last_error ? t("exit", one.exit) : "", one.last_error || one.end, one.stderr].filter(Boolean).join(t("point"));
+    const said = pluginFails(one) ? [one.exit && !one.last_error ? t("exit", one.exit) : "", one.last_error || one.end, one.stderr] : [one.remark];
+    // Why it waits is told where it has nothing to wait for.
+    return [one.state === "waiting" ? "" : one.reason, ...said].filter(Boolean).join(t("point"));
 }
 
 /// The worst first.
 export function issues() {
-    if (world.refused) {
-        return [{ code: "agent-gone", bad: true, title: t("refused", world.refused), what: "", way: t("refusedWay") }];
+    const { gone, status } = world;
+    if (gone) {
+        const refused = status === 401 || status === 403;
+        const title = refused ? t("refused", status) : status ? t("goneStatus", status) : t("gone");
+        return [{ code: "agent-gone", bad: true, title, what: t("goneWhat", moment(gone)), way: t(refused ? "refusedWay." + status : "goneWay") }];
     }
-    if (world.gone) return [{ code: "agent-gone", bad: true, title: t("gone"), what: t("goneWhat", moment(world.gone)), way: t("goneWay") }];
     const { health, hbs, sources, plugins } = world.state;
     const found = [];
     if (health.endpoint === null) found.push({ code: "nameless", bad: true, title: t("nameless"), what: t("namelessWhat"), way: t("namelessWay") });
@@ -83,17 +90,17 @@ export function issues() {
         found.push({ code: "overlay-skipped", id: one.file, title: t("overlay"), what: line, way: t("overlayWay") });
     }
     if (hbs.state === "down" || hbs.state === "refused") {
-        const since = isThere(hbs.since) ? t("hbsFor", duration(lasted(hbs.since))) : "";
+        const since = isThere(hbs.since) ? t("hbsFor", duration(now() - hbs.since)) : "";
         const what = t("hbsWhat", hbs.addr || "hbs", since, because(hbs.error));
-        found.push({ code: "hbs-down", title: t(hbs.state === "down" ? "hbsDown" : "hbsRefused"), what, way: t("hbsWay") });
+        found.push({ code: "hbs-down", title: t(hbs.state === "down" ? "hbsDown" : "hbsRefused"), what, way: t("hbsAll") + t(hbs.state === "down" ? "hbsWay" : "hbsRefusedWay") });
     }
     for (const one of sources) {
         if (one.state !== "failed" && one.state !== "hung") continue;
         const what = one.problems.map(([about, why]) => about + t("point") + why).join(t("comma"));
-        const again = one.again ? t("sourceAgain", duration(one.again > 1e9 ? one.again - now() : one.again)) : "";
+        const again = one.again ? t("sourceAgain", duration(one.again - now())) : "";
         found.push({ code: "source-failed", id: one.name, title: t(one.state === "hung" ? "sourceHung" : "sourceFailed", one.name), what, way: t("sourceWay", again) });
     }
-    for (const one of pluginList(plugins)) {
+    for (const one of plugins ? plugins.list : []) {
         if (!pluginFails(one)) continue;
         found.push({ code: "plugin-failed", id: one.name, title: t("pluginFailed", one.name), what: pluginReason(one), way: t("pluginWay") });
     }
@@ -104,8 +111,8 @@ function verdict(found) {
     if (found.length) return found[0].title + (found.length > 1 ? " · " + t("more", number(found.length - 1)) : "");
     const { health } = world.state;
     const used = health.transfer.addrs.find((one) => one.used);
-    if (!used) return t(health.transfer.addrs.some((one) => one.state === "up") ? "ok" : "okFirst");
-    return t(health.replay ? "okReplay" : "okSent", used.addr);
+    const said = used ? t(health.replay ? "okReplay" : "okSent", used.addr) : t("okFirst");
+    return said + (world.failing ? " · " + t("failing", number(world.failing)) : "");
 }
 
 const COLOURS = { ok: "1a7f45", warn: "b7791f", bad: "c62828", wait: "808a98" };
@@ -116,7 +123,7 @@ function icon(state) {
 }
 
 export function showHealth() {
-    if (!world.state && !world.gone && !world.refused) return;
+    if (!world.state && !world.gone) return;
     const found = issues();
     const state = found.some((one) => one.bad) ? "bad" : found.length ? "warn" : "ok";
     const box = $("health");
@@ -133,11 +140,28 @@ export function showHealth() {
         text(item.children[1], one.what);
         text(item.children[2], one.way);
     });
-    attr(document.body, "data-gone", world.gone || world.refused ? "1" : null);
+    attr(document.body, "data-gone", world.gone ? "1" : null);
     icon(state);
     const endpoint = world.state ? world.state.endpoint || t("unnamed") : "";
-    document.title = (state === "ok" ? "" : verdict(found) + " · ") + (endpoint ? endpoint + " · " : "") + "falcon-agent";
+    document.title = (state === "ok" ? "" : verdict(found) + " · ") + (endpoint ? upright(endpoint) + " · " : "") + "falcon-agent";
 }
+
+/// The commonest codes of the log: what they mean, where its own words do not do, and the way out.
+const PLAINLY = {
+    A014: ["nameless", "namelessWay"],
+    C001: ["", "sourceWay"],
+    F002: ["", "configWay"],
+    F004: ["config", "configWay"],
+    K007: ["", "skewWay"],
+    Q006: ["losing", "lostWay.room"],
+    Q012: ["disk", "diskWay"],
+    R003: ["hbsRefused", "hbsRefusedWay"],
+    R004: ["hbsDown", "hbsWay"],
+    T001: ["invalids", "invalidsWay"],
+    T003: ["down", "downWay"],
+    T004: ["invalids", "invalidsWay"],
+    U010: ["", "pluginWay"],
+};
 
 /// The log's newest warnings and errors.
 export function showLog() {
@@ -149,8 +173,11 @@ export function showLog() {
     label.dataset.t = last.level === "error" ? "lastError" : "lastWarning";
     text(label, t(label.dataset.t));
     attr($("log"), "data-level", last.level);
-    const line = (one) => moment(one.at) + "  " + one.code + "  " + one.text;
-    text($("log-last"), line(last));
+    const head = (one) => moment(one.at) + "  " + one.code + "  ";
+    const line = (one) => head(one) + one.text;
+    const [title, way] = PLAINLY[last.code] || ["", ""];
+    text($("log-last"), head(last) + (t(title) || last.text));
+    text($("log-way"), way ? "→ " + t(way, "") : "");
     keyed($("log-lines"), [...lines].reverse(), (one) => one.at + one.code + one.text, () => el("li"), (item, one) => {
         attr(item, "data-level", one.level);
         text(item, line(one));
@@ -175,16 +202,16 @@ function tiles() {
         },
         {
             key: "hbs", colour: hbs.state === "down" || hbs.state === "refused" ? "warn" : colours[hbs.state], value: t(states[hbs.state] || "off"),
-            more: [hbs.addr || (hbs.state === "off" ? t("hbsOff") : ""), isThere(hbs.since) && hbs.state !== "off" ? t("lasting", duration(lasted(hbs.since))) : ""],
+            more: [hbs.addr || (hbs.state === "off" ? t("hbsOff") : ""), isThere(hbs.since) && hbs.state !== "off" ? t("lasting", duration(now() - hbs.since)) : ""],
         },
         {
             key: "queue", colour: queue.trouble ? "bad" : null, value: queue.points ? t("waiting", number(queue.points)) : t("empty"),
             more: [queue.points ? t("oldest", duration(queue.oldest)) : t("nothingWaits"), list(...held, replay && replay.to_go !== null ? t("toGo", duration(replay.to_go)) : "")],
         },
         {
-            key: "clock", colour: time.in_doubt ? "warn" : skew !== null && Math.abs(skew) >= SKEW ? "warn" : null,
+            key: "clock", colour: time.in_doubt || (skew !== null && Math.abs(skew) >= SKEW) ? "warn" : null,
             value: time.in_doubt ? t("inDoubt") : clock(now(), false),
-            more: [date(now()), skew === null ? t("unknownSkew") : Math.abs(skew) < 2 ? t("same") : t(skew > 0 ? "ahead" : "behind", duration(Math.abs(skew)))],
+            more: [date(now()) + dot + zone(), skew === null ? t("unknownSkew") : Math.abs(skew) < 2 ? t("same") : t(skew > 0 ? "ahead" : "behind", duration(Math.abs(skew)))],
         },
     ];
 }

@@ -55,14 +55,14 @@ export function showVolumes() {
     });
 }
 
-const TOP = [["", "process"], ["n", "pid"], ["n", "cpu"], ["n", "memory"]];
+const TOP = [["", "process"], ["n", "pid"], ["n", "cpuOne"], ["n", "memory"]];
 
 export function showTop() {
-    const top = world.top || [];
+    const top = now() - world.topAt < 30 ? world.top : [];
     const box = $("top");
-    sentence(box, top.length ? null : t("noTop"));
-    if (!top.length) return;
+    sentence(box, top.length ? null : t(world.live || performance.now() < 10000 ? "noTop" : "noStream"));
     const body = table(box, TOP, t("top"), t).tBodies[0];
+    attr(body.parentElement, "hidden", top.length ? null : "");
     keyed(body, top, (one) => one.pid + one.name, () => row(TOP), (line, one) => {
         [one.name, String(one.pid), join(percent(one.cpu)), join(bytes(one.mem))].forEach((cell, at) => text(line.cells[at], cell));
     });
@@ -72,34 +72,35 @@ const rateOf = (unit) => (one) => (one.rate === null ? "" : join(perSecond(one.r
 const valueOf = (unit) => (one) => join(shown(one.value, unit));
 const count = (one) => number(one.value);
 const up = (one) => (one.value > 0 ? t("running") : t("stopped"));
+const isUp = (one) => one.value > 0;
 
-/// Each table: the tag that names its rows, and its columns: [title, metrics of which the first counts that is there, how it is shown].
+/// Each table: the tag that names its rows, and its columns: [title, metrics of which the first counts that is there, how it is shown, whether it is well].
 const TABLES = {
     iis: [
         ["site", "site", "iis.", [
-            ["uptime", ["iis.service.uptime"], (one) => (one.value > 0 ? duration(one.value) : t("stopped"))],
+            ["uptime", ["iis.service.uptime"], (one) => (one.value > 0 ? duration(one.value) : t("stopped")), isUp],
             ["requests", ["iis.requests.total", "iis.requests.get"], rateOf("")],
             ["connections", ["iis.connections"], count],
             ["sentBytes", ["iis.bytes.sent"], rateOf("B")],
             ["received", ["iis.bytes.received"], rateOf("B")],
             ["notFound", ["iis.errors.notfound"], rateOf("")],
-            ["cpu", ["iis.site.cpu.percent"], valueOf("%")],
+            ["cpuOne", ["iis.site.cpu.percent"], valueOf("%")],
             ["memory", ["iis.site.mem.private"], valueOf("B")],
         ]],
         ["pool", "app_pool", "iis.app_pool.", [
-            ["state", ["iis.app_pool.state"], (one) => (one.value === 3 ? t("running") : t("pool." + one.value))],
+            ["state", ["iis.app_pool.state"], (one) => (one.value === 3 ? t("running") : t("pool." + one.value)), (one) => one.value < 4],
             ["requests", ["iis.app_pool.requests"], rateOf("")],
             ["waits", ["iis.app_pool.queue.size"], count],
             ["rejected", ["iis.app_pool.queue.rejected"], rateOf("")],
             ["workers", ["iis.app_pool.workers"], count],
             ["failures", ["iis.app_pool.worker.failures"], count],
-            ["cpu", ["iis.app_pool.cpu.percent"], valueOf("%")],
+            ["cpuOne", ["iis.app_pool.cpu.percent"], valueOf("%")],
             ["memory", ["iis.app_pool.mem.private"], valueOf("B")],
         ]],
     ],
     sql: [
         ["instance", "instance", "mssql.", [
-            ["state", ["mssql.up"], up],
+            ["state", ["mssql.up"], up, isUp],
             ["uptime", ["mssql.uptime"], (one) => duration(one.value)],
             ["batches", ["mssql.stats.batch_requests"], rateOf("")],
             ["connections", ["mssql.general.user_connections"], count],
@@ -107,20 +108,18 @@ const TABLES = {
             ["deadlocks", ["mssql.locks.deadlocks"], rateOf("")],
             ["hits", ["mssql.buffer.cache_hit_ratio"], valueOf("%")],
             ["lifetime", ["mssql.buffer.page_life_expectancy"], valueOf("s")],
-            ["cpu", ["mssql.process.cpu.percent"], valueOf("%")],
+            ["cpuOne", ["mssql.process.cpu.percent"], valueOf("%")],
             ["memory", ["mssql.memory.total"], valueOf("B")],
         ]],
     ],
 };
 
-const asked = new Set();
-
 /// Of counters whose rate is not known yet, what history knows.
 function rates(needed) {
-    const fresh = needed.filter((id) => !asked.has(id)).slice(0, 256);
+    const fresh = needed.filter((one) => !one.asked).slice(0, 256);
     if (!fresh.length) return;
-    for (const id of fresh) asked.add(id);
-    points(fresh, now() - 4 * Math.max(world.state.step, 10)).then((found) => {
+    for (const one of fresh) one.asked = true;
+    points(fresh.map((one) => one.id), now() - 4 * Math.max(world.state.step, 10)).then((found) => {
         for (const [id, [times, values]] of found) seed(id, times, values);
         showServices();
     }).catch(() => {});
@@ -132,7 +131,7 @@ export function showServices() {
         let some = false;
         tables.forEach(([title, tag, , columns]) => {
             const things = new Map();
-            const there = columns.filter(([name, metrics, show]) => {
+            const there = columns.filter(([name, metrics, show, isWell]) => {
                 const metric = metrics.find((one) => of(one).some((series) => tagsOf(series.tags)[tag]));
                 for (const series of metric ? of(metric) : []) {
                     const tags = tagsOf(series.tags);
@@ -140,7 +139,8 @@ export function showServices() {
                     if (!thing) continue;
                     if (!things.has(thing)) things.set(thing, { name: thing });
                     things.get(thing)[name] = show(series);
-                    if (series.type !== "GAUGE" && series.rate === null) needed.push(series.id);
+                    if (isWell && !isWell(series)) things.get(thing).bad = true;
+                    if (series.type !== "GAUGE" && series.rate === null) needed.push(series);
                 }
                 return Boolean(metric);
             });
@@ -161,7 +161,7 @@ export function showServices() {
                 text(line.cells[0], one.name);
                 there.forEach(([name], at) => text(line.cells[at + 1], one[name] === undefined ? "" : one[name]));
                 attr(line, "data-total", one.name === "_Total" ? "1" : null);
-                attr(line, "data-state", [one.state, one.uptime].includes(t("stopped")) ? "warn" : null);
+                attr(line, "data-state", one.bad ? "warn" : null);
             });
         });
         attr($(id), "hidden", some ? null : "");

@@ -17,9 +17,12 @@ export function stored(name, value) {
 
 export const lang = () => (at ? "zh-CN" : "en");
 
+/// What turns the direction of writing does so no further than where it stands: not here.
+export const upright = (text) => String(text).replace(/[\u202a-\u202e\u2066-\u2069]/g, "\ufffd");
+
 export function t(key, ...filled) {
     const words = WORDS[key];
-    return words ? words[at].replace(/\{(\d)\}/g, (_, n) => filled[n]) : key;
+    return words ? words[at].replace(/\{(\d)\}/g, (_, n) => upright(filled[n])) : key;
 }
 
 export function speak(chosen) {

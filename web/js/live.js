@@ -50,7 +50,6 @@ const views = {};
 let range = RANGES.some(([name]) => name === stored("range")) ? stored("range") : "live";
 let source = null;
 let fetched = 0;
-let connected = false;
 let stands = false;
 let missed = false;
 let watching = () => {};
@@ -163,7 +162,13 @@ export function drawAll(described = true) {
 export async function remember() {
     const columns = roles();
     const wanted = new Set(Object.values(columns).flatMap(idsOf));
-    const found = wanted.size ? await points([...wanted], span() ? now() - span() - 120 : 0) : new Map();
+    let found;
+    try {
+        found = await points([...wanted], span() ? now() - span() - 120 : 0);
+    } catch (_) {
+        // What is there stays, and what is heard comes behind it.
+        return drawAll();
+    }
     for (const name of Object.keys(KINDS)) {
         const one = view(name);
         one.past = rows(columns[name], found);
@@ -172,12 +177,19 @@ export async function remember() {
     }
     missed = false;
     fetched = Date.now();
-    drawAll();
+    return drawAll();
+}
+
+/// One more row, behind what is earlier: a clock may be set back.
+function put(one, row) {
+    while (one.live.length && one.live[one.live.length - 1][0] >= row[0]) one.live.pop();
+    one.live.push(row);
+    if (one.live.length > MOST_LIVE) one.live.splice(0, 100);
 }
 
 /// Where nothing is streamed, the newest values of the series are the next points.
 export function fromSeries() {
-    if (connected) return;
+    if (world.live) return;
     const columns = roles();
     for (const name of Object.keys(KINDS)) {
         const one = view(name);
@@ -192,34 +204,28 @@ export function fromSeries() {
             }
         });
         const last = one.live[one.live.length - 1] || one.past[one.past.length - 1];
-        if (row[0] && (!last || last[0] < row[0])) one.live.push(Object.assign(columns[name].map(() => undefined).concat(undefined), row));
+        if (row[0] && (!last || last[0] !== row[0])) put(one, Object.assign(columns[name].map(() => undefined).concat(undefined), row));
     }
     drawAll();
 }
 
 function heard(event) {
     const live = JSON.parse(event.data);
-    if (live.top) world.top = live.top;
     world.live = live;
-    connected = true;
     world.ahead = live.t / 1000 - Date.now() / 1000;
+    if (live.top) [world.top, world.topAt] = [live.top, now()];
     for (const [name] of Object.entries(KINDS)) {
         const one = view(name);
         const values = one.kind.of(live);
         if (!values) continue;
-        one.live.push([live.t / 1000, ...one.kind.columns.map((_, at) => (values[at] === null ? undefined : values[at]))]);
-        if (one.live.length > MOST_LIVE) one.live.splice(0, 100);
+        put(one, [live.t / 1000, ...one.kind.columns.map((_, at) => (values[at] === null ? undefined : values[at]))]);
     }
     if (Date.now() - fetched > 1800000) {
         fetched = Date.now();
-        remember().catch(() => {});
+        remember();
     }
     drawAll(Math.round(live.t / 1000) % 10 === 0);
     watching(live);
-}
-
-export function isLive() {
-    return connected;
 }
 
 /// Listens while the page is seen.
@@ -228,16 +234,16 @@ export function watch(tell) {
     const listen = () => {
         if (document.hidden) {
             if (source) source.close();
-            source = null;
-            connected = false;
+            source = world.live = null;
             missed = true;
             return;
         }
-        if (source && source.readyState !== EventSource.CLOSED) return;
+        // Who must log in is asked by a reload, not again and again.
+        if (world.status === 401 || (source && source.readyState !== EventSource.CLOSED)) return;
         source = new EventSource("ui/live");
         source.onmessage = heard;
         source.onerror = () => {
-            connected = false;
+            world.live = null;
             tell(null);
             // Refused, as when too many look: asked again later. Else the browser does that by itself.
             if (source && source.readyState === EventSource.CLOSED) setTimeout(listen, 15000);
@@ -245,7 +251,7 @@ export function watch(tell) {
     };
     document.addEventListener("visibilitychange", () => {
         listen();
-        if (!document.hidden) remember().catch(() => {});
+        if (!document.hidden) remember();
     });
     listen();
 }
@@ -258,7 +264,7 @@ export function ranges() {
             stored("range", name);
             ranges();
             drawAll();
-            remember().catch(() => {});
+            remember();
         },
     }), (button, [name]) => {
         text(button, name === "live" || name === "all" ? t("range." + name) : name.replace("h", t("units").split(",")[1]));
@@ -269,5 +275,5 @@ export function ranges() {
 export function spans() {
     const { history } = world.state;
     const words = history.from ? t("spans", duration(now() - history.from)) : t("spansNone");
-    text($("span"), words + " · " + t(connected ? "live" : "polled"));
+    text($("span"), words + " · " + t(world.live ? "live" : "polled"));
 }

@@ -9,7 +9,7 @@ import { showIdentity, showServices, showTop, showVolumes } from "./host.js";
 import { lang, preferred, speak, stored, t } from "./i18n.js";
 import { drawAll, fromSeries, ranges, remember, spans, watch } from "./live.js";
 import { listen, showSeries } from "./series.js";
-import { take, world } from "./store.js";
+import { now, take, world } from "./store.js";
 
 function showState() {
     showHealth();
@@ -31,22 +31,24 @@ function showValues() {
     showSeries();
 }
 
-let failed = 0;
+const failed = { state: 0, series: 0 };
 
-/// What a question came to: whether the agent is there.
-function heard(error) {
-    if (error) {
-        failed += 1;
-        world.refused = error.status === 401 || error.status === 403 ? error.status : 0;
-        // Once may be a restart of its server.
-        if (!error.status && failed > 1 && !world.gone) world.gone = Date.now() / 1000;
-        showHealth();
-        return false;
+/// What a question came to: whether the agent is there. A failure may be a restart of its server; two in a row, or a missing
+/// password, are none.
+function heard(path, error) {
+    failed[path] = error ? failed[path] + (error.status === 401 ? 2 : 1) : 0;
+    if (failed[path] > 1) {
+        world.gone = world.gone || now();
+        world.status = error.status || 0;
+    } else if (Math.max(...Object.values(failed)) < 2) {
+        world.gone = world.status = 0;
     }
-    failed = 0;
-    world.gone = world.refused = 0;
-    return true;
+    if (error) showHealth();
+    return !error;
 }
+
+/// After how many ms a question that failed is asked again: not at all where the browser would ask for a password each time.
+const again = (error) => (error.status === 401 ? 0 : error.status ? 5000 : 1000);
 
 function theme(chosen) {
     attr(document.documentElement, "data-theme", chosen);
@@ -82,58 +84,48 @@ function switches() {
     });
 }
 
+let pause = 2000;
+
 async function start() {
-    speak(preferred());
-    dress();
-    switches();
-    listen();
     try {
+        if (!window.uPlot) throw new Error("uPlot");
         const [state, series] = await Promise.all([get("state"), get("series")]);
         world.state = state;
         world.ahead = state.now - Date.now() / 1000;
         take(series);
-        await remember();
     } catch (error) {
-        failed = 1;
-        heard(error);
-        setTimeout(start.again, 2000);
+        failed.state = 1;
+        heard("state", error);
+        // A script that did not come is asked for by the browser alone.
+        if (error.status !== 401) setTimeout(window.uPlot ? start : () => location.reload(), pause);
+        pause = Math.min(pause * 2, 30000);
         return;
     }
-    showState();
+    heard("state", null);
+    await remember();
     showValues();
+    showState();
     attr(document.body, "data-ready", "1");
     follow();
 }
 
-start.again = async () => {
-    try {
-        await get("state");
-        location.reload();
-    } catch (error) {
-        heard(error);
-        setTimeout(start.again, 2000);
-    }
-};
-
 function follow() {
-    let first = true;
     const askState = poll("state", (error, state) => {
-        if (heard(error)) {
-            world.state = state;
-            showState();
-            return 3000;
-        }
-        return error.status ? 5000 : 1000;
-    });
+        if (!heard("state", error)) return again(error);
+        // Another agent has another page.
+        if (state.version !== world.state.version) location.reload();
+        world.state = state;
+        if (!world.live) world.ahead = state.now - Date.now() / 1000;
+        showState();
+        return 3000;
+    }, 3000);
     poll("series", (error, series) => {
-        if (heard(error)) {
-            take(series);
-            if (!first) fromSeries();
-            first = false;
-            showValues();
-        }
+        if (!heard("series", error)) return again(error);
+        take(series);
+        fromSeries();
+        showValues();
         return world.list.length > 2000 ? 20000 : 5000;
-    });
+    }, 5000);
     let up;
     watch((live) => {
         // The stream ended, or the transfer came or went: what is wrong is asked for at once.
@@ -145,4 +137,11 @@ function follow() {
     });
 }
 
-start();
+// `theme.js` has looked whether this browser can.
+if (!document.documentElement.dataset.old) {
+    speak(preferred());
+    dress();
+    switches();
+    listen();
+    start();
+}

@@ -1,12 +1,11 @@
 // Every series with its newest value. Rows beyond the first hundreds are made when they are asked for.
 
-import { get } from "./api.js";
 import { Chart, gapOf } from "./charts.js";
 import { $, attr, el, keyed, text } from "./dom.js";
 import { ago, duration, join, moment, number, perSecond as rateShown, value as shown } from "./format.js";
 import { points, perSecond, thinned } from "./history.js";
 import { t } from "./i18n.js";
-import { isStale, now, take, world } from "./store.js";
+import { isStale, now, rateOf, same, world } from "./store.js";
 
 const AT_FIRST = 60;
 const MORE = 300;
@@ -84,9 +83,9 @@ export function showSeries() {
     const some = sorted.slice(0, room);
     const found = all.length === world.list.length ? t("count", number(all.length)) : t("countOf", number(all.length), number(world.list.length));
     text($("series-count"), found);
+    if (open && !some.some((one) => one.id === open.id && same(one, open.of))) close();
     // The row that is open stays in view, with its detail behind it.
     const lines = some.flatMap((one) => (open && open.id === one.id ? [one, open] : [one]));
-    if (open && !some.some((one) => one.id === open.id)) close();
     keyed($("series").tBodies[0], lines, (one) => (one === open ? "detail" + one.id : one.id), (one) => (one === open ? open.line : make(one)), (line, one) => {
         if (one !== open) update(line, one);
     });
@@ -110,7 +109,7 @@ function toggle(id) {
     if (!same) {
         const facts = el("dl");
         const plot = el("div", { class: "history" });
-        open = { id, facts, plot, line: el("tr", { class: "detail", id: "detail" }, el("td", { colspan: "5" }, facts, plot)), rows: [], chart: null };
+        open = { id, of: world.list.find((one) => one.id === id), facts, plot, line: el("tr", { class: "detail", id: "detail" }, el("td", { colspan: "5" }, facts, plot)), rows: [], chart: null };
     }
     showSeries();
     if (open) remember(open);
@@ -130,15 +129,17 @@ async function remember(detail) {
     if (!history[0].length) history = [[one.at], [one.value]];
     const [times, values] = isRate ? perSecond(history) : history;
     detail.rows = times.map((time, at) => [time, values[at]]);
-    detail.last = [one.at, one.value];
+    detail.last = one;
     const unit = declared(one)[0];
-    detail.chart = new Chart(detail.plot, {
-        columns: [{ key: isRate ? "asRate" : "value", colour: "c1", fill: true }],
-        format: (amount) => (isRate ? rateShown(amount, unit) : shown(amount, unit)),
-        most: (greatest) => (unit === "%" && !isRate && greatest <= 100 && greatest > 20 ? 100 : greatest > 0 ? greatest * 1.1 : 1),
-        height: 150, sync: false, axis: 80, binary: ["B", "KB", "MiB", "B/s"].includes(unit), legend: el("ul", { class: "legend" }),
-    });
-    detail.plot.append(detail.chart.legend);
+    if (!detail.chart) {
+        detail.chart = new Chart(detail.plot, {
+            columns: [{ key: isRate ? "asRate" : "value", colour: "c1", fill: true }],
+            format: (amount) => (isRate ? rateShown(amount, unit) : shown(amount, unit)),
+            most: (greatest) => (unit === "%" && !isRate && greatest <= 100 && greatest > 20 ? 100 : greatest > 0 ? greatest * 1.1 : 1),
+            height: 150, sync: false, axis: 80, binary: ["B", "KB", "MiB", "B/s"].includes(unit), legend: el("ul", { class: "legend" }),
+        });
+        detail.plot.append(detail.chart.legend);
+    }
     tellDetail();
 }
 
@@ -157,11 +158,10 @@ function tellDetail() {
         text(item.children[1], fact);
     });
     if (!open.chart) return;
-    const [at, value] = open.last;
-    if (one.at > at) {
-        const isRate = one.type !== "GAUGE";
-        open.rows.push([one.at, isRate ? (one.value >= value ? (one.value - value) / (one.at - at) : null) : one.value]);
-        open.last = [one.at, one.value];
+    if (one.at > open.last.at) {
+        open.rows.push([one.at, one.type === "GAUGE" ? one.value : rateOf(open.last, one)]);
+        open.last = one;
+        if (open.rows.length > 7200) open.rows = thinned(open.rows, 3600);
     }
     const rows = open.rows;
     const to = now();
@@ -170,10 +170,6 @@ function tellDetail() {
     open.chart.draw(thin, from, to, gapOf(thin, one.step));
     open.chart.tell();
     open.chart.describe(one.metric + (one.tags ? " " + one.tags : ""));
-}
-
-export async function readSeries() {
-    take(await get("series"));
 }
 
 export function listen() {
@@ -188,5 +184,9 @@ export function listen() {
     $("more").addEventListener("click", () => {
         room += MORE;
         showSeries();
+    });
+    // What came while nobody looked is remembered.
+    document.addEventListener("visibilitychange", () => {
+        if (open && open.chart && !document.hidden) remember(open);
     });
 }

@@ -4,9 +4,14 @@ export const world = {
     state: null,
     /// Unix s: since when it does not answer; 0: it answers.
     gone: 0,
-    refused: 0,
-    losing: false,
+    /// The error it answers with instead.
+    status: 0,
+    /// The newest event of the stream; `null`: there is no stream.
     live: null,
+    top: [],
+    topAt: 0,
+    /// Checks that fail.
+    failing: 0,
     list: [],
     metrics: {},
     names: new Map(),
@@ -14,7 +19,7 @@ export const world = {
     ahead: 0,
 };
 
-const before = new Map();
+let before = new Map();
 
 export const now = () => Date.now() / 1000 + world.ahead;
 
@@ -27,20 +32,25 @@ export function tagsOf(text) {
     return tags;
 }
 
+/// Another agent, or the same one started again, gives the numbers anew.
+export const same = (a, b) => a.metric === b.metric && a.tags === b.tags && a.from === b.from;
+
+/// A counter per second, unless it began anew.
+export function rateOf(last, one) {
+    const [passed, grown] = [one.at - last.at, one.value - last.value];
+    return passed > 0 && (grown >= 0 || one.type === "DERIVE") ? grown / passed : null;
+}
+
 /// Takes the answer of /ui/series. A counter's rate is known from its second value on.
 export function take(answer) {
     world.metrics = answer.metrics;
     world.names = new Map();
     world.list = answer.series.map(([id, metric, tags, value, type, at, step, from]) => {
-        const one = { id, metric, tags, value, type, at, step, from, rate: null };
-        if (type !== "GAUGE") {
-            const last = before.get(id);
-            if (last && last.at === at) {
-                one.rate = last.rate;
-            } else {
-                if (last && at > last.at && value >= last.value) one.rate = (value - last.value) / (at - last.at);
-                before.set(id, one);
-            }
+        const one = { id, metric, tags, value, type, at, step, from, rate: null, asked: false };
+        const last = before.get(id);
+        if (last && same(last, one)) {
+            one.asked = last.asked;
+            if (type !== "GAUGE") one.rate = last.at === at ? last.rate : rateOf(last, one);
         }
         if (from === "" || from === "plugin") {
             const same = world.names.get(metric);
@@ -49,16 +59,15 @@ export function take(answer) {
         }
         return one;
     });
+    before = new Map(world.list.map((one) => [one.id, one]));
 }
 
 /// A rate that history tells, until there are two values.
 export function seed(id, times, values) {
-    const last = before.get(id);
+    const one = before.get(id);
     const end = times.length - 1;
-    if (!last || last.rate !== null || end < 1 || values[end] < values[end - 1]) return;
-    last.rate = (values[end] - values[end - 1]) / (times[end] - times[end - 1]);
-    const one = world.list.find((series) => series.id === id);
-    if (one) one.rate = last.rate;
+    if (!one || one.rate !== null || end < 1) return;
+    one.rate = rateOf({ at: times[end - 1], value: values[end - 1] }, { at: times[end], value: values[end], type: one.type });
 }
 
 export const of = (metric) => (world.names.get(metric) || []).filter((one) => one.from === "");

@@ -41,6 +41,8 @@ pub struct Details {
 /// The way to the servers.
 #[derive(Debug, Default, Serialize)]
 pub struct Transfer {
+    /// `transfer.enabled`; without it, only what is pushed is sent.
+    pub enabled: bool,
     /// Empty: points are only shown here. The first is the one that is returned to.
     pub addrs: Vec<Address>,
     /// How long the last call that was answered took, in milliseconds.
@@ -109,6 +111,7 @@ impl Details {
             endpoint: site.identity.endpoint().ok(),
             uptime: site.started.elapsed().as_secs(),
             transfer: Transfer {
+                enabled: site.sends,
                 addrs: site.transfers.states().into_iter().map(Address::from).collect(),
                 call_ms: stats.transfer_call_ms.get(),
                 sent: stats.sent.get(),

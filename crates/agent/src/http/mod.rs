@@ -75,6 +75,8 @@ pub struct Site {
     started: Instant,
     /// Of the transfer, in seconds.
     step: u32,
+    /// What is collected goes to the transfers, and not what is pushed alone.
+    sends: bool,
     /// Nothing is ever sent: who waits for it hears when the site is gone, for another took its place.
     standing: watch::Sender<()>,
 }
@@ -117,6 +119,7 @@ impl Site {
             verifying: Arc::new(Semaphore::new(1)),
             started,
             step: config.transfer.interval,
+            sends: config.transfer.enabled,
             standing: watch::channel(()).0,
         }
     }

@@ -185,7 +185,7 @@ fn nothing_is_asked_of_anybody_else() {
 #[test]
 fn the_page_is_small() {
     let packed: usize = ASSETS.iter().map(|asset| asset.packed.len()).sum();
-    assert!(packed <= 53_000, "{packed} bytes");
+    assert!(packed <= 55_000, "{packed} bytes");
 }
 
 /// What is published under a licence is what its author published.

@@ -176,7 +176,9 @@ async fn health_tells_more_to_those_who_ask_for_json() {
     );
     assert!(queue["memory_bytes"].as_u64() > Some(200), "{queue}");
     assert_eq!(queue["lost"].as_object().map(|lost| lost.values().filter(|n| n.as_u64() == Some(0)).count()), Some(8));
-    assert_eq!(health["transfer"]["addrs"], serde_json::json!([]));
+    assert_eq!((&health["transfer"]["addrs"], &health["transfer"]["enabled"]), (&serde_json::json!([]), &true.into()));
+    let silent = server_with(|config| config.transfer.enabled = false).await;
+    assert_eq!(parsed(&silent.get_with("/health", JSON).await)["transfer"]["enabled"], false);
     assert_eq!((&health["replay"], &health["clock"]["in_doubt"]), (&serde_json::Value::Null, &false.into()));
     let config = serde_json::json!({ "crc": 0, "overlays": [], "skipped": [], "refused": false });
     assert_eq!(health["config"], config);
