@@ -54,7 +54,7 @@ fn assets() -> Result<(), String> {
     let css = files.get("app.css").map(|css| trimmed(&String::from_utf8_lossy(css)));
     files.extend(css.map(|css| ("app.css".to_owned(), css.into_bytes())));
     let (mut table, mut routes) = (String::new(), String::new());
-    for (name, bytes) in &files {
+    for (place, (name, bytes)) in files.iter().enumerate() {
         let path = if name == "index.html" { "/".to_owned() } else { format!("/ui/{name}") };
         let mut hasher = DefaultHasher::new();
         bytes.hash(&mut hasher);
@@ -65,7 +65,10 @@ fn assets() -> Result<(), String> {
             table,
             "Asset {{ path: {path:?}, kind: {kind:?}, etag: \"W/\\\"{tag:016x}\\\"\", length: {length}, packed: include_bytes!({packed:?}) }},"
         );
-        let _ = writeln!(routes, "Route {{ path: {path:?}, answer: |_, asked| at_once(answer(&asked)) }},");
+        let _ = writeln!(
+            routes,
+            "Route {{ path: {path:?}, answer: |_, asked| at_once(ASSETS[{place}].answer(asked.request.headers())) }},"
+        );
     }
     let count = files.len();
     let text = format!(
@@ -108,7 +111,12 @@ impl Script {
             } else if let Some(export) = line.strip_prefix("export ") {
                 let mut words =
                     export.split([' ', '(']).skip_while(|word| ["async", "function", "const", "class"].contains(word));
-                exports.push(words.next().ok_or_else(|| format!("web/js/{name}: {line}"))?.to_owned());
+                let exported = words.next().filter(|word| is_name(word));
+                exports.push(
+                    exported
+                        .ok_or_else(|| format!("web/js/{name}: {line}: a name behind `export` is missing"))?
+                        .to_owned(),
+                );
                 let _ = writeln!(body, "{export}");
             } else {
                 let _ = writeln!(body, "{line}");
@@ -122,6 +130,15 @@ impl Script {
         );
         Ok(())
     }
+}
+
+/// Of what is exported one by one; `export let`, `default` and `{ a }` would make a script that no browser reads.
+fn is_name(word: &str) -> bool {
+    let mut chars = word.chars();
+    let starts = chars.next().is_some_and(|c| c.is_ascii_alphabetic() || "_$".contains(c));
+    starts
+        && chars.all(|c| c.is_ascii_alphanumeric() || "_$".contains(c))
+        && !["let", "var", "default", "import"].contains(&word)
 }
 
 fn variable(module: &str) -> String {

@@ -37,10 +37,17 @@ function url(one) {
     return [status, time, cert || beside("url.check.cert.days", one, (value) => t("certDays", number(Math.floor(value))))];
 }
 
-/// A source's word on this thing.
+/// Whether it stands there as a word of its own: `web1` neither in `web10` nor in `web1.corp`.
+function says(what, named) {
+    return what.split(named).some((after, n, all) => n && !/[\p{L}\p{N}_./-]$/u.test(all[n - 1]) && !/^[\p{L}\p{N}_./-]/u.test(after));
+}
+
+/// A source's word on this thing. Of an address with a login the source leaves out that there is one.
 function reason(source, named) {
     const of = world.state.sources.find((one) => one.name === source);
-    const problem = of && [...of.problems, ...of.remarks].find(([what]) => what === named || what.includes(named));
+    const notes = of ? [...of.problems, ...of.remarks] : [];
+    const name = named.replace("******@", "");
+    const problem = notes.find(([what]) => what === name) || notes.find(([what]) => says(what, name));
     return problem ? problem[1] : "";
 }
 
@@ -132,7 +139,9 @@ export function showSources() {
     }, (line, one) => {
         attr(line, "data-state", LIGHTS[one.state] || "none");
         text(line.cells[0].children[0], one.name);
-        text(line.cells[0].children[1], [...one.problems, ...one.remarks].map(([what, why]) => what + t("point") + why).join(t("comma")));
+        const notes = [...one.problems, ...one.remarks].map(([what, why]) => what + t("point") + why);
+        if (one.more) notes.push(t("more", number(one.more)));
+        text(line.cells[0].children[1], notes.join(t("comma")));
         text(line.cells[1].firstChild, one.state === "absent" ? "–" : t("source." + one.state));
         text(line.cells[2], one.last ? ago(now() - one.last) : "");
         text(line.cells[3], isThere(one.ms) ? ms(one.ms) : "");

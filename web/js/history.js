@@ -37,15 +37,31 @@ const sum = (a, b) => a + b;
 const one = (metric, times = 1) => ({ series: of(metric).slice(0, 1), times });
 const MOST = 10;
 
-/// What is made of others would count twice: the busiest of the others, or of all where there are none.
-function parts(metric, made) {
+/// Of which cards and disks the stream tells the sum.
+export const summed = { net: [], disk: [] };
+
+/// Whether it is of others than before.
+export function sums(live) {
+    return Object.keys(summed).filter((kind) => {
+        const names = (live[kind] || {}).of || [];
+        if (!names.length || String(names) === String(summed[kind])) return false;
+        summed[kind] = names;
+        return true;
+    }).length > 0;
+}
+
+/// What the stream sums up. Before it has told: what is made of others would count twice, so the busiest of the others, or of all
+/// where there are none.
+function parts(metric, made, names) {
+    const same = of(metric).filter((series) => names.some((name) => `,${series.tags},`.includes(`=${name},`)));
+    if (same.length) return same;
     const all = of(metric).filter((series) => !/=(lo|Loopback.*|_Total)$/.test(series.tags));
     const real = all.filter((series) => !made.test(series.tags));
     return (real.length ? real : all).sort((a, b) => b.value - a.value).slice(0, MOST);
 }
 
-const cards = (metric) => parts(metric, /=(bond|team|br|docker|veth|virbr|vnet|tun|tap|vlan|ifb|dummy|wg|cni|cali|flannel)|=[^,]*\.\d+$/);
-const drives = (metric) => parts(metric, /=(dm-|md|loop|ram|zram)/);
+const cards = (metric) => parts(metric, /=(bond|team|br|docker|veth|virbr|vnet|tun|tap|vlan|ifb|dummy|wg|cni|cali|flannel)|=[^,]*\.\d+$/, summed.net);
+const drives = (metric) => parts(metric, /=(dm-|md|loop|ram|zram)/, summed.disk);
 
 /// Which series make up the columns of which chart.
 export function roles() {

@@ -4,7 +4,7 @@ import { Chart, gapOf } from "./charts.js";
 import { $, attr, el, isThere, keyed, text } from "./dom.js";
 import { bits, bytes, clock, duration, join, number, percent, rate } from "./format.js";
 import { stored, t } from "./i18n.js";
-import { idsOf, points, roles, rows, thinned } from "./history.js";
+import { idsOf, points, roles, rows, summed, sums, thinned } from "./history.js";
 import { now, value, world } from "./store.js";
 
 const RANGES = [["live", 300], ["1 h", 3600], ["6 h", 21600], ["all", 0]];
@@ -137,15 +137,14 @@ function sub(name, last) {
         return processors ? t("loadOf", join(percent((last[1] / processors) * 100)), processors === 1 ? t("ofCpu") : t("ofCpus", number(processors))) : "";
     }
     if (name === "net" || name === "disk") {
-        const names = named(roles()[name][0].series);
+        const names = named(summed[name].length ? summed[name] : roles()[name][0].series.map((one) => one.tags.slice(one.tags.indexOf("=") + 1)));
         return name === "disk" && last && isThere(last[3]) ? t("busy") + " · " + names : names;
     }
     return "";
 }
 
 /// The names of what is summed up, so that nobody wonders.
-function named(series) {
-    const names = series.map((one) => one.tags.slice(one.tags.indexOf("=") + 1));
+function named(names) {
     if (!names.length) return "";
     return names.length <= 3 ? names.join(", ") : names.slice(0, 2).join(", ") + " +" + (names.length - 2);
 }
@@ -220,7 +219,7 @@ function heard(event) {
         if (!values) continue;
         put(one, [live.t / 1000, ...one.kind.columns.map((_, at) => (values[at] === null ? undefined : values[at]))]);
     }
-    if (Date.now() - fetched > 1800000) {
+    if (sums(live) || Date.now() - fetched > 1800000) {
         fetched = Date.now();
         remember();
     }

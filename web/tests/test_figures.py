@@ -166,7 +166,7 @@ def test_a_host_whose_clock_is_set_back_is_drawn_from_left_to_right(
 def test_series_are_told_in_the_units_that_are_declared(made: Made, new_page: OpenPage, host: Host) -> None:
     gauges = {
         ("B", 1536): "1.50 KiB", ("KB", 2048): "2.00 MiB", ("MiB", 3): "3.00 MiB", ("%", 99.5): "99.5 %",
-        ("bit/s", 1.5e6): "1.50 Mbit/s", ("B/s", 2048): "2.00 KiB/s", ("0.1 Mbit/s", 5): "500 kbit/s",
+        ("bit/s", 1.5e6): "1.50 Mbit/s", ("B/s", 2048): "2.00 KiB/s",
         ("s", 90): "90 s", ("s", 7980): "2 h 13 min", ("1", 1234.5): "1,234.5", ("connections", 3): "3 connections",
     }  # fmt: skip
     wanted = {made.add(f"g{n}", amount, unit=unit): said for n, ((unit, amount), said) in enumerate(gauges.items())}
@@ -178,15 +178,17 @@ def test_series_are_told_in_the_units_that_are_declared(made: Made, new_page: Op
 def test_a_rate_is_that_of_the_last_two_values(made: Made, new_page: OpenPage, host: Host) -> None:
     bytes_, requests = (made.add(unit, 6000, kind="COUNTER", unit=unit) for unit in ("B", "requests"))
     reset = made.add("reset", 6000, kind="COUNTER")
+    tenths = made.add("tenths", 0, kind="COUNTER", unit="0.1 Mbit")
     # May fall, as no COUNTER may.
     falls = made.add("falls", 6000, kind="DERIVE")
     page = made.open(new_page(host.agent))
     is_told(page, requests, ["6,000 requests"])
-    made.later({bytes_: 6000 + 2048 * STEP, requests: 6090, reset: 60, falls: 5400})
+    made.later({bytes_: 6000 + 2048 * STEP, requests: 6090, reset: 60, falls: 5400, tenths: 5 * STEP})
     page.asks_anew()
     is_told(page, bytes_, ["2.00 KiB/s", "126 KiB"])
     is_told(page, requests, ["1.5 requests/s", "6,090 requests"])
     is_told(page, reset, ["60"])
+    is_told(page, tenths, ["500 kbit/s", "300 0.1 Mbit"])
     is_told(page, falls, ["-10 /s", "5,400"])
     # Nobody looked for a day: the mean of the day is not what happens now.
     made.later({bytes_: 9e9, requests: 9e9, reset: 120, falls: 0}, 86400)

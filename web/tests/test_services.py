@@ -69,8 +69,8 @@ def test_sites_pools_and_instances_are_told_with_their_figures(made: Made, new_p
     page.until("rates of the sites", lambda: has(table(page, "iis-site")["shop"], shop))
     sites = table(page, "iis-site")
     assert list(sites) == ["<b>old</b>", "shop", "_Total"], "all together come last"
-    assert sites["shop"]["Uptime"] == "2 h 13 min", sites
-    assert sites["<b>old</b>"]["Uptime"] == "stopped", sites
+    assert sites["shop"]["Up for"] == "2 h 13 min", sites
+    assert sites["<b>old</b>"]["Up for"] == "stopped", sites
     pools = table(page, "iis-pool")
     assert {pool: cells["State"] for pool, cells in pools.items()} == {
         "DefaultAppPool": "running", "reports": "disabled", "new": "initialised",

@@ -39,7 +39,7 @@ pub use imp::{
     Echo, EventSource, Host, PerfData, Service, access_of, account_sid, add_to_group, appended_stderr, behind_links,
     command_line, commit_info, create_file, create_new_private_dir, create_private_dir, disk_io, enable_ansi,
     end_process, end_with_parent, event_source_install, event_source_remove, exchange, file_usage, full_hostname,
-    grant_service_logon, heed_no_stop, hold_alone, hold_port_alone, hostname, iis_version, image_path,
+    give_up_after, grant_service_logon, heed_no_stop, hold_alone, hold_port_alone, hostname, iis_version, image_path,
     is_administrator, is_alive, is_held, is_reparse_point, lacks_means, letter_disks, limit_heap_growth, list_usage,
     local_time, memory_lists, mode_bits, no_error_dialogs, ntp_servers, oem_text, open_log, owner_of, page_files,
     perf_disabled, perf_last_counter, perf_names, private_stdio, protect, publish, readable, redirect_stderr,

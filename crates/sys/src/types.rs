@@ -78,6 +78,8 @@ pub struct CpuStat {
     pub interrupts: Option<u64>,
     /// Deferred procedure calls since boot (Windows: DpcCount, widened likewise; Linux: `None`).
     pub dpcs: Option<u64>,
+    /// Threads that run or wait for a processor now, where this call tells it (Linux: `procs_running`).
+    pub running: Option<u64>,
 }
 
 /// The time of one logical processor since boot, in the unit of [`CpuTimes`]; may step back likewise.
@@ -203,6 +205,17 @@ pub struct Inodes {
     pub total: u64,
     pub used: u64,
     pub free: u64,
+}
+
+/// What an interface is made of: what passes one that is made of others is counted there too.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum NetKind {
+    /// A device of the host, also of a virtual one.
+    Card,
+    /// No device, and nothing that is known to be counted elsewhere: the end of a container's cable, a tunnel.
+    Alone,
+    /// A loopback, one over others (a bridge, a bond, a VLAN), or a part of one.
+    Made,
 }
 
 /// Counters of one network interface since boot, 64 bits wide.

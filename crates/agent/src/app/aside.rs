@@ -2,7 +2,7 @@
 //! threads of the runtime, which read pushes and find addresses, are not for such.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Release};
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -28,6 +28,11 @@ impl Drop for Out {
 impl Aside {
     pub fn new(name: &'static str) -> Aside {
         Aside { name, out: Arc::default() }
+    }
+
+    /// Whether an earlier one hangs: another would not be asked.
+    pub fn is_out(&self) -> bool {
+        self.out.load(Acquire)
     }
 
     /// Waits for the answer until `limit`.
@@ -64,7 +69,7 @@ mod tests {
         let aside = Aside::new("test");
         let (release, held) = mpsc::channel::<()>();
         let hangs = aside.ask(Duration::ZERO, move || held.recv().is_ok()).await;
-        assert!(hangs.unwrap_err().to_string().contains("no answer"));
+        assert!(hangs.unwrap_err().to_string().contains("no answer") && aside.is_out());
         let second = aside.ask(Duration::from_secs(600), || panic!("asked")).await;
         assert!(second.unwrap_err().to_string().contains("hangs"));
         drop(release);

@@ -6,7 +6,8 @@
 //!
 //! * What shows or changes the agent itself asks for more: an address of this host, of hbs's list or of `http.admin_allow`,
 //!   from which nothing was forwarded; a `Host` that is this host's, of programs too; and of a browser, that a page of this host
-//!   asks or, only to see, its user. Others are told `no privilege`. What plugins have said is shown to the same few.
+//!   asks or, only to see, its user. Others are told `no privilege`. What plugins have said, and the last lines of the log in
+//!   `/ui/state`, are shown to the same few.
 //!
 //! Addresses (`http.allow`) are looked at when a client connects. What a proxy says of its client (`X-Forwarded-*`) is
 //! believed nowhere: anybody can write it. Sources: the Fetch standard (Origin, Sec-Fetch-*), RFC 6750, RFC 7617.
@@ -136,6 +137,17 @@ fn bears(headers: &HeaderMap, token: &Secret) -> bool {
     let Ok(pair) = BASE64_STANDARD.decode(given.trim()) else { return false };
     let password = pair.iter().position(|byte| *byte == b':').and_then(|colon| pair.get(colon + 1..));
     password.is_some_and(is_token)
+}
+
+/// Whether a stream, which lasts, may begin: an image or a frame of another page would have the host read for as long as that is
+/// open. Only what reads events says that it takes them, and for another site's page that brings `Origin`.
+pub(super) fn may_watch(headers: &HeaderMap) -> bool {
+    match text(headers, "sec-fetch-site") {
+        Some(site) => ["same-origin", "none"].contains(&site),
+        None => {
+            !says_browser(headers) || text(headers, "accept").is_some_and(|kinds| kinds.contains("text/event-stream"))
+        }
+    }
 }
 
 /// Refuses what a browser asks for a page that is not of this host.

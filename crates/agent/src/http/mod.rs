@@ -34,7 +34,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use tokio::sync::{Semaphore, watch};
+use tokio::sync::Semaphore;
 
 pub use self::admin::{COMMANDS, Command, Commands, Reloaded};
 pub use self::api::Facts;
@@ -77,8 +77,6 @@ pub struct Site {
     step: u32,
     /// What is collected goes to the transfers, and not what is pushed alone.
     sends: bool,
-    /// Nothing is ever sent: who waits for it hears when the site is gone, for another took its place.
-    standing: watch::Sender<()>,
 }
 
 /// What a server has behind it.
@@ -120,7 +118,6 @@ impl Site {
             started,
             step: config.transfer.interval,
             sends: config.transfer.enabled,
-            standing: watch::channel(()).0,
         }
     }
 

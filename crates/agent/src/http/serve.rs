@@ -29,6 +29,9 @@ use crate::stats::Stats;
 
 /// For requests in progress when the agent stops.
 const DRAIN: Duration = Duration::from_secs(1);
+/// For a client that takes nothing, if `http.limits.body_timeout` is no longer: one that vanished without a word would hold a
+/// place of `/ui/live`, and have the host read for it.
+const VANISHED: Duration = Duration::from_secs(30);
 /// Before accepting again when the system has no more descriptors: at once would spin.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -39,6 +42,8 @@ pub(super) struct Client {
     pub place: Arc<Place>,
     /// Turns true when the server stops: what has no end of its own ends then.
     pub stop: watch::Receiver<bool>,
+    /// What the server answers with: for what ends when that changes.
+    pub sites: watch::Receiver<Arc<Site>>,
 }
 
 /// Who gets in, and how: what does not change while a server stands. It holds nothing of what is behind the door, which does.
@@ -143,7 +148,7 @@ impl Door {
             }
         }
         let Some(Got { place, closing, .. }) = got else { return };
-        let client = Client { address, place: Arc::new(place), stop: self.stop.clone() };
+        let client = Client { address, place: Arc::new(place), stop: self.stop.clone(), sites: self.site.clone() };
         let talk = self.talk(stream, client, graceful.watcher());
         task::spawn(async move {
             tokio::select! {
@@ -156,7 +161,9 @@ impl Door {
 
     fn talk(&self, stream: TcpStream, client: Client, watcher: Watcher) -> impl Future<Output = ()> + use<> {
         let (head, body) = (self.http.header_timeout(), self.http.body_timeout());
-        let (acceptor, site) = (self.tls.borrow().clone(), self.site.clone());
+        // Without it a connection is as good, but for how long it outlives its client.
+        let _ = falcon_sys::give_up_after(&stream, body.max(VANISHED));
+        let acceptor = self.tls.borrow().clone();
         async move {
             let stream = Impatient::new(stream, body);
             let wire = match acceptor {
@@ -169,7 +176,7 @@ impl Door {
             };
             let service = service_fn(move |request: Request<Incoming>| {
                 let busy = Busy::begin(client.place.clone());
-                let answer = routes::answer(site.borrow().clone(), client.clone(), request);
+                let answer = routes::answer(client.sites.borrow().clone(), client.clone(), request);
                 async move {
                     let answer = answer.await;
                     drop(busy);

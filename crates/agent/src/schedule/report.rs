@@ -59,6 +59,8 @@ pub struct Report {
     pub points: usize,
     pub problems: Notes,
     pub remarks: Notes,
+    /// How many of both were left out.
+    pub more: usize,
     /// Unix seconds from which on it is tried again; `None`: with the next cycle.
     pub again_s: Option<i64>,
 }
@@ -75,6 +77,7 @@ impl Report {
             points: 0,
             problems,
             remarks,
+            more: 0,
             again_s: None,
         }
     }
@@ -94,18 +97,20 @@ impl Told {
         let mut report = lock(&self.0);
         report.doing = if why.is_some() { Doing::Failed } else { Doing::Ok };
         (report.last_s, report.ms, report.points, report.again_s) = (Some(clock::unix_s()), Some(ms), points, None);
-        report.problems.clear();
         let whole = why.map(|why| ("collect".to_owned(), why));
+        let all = usize::from(whole.is_some()) + problems.len() + remarks.len();
+        report.problems.clear();
         report.problems.extend(whole.into_iter().chain(problems).take(MOST).map(bounded));
         report.remarks.clear();
         report.remarks.extend(remarks.into_iter().take(MOST).map(bounded));
+        report.more = all - report.problems.len() - report.remarks.len();
     }
 
     /// It did not run to its end. `again`: when it is tried again.
     pub fn failed(&self, doing: Doing, what: &str, why: &str, again: Option<Instant>) {
         let mut report = lock(&self.0);
         report.doing = doing;
-        report.points = 0;
+        (report.points, report.more) = (0, 0);
         report.again_s = again.map(unix_s);
         report.problems.clear();
         report.problems.push(bounded((what.to_owned(), why.to_owned())));
@@ -114,7 +119,8 @@ impl Told {
 
     pub fn absent(&self, again: Instant) {
         let mut report = lock(&self.0);
-        (report.doing, report.points, report.again_s) = (Doing::Absent, 0, Some(unix_s(again)));
+        (report.doing, report.again_s) = (Doing::Absent, Some(unix_s(again)));
+        (report.points, report.more) = (0, 0);
         report.problems.clear();
         report.remarks.clear();
     }
@@ -184,12 +190,14 @@ mod tests {
         let told = Told::new("df", Lane::Df);
         told.ran(7, 3, Some("长".repeat(1000)), notes(50, &"x".repeat(5000)), notes(50, "y"));
         let report = lock(&told.0).clone();
-        assert_eq!((report.problems.len(), report.remarks.len()), (MOST, MOST));
+        assert_eq!((report.problems.len(), report.remarks.len(), report.more), (MOST, MOST, 61));
         assert!(report.problems.iter().all(|(_, why)| why.len() <= MOST_TEXT + 3 && why.ends_with('…')));
         assert_eq!((report.doing, report.ms, report.points), (Doing::Failed, Some(7), 3));
         told.ran(1, 3, None, Vec::new(), Vec::new());
         let report = lock(&told.0).clone();
-        assert!(report.doing == Doing::Ok && report.problems.is_empty() && report.remarks.is_empty());
+        assert!(
+            report.doing == Doing::Ok && report.problems.is_empty() && report.remarks.is_empty() && report.more == 0
+        );
     }
 
     #[test]

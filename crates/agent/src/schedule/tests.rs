@@ -273,3 +273,16 @@ fn a_collector_may_have_its_own_step() {
     let steps: Vec<_> = lanes.iter().map(|lane| (lane.step, lane.units[0].spec.name)).collect();
     assert_eq!(steps, [(60, "absent"), (300, "says")]);
 }
+
+/// It was shown as hung, and as tried again with the next cycle.
+#[tokio::test]
+async fn a_unit_whose_thread_is_gone_says_when_it_is_tried_again() {
+    let (shared, ..) = shared(10);
+    let mut unit = unit::Unit::new(&TEST[0]);
+    unit.state = unit::State::Away(tokio::sync::oneshot::channel().1);
+    assert!(unit.take(&shared.context).is_none());
+    let reports = report::Reports::default();
+    reports.replace(vec![unit.told.clone()]);
+    let all = reports.all();
+    assert_eq!((all[0].doing, all[0].again_s.is_some()), (report::Doing::Failed, true));
+}

@@ -119,7 +119,11 @@ impl Unit {
     fn put_back(&mut self, collector: Option<Box<dyn Collector>>) {
         self.state = match collector {
             Some(collector) => State::Ready(collector),
-            None => State::Closed { again: Instant::now() + BACK_OFF.0, pause: BACK_OFF.0 },
+            None => {
+                let again = Instant::now() + BACK_OFF.0;
+                self.told.failed(Doing::Failed, "thread", "its thread is gone", Some(again));
+                State::Closed { again, pause: BACK_OFF.0 }
+            }
         };
     }
 

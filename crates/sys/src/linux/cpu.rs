@@ -47,6 +47,7 @@ pub(super) fn parse_stat(bytes: &[u8]) -> Result<CpuStat, &'static str> {
         match words.next() {
             Some("cpu") => times = times.or_else(|| parse_times(words)),
             Some("ctxt") => stat.context_switches = words.next().and_then(|word| word.parse().ok()),
+            Some("procs_running") => stat.running = words.next().and_then(|word| word.parse().ok()),
             // The first number is the sum of the hundreds that follow.
             Some("intr") => stat.interrupts = words.next().and_then(|word| word.parse().ok()),
             Some(word) if is_one_processor(word) => stat.count = stat.count.saturating_add(1),
@@ -123,7 +124,14 @@ mod tests {
         };
         assert_eq!(
             stat,
-            CpuStat { times, count: 2, context_switches: Some(8_735_543), interrupts: Some(199_292), dpcs: None }
+            CpuStat {
+                times,
+                count: 2,
+                context_switches: Some(8_735_543),
+                interrupts: Some(199_292),
+                dpcs: None,
+                running: None
+            }
         );
     }
 
@@ -203,6 +211,7 @@ mod tests {
     #[test]
     fn waiting_threads_are_told_or_refused() {
         assert_eq!(parse_running(b"ctxt 5\nprocs_running 3\nprocs_blocked 1\n"), Ok(3));
+        assert_eq!(parse_stat(b"cpu 1 2 3 4\nprocs_running 3\n").unwrap().running, Some(3));
         for file in ["", "procs_running", "procs_running x", "procs_running -1", "procs_blocked 1"] {
             assert!(parse_running(file.as_bytes()).is_err(), "{file:?}");
         }

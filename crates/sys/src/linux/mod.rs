@@ -52,7 +52,7 @@ pub use echo::Echo;
 pub use eventlog::{EventSource, event_source_install, event_source_remove};
 pub use fs::volume_usage;
 pub use host::Host;
-pub use listen::hold_port_alone;
+pub use listen::{give_up_after, hold_port_alone};
 pub use means::lacks_means;
 pub use mem::page_files;
 pub use own::{limit_heap_growth, self_usage, trim_heap};

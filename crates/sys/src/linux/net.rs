@@ -6,9 +6,10 @@
 use super::rows::{Rows, renamed};
 use super::text::{lines, numbers};
 use super::{Host, files};
-use crate::types::{Extent, NetIf};
+use crate::types::{Extent, NetIf, NetKind};
+use rustix::fs::AtFlags;
 use std::io;
-use std::os::fd::AsFd;
+use std::os::fd::{AsFd, OwnedFd};
 
 /// More interfaces than only a broken host has; they are counted before any is left out.
 const MAX_ROWS: usize = 65_536;
@@ -19,12 +20,9 @@ impl Host {
     /// # Errors
     /// The table cannot be read; an interface without a readable speed is no error.
     pub fn net_ifs(&mut self, into: &mut Vec<NetIf>) -> io::Result<Extent> {
-        let rows = self.parse_net("dev", |bytes| Ok(parse_dev(bytes, into)))?;
-        let extent = rows.and(self.extent);
+        let extent = self.net_counters(into)?;
         // Opened once for all of them: hundreds of interfaces are walked to from here.
-        let Ok(class) = self.root.dir().and_then(|root| files::open_dir(root, "sys/class/net")) else {
-            return Ok(extent);
-        };
+        let Ok(class) = self.net_class() else { return Ok(extent) };
         for row in into {
             if is_file_name(&row.name) {
                 self.set_path(&[&row.name, "/speed"]);
@@ -33,6 +31,43 @@ impl Host {
             }
         }
         Ok(extent)
+    }
+
+    /// `/proc/net/dev` alone: to ask for a link's speed has its driver asked, under a lock that whoever changes an interface
+    /// needs too.
+    ///
+    /// # Errors
+    /// The table cannot be read.
+    pub fn net_counters(&mut self, into: &mut Vec<NetIf>) -> io::Result<Extent> {
+        let rows = self.parse_net("dev", |bytes| Ok(parse_dev(bytes, into)))?;
+        Ok(rows.and(self.extent))
+    }
+
+    /// What `/sys/class/net/<interface>` holds: a device, or a master or others below it. A card below a card is the way that the
+    /// bytes of that take (a virtual function of a virtual machine). What cannot be read is alone.
+    pub fn net_kind(&mut self, of: &NetIf) -> NetKind {
+        let (mut kind, mut is_card) = (if of.name == "lo" { NetKind::Made } else { NetKind::Alone }, false);
+        if !is_file_name(&of.name) {
+            return kind;
+        }
+        let Ok(folder) = self.net_class().and_then(|class| files::open_dir(class.as_fd(), &of.name)) else {
+            return kind;
+        };
+        // What was told before an error counts.
+        let _ = files::each_entry(&folder, |entry| match entry.to_bytes() {
+            b"device" => is_card = true,
+            b"master" => kind = NetKind::Made,
+            name if name.starts_with(b"lower_") => kind = NetKind::Made,
+            _ => {}
+        });
+        if is_card && rustix::fs::statat(&folder, "master/device", AtFlags::empty()).is_err() {
+            kind = NetKind::Card;
+        }
+        kind
+    }
+
+    fn net_class(&self) -> io::Result<OwnedFd> {
+        self.root.dir().and_then(|root| files::open_dir(root, "sys/class/net"))
     }
 }
 
@@ -211,6 +246,31 @@ mod tests {
         let _ = host.net_ifs(&mut ifs).unwrap();
         assert_eq!((ifs.len(), ifs[0].name.as_str(), ifs[0].in_bytes, ifs[0].speed_bits_per_s), (1, "wg0", 5, None));
         assert_eq!(ifs[0].name.as_ptr(), memory);
+    }
+
+    // A bond, a VLAN and a bridge repeat what passes the cards; what a container has for a card has no device.
+    #[test]
+    fn a_card_has_a_device_and_what_is_over_others_or_in_them_is_made() {
+        let files = [
+            ("eth0/device/x", NetKind::Card),
+            ("eth1/master/x", NetKind::Made),
+            ("eth1/device/x", NetKind::Card),
+            ("bond0/lower_eth1/x", NetKind::Made),
+            ("vf0/device/x", NetKind::Made),
+            ("vf0/master/device/x", NetKind::Made),
+            ("veth1/master/x", NetKind::Made),
+            ("ppp0/x", NetKind::Alone),
+            ("lo/x", NetKind::Made),
+        ];
+        let paths = files.map(|(file, _)| format!("sys/class/net/{file}"));
+        let all: Vec<_> = paths.iter().map(|path| (path.as_str(), "")).collect();
+        let (_dir, mut host) = fixture::host(&all);
+        let mut kind = |name: &str| host.net_kind(&NetIf { name: name.to_owned(), ..NetIf::default() });
+        for (file, expected) in files.iter().filter(|(file, _)| *file != "eth1/master/x") {
+            let name = file.split('/').next().unwrap();
+            assert_eq!(kind(name), *expected, "{name}");
+        }
+        assert_eq!((kind("gone"), kind("../lo")), (NetKind::Alone, NetKind::Alone));
     }
 
     // Link-local IPv6 only, no lo: the table has the same form, and the host is not empty.

@@ -98,11 +98,11 @@ impl Host {
     }
 
     /// All processes, and of each what `stat` alone tells: one file each. A name that the kernel cut stays cut; there are no
-    /// `handles`, and no bytes of I/O.
+    /// `handles`, and no bytes of I/O. Nor does it tell how many threads wait for a processor.
     ///
     /// # Errors
     /// `/proc` cannot be listed, or `/proc/uptime` not be read.
-    pub fn process_times(&mut self, into: &mut Vec<Proc>) -> io::Result<()> {
+    pub fn process_times(&mut self, into: &mut Vec<Proc>) -> io::Result<Option<u64>> {
         let uptime_s = self.uptime_s()?;
         let units = Units::new(rustix::param::clock_ticks_per_second(), rustix::param::page_size());
         let Host { root, file, path, name, .. } = self;
@@ -131,7 +131,8 @@ impl Host {
                 ..Proc::default()
             };
         })
-        .map_err(|e| root.name("proc", &e))
+        .map_err(|e| root.name("proc", &e))?;
+        Ok(None)
     }
 }
 

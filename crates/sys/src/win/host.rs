@@ -4,8 +4,8 @@
 use super::ffi::Buffer;
 use super::{cpu, disk, drive, mem, net, paging, process, product, socket};
 use crate::types::{
-    CoreTimes, CpuStat, DiskIo, Drives, Extent, KernelLimits, LoadAvg, MemInfo, Mount, NetCounters, NetIf, Paging,
-    Ports, Proc, SockStat, SwapInfo, SysInfo, TcpStates, TcpStats, UdpCounts,
+    CoreTimes, CpuStat, DiskIo, Drives, Extent, KernelLimits, LoadAvg, MemInfo, Mount, NetCounters, NetIf, NetKind,
+    Paging, Ports, Proc, SockStat, SwapInfo, SysInfo, TcpStates, TcpStats, UdpCounts,
 };
 use std::io;
 use std::path::PathBuf;
@@ -141,15 +141,16 @@ impl Host {
     /// # Errors
     /// The call's own.
     pub fn processes(&mut self, wanted: &mut dyn FnMut(&str) -> bool, into: &mut Vec<Proc>) -> io::Result<()> {
-        process::processes(&mut lock(&self.shared.processes), wanted, into)
+        process::processes(&mut lock(&self.shared.processes), wanted, into).map(drop)
     }
 
-    /// All processes, with all that the list tells of each: that it is one call makes it cheap.
+    /// All processes, with all that the list tells of each, for it is one call; and what [`Host::run_queue`] would make of the
+    /// same list.
     ///
     /// # Errors
     /// The call's own.
-    pub fn process_times(&mut self, into: &mut Vec<Proc>) -> io::Result<()> {
-        self.processes(&mut |_| true, into)
+    pub fn process_times(&mut self, into: &mut Vec<Proc>) -> io::Result<Option<u64>> {
+        process::processes(&mut lock(&self.shared.processes), &mut |_| true, into).map(Some)
     }
 
     /// Tells each process whose image name is wanted, and its command line as it was given, or why it is not known: one that
@@ -223,6 +224,19 @@ impl Host {
     pub fn net_ifs(&mut self, into: &mut Vec<NetIf>) -> io::Result<Extent> {
         net::net_ifs(into)?;
         Ok(Extent::Whole)
+    }
+
+    /// The same: one call tells all.
+    ///
+    /// # Errors
+    /// The call's own.
+    pub fn net_counters(&mut self, into: &mut Vec<NetIf>) -> io::Result<Extent> {
+        self.net_ifs(into)
+    }
+
+    /// As the table says; tunnels and the loopback do not stand in it.
+    pub fn net_kind(&mut self, of: &NetIf) -> NetKind {
+        if of.hardware { NetKind::Card } else { NetKind::Alone }
     }
 
     /// GetTcpStatisticsEx2 where this Windows has it, else GetTcpStatisticsEx.

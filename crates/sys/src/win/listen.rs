@@ -2,6 +2,7 @@
 
 use std::io;
 use std::os::windows::io::{AsRawSocket, AsSocket};
+use std::time::Duration;
 use windows_sys::Win32::Networking::WinSock::{
     SO_EXCLUSIVEADDRUSE, SOCKET, SOCKET_ERROR, SOL_SOCKET, WSAGetLastError, setsockopt,
 };
@@ -22,5 +23,13 @@ pub fn hold_port_alone(socket: &impl AsSocket) -> io::Result<()> {
         // SAFETY: takes nothing and reads what the last call of this thread left.
         return Err(io::Error::from_raw_os_error(unsafe { WSAGetLastError() }));
     }
+    Ok(())
+}
+
+/// Nothing: Windows gives a peer up by itself that has taken nothing for some 20 s (TcpMaxDataRetransmissions).
+///
+/// # Errors
+/// None.
+pub fn give_up_after(_socket: &impl AsSocket, _patience: Duration) -> io::Result<()> {
     Ok(())
 }

@@ -54,7 +54,7 @@ pub use drive::{disk_io, letter_disks};
 pub use echo::Echo;
 pub use eventlog::{EventSource, event_source_install, event_source_remove};
 pub use host::Host;
-pub use listen::hold_port_alone;
+pub use listen::{give_up_after, hold_port_alone};
 pub use means::lacks_means;
 pub use mem::{commit_info, page_files};
 pub use oem::oem_text;

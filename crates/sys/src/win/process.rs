@@ -33,19 +33,21 @@ pub(super) fn threads_of(pid: u32, snapshot: &mut Snapshot) -> io::Result<u64> {
     found.map(|entry| entry.threads().into()).ok_or_else(|| io::ErrorKind::NotFound.into())
 }
 
+/// Answers how many threads could run and have no processor.
 pub(super) fn processes(
     snapshot: &mut Snapshot,
     wanted: &mut dyn FnMut(&str) -> bool,
     into: &mut Vec<Proc>,
-) -> io::Result<()> {
+) -> io::Result<u64> {
     let Snapshot { buffer, name } = snapshot;
-    let mut len = 0;
+    let (mut len, mut ready) = (0, 0);
     let all = list(buffer)?;
     let mut now = FILETIME::default();
     // SAFETY: a pointer to a live structure.
     unsafe { GetSystemTimeAsFileTime(&raw mut now) };
     // What has no thread any more has ended, and is listed only as long as somebody has a handle to it.
     for entry in all.filter(|entry| entry.threads() > 0) {
+        ready += entry.ready_threads();
         entry.name_into(name);
         if !wanted(name) {
             continue;
@@ -60,7 +62,7 @@ pub(super) fn processes(
         len += 1;
     }
     into.truncate(len);
-    Ok(())
+    Ok(ready)
 }
 
 pub(super) fn command_lines(

@@ -56,6 +56,10 @@ impl Way {
         if known.reach != reach || known.since_s.is_none() {
             (known.reach, known.since_s) = (reach, Some(clock::unix_s()));
         }
+        if matches!(reach, Reach::Off | Reach::Untried) {
+            // It was told to another hbs, or to none any more.
+            known.plugins = None;
+        }
         known.addr = addr.filter(|addr| !addr.is_empty()).map(str::to_owned);
         known.error = error;
     }
@@ -65,7 +69,7 @@ impl Way {
         self.lock().error = Some(why);
     }
 
-    pub(super) fn told_plugins(&self, version: &str) {
+    pub(crate) fn told_plugins(&self, version: &str) {
         self.lock().plugins = Some(version.to_owned());
     }
 

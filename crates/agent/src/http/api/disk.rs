@@ -127,7 +127,7 @@ impl Disks {
 pub(super) async fn io(site: Arc<Site>) -> Response {
     let (probes, mut host) = (site.facts.disks.probes.clone(), site.facts.host.clone());
     let rows = move || {
-        let mut read = || disks(&mut host, &probes).map_err(|error| error.to_string());
+        let mut read = || disks(&mut host, &probes).map(|(disks, _)| disks).map_err(|error| error.to_string());
         let (before, at) = (read()?, Instant::now());
         thread::sleep(SECOND);
         let (now, elapsed) = (read()?, at.elapsed());
@@ -136,8 +136,8 @@ pub(super) async fn io(site: Arc<Site>) -> Response {
     told(site.facts.disks.fact.tell(WHOLE, rows).await)
 }
 
-/// The whole devices.
-pub(in crate::http) fn disks(host: &mut Host, probes: &Probes<DiskIo>) -> io::Result<Vec<DiskIo>> {
+/// The whole devices, and whether each has answered in time.
+pub(in crate::http) fn disks(host: &mut Host, probes: &Probes<DiskIo>) -> io::Result<(Vec<DiskIo>, bool)> {
     match Platform::CURRENT {
         Platform::Linux => {
             let mut table = Vec::new();
@@ -147,7 +147,7 @@ pub(in crate::http) fn disks(host: &mut Host, probes: &Probes<DiskIo>) -> io::Re
                 read => drop(read?),
             }
             table.retain(is_shown);
-            Ok(table)
+            Ok((table, true))
         }
         Platform::Windows => {
             let jobs = host.drives()?.physical.into_iter().map(|name| {
@@ -155,7 +155,8 @@ pub(in crate::http) fn disks(host: &mut Host, probes: &Probes<DiskIo>) -> io::Re
                 (name, move || falcon_sys::disk_io(&asked))
             });
             let answers = lock(probes).run_all(jobs.collect(), PATIENCE, DEADLINE);
-            Ok(answers.into_iter().filter_map(|(_, outcome)| read(outcome)).collect())
+            let all = answers.iter().all(|(_, outcome)| matches!(outcome, Outcome::Done(_)));
+            Ok((answers.into_iter().filter_map(|(_, outcome)| read(outcome)).collect(), all))
         }
     }
 }

@@ -20,7 +20,12 @@ impl Server {
     ) -> (u16, String) {
         let address = address.parse::<IpAddr>().expect("an address").to_canonical();
         let place = slots::Slots::new(1).take(address).expect("a place").place;
-        let client = serve::Client { address, place: Arc::new(place), stop: watch::channel(false).1 };
+        let client = serve::Client {
+            address,
+            place: Arc::new(place),
+            stop: watch::channel(false).1,
+            sites: self.asked.subscribe(),
+        };
         let mut request = format!("{method} {path} HTTP/1.1\r\nConnection: close\r\n");
         let own = [("host", "h:1988")].into_iter().filter(|_| headers.iter().all(|(name, _)| *name != "host"));
         for (name, value) in own.chain(headers.iter().copied()) {

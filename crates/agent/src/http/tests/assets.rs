@@ -55,7 +55,7 @@ async fn a_file_is_sent_packed_or_as_it_is_and_is_the_one_in_the_source_tree() {
             ("cache-control", "no-cache"),
             ("vary", "Accept-Encoding"),
             ("x-content-type-options", "nosniff"),
-            ("referrer-policy", "no-referrer"),
+            ("referrer-policy", "same-origin"),
         ] {
             assert_eq!(header(&head, name), Some(value), "{path}: {head}");
         }

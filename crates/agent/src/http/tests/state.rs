@@ -41,6 +41,33 @@ async fn the_log_is_shown_to_the_few() {
     assert!(server.state_for("10.0.0.1", &[]).await["log"].is_array());
 }
 
+/// To a plain name browsers send no `Sec-Fetch-*`, and the page took its own Referer away: an operator who is trusted saw
+/// no log, whatever he did.
+#[tokio::test]
+async fn a_page_over_plain_http_is_known_by_its_referer() {
+    let server = server().await;
+    server.site.trusted.set(vec!["10.0.0.9".parse().unwrap()]);
+    let page = server.get("/").await;
+    assert_eq!(header(&page, "referrer-policy"), Some("same-origin"));
+    let browser = ("user-agent", "Mozilla/5.0 (X11; Linux x86_64; rv:140.0) Gecko/20100101 Firefox/140.0");
+    let asked = [browser, ("referer", "http://h:1988/")];
+    assert!(server.state_for("10.0.0.9", &asked).await["log"].is_array());
+    assert!(server.state_for("10.0.0.9", &[browser]).await["log"].is_null());
+    assert!(server.state_for("10.0.0.8", &asked).await["log"].is_null());
+}
+
+/// What had been told to an hbs that was switched off was shown as in effect.
+#[tokio::test]
+async fn plugins_were_reported_to_nobody_where_there_is_no_hbs() {
+    use crate::falcon::hbs::Reach;
+    let server = server().await;
+    for (reach, is_told) in [(Reach::Up, true), (Reach::Down, true), (Reach::Untried, false), (Reach::Off, false)] {
+        server.stats.hbs.told_plugins("v1");
+        server.stats.hbs.set(reach, None, None);
+        assert_eq!(server.stats.hbs.get().plugins.is_some(), is_told, "{reach:?}");
+    }
+}
+
 #[tokio::test]
 async fn the_way_to_hbs_is_told() {
     use crate::falcon::hbs::Reach;

@@ -2,7 +2,7 @@
 //!
 //! Invariants: one sampler serves all who watch; it begins with the first and ends with the last, and while nobody watches
 //! nothing is read. Who takes events slowly gets the newest when he can take one, and nothing is kept for him. A stream ends
-//! when the agent stops, when another configuration takes the site's place, and when its client goes. The host is read on a
+//! when the agent stops, when another configuration takes the site's place, and when its client goes or takes nothing any more. The host is read on a
 //! thread that may be lost, of which there is one at most; a read that hangs costs the stream its values and nothing else.
 //! Source: the HTML standard, "Server-sent events".
 
@@ -24,11 +24,11 @@ use tokio::sync::watch;
 use tokio::time::Instant;
 
 use self::reading::{Reading, Sampler};
-use super::super::Site;
 use super::super::answer::{Refused, Response, answer, wants_json};
 use super::super::api::disk::Probes;
 use super::super::content::Content;
 use super::super::routes::Asked;
+use super::super::{Site, access};
 use crate::app::aside::Aside;
 use crate::app::task;
 use crate::hub::Hub;
@@ -43,7 +43,7 @@ const MOST_WATCHERS: usize = 16;
 const LATER: Duration = Duration::from_secs(10);
 
 /// Says how soon a browser comes back whose stream ended.
-const RETRY: Bytes = Bytes::from_static(b"retry: 1000\n\n");
+const RETRY: Bytes = Bytes::from_static(b"retry: 3000\n\n");
 
 /// All who watch, and what they are told. It outlives a configuration: so does a thread that hangs.
 pub(in crate::http) struct Live {
@@ -61,6 +61,8 @@ struct Runs {
     agent: Option<Agent>,
     /// When the host may be read again, whoever comes and goes.
     due: Instant,
+    /// When its processes may be listed again.
+    list_due: Option<std::time::Instant>,
 }
 
 /// What is told of the agent itself, by the configuration in effect.
@@ -73,7 +75,7 @@ struct Agent {
 impl Live {
     pub fn new(host: Host, disks: Probes<DiskIo>) -> Arc<Live> {
         let (events, readings) = (watch::channel(Bytes::new()).0, Count::default());
-        let runs = Mutex::new(Runs { agent: None, due: Instant::now() });
+        let runs = Mutex::new(Runs { agent: None, due: Instant::now(), list_due: None });
         Arc::new(Live { host, disks, aside: Aside::new("page live"), readings, events, runs })
     }
 
@@ -92,14 +94,15 @@ impl Live {
     }
 
     /// `None`: there is no place.
-    fn watch(self: &Arc<Live>, site: &Site, asked: &Asked) -> Option<Feed> {
+    fn watch(self: &Arc<Live>, site: &Arc<Site>, asked: &Asked) -> Option<Feed> {
         let _one_at_a_time = self.lock();
         if self.watching() >= MOST_WATCHERS {
             return None;
         }
         let agent = Agent { stats: site.stats.clone(), hub: site.hub.clone() };
         let events = self.events.subscribe();
-        let watcher = Watcher { events, standing: site.standing.subscribe(), stop: asked.client.stop.clone() };
+        let (sites, stop) = (asked.client.sites.clone(), asked.client.stop.clone());
+        let watcher = Watcher { events, site: site.clone(), sites, stop };
         Some(Feed { begins: Some((self.clone(), agent, watcher)), next: None })
     }
 
@@ -137,14 +140,18 @@ impl Live {
                 // The last has left, and another has come.
                 continue;
             }
-            self.readings.add(1);
-            let mut sampler = kept.take().unwrap_or_else(|| Sampler::new(self.host.clone(), self.disks.clone()));
+            if !self.aside.is_out() {
+                self.readings.add(1);
+            }
+            let begin = || Sampler::new(self.host.clone(), self.disks.clone(), self.lock().list_due);
+            let mut sampler = kept.take().unwrap_or_else(begin);
             let read = move || {
                 let reading = sampler.read();
                 (sampler, reading)
             };
             let reading = match self.aside.ask(SOON, read).await {
                 Ok((sampler, reading)) => {
+                    self.lock().list_due = sampler.list_due();
                     kept = Some(sampler);
                     reading
                 }
@@ -159,25 +166,27 @@ impl Live {
 /// The stream of one who watches. Nothing is read for it before it is asked for its first bytes, which an answer to HEAD
 /// never is.
 pub(in crate::http) struct Feed {
-    begins: Option<(Arc<Live>, Agent, Watcher)>,
+    begins: Option<(Arc<Live>, Agent, Watcher<Site>)>,
     next: Option<Next>,
 }
 
-type Next = Pin<Box<dyn Future<Output = Option<(Bytes, Watcher)>> + Send>>;
+type Next = Pin<Box<dyn Future<Output = Option<(Bytes, Watcher<Site>)>> + Send>>;
 
-struct Watcher {
+struct Watcher<T> {
     events: watch::Receiver<Bytes>,
-    standing: watch::Receiver<()>,
+    /// Of which it was asked, and the one in effect.
+    site: Arc<T>,
+    sites: watch::Receiver<Arc<T>>,
     stop: watch::Receiver<bool>,
 }
 
-impl Watcher {
+impl<T> Watcher<T> {
     /// The next event, or that there is none any more.
-    async fn next(mut self) -> Option<(Bytes, Watcher)> {
+    async fn next(mut self) -> Option<(Bytes, Watcher<T>)> {
         let told = tokio::select! {
             biased;
             _ = self.stop.wait_for(|stop| *stop) => false,
-            _ = self.standing.changed() => false,
+            _ = self.sites.wait_for(|site| !Arc::ptr_eq(site, &self.site)) => false,
             told = self.events.changed() => told.is_ok(),
         };
         let event = told.then(|| self.events.borrow_and_update().clone())?;
@@ -202,10 +211,16 @@ impl Feed {
     }
 }
 
-pub(super) fn watched(site: &Site, asked: &Asked) -> Response {
+pub(super) fn watched(site: &Arc<Site>, asked: &Asked) -> Response {
+    let headers = asked.request.headers();
+    if !access::may_watch(headers) {
+        site.stats.http_denied.add(1);
+        let why = "a browser may watch for a page of this host only, and for its user";
+        return Refused::new(StatusCode::FORBIDDEN, why).answer(wants_json(headers));
+    }
     let Some(feed) = site.facts.live.watch(site, asked) else {
         let refused = Refused::new(StatusCode::SERVICE_UNAVAILABLE, "as many watch as can; try again later");
-        return refused.retry_after(LATER).answer(wants_json(asked.request.headers()));
+        return refused.retry_after(LATER).answer(wants_json(headers));
     };
     let headers = [
         (header::CONTENT_TYPE, "text/event-stream"),
@@ -227,9 +242,10 @@ mod tests {
     #[tokio::test]
     async fn who_takes_nothing_for_a_while_gets_the_newest_event_alone() {
         let (events, told) = watch::channel(Bytes::new());
-        let (_standing, standing) = watch::channel(());
+        let site = Arc::new(());
+        let (_current, sites) = watch::channel(site.clone());
         let (_stop, stop) = watch::channel(false);
-        let watcher = Watcher { events: told, standing, stop };
+        let watcher = Watcher { events: told, site, sites, stop };
         for event in ["a", "b", "c"] {
             events.send_replace(Bytes::from_static(event.as_bytes()));
         }
@@ -237,5 +253,16 @@ mod tests {
         assert_eq!(event, "c");
         let none = tokio::time::timeout(Duration::from_millis(1), watcher.next()).await;
         assert!(none.is_err(), "another event");
+    }
+    /// A push whose body was slow held the site that had been replaced, and the stream told of an agent that was gone.
+    #[tokio::test]
+    async fn a_stream_ends_with_its_configuration_whoever_still_holds_that() {
+        let (_events, told) = watch::channel(Bytes::new());
+        let site = Arc::new(());
+        let (current, sites) = watch::channel(site.clone());
+        let (_stop, stop) = watch::channel(false);
+        let watcher = Watcher { events: told, site: site.clone(), sites, stop };
+        current.send_replace(Arc::new(()));
+        assert!(watcher.next().await.is_none(), "another event");
     }
 }

@@ -1,5 +1,6 @@
 //! `/ui/state`: who the agent is, how it does, what each unit did last, what plugins run, and the last lines of the log that
-//! tell of something wrong. Those lines, and what plugins have said, are for the few whom [`access`] lets in.
+//! tell of something wrong. Those lines, and what plugins have said, are for the few whom [`access`] lets in; why a unit or hbs
+//! fails is told to everybody, for operators look from their desks.
 
 use serde::Serialize;
 use serde_json::{Value, json as value};
@@ -88,6 +89,7 @@ fn source(of: Report) -> Value {
         "points": of.points,
         "problems": of.problems,
         "remarks": of.remarks,
+        "more": of.more,
         "again": of.again_s,
     })
 }

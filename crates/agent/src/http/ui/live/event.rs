@@ -7,6 +7,7 @@ use serde_json::{Value, json};
 use super::reading::Reading;
 use crate::clock;
 use crate::hub::Hub;
+use crate::model::Tags;
 use crate::stats::Stats;
 
 pub(super) fn event(of: &Reading, stats: &Stats, hub: &Hub) -> Bytes {
@@ -21,9 +22,15 @@ pub(super) fn event(of: &Reading, stats: &Stats, hub: &Hub) -> Bytes {
         json!({ "total": mem.total_bytes, "used": mem.total_bytes - available, "available": available })
     });
     let load = of.load.map(|LoadAvg { one, five, fifteen }| [one, five, fifteen]).or_else(|| emulated(hub, now));
-    let net = of.net.map(|[received, sent]| json!({ "in": received.round(), "out": sent.round() }));
-    let disk =
-        of.disk.map(|disk| json!({ "read": disk.read.round(), "write": disk.write.round(), "util": short(disk.util) }));
+    let net = of
+        .net
+        .as_ref()
+        .map(|net| json!({ "in": net.received.round(), "out": net.sent.round(), "of": tagged(&net.of) }));
+    let disk = of.disk.as_ref().map(|disk| {
+        json!({
+            "read": disk.read.round(), "write": disk.write.round(), "util": short(disk.util), "of": tagged(&disk.of),
+        })
+    });
     let mut event = json!({
         "t": now,
         "cpu": cpu,
@@ -48,6 +55,11 @@ pub(super) fn event(of: &Reading, stats: &Stats, hub: &Hub) -> Bytes {
 fn emulated(hub: &Hub, now_ms: i64) -> Option<[f64; 3]> {
     let of = |metric| hub.collected(metric, now_ms.div_euclid(1000));
     Some([of("load.1min")?, of("load.5min")?, of("load.15min")?])
+}
+
+/// Names as they stand in the tags of series, so that the same can be found there.
+fn tagged(names: &[String]) -> Vec<String> {
+    names.iter().map(|name| Tags::of(&[("", name)]).as_str().replacen('=', "", 1)).collect()
 }
 
 /// Two digits behind the point are more than anybody sees.

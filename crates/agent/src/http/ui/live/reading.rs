@@ -2,11 +2,10 @@
 //!
 //! What cannot be read is absent and costs nothing else. Between two readings nothing is kept but what the difference needs.
 
-use std::io;
 use std::time::{Duration, Instant};
 
 use falcon_sys::Host;
-use falcon_sys::types::{CpuTimes, DiskIo, LoadAvg, MemInfo, NetIf};
+use falcon_sys::types::{CpuStat, CpuTimes, DiskIo, LoadAvg, MemInfo, NetIf, NetKind};
 
 use super::super::super::api::disk::{Probes, disks};
 use super::top::{Process, Top};
@@ -22,102 +21,123 @@ pub(super) struct Reading {
     pub mem: Option<MemInfo>,
     pub load: Option<LoadAvg>,
     pub queue: Option<u64>,
-    /// Bytes received and sent a second.
-    pub net: Option<[f64; 2]>,
+    pub net: Option<Net>,
     pub disk: Option<Disk>,
     /// `None`: not read this time.
     pub top: Option<Vec<Process>>,
 }
 
+/// All network cards together.
+#[derive(Debug, PartialEq)]
+pub(super) struct Net {
+    /// Bytes a second.
+    pub received: f64,
+    pub sent: f64,
+    /// Their names.
+    pub of: Vec<String>,
+}
+
 /// All whole devices together.
-#[derive(Clone, Copy, Debug, PartialEq)]
+#[derive(Debug, Default, PartialEq)]
 pub(super) struct Disk {
     /// Bytes a second.
     pub read: f64,
     pub write: f64,
     /// Of the busiest one, in percent.
     pub util: f64,
+    /// Their names.
+    pub of: Vec<String>,
 }
 
-/// What the next reading is compared with.
+/// What the next reading is compared with; of a table that could not be read there is none.
 pub(super) struct Sampler {
     host: Host,
     probes: Probes<DiskIo>,
-    at: Option<Instant>,
     cpu: Option<CpuTimes>,
-    net: Vec<NetIf>,
-    disks: Vec<DiskIo>,
+    net: Option<(Instant, Vec<NetIf>)>,
+    disks: Option<(Instant, Vec<DiskIo>)>,
+    /// What each interface is that was there last, in the order of the table: it is looked up once.
+    kinds: Vec<(String, NetKind)>,
     top: Top,
 }
 
 impl Sampler {
-    pub fn new(host: Host, probes: Probes<DiskIo>) -> Sampler {
-        let (net, disks, top) = (Vec::new(), Vec::new(), Top::default());
-        Sampler { host, probes, at: None, cpu: None, net, disks, top }
+    /// `list_due`: when processes may be listed.
+    pub fn new(host: Host, probes: Probes<DiskIo>, list_due: Option<Instant>) -> Sampler {
+        let mut top = Top::default();
+        top.due = list_due;
+        Sampler { host, probes, cpu: None, net: None, disks: None, kinds: Vec::new(), top }
+    }
+
+    pub fn list_due(&self) -> Option<Instant> {
+        self.top.due
     }
 
     pub fn read(&mut self) -> Reading {
-        let now = Instant::now();
-        let elapsed = self.at.replace(now).map(|before| now - before);
+        let (cpu, running) = self.cpu().unwrap_or_default();
+        let top = self.top.read(&mut self.host, Instant::now());
         Reading {
-            cpu: self.cpu(),
+            cpu,
             mem: self.host.mem_info().ok(),
             load: self.host.load_avg().ok(),
-            queue: self.host.run_queue().ok(),
-            net: self.net(elapsed),
-            disk: self.disk(elapsed),
-            top: self.top.read(&mut self.host, now),
+            queue: running.or(self.top.ready),
+            net: self.net(),
+            disk: self.disk(),
+            top,
         }
     }
 
-    fn cpu(&mut self) -> Option<Shares> {
-        let now = self.host.cpu_stat().ok()?.times;
-        let before = self.cpu.replace(now)?;
-        (before != now).then(|| shares(&before, &now, Platform::CURRENT))
+    /// With how many threads run or wait, where that is told too.
+    fn cpu(&mut self) -> Option<(Option<Shares>, Option<u64>)> {
+        let CpuStat { times: now, running, .. } = self.host.cpu_stat().ok()?;
+        let before = self.cpu.replace(now).filter(|before| *before != now);
+        Some((before.map(|before| shares(&before, &now, Platform::CURRENT)), running))
     }
 
-    fn net(&mut self, elapsed: Option<Duration>) -> Option<[f64; 2]> {
-        let mut now = Vec::new();
+    fn net(&mut self) -> Option<Net> {
+        let (before, at, mut now) = (self.net.take(), Instant::now(), Vec::new());
         // What a host has beyond the most that is read is no network card.
-        let _extent = self.host.net_ifs(&mut now).ok()?;
-        retain_cards(&mut now, Platform::CURRENT);
-        let before = std::mem::replace(&mut self.net, now);
-        let seconds = elapsed?.as_secs_f64();
-        (seconds > 0.0).then(|| traffic(&before, &self.net).map(|bytes| float(bytes) / seconds))
+        let _extent = self.host.net_counters(&mut now).ok()?;
+        self.look_up(&now);
+        retain_cards(&mut now, &self.kinds);
+        let (_, now) = self.net.insert((at, now));
+        let (since, before) = before?;
+        let seconds = (at - since).as_secs_f64();
+        let [received, sent] = traffic(&before, now).map(|bytes| float(bytes) / seconds);
+        (seconds > 0.0).then(|| Net { received, sent, of: now.iter().map(|of| of.name.clone()).collect() })
     }
 
-    fn disk(&mut self, elapsed: Option<Duration>) -> Option<Disk> {
-        let read: io::Result<_> = disks(&mut self.host, &self.probes);
-        let mut now = read.ok()?;
+    fn look_up(&mut self, all: &[NetIf]) {
+        let before = std::mem::take(&mut self.kinds);
+        for (place, of) in all.iter().enumerate() {
+            let is_same = |known: &&(String, NetKind)| known.0 == of.name;
+            let known = before.get(place).filter(is_same).or_else(|| before.iter().find(is_same));
+            let kind = known.map(|known| known.1);
+            self.kinds.push((of.name.clone(), kind.unwrap_or_else(|| self.host.net_kind(of))));
+        }
+    }
+
+    fn disk(&mut self) -> Option<Disk> {
+        let (before, at) = (self.disks.take(), Instant::now());
+        let (mut now, all) = disks(&mut self.host, &self.probes).ok()?;
+        if !all {
+            // The sum would be low without a word.
+            return None;
+        }
         retain_whole(&mut now);
-        let before = std::mem::replace(&mut self.disks, now);
-        together(&before, &self.disks, elapsed?, Platform::CURRENT)
+        let (_, now) = self.disks.insert((at, now));
+        let (since, before) = before?;
+        together(&before, now, at - since, Platform::CURRENT)
     }
 }
 
-/// Leaves the network cards. What passes a bridge, a bond, a VLAN or a tunnel passes a card as well and would be counted twice;
-/// where nothing is a card, as in a container, all but the loopback is left.
-fn retain_cards(all: &mut Vec<NetIf>, platform: Platform) {
-    let is_card = |of: &NetIf| match platform {
-        Platform::Linux => !is_virtual(&of.name),
-        Platform::Windows => of.hardware,
-    };
-    let any = all.iter().any(is_card);
-    all.retain(|of| if any { is_card(of) } else { of.name != "lo" });
-}
-
-/// By its name, as the programs give them that make such interfaces.
-fn is_virtual(name: &str) -> bool {
-    const KINDS: [&str; 22] = [
-        "bond", "br-", "cali", "cilium", "cni", "docker", "dummy", "flannel", "ifb", "ip6tnl", "kube", "lxc",
-        "macvtap", "ovs", "sit", "tap", "team", "tun", "veth", "virbr", "vnet", "wg",
-    ];
-    let is_bridge = || name.strip_prefix("br").is_some_and(|rest| rest.starts_with(|c: char| c.is_ascii_digit()));
-    name == "lo"
-        || name.contains(['.', '@'])
-        || name.starts_with("vlan")
-        || KINDS.iter().any(|kind| name.starts_with(kind))
-        || is_bridge()
+/// Leaves the network cards: what passes a bridge, a bond, a VLAN or a tunnel passes a card as well and would be counted twice.
+/// Where nothing is a card, as in a container, what stands alone is left.
+fn retain_cards(all: &mut Vec<NetIf>, kinds: &[(String, NetKind)]) {
+    let any = kinds.iter().any(|(_, kind)| *kind == NetKind::Card);
+    let wanted = if any { NetKind::Card } else { NetKind::Alone };
+    let mut kinds = kinds.iter();
+    all.retain(|_| kinds.next().is_some_and(|(_, kind)| *kind == wanted));
 }
 
 /// What came in and went out in between. A card that was not there before, and counts that step back, are nothing.
@@ -143,18 +163,17 @@ fn is_part(name: &str, whole: &str) -> bool {
 
 /// `None`: there is no device of which two readings are known.
 fn together(before: &[DiskIo], now: &[DiskIo], elapsed: Duration, platform: Platform) -> Option<Disk> {
-    let intervals = now.iter().filter_map(|now| {
-        let before = before.iter().find(|before| before.name == now.name)?;
-        Device::new(before, platform).advance(now, Some(elapsed), platform)
-    });
-    intervals.fold(None, |sum: Option<Disk>, of| {
-        let sum = sum.unwrap_or(Disk { read: 0.0, write: 0.0, util: 0.0 });
-        Some(Disk {
-            read: sum.read + of.per_second(of.grown.read_bytes),
-            write: sum.write + of.per_second(of.grown.written_bytes),
-            util: sum.util.max(of.util()),
-        })
-    })
+    let mut sum: Option<Disk> = None;
+    for now in now {
+        let Some(before) = before.iter().find(|before| before.name == now.name) else { continue };
+        let Some(of) = Device::new(before, platform).advance(now, Some(elapsed), platform) else { continue };
+        let sum = sum.get_or_insert_default();
+        sum.read += of.per_second(of.grown.read_bytes);
+        sum.write += of.per_second(of.grown.written_bytes);
+        sum.util = sum.util.max(of.util());
+        sum.of.push(now.name.clone());
+    }
+    sum
 }
 
 #[cfg(test)]

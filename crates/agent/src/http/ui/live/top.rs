@@ -1,7 +1,7 @@
 //! The processes that use most of the processors.
 //!
 //! To list them is the dearest part of a reading: every third second, and where a host has so many that it takes long, every
-//! tenth. Of each process two numbers are kept, which the next difference needs.
+//! tenth, whoever comes and goes. Of each process two numbers are kept, which the next difference needs.
 
 use std::time::{Duration, Instant};
 
@@ -30,26 +30,26 @@ pub(super) struct Process {
 pub(super) struct Top {
     seen: Seen,
     last: Option<Instant>,
-    /// When the list is read again.
-    due: Option<Instant>,
+    /// When the list is read again; the one after the first is read at once, for shares are known with it.
+    pub due: Option<Instant>,
+    is_begun: bool,
+    /// Threads that wait for a processor, where the list that was just read tells.
+    pub ready: Option<u64>,
 }
 
 impl Top {
     /// `None`: it is not time yet, or nothing is known of the time before.
     pub fn read(&mut self, host: &mut Host, now: Instant) -> Option<Vec<Process>> {
-        if self.due.is_some_and(|due| now < due) {
+        self.ready = None;
+        if !std::mem::take(&mut self.is_begun) && self.due.is_some_and(|due| now < due) {
             return None;
         }
-        let mut table = Vec::new();
+        let (mut table, began) = (Vec::new(), Instant::now());
         let listed = host.process_times(&mut table);
-        let took = now.elapsed();
-        self.due = Some(now + if took > DEAR { RARELY } else { OFTEN });
-        listed.ok()?;
+        self.due = Some(now + pause(began.elapsed()));
+        self.ready = listed.ok()?;
         let elapsed = self.last.replace(now).map(|before| now - before);
-        if elapsed.is_none() {
-            // The first shares are known with the next reading.
-            self.due = None;
-        }
+        self.is_begun = elapsed.is_none();
         self.seen.pass(elapsed);
         let gains = self.seen.advance(&table);
         let share = |us: u64| gains.percent_of_one_cpu(us);
@@ -60,6 +60,10 @@ impl Top {
         });
         Some(largest(of))
     }
+}
+
+fn pause(took: Duration) -> Duration {
+    if took > DEAR { RARELY } else { OFTEN }
 }
 
 /// The first of `all`: those that use most of the processors, and of equal ones those that have most memory.
@@ -103,5 +107,23 @@ mod tests {
         let read: Vec<bool> = (0..8).map(|s| top.read(&mut host, begun + Duration::from_secs(s)).is_some()).collect();
         // A list that took long is read rarely: also then the second reading has shares, and the next has none.
         assert_eq!(read[..4], [false, true, false, false]);
+    }
+
+    #[test]
+    fn a_list_that_takes_long_is_read_rarely() {
+        assert_eq!([1, 20, 21, 3000].map(|ms| pause(Duration::from_millis(ms))), [OFTEN, OFTEN, RARELY, RARELY]);
+    }
+
+    /// A page that was loaded again and again had all processes listed each time, however dear that was.
+    #[test]
+    fn who_comes_after_another_has_nothing_listed_before_it_is_time() {
+        let (mut host, begun) = (Host::new("/"), Instant::now());
+        let mut top = Top { due: Some(begun + RARELY), ..Top::default() };
+        let mut read = |s| {
+            let _ = top.read(&mut host, begun + Duration::from_secs(s));
+            top.last.is_some()
+        };
+        assert_eq!([0, 5, 9, 10].map(&mut read), [false, false, false, true]);
+        assert!(top.read(&mut host, begun + Duration::from_secs(11)).is_some());
     }
 }
