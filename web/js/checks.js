@@ -24,6 +24,9 @@ const CHECKS = [
     ["du.bs", "du", null, "du", (one) => one.value >= 0, (one) => (one.value < 0 ? t("unknownSize") : join(bytes(one.value)))],
 ];
 
+/// Tags of the checks that have no one tag to name them.
+const OWN = ["port", "cmdline", "name", "path"];
+
 /// Of the same thing, another metric.
 function beside(metric, one, show) {
     const other = of(metric).find((series) => series.tags === one.tags);
@@ -54,8 +57,9 @@ function reason(source, named) {
 function checks() {
     return CHECKS.flatMap(([metric, kind, tag, source, isWell, shown]) => of(metric).map((one) => {
         const tags = tagsOf(one.tags);
-        // What hbs assigns has whatever keys its strategy has.
-        const name = (tag && tags[tag]) || Object.values(tags).join(", ") || one.metric;
+        // What hbs assigns has whatever keys its strategy has; without its own, all of them.
+        const own = OWN.filter((key) => tags[key]).map((key) => tags[key]);
+        const name = (tag && tags[tag]) || (own.length ? own : Object.values(tags)).join(", ") || one.metric;
         const more = metric === "dns.query.up" && tags.type && tags.server !== "system" ? " " + tags.type + " @" + tags.server : "";
         const proto = metric === "net.port.tcp" ? "/tcp" : metric === "net.port.udp" ? "/udp" : "";
         const well = isWell(one);

@@ -4,7 +4,7 @@ import { $, attr, el, keyed, row, sentence, table, text } from "./dom.js";
 import { bytes, duration, join, number, percent, perSecond, value as shown } from "./format.js";
 import { t } from "./i18n.js";
 import { points } from "./history.js";
-import { now, of, seed, tagsOf, value, world } from "./store.js";
+import { isStale, now, of, seed, tagsOf, value, world } from "./store.js";
 
 export function showIdentity() {
     const { endpoint, version, os, uptime, history, left_out: leftOut } = world.state;
@@ -31,6 +31,7 @@ export function showVolumes() {
             const name = tagsOf(one.tags)[names[3]] || one.tags;
             if (!volumes.has(name)) volumes.set(name, { name });
             volumes.get(name)[key] = one.value;
+            volumes.get(name).stale = isStale(one);
         }
     };
     put(names[0], "total");
@@ -46,12 +47,12 @@ export function showVolumes() {
     attr(list, "class", all.length > 5 ? "volumes many" : "volumes");
     keyed(list, all, (one) => one.name, () => el("li", null, el("span", { class: "name" }), el("b"), bar(), el("span", { class: "more" })), (item, one) => {
         const worst = Math.max(one.used, one.inodes || 0);
-        attr(item, "data-state", worst >= 95 ? "bad" : worst >= 85 ? "warn" : null);
+        attr(item, "data-state", one.stale ? "stale" : worst >= 95 ? "bad" : worst >= 85 ? "warn" : null);
         text(item.children[0], one.name);
         text(item.children[1], join(percent(one.used)));
         item.children[2].firstChild.style.width = Math.min(100, one.used) + "%";
         const inodes = one.inodes !== undefined && one.inodes >= 50 ? " · " + t("inodes", number(one.inodes, 0)) : "";
-        text(item.children[3], t("free", join(bytes(one.free)), join(bytes(one.total))) + inodes);
+        text(item.children[3], t("free", join(bytes(one.free)), join(bytes(one.total))) + inodes + (one.stale ? " · " + t("stale") : ""));
     });
 }
 
@@ -136,7 +137,8 @@ export function showServices() {
                 for (const series of metric ? of(metric) : []) {
                     const tags = tagsOf(series.tags);
                     const thing = tags[tag];
-                    if (!thing) continue;
+                    // Of what has stopped, what it was is not what it is.
+                    if (!thing || isStale(series)) continue;
                     if (!things.has(thing)) things.set(thing, { name: thing });
                     things.get(thing)[name] = show(series);
                     if (isWell && !isWell(series)) things.get(thing).bad = true;
@@ -144,9 +146,10 @@ export function showServices() {
                 }
                 return Boolean(metric);
             });
+            let box = $(id + "-" + title);
+            if (box) attr(box, "hidden", things.size ? null : "");
             if (!things.size) return;
             some = true;
-            let box = document.getElementById(id + "-" + title);
             if (!box) $(id).append((box = el("div", { class: "card flush scroll", id: id + "-" + title, tabindex: "0", role: "region" })));
             attr(box, "aria-label", t(title));
             const shownColumns = [["", title], ...there.map(([name]) => ["n", name])];

@@ -35,10 +35,10 @@ export function tagsOf(text) {
 /// Another agent, or the same one started again, gives the numbers anew.
 export const same = (a, b) => a.metric === b.metric && a.tags === b.tags && a.from === b.from;
 
-/// A counter per second, unless it began anew.
+/// A counter per second, unless it began anew, or nobody looked for long: the mean of a day is not of now.
 export function rateOf(last, one) {
     const [passed, grown] = [one.at - last.at, one.value - last.value];
-    return passed > 0 && (grown >= 0 || one.type === "DERIVE") ? grown / passed : null;
+    return passed > 0 && passed <= 3 * Math.max(one.step, 10) && (grown >= 0 || one.type === "DERIVE") ? grown / passed : null;
 }
 
 /// Takes the answer of /ui/series. A counter's rate is known from its second value on.
@@ -67,7 +67,7 @@ export function seed(id, times, values) {
     const one = before.get(id);
     const end = times.length - 1;
     if (!one || one.rate !== null || end < 1) return;
-    one.rate = rateOf({ at: times[end - 1], value: values[end - 1] }, { at: times[end], value: values[end], type: one.type });
+    one.rate = rateOf({ at: times[end - 1], value: values[end - 1] }, { ...one, at: times[end], value: values[end] });
 }
 
 export const of = (metric) => (world.names.get(metric) || []).filter((one) => one.from === "");
