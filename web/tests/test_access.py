@@ -32,7 +32,7 @@ def test_the_policy_lets_nothing_in_but_the_agents_own_files(host: Host) -> None
         assert rules.get(name) == ["'none'"], (name, rules)
     headers = host.agent.headers("/")
     assert headers["x-content-type-options"] == "nosniff"
-    assert headers["referrer-policy"] == "no-referrer"
+    assert headers["referrer-policy"] == "same-origin"
 
 
 @pytest.mark.linux(SAME)
