@@ -1,4 +1,4 @@
-"""A host that is made up: its answers are given to the page in the stead of the agent's, so that each figure is known."""
+"""A host that is made up: the page gets its answers in the stead of the agent's, so that each figure is known."""
 
 from __future__ import annotations
 

@@ -75,7 +75,6 @@ def test_a_tab_that_is_hidden_asks_for_nothing_and_goes_on_when_it_is_seen_again
     page.moves()
     turn = """hidden => {
         Object.defineProperty(document, "hidden", { configurable: true, get: () => hidden });
-        Object.defineProperty(document, "visibilityState", { configurable: true, get: () => hidden ? "hidden" : "visible" });
         document.dispatchEvent(new Event("visibilitychange"));
     }"""
     page.page.evaluate(turn, True)

@@ -142,16 +142,18 @@ def test_what_is_streamed_is_shown_in_the_same_units(made: Made, new_page: OpenP
     page = made.open(new_page(host.agent))
     event(page, made.now, 37)
     for chart, wanted in {
-        "cpu": "37 %", "mem": "25 %", "net": "8.00 kbit/s 2.00 kbit/s", "disk": "13 %", "load": "0.5",
+        "cpu": "37 %",
+        "mem": "25 %",
+        "net": "8.00 kbit/s 2.00 kbit/s",
+        "disk": "13 %",
+        "load": "0.5",
     }.items():
         is_drawn(page, chart, wanted)
     assert "1.00\u00a0GiB of 4.00\u00a0GiB" in page.chart("mem").inner_text()
     assert cells(page.page.locator("#top tbody tr")) == ["mysqld", "7", "137 %", "512 MiB"]
 
 
-def test_a_host_whose_clock_is_set_back_is_drawn_from_left_to_right(
-    made: Made, new_page: OpenPage, host: Host
-) -> None:
+def test_a_host_whose_clock_is_set_back_is_drawn_from_left_to_right(made: Made, new_page: OpenPage, host: Host) -> None:
     page = made.open(new_page(host.agent))
     for second in range(5):
         event(page, made.now + 600 + second, 90)

@@ -135,7 +135,9 @@ def test_a_host_that_has_no_transfer_is_told_so(make_host: MakeHost, new_page: O
 
 
 @pytest.mark.linux(SAME)
-def test_a_transfer_that_is_switched_off_is_told_though_pushes_go_to_it(make_host: MakeHost, new_page: OpenPage) -> None:
+def test_a_transfer_that_is_switched_off_is_told_though_pushes_go_to_it(
+    make_host: MakeHost, new_page: OpenPage
+) -> None:
     host = make_host(lambda config: config["transfer"].update(enabled=False))
     page = new_page(host.agent).open()
     is_told(page, "transfer-none")

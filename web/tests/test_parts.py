@@ -13,6 +13,7 @@ from host import Host
 from playwright.sync_api import expect
 from watch import Watched
 
+
 @pytest.fixture(scope="module")
 def closed() -> Iterator[int]:
     """A port that nobody listens on, and that nobody else is given."""

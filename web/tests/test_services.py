@@ -1,4 +1,4 @@
-"""IIS and SQL Server of a made-up Windows host: each row and cell, in both languages, and for who listens or is on a phone."""
+"""IIS and SQL Server of a made-up Windows host: each row and cell, in both languages, on a desk and on a phone."""
 
 from __future__ import annotations
 
@@ -100,9 +100,7 @@ def test_what_has_stopped_has_no_figures_of_before(made: Made, new_page: OpenPag
     assert left == {"State": "stopped"}, left
 
 
-def test_tables_of_services_are_sound_in_both_languages_and_themes(
-    made: Made, new_page: OpenPage, host: Host
-) -> None:
+def test_tables_of_services_are_sound_in_both_languages_and_themes(made: Made, new_page: OpenPage, host: Host) -> None:
     page = made.open(new_page(host.agent))
     page.search("there-is-no-such-series")
     for lang, theme, width in (("en", "light", DESK), ("zh-CN", "dark", PHONE)):

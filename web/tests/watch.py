@@ -89,8 +89,8 @@ class Watched:
         return [self.chart(chart).get_attribute("data-last") for chart in charts]
 
     def moves(self) -> None:
-        """A later point is drawn. Not another value: that of a busy processor stays as it is; and not more of them: for each
-        that comes one may go."""
+        """A later point is drawn. Another value would prove nothing, as that of a busy processor stays; nor would more
+        points, as for each that comes one may go."""
         seen = self.last_at("cpu")
         self.until("a later point", lambda: self.last_at("cpu") > seen)
 
