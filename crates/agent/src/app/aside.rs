@@ -2,7 +2,7 @@
 //! threads of the runtime, which read pushes and find addresses, are not for such.
 
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Acquire, Ordering::Release};
+use std::sync::atomic::{AtomicBool, Ordering::AcqRel, Ordering::Release};
 use std::time::Duration;
 
 use anyhow::{Context as _, ensure};
@@ -32,7 +32,7 @@ impl Aside {
 
     /// Whether an earlier one hangs: another would not be asked.
     pub fn is_out(&self) -> bool {
-        self.out.load(Acquire)
+        self.out.load(std::sync::atomic::Ordering::Acquire)
     }
 
     /// Waits for the answer until `limit`.
