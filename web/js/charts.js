@@ -104,6 +104,7 @@ export class Chart {
         const drawn = this.columns.map((column, at) => (column.hidden ? null : shown[at + 1] || [])).filter(Boolean);
         this.plot.setData([shown[0], ...drawn]);
         attr(this.box, "data-points", rows.length);
+        attr(this.box, "data-at", rows.length ? rows[rows.length - 1][0] : null);
     }
 
     hover(at) {

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from agent import ENDPOINT, Agent
+from agent import ENDPOINT, Agent, until
 from servers import Hbs, Transfer
 
 Change = Callable[[dict[str, Any]], None]
@@ -17,6 +17,8 @@ class Host:
         config = configuration(self.transfer.addr, self.hbs.addr)
         change(config)
         self.agent = Agent(config, token)
+        # So that there is something to see.
+        until("a cycle", self.agent.cycles, self.agent.state)
 
     def close(self) -> None:
         self.agent.close()

@@ -12,6 +12,7 @@ from host import Host
 from playwright.sync_api import expect
 from watch import Watched
 
+SAME = "the page and its rules are the same whatever the agent runs on"
 TOKEN = "correct-horse-battery"
 
 
@@ -20,6 +21,7 @@ def policy(host: Host) -> dict[str, list[str]]:
     return {words[0]: words[1:] for part in parts if (words := part.split())}
 
 
+@pytest.mark.linux(SAME)
 def test_the_policy_lets_nothing_in_but_the_agents_own_files(host: Host) -> None:
     rules = policy(host)
     assert rules["default-src"] == ["'none'"], rules
@@ -33,6 +35,7 @@ def test_the_policy_lets_nothing_in_but_the_agents_own_files(host: Host) -> None
     assert headers["referrer-policy"] == "same-origin"
 
 
+@pytest.mark.linux(SAME)
 def test_the_page_has_no_script_or_style_of_its_own_in_it(host: Host) -> None:
     text = host.agent.get("/").decode()
     scripts = re.findall(r"<script\b([^>]*)>(.*?)</script>", text, re.S)
@@ -63,17 +66,20 @@ def guarded(make_host: MakeHost) -> Host:
     return make_host(token=TOKEN)
 
 
+@pytest.mark.linux(SAME)
 def test_the_token_of_the_agent_is_what_the_browser_asks_its_user_for(guarded: Host, new_page: OpenPage) -> None:
     page = new_page(guarded.agent, http_credentials={"username": "anybody", "password": TOKEN}).open()
     expect(page.page.locator("body")).to_contain_text(ENDPOINT)
     page.moves()
 
 
+@pytest.mark.linux(SAME)
 @pytest.mark.parametrize("path", ["/", "/ui/page.js", "/ui/state", "/ui/live", "/ui/series", "/ui/history?id=1"])
 def test_without_the_token_nothing_of_it_is_shown(guarded: Host, path: str) -> None:
     assert guarded.agent.status(path) == 401
 
 
+@pytest.mark.linux(SAME)
 def test_without_scripts_the_page_says_where_to_look(host: Host, new_page: OpenPage) -> None:
     page = new_page(host.agent, java_script_enabled=False)
     page.page.goto(host.agent.origin + "/")

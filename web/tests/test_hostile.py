@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import pytest
 from agent import ENDPOINT
 from conftest import OpenPage
 from host import Host
 from playwright.sync_api import expect
 from watch import Watched
+
+pytestmark = pytest.mark.linux("names are text whatever the agent runs on")
 
 NAMES = {
     "image": "<img src=x onerror=window.hostile=1>",

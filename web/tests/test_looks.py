@@ -10,6 +10,7 @@ from host import Host
 from playwright.sync_api import expect
 from watch import Watched
 
+SAME = "it looks the same whatever the agent runs on"
 CHINESE = re.compile("[\u4e00-\u9fff]")
 
 
@@ -62,6 +63,7 @@ def brightness(page: Watched) -> int:
     return sum(int(part) for part in re.findall(r"\d+", colour)[:3])
 
 
+@pytest.mark.linux(SAME)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_theme_is_that_of_the_browser(host: Host, new_page: OpenPage, scheme: str) -> None:
     page = new_page(host.agent, color_scheme=scheme).open()
@@ -69,6 +71,7 @@ def test_the_theme_is_that_of_the_browser(host: Host, new_page: OpenPage, scheme
     assert (brightness(page) > 384) == (scheme == "light")
 
 
+@pytest.mark.linux(SAME)
 def test_another_theme_is_chosen_and_remembered(host: Host, new_page: OpenPage) -> None:
     page = new_page(host.agent).open()
     html(page, "data-theme", "light")
@@ -86,6 +89,7 @@ def test_numbers_have_units_that_people_read(page: Watched) -> None:
     expect(page.chart("net")).to_contain_text(re.compile(r"B/s|bit/s|b/s"))
 
 
+@pytest.mark.linux(SAME)
 def test_nothing_moves_for_who_asked_for_less_motion(host: Host, new_page: OpenPage) -> None:
     page = new_page(host.agent, reduced_motion="reduce").open()
     page.open_row(page.find("mem.memfree").first)

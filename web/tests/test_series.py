@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 
+import pytest
 from host import Host
 from playwright.sync_api import expect
 from watch import Watched
 
+SAME = "the table is the same whatever the agent runs on"
 # More than there are in the page.
 TABS = 200
 BULK = 2000
@@ -34,6 +36,7 @@ def test_search_finds_series_by_tag(host: Host, page: Watched) -> None:
     expect(rows).to_contain_text("shop.orders")
 
 
+@pytest.mark.linux(SAME)
 def test_a_search_for_nothing_says_so_and_an_empty_one_shows_all(page: Watched) -> None:
     page.search("there-is-no-such-series")
     expect(page.rows()).to_have_count(0)
@@ -42,6 +45,7 @@ def test_a_search_for_nothing_says_so_and_an_empty_one_shows_all(page: Watched) 
     page.until("all of them", lambda: page.rows().count() > 20)
 
 
+@pytest.mark.linux(SAME)
 def test_a_series_is_found_opened_and_closed_by_keyboard_alone(page: Watched) -> None:
     tab_to(page, "#search")
     page.page.keyboard.type("cpu.idle")
@@ -75,6 +79,7 @@ def test_values_of_an_open_page_are_the_newest(host: Host, page: Watched) -> Non
     expect(page.rows()).to_contain_text("222")
 
 
+@pytest.mark.linux(SAME)
 def test_two_thousand_series_are_searched_like_two(host: Host, page: Watched) -> None:
     host.agent.push(*({"metric": f"bulk.m{n}", "value": n, "tags": f"n={n}"} for n in range(BULK)))
 

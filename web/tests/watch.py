@@ -18,7 +18,7 @@ addEventListener("securitypolicyviolation", event =>
 
 # What Chromium itself says of requests that the page makes: to a server that is gone, and to one that refuses.
 GONE = "Failed to load resource: net::ERR_"
-FULL = "Failed to load resource: the server responded with a status of 503"
+REFUSED = "Failed to load resource: the server responded with a status of "
 
 
 class Watched:
@@ -89,8 +89,17 @@ class Watched:
         return [self.chart(chart).get_attribute("data-last") for chart in charts]
 
     def moves(self) -> None:
-        """Another point is drawn. Not another value: that of a busy processor stays as it is."""
-        self.has_points("cpu", self.points("cpu") + 1)
+        """A later point is drawn. Another value would prove nothing, as that of a busy processor stays; nor would more
+        points, as for each that comes one may go."""
+        seen = self.last_at("cpu")
+        self.until("a later point", lambda: self.last_at("cpu") > seen)
+
+    def last_at(self, chart: str) -> float:
+        return float(self.chart(chart).get_attribute("data-at") or 0)
+
+    def asks_anew(self) -> None:
+        """As for who comes back to the tab: all is asked for at once, and not after some seconds."""
+        self.page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")
 
     def issue(self, code: str) -> Locator:
         return self.page.locator(f"#health .issue[data-code={code}]")
@@ -103,6 +112,7 @@ class Watched:
 
     def find(self, text: str) -> Locator:
         """The rows that are left of the table, once all that are have this text in them."""
+        self.asks_anew()
         self.search(text)
         self.found(text)
         return self.rows()
