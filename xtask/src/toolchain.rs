@@ -59,11 +59,9 @@ impl Std {
             Self::Product => &[
                 "-Zbuild-std=std,panic_unwind",
                 "-Zbuild-std-features=panic-unwind,optimize_for_size",
-                // A panic of the agent's own code tells its file, one of others' code nothing but its words: with the line and
-                // column of all that may panic a table of 0.14 MB would be shipped.
+                // A panic of the agent's own code tells its place, one of others' code its words alone: the places of all that
+                // may panic there are a table of 0.1 MB.
                 "-Zprofile-rustflags",
-                "--config",
-                "profile.release.rustflags=[\"-Zlocation-detail=file\"]",
                 "--config",
                 "profile.release.package.\"*\".rustflags=[\"-Zlocation-detail=none\"]",
             ],

@@ -134,7 +134,7 @@ fn queue(config: &config::Queue, state: Option<PathBuf>, stats: &Arc<Stats>) -> 
         let started = Disk::start(dir, max_bytes, max_age, stats.clone());
         started
             .inspect_err(|error| {
-                tracing::error!(code = "Q001", "queue: no thread for the disk: {error}; points wait in memory")
+                crate::log::say!(Error, "Q001", "queue: no thread for the disk: {error}; points wait in memory")
             })
             .ok()
     });
@@ -150,7 +150,7 @@ fn root() -> PathBuf {
     if root.is_absolute() && root.is_dir() {
         return root;
     }
-    tracing::warn!(code = "A012", "NUX_ROOTFS: {} is not the absolute path of a directory; / is read", root.display());
+    crate::log::say!(Warn, "A012", "NUX_ROOTFS: {} is not the absolute path of a directory; / is read", root.display());
     plain
 }
 
@@ -168,16 +168,18 @@ fn announce(config: &Config, identity: &Identity, source: &Source, how: &str) {
     };
     let names: Vec<&str> = collect::active(config).map(|spec| spec.name).collect();
     let sets: Vec<&str> = config.collector.names.iter().map(|set| set.name()).collect();
-    tracing::info!(
-        code = "A001",
+    crate::log::say!(
+        Info,
+        "A001",
         "falcon-agent {VERSION} collects {} from {endpoint} every {} s, names {} ({from})",
         names.join(", "),
         config.transfer.interval,
         sets.join(" + "),
     );
     if Platform::CURRENT == Platform::Linux && !config.collector.counters.is_empty() {
-        tracing::info!(
-            code = "A018",
+        crate::log::say!(
+            Info,
+            "A018",
             "collector.counters: only Windows has performance counters; nothing is told of them here"
         );
     }
@@ -191,13 +193,13 @@ fn announce(config: &Config, identity: &Identity, source: &Source, how: &str) {
         (true, []) => "none".to_owned(),
         (true, addrs) => addrs.join(", "),
     };
-    tracing::info!(code = "A002", "transfer: {transfer}; hbs: {hbs}");
+    crate::log::say!(Info, "A002", "transfer: {transfer}; hbs: {hbs}");
     if config.http.enabled && !config.http.listen.is_empty() {
         let listen = &config.http.listen;
         let host = if listen.starts_with(':') { "127.0.0.1" } else { "" };
         let scheme = if config.http.tls.is_on() { "https" } else { "http" };
-        tracing::info!(code = "A003", "see {scheme}://{host}{listen}/ for every series; push to /v1/push{how}");
+        crate::log::say!(Info, "A003", "see {scheme}://{host}{listen}/ for every series; push to /v1/push{how}");
     } else {
-        tracing::info!(code = "A004", "no HTTP server (http.enabled, http.listen){how}");
+        crate::log::say!(Info, "A004", "no HTTP server (http.enabled, http.listen){how}");
     }
 }

@@ -235,7 +235,7 @@ impl Assigned {
 impl Inner {
     fn set_metrics(&mut self, mut metrics: Vec<BuiltinMetric>) {
         if metrics.len() > MOST_CHECKS {
-            tracing::warn!(code = "R007", "hbs: it assigns more than {MOST_CHECKS} checks; the rest is left out");
+            crate::log::say!(Warn, "R007", "hbs: it assigns more than {MOST_CHECKS} checks; the rest is left out");
             metrics.truncate(MOST_CHECKS);
         }
         let (checks, refused) = Checks::read(&metrics, &self.answers.hostname);
@@ -246,7 +246,7 @@ impl Inner {
                 Refusal::Malformed(why) => {
                     if !self.told.contains(&check) {
                         let shown: String = shown(&check).chars().take(200).collect();
-                        tracing::warn!(code = "R006", "hbs: the check {shown} is left out: {why}");
+                        crate::log::say!(Warn, "R006", "hbs: the check {shown} is left out: {why}");
                     }
                     told.insert(check);
                 }
@@ -254,8 +254,9 @@ impl Inner {
         }
         self.told = told;
         if self.assigned != checks {
-            tracing::info!(
-                code = "R009",
+            crate::log::say!(
+                Info,
+                "R009",
                 "hbs: assigned are {} ports, {} process counts, {} directories and {} URLs",
                 checks.ports.len(),
                 checks.processes.len(),
@@ -281,7 +282,11 @@ impl Inner {
             let (addresses, odd) = addresses(&text);
             if let Some(odd) = odd {
                 let odd: String = odd.chars().take(100).collect();
-                tracing::warn!(code = "R010", "hbs: {odd} in its list of trusted addresses is none, and trusts nobody");
+                crate::log::say!(
+                    Warn,
+                    "R010",
+                    "hbs: {odd} in its list of trusted addresses is none, and trusts nobody"
+                );
             }
             if let Some(tell) = &self.listener {
                 tell(addresses);

@@ -146,45 +146,51 @@ impl AgentClock {
     fn tell(&self, change: Option<Change>) {
         let Some(change) = change else { return };
         match change {
-            Change::Doubted { ahead_ms, wait_ms } => tracing::warn!(
-                code = "K001",
+            Change::Doubted { ahead_ms, wait_ms } => crate::log::say!(
+                Warn,
+                "K001",
                 "the clock jumped {} s forward: points are held until hbs has the same time, or until it has lasted {} s",
                 ahead_ms / 1000,
                 wait_ms / 1000
             ),
-            Change::Back => tracing::info!(code = "K002", "the clock is back; points carry its time again"),
+            Change::Back => crate::log::say!(Info, "K002", "the clock is back; points carry its time again"),
             // The lanes tell what it costs.
             Change::SteppedBack { doubted: false, .. } => {}
             Change::SteppedBack { by_ms, doubted: true } => {
-                tracing::info!(
-                    code = "K003",
+                crate::log::say!(
+                    Info,
+                    "K003",
                     "the clock was set again, {} s behind where it was before it jumped",
                     by_ms / 1000
                 );
             }
             Change::Confirmed { by_ms } => {
-                tracing::info!(
-                    code = "K004",
+                crate::log::say!(
+                    Info,
+                    "K004",
                     "hbs has the same time as the clock, which is believed; it moved by {} s",
                     by_ms / 1000
                 );
             }
-            Change::Lasted { by_ms } => tracing::warn!(
-                code = "K005",
+            Change::Lasted { by_ms } => crate::log::say!(
+                Warn,
+                "K005",
                 "the clock has kept its new time and no hbs said otherwise: it is believed; it moved by {} s",
                 by_ms / 1000
             ),
-            Change::Wrong { ahead_ms } => tracing::warn!(
-                code = "K006",
+            Change::Wrong { ahead_ms } => crate::log::say!(
+                Warn,
+                "K006",
                 "the clock is wrong by {:+} s: hbs has the time from before it was set, and points carry that until it is right or the agent is started again",
                 ahead_ms / 1000
             ),
-            Change::Apart { ahead_ms } => tracing::warn!(
-                code = "K007",
+            Change::Apart { ahead_ms } => crate::log::say!(
+                Warn,
+                "K007",
                 "the clock is {:+} s off that of hbs, and points carry it as it is; is a time server set on both hosts?",
                 ahead_ms / 1000
             ),
-            Change::Together => tracing::info!(code = "K008", "the clock and that of hbs have the same time again"),
+            Change::Together => crate::log::say!(Info, "K008", "the clock and that of hbs have the same time again"),
         }
         if matches!(change, Change::Doubted { .. } | Change::SteppedBack { .. }) {
             self.asks.notify_one();

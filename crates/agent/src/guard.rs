@@ -75,8 +75,9 @@ pub fn start(
         exit(code);
     };
     if let Err(error) = std::thread::Builder::new().name("guard".to_owned()).stack_size(256 * 1024).spawn(run) {
-        tracing::warn!(
-            code = "G001",
+        crate::log::say!(
+            Warn,
+            "G001",
             "guard: no thread for it ({error}): the agent is not held to the limits of `guard`"
         );
     }
@@ -136,8 +137,9 @@ impl Guard {
             _ if !self.managed => "no service manager would start it again".to_owned(),
             None => "there is no directory to count its ends in (`state_dir`)".to_owned(),
             Some(_) if ends >= MOST_ENDS => {
-                tracing::error!(
-                    code = "G002",
+                crate::log::say!(
+                    Error,
+                    "G002",
                     "guard: {excess}; this agent was ended {ends} times within an hour and now stays down, exit code {STAY}. \
                      See what it is asked to do, raise the limit (0: none) in cfg.json, and start it again"
                 );
@@ -145,8 +147,9 @@ impl Guard {
             }
             Some(record) => match record.add(now) {
                 Ok(()) => {
-                    tracing::error!(
-                        code = "G003",
+                    crate::log::say!(
+                        Error,
+                        "G003",
                         "guard: {excess}; ended, to be started again, exit code {AGAIN} ({} of {MOST_ENDS} within an hour)",
                         ends + 1
                     );
@@ -156,7 +159,7 @@ impl Guard {
             },
         };
         if newly {
-            tracing::warn!(code = "G004", "guard: {excess}; the agent goes on: {why_not}");
+            crate::log::say!(Warn, "G004", "guard: {excess}; the agent goes on: {why_not}");
         }
         None
     }

@@ -77,7 +77,7 @@ impl Hub {
             Ok(endpoint) => endpoint,
             Err(error) => {
                 if !self.nameless.swap(true, Relaxed) {
-                    tracing::warn!(code = "A014", "no points are sent: {error:#}");
+                    crate::log::say!(Warn, "A014", "no points are sent: {error:#}");
                 }
                 if self.queue.is_some() && self.config.transfer.enabled {
                     self.stats.lose(Lost::Nameless, self.prepare(samples, Origin::Collected).len());

@@ -1,12 +1,11 @@
 //! What the agent says: one line an event, with a code that stays, in local time, and nothing twice.
 //!
-//! A call of tracing becomes a [`line`], which goes through a bounded channel to the thread that writes ([`writer`]): a
+//! A call of [`say`] becomes a [`line`], which goes through a bounded channel to the thread that writes ([`writer`]): a
 //! terminal that is stopped, a pipe that nobody reads or a disk that hangs must not stop the agent. That thread leaves out
 //! what repeats ([`quiet`]) and writes the rest to the console, to a file ([`file`]) and, as a Windows service, to the event log
 //! ([`event`]). `docs/log-codes.md` has every code; a test holds the calls to it.
 //!
-//! There is no layer between tracing and the channel: whether a call is anything is asked once for each call and level, so
-//! that DEBUG costs nothing while it is off.
+//! Of libraries nobody speaks here: those that could (hyper, rustls) are built without it.
 
 mod event;
 mod file;
@@ -24,11 +23,8 @@ use std::sync::atomic::{AtomicU8, Ordering::Relaxed};
 use std::time::Duration;
 
 use falcon_sys::EventSource;
-use tracing::level_filters::LevelFilter;
-use tracing::span::{Attributes, Id, Record};
-use tracing::{Event, Level, Metadata, Subscriber};
 
-use crate::config;
+use crate::config::{self, Level};
 use crate::model::Platform;
 use line::Line;
 use writer::{Events, Sender, Writer};
@@ -39,14 +35,13 @@ pub use repeats::Repeats;
 
 static SENDER: OnceLock<Sender> = OnceLock::new();
 
-/// The most that is said: a place in [`LEVELS`].
-static LEVEL: AtomicU8 = AtomicU8::new(2);
-const LEVELS: [Level; 4] = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG];
+/// The most that is said: a [`Level`].
+static LEVEL: AtomicU8 = AtomicU8::new(Level::Info as u8);
 
 /// Where the log goes, and how much of it there is.
 #[derive(Debug)]
 pub struct Setup {
-    pub level: config::Level,
+    pub level: Level,
     /// Standard error.
     pub console: Option<Console>,
     pub file: Option<FileTarget>,
@@ -56,12 +51,12 @@ pub struct Setup {
 
 impl Setup {
     /// Standard error alone, as it wants to be written to.
-    pub fn console(level: config::Level) -> Setup {
+    pub fn console(level: Level) -> Setup {
         Setup { level, console: Some(Console::found()), file: None, event_source: None }
     }
 
     /// Standard error for what no file takes.
-    pub fn spare(level: config::Level) -> Setup {
+    pub fn spare(level: Level) -> Setup {
         let mut setup = Setup::console(level);
         setup.console.iter_mut().for_each(|console| console.spare = true);
         setup
@@ -107,9 +102,9 @@ impl Console {
     /// The line with its line break.
     fn dress(&self, line: &Line) -> String {
         let (priority, colour) = match line.level {
-            Level::ERROR => (3, "\u{1b}[31m"),
-            Level::WARN => (4, "\u{1b}[33m"),
-            Level::INFO => (6, ""),
+            Level::Error => (3, "\u{1b}[31m"),
+            Level::Warn => (4, "\u{1b}[33m"),
+            Level::Info => (6, ""),
             _ => (7, "\u{1b}[2m"),
         };
         if self.priorities {
@@ -130,7 +125,7 @@ pub fn file(config: &config::Log, path: PathBuf) -> FileTarget {
 /// Starts the log. A panic becomes a line there too. Of a second call only the level counts.
 pub fn init(setup: Setup) {
     let Setup { level, console, file, event_source } = setup;
-    let sender = SENDER.get_or_init(|| {
+    SENDER.get_or_init(|| {
         let to = |console| (console, Box::new(std::io::stderr()) as Box<dyn Write + Send>);
         let events = event_source.map(|source| -> Events {
             // A log that is full or stopped is the administrator's; the file has the line.
@@ -138,33 +133,23 @@ pub fn init(setup: Setup) {
         });
         Sender::start(Writer::new(console.map(to), file, events))
     });
-    // Only a second call can fail, and then the first stays in force.
-    let _ = tracing::subscriber::set_global_default(Lines(sender.clone()));
     set_level(level);
     std::panic::set_hook(Box::new(|info| {
         let thread = std::thread::current();
         let what = info.payload_as_str().unwrap_or("panic");
         let place = info.location().map_or_else(String::new, ToString::to_string);
-        tracing::error!(code = "A013", "defect in thread {}: {what} ({place})", thread.name().unwrap_or("?"));
+        crate::log::say!(Error, "A013", "defect in thread {}: {what} ({place})", thread.name().unwrap_or("?"));
     }));
 }
 
 /// From now on so much is said.
-pub fn set_level(level: config::Level) {
-    let place = match level {
-        config::Level::Error => 0,
-        config::Level::Warn => 1,
-        config::Level::Info => 2,
-        config::Level::Debug => 3,
-    };
-    LEVEL.store(place, Relaxed);
-    // Every call has noted whether it is anything.
-    tracing::callsite::rebuild_interest_cache();
+pub fn set_level(level: Level) {
+    LEVEL.store(level as u8, Relaxed);
 }
 
 /// What a new configuration says of the log: the level, and the file from now on. Never waits; without [`init`] only the
 /// level is noted.
-pub fn reconfigure(level: config::Level, file: Option<FileTarget>) {
+pub fn reconfigure(level: Level, file: Option<FileTarget>) {
     set_level(level);
     if let Some(sender) = SENDER.get() {
         sender.file(file);
@@ -180,40 +165,24 @@ pub fn drain() {
 
 /// A configuration that the agent cannot run with; the error names file, line and key.
 pub fn configuration_error(error: &impl Display) {
-    tracing::error!(code = "F001", "configuration: {error:#}");
+    crate::log::say!(Error, "F001", "configuration: {error:#}");
 }
 
-/// Every event of tracing becomes a line; spans are nobody's.
-struct Lines(Sender);
-
-impl Subscriber for Lines {
-    fn enabled(&self, metadata: &Metadata<'_>) -> bool {
-        metadata.is_event() && *metadata.level() <= level()
-    }
-
-    fn max_level_hint(&self) -> Option<LevelFilter> {
-        Some(level().into())
-    }
-
-    fn event(&self, event: &Event<'_>) {
-        self.0.line(Line::of(event));
-    }
-
-    fn new_span(&self, _: &Attributes<'_>) -> Id {
-        Id::from_u64(1)
-    }
-
-    fn record(&self, _: &Id, _: &Record<'_>) {}
-
-    fn record_follows_from(&self, _: &Id, _: &Id) {}
-
-    fn enter(&self, _: &Id) {}
-
-    fn exit(&self, _: &Id) {}
+/// One line of the log: `say!(Warn, "A014", "no points are sent: {error:#}")`.
+macro_rules! say {
+    ($level:ident, $code:literal, $($text:tt)+) => {
+        $crate::log::event($crate::config::Level::$level, $code, format_args!($($text)+))
+    };
 }
+pub(crate) use say;
 
-fn level() -> Level {
-    LEVELS.get(usize::from(LEVEL.load(Relaxed))).copied().unwrap_or(Level::INFO)
+/// What [`say`] calls: whatever it has to say is formatted in one place, and only where it is wanted.
+pub(crate) fn event(level: Level, code: &'static str, text: std::fmt::Arguments<'_>) {
+    if level as u8 <= LEVEL.load(Relaxed)
+        && let Some(sender) = SENDER.get()
+    {
+        sender.line(Line::new(level, code, text));
+    }
 }
 
 /// A span of time for people: `42 s`, `7 min`, `3 h 20 min`.
@@ -255,26 +224,26 @@ mod tests {
     fn a_line_is_dressed_for_who_reads_it() {
         let line = |level| Line::new(level, "Q003", format_args!("full"));
         let dressed = |priorities, colour, level| Console { priorities, colour, spare: false }.dress(&line(level));
-        let levels = [Level::ERROR, Level::WARN, Level::INFO, Level::DEBUG];
+        let levels = [Level::Error, Level::Warn, Level::Info, Level::Debug];
         let journal = levels.map(|level| dressed(true, true, level));
         assert_eq!(
             journal,
             ["<3>ERROR Q003 full\n", "<4>WARN Q003 full\n", "<6>INFO Q003 full\n", "<7>DEBUG Q003 full\n"]
         );
-        let warning = dressed(false, true, Level::WARN);
+        let warning = dressed(false, true, Level::Warn);
         assert!(warning.starts_with("\u{1b}[33m2") && warning.ends_with(" WARN Q003 full\u{1b}[0m\n"), "{warning:?}");
         assert!(
-            dressed(false, true, Level::INFO).starts_with('2') && dressed(false, false, Level::ERROR).starts_with('2')
+            dressed(false, true, Level::Info).starts_with('2') && dressed(false, false, Level::Error).starts_with('2')
         );
     }
 
     #[test]
     fn the_level_is_changed_while_the_agent_runs() {
-        for (config, level) in [(config::Level::Debug, Level::DEBUG), (config::Level::Error, Level::ERROR)] {
+        for (config, level) in [(Level::Debug, Level::Debug), (Level::Error, Level::Error)] {
             set_level(config);
-            assert_eq!(super::level(), level);
+            assert_eq!(LEVEL.load(Relaxed), level as u8);
         }
-        set_level(config::Level::Info);
-        assert_eq!(super::level(), Level::INFO);
+        set_level(Level::Info);
+        assert_eq!(LEVEL.load(Relaxed), Level::Info as u8);
     }
 }

@@ -270,14 +270,16 @@ impl LaneTask {
 fn tell_step_back(behind_ms: i64, wait_ms: i64) {
     let behind_s = behind_ms / 1000;
     if behind_ms > MAX_WITHHOLD_MS {
-        tracing::warn!(
-            code = "K009",
+        crate::log::say!(
+            Warn,
+            "K009",
             "the clock is {behind_s} s behind the newest stamp; it is believed, but servers drop points until it is past that"
         );
     } else {
         let wait_s = wait_ms / 1000;
-        tracing::warn!(
-            code = "K010",
+        crate::log::say!(
+            Warn,
+            "K010",
             "the clock stepped back; no points for {wait_s} s, until it passes the newest stamp again"
         );
     }

@@ -245,7 +245,7 @@ fn serve(service: &Service, file: Option<PathBuf>) {
     match app::run(loaded, host) {
         Ok(code) => service.stopped(ending(code)),
         Err(error) => {
-            tracing::error!(code = "S001", "the service failed: {error:#}");
+            crate::log::say!(Error, "S001", "the service failed: {error:#}");
             crate::log::drain();
             service.stopped(ServiceExit::Specific(FAILED));
         }

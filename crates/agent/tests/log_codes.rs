@@ -11,8 +11,6 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-const LEVELS: [&str; 5] = ["error", "warn", "info", "debug", "trace"];
-
 /// The files of the agent that are no tests, without the tests within them.
 fn sources() -> Vec<(PathBuf, String)> {
     let mut dirs = vec![Path::new(env!("CARGO_MANIFEST_DIR")).join("src")];
@@ -36,14 +34,15 @@ fn sources() -> Vec<(PathBuf, String)> {
     files
 }
 
-/// What a call of tracing says: its code, and its text as it is written, placeholders and all.
-fn call(arguments: &str) -> Option<(String, String)> {
-    let (code, rest) = arguments.trim_start().strip_prefix("code = \"")?.split_once("\",")?;
+/// What a call says: its level, its code, and its text as it is written, placeholders and all.
+fn call(arguments: &str) -> Option<(String, String, String)> {
+    let (level, rest) = arguments.trim_start().split_once(',')?;
+    let (code, rest) = rest.trim_start().strip_prefix('"')?.split_once("\",")?;
     let mut text = String::new();
     let mut chars = rest.trim_start().strip_prefix('"')?.chars().peekable();
     loop {
         match chars.next()? {
-            '"' => return Some((code.to_owned(), text)),
+            '"' => return Some((level.to_owned(), code.to_owned(), text)),
             '\\' if chars.next_if_eq(&'\n').is_some() => while chars.next_if(|c| c.is_whitespace()).is_some() {},
             '\\' => text.push(chars.next()?),
             c => text.push(c),
@@ -51,7 +50,7 @@ fn call(arguments: &str) -> Option<(String, String)> {
     }
 }
 
-/// By code: the level and the text. What the log says of itself it does not say by tracing.
+/// By code: the level and the text. What the log says of itself it does not say by `say!`.
 fn said() -> BTreeMap<String, (String, String)> {
     let mut said = BTreeMap::new();
     let mut add = |path: &Path, code: &str, level: &str, text: String| {
@@ -62,22 +61,12 @@ fn said() -> BTreeMap<String, (String, String)> {
         assert_eq!(before, None, "{}: {code} stands at two calls", path.display());
     };
     for (path, source) in sources() {
-        for level in LEVELS {
-            for (at, _) in source.match_indices(&format!("{level}!(")) {
-                if source[..at].ends_with(|c: char| c.is_alphanumeric() || c == '_') {
-                    continue;
-                }
-                assert!(source[..at].ends_with("tracing::"), "{}: {level}! without tracing::", path.display());
-                let arguments = &source[at + level.len() + 2..];
-                let (code, text) = call(arguments).unwrap_or_else(|| {
-                    panic!(
-                        "{}: a line without code = \"...\": {}",
-                        path.display(),
-                        &arguments[..60.min(arguments.len())]
-                    )
-                });
-                add(&path, &code, level, text);
-            }
+        for (at, start) in source.match_indices("crate::log::say!(") {
+            let arguments = &source[at + start.len()..];
+            let (level, code, text) = call(arguments).unwrap_or_else(|| {
+                panic!("{}: a line without a code: {}", path.display(), &arguments[..60.min(arguments.len())])
+            });
+            add(&path, &code, &level, text);
         }
         for (at, start) in source.match_indices("Line::new(Level::") {
             let (level, rest) = source[at + start.len()..].split_once(", \"").unwrap();

@@ -262,17 +262,18 @@ impl Agent {
         let (_, no_hurry) = watch::channel(false);
         self.end_sender(Leave::SendAll, FLUSH, &no_hurry).await;
         let Some(store) = self.lasting.store else {
-            tracing::info!(code = "A006", "stopped");
+            crate::log::say!(Info, "A006", "stopped");
             return;
         };
         match store.close().await {
-            Some((0, 0)) => tracing::info!(code = "A007", "stopped; every point was sent"),
+            Some((0, 0)) => crate::log::say!(Info, "A007", "stopped; every point was sent"),
             Some((stored, 0)) => {
-                tracing::info!(code = "A008", "stopped; {stored} points are on disk and are sent after the next start")
+                crate::log::say!(Info, "A008", "stopped; {stored} points are on disk and are sent after the next start")
             }
-            Some((_, lost)) => tracing::warn!(code = "A009", "stopped; {lost} points were not sent and are lost"),
-            None => tracing::warn!(
-                code = "A010",
+            Some((_, lost)) => crate::log::say!(Warn, "A009", "stopped; {lost} points were not sent and are lost"),
+            None => crate::log::say!(
+                Warn,
+                "A010",
                 "stopped; the disk does not answer, and points that were not sent are lost"
             ),
         }

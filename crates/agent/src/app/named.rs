@@ -64,7 +64,7 @@ impl Named {
             None => Ok(None),
         };
         let kept = kept.unwrap_or_else(|error| {
-            tracing::debug!(code = "A022", "the name of this host is not kept: {error:#}");
+            crate::log::say!(Debug, "A022", "the name of this host is not kept: {error:#}");
             None
         });
         let before = last.take().map(|(name, _)| name);
@@ -125,29 +125,35 @@ fn oddities(endpoint: &str, before: Option<&str>, system: Option<&str>) -> Vec<O
 
 fn tell(endpoint: &str, oddity: &Oddity) {
     match oddity {
-        Oddity::Changed(before) => tracing::warn!(
-            code = "A019",
+        Oddity::Changed(before) => crate::log::say!(
+            Warn,
+            "A019",
             "this host is called {endpoint} now, and was called {before}: to the servers it is another host"
         ),
-        Oddity::OtherCase(other) => tracing::warn!(
-            code = "A020",
+        Oddity::OtherCase(other) => crate::log::say!(
+            Warn,
+            "A020",
             "this host is called {endpoint}, and {other} before or by its system: hbs takes them for two hosts and its database \
              for one, so that no checks and plugins are assigned; `hostname` in cfg.json holds the name that hbs has"
         ),
-        Oddity::Local => tracing::warn!(
-            code = "A021",
+        Oddity::Local => crate::log::say!(
+            Warn,
+            "A021",
             "this host is called {endpoint}, as others are: set `hostname` in cfg.json, or the system's name"
         ),
-        Oddity::Character(c) => tracing::warn!(
-            code = "A023",
+        Oddity::Character(c) => crate::log::say!(
+            Warn,
+            "A023",
             "this host is called {endpoint:?}, and graph and hbs do not take {c:?}; set `hostname` in cfg.json"
         ),
-        Oddity::Blank => tracing::warn!(
-            code = "A024",
+        Oddity::Blank => crate::log::say!(
+            Warn,
+            "A024",
             "this host is called {endpoint:?}: the servers' pages and scripts cut a name at its blanks; set `hostname` in cfg.json"
         ),
-        Oddity::Long(chars) => tracing::warn!(
-            code = "A025",
+        Oddity::Long(chars) => crate::log::say!(
+            Warn,
+            "A025",
             "this host's name has {chars} characters, and hbs and graph keep {MOST_CHARS}; set `hostname` in cfg.json"
         ),
     }

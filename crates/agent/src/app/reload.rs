@@ -123,8 +123,8 @@ impl Outcome {
 
     pub(super) fn tell(&self) {
         match self.ok {
-            true => tracing::info!(code = "F003", "reload: {}", self.text),
-            false => tracing::error!(code = "F004", "reload: nothing was changed: {}", self.text),
+            true => crate::log::say!(Info, "F003", "reload: {}", self.text),
+            false => crate::log::say!(Error, "F004", "reload: nothing was changed: {}", self.text),
         }
     }
 
@@ -135,8 +135,9 @@ impl Outcome {
         let shown = file.display().to_string();
         let written = disk.ask(READ, move || self.write(&file)).await;
         if let Err(error) = written.and_then(|written| Ok(written?)) {
-            tracing::warn!(
-                code = "F005",
+            crate::log::say!(
+                Warn,
+                "F005",
                 "reload: {shown}: {error}; whoever waits for the outcome does not hear of it"
             );
         }

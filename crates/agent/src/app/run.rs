@@ -237,8 +237,8 @@ async fn live(mut loaded: Loaded, host: Host, own: &OwnLog) -> anyhow::Result<u8
 fn tell_warnings(loaded: &Loaded, before: &[Warning]) {
     for warning in loaded.warnings.iter().filter(|warning| !before.contains(warning)) {
         match warning.is_skipped {
-            true => tracing::warn!(code = "F006", "overlay: {warning}"),
-            false => tracing::warn!(code = "F002", "{warning}"),
+            true => crate::log::say!(Warn, "F006", "overlay: {warning}"),
+            false => crate::log::say!(Warn, "F002", "{warning}"),
         }
     }
 }
@@ -260,7 +260,7 @@ fn log_file(loaded: &Loaded, own: &OwnLog) -> Option<log::FileTarget> {
 
 /// Says so, and sees to it that whatever hangs, the process ends in time.
 fn begin_end((why, code): End, exit: &Exit) {
-    tracing::info!(code = "A005", "{why}: stopping");
+    crate::log::say!(Info, "A005", "{why}: stopping");
     let exit = exit.clone();
     let watch = std::thread::Builder::new().name("stop".to_owned()).spawn(move || {
         std::thread::sleep(STOP);
@@ -268,6 +268,6 @@ fn begin_end((why, code): End, exit: &Exit) {
         exit(code);
     });
     if let Err(error) = watch {
-        tracing::warn!(code = "A017", "no thread to end what hangs: {error}");
+        crate::log::say!(Warn, "A017", "no thread to end what hangs: {error}");
     }
 }

@@ -39,7 +39,7 @@ pub(super) fn note(loaded: &Loaded, stats: Arc<Stats>) {
             if !is_told {
                 let shown = file(&dir);
                 let shown = shown.display();
-                tracing::warn!(code = "F007", "{shown}: {error}; an upgrade would not hear that this agent sends");
+                crate::log::say!(Warn, "F007", "{shown}: {error}; an upgrade would not hear that this agent sends");
             }
             is_told = true;
             tokio::time::sleep(AGAIN).await;

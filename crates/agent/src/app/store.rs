@@ -58,14 +58,16 @@ impl Store {
         let next = next.map(|store| &*store.queue);
         let lost = self.queue.hand_over(next);
         if lost > 0 {
-            tracing::warn!(
-                code = "A015",
+            crate::log::say!(
+                Warn,
+                "A015",
                 "reload: {lost} points that were not sent yet found no room to wait and are lost"
             );
         }
         if let Some(dir) = self.queue.dir().filter(|dir| stored > 0 && next.and_then(Queue::dir) != Some(dir)) {
-            tracing::warn!(
-                code = "A016",
+            crate::log::say!(
+                Warn,
+                "A016",
                 "reload: {stored} points stay in {}; they are sent when that is the queue's directory again",
                 dir.display()
             );

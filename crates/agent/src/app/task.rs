@@ -50,7 +50,7 @@ async fn go_on_after_defects(name: &'static str, mut start: Box<dyn FnMut() -> T
         task.spawn(start());
         match task.join_next().await {
             Some(Err(error)) if error.is_panic() => {
-                tracing::error!(code = "A011", "{name}: failed by a defect; started again in {} s", RESTART.as_secs());
+                crate::log::say!(Error, "A011", "{name}: failed by a defect; started again in {} s", RESTART.as_secs());
                 tokio::time::sleep(RESTART).await;
             }
             _ => return,

@@ -32,8 +32,9 @@ impl Keeper {
         match Worker::spawn("hbs-state") {
             Ok(worker) => Some(Keeper { file, worker, next: Arc::default(), told: Arc::default() }),
             Err(error) => {
-                tracing::warn!(
-                    code = "R013",
+                crate::log::say!(
+                    Warn,
+                    "R013",
                     "hbs: no thread for {}: {error}; its answers are not kept",
                     file.display()
                 );
@@ -52,7 +53,12 @@ impl Keeper {
             Ok(answers) => then(answers),
             Err(error) if error.kind() == io::ErrorKind::NotFound => {}
             Err(error) => {
-                tracing::warn!(code = "R012", "hbs: {}: {error}; what it assigned before is not known", file.display());
+                crate::log::say!(
+                    Warn,
+                    "R012",
+                    "hbs: {}: {error}; what it assigned before is not known",
+                    file.display()
+                );
             }
         });
     }
@@ -68,7 +74,7 @@ impl Keeper {
             match text.map_or(Ok(()), |text| write(&file, &text)) {
                 Ok(()) => told.store(false, Relaxed),
                 Err(error) if !told.swap(true, Relaxed) => {
-                    tracing::warn!(code = "R011", "hbs: {}: {error}; its answers are not kept", file.display());
+                    crate::log::say!(Warn, "R011", "hbs: {}: {error}; its answers are not kept", file.display());
                 }
                 Err(_) => {}
             }

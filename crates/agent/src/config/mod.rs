@@ -160,8 +160,8 @@ pub struct Log {
     pub level: Level,
 }
 
-/// The most that is said.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+/// How grave something is that the log says; of a configuration, the most that is said.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Serialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Level {
     Error,
@@ -173,6 +173,18 @@ pub enum Level {
 impl Level {
     const ALL: [(Level, &str); 4] =
         [(Level::Error, "error"), (Level::Warn, "warn"), (Level::Info, "info"), (Level::Debug, "debug")];
+}
+
+/// As a line of the log has it.
+impl std::fmt::Display for Level {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str(match self {
+            Level::Error => "ERROR",
+            Level::Warn => "WARN",
+            Level::Info => "INFO",
+            Level::Debug => "DEBUG",
+        })
+    }
 }
 
 /// The connection to hbs.

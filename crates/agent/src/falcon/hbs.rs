@@ -118,7 +118,7 @@ impl Reporter {
                 let why = format!("{why:#}");
                 self.stats.hbs.cannot(format!("no report: {why}"));
                 if self.told.as_ref() != Some(&why) {
-                    tracing::error!(code = "R001", "hbs: no report: {why}");
+                    crate::log::say!(Error, "R001", "hbs: no report: {why}");
                     self.told = Some(why);
                 }
                 return false;
@@ -148,8 +148,9 @@ impl Reporter {
             Ok(0) => {
                 self.stats.hbs.set(Reach::Up, Some(self.servers.addr()), None);
                 if self.health.up() {
-                    tracing::info!(
-                        code = "R002",
+                    crate::log::say!(
+                        Info,
+                        "R002",
                         "hbs: {} answers; this host is reported as {hostname}",
                         self.servers.addr()
                     );
@@ -160,8 +161,9 @@ impl Reporter {
                 let why = format!("{addr} did not accept the report of {hostname} (code {code})");
                 self.stats.hbs.set(Reach::Refused, Some(addr), Some(why));
                 if self.health.down() {
-                    tracing::warn!(
-                        code = "R003",
+                    crate::log::say!(
+                        Warn,
+                        "R003",
                         "hbs: {} did not accept the report of {hostname} (code {code})",
                         self.servers.addr()
                     );
@@ -174,7 +176,7 @@ impl Reporter {
                 };
                 self.stats.hbs.set(Reach::Down, Some(&addr), Some(format!("{addr}: {error}{hint}")));
                 if self.health.down() {
-                    tracing::warn!(code = "R004", "hbs: {addr}: {error}{hint}");
+                    crate::log::say!(Warn, "R004", "hbs: {addr}: {error}{hint}");
                 }
             }
         }
@@ -253,7 +255,7 @@ impl Reporter {
                 None
             }
             Err((addr, error)) => {
-                tracing::debug!(code = "R005", "hbs: {addr} does not answer {method}: {error}");
+                crate::log::say!(Debug, "R005", "hbs: {addr} does not answer {method}: {error}");
                 None
             }
         }

@@ -315,7 +315,7 @@ impl Sender {
             self.stats.invalid.add(1);
             if !std::mem::replace(&mut self.told_invalid, true) {
                 let item = String::from_utf8_lossy(work.bytes(*item));
-                tracing::error!(code = "T001", "transfer: {addr} refused a point and it was dropped: {why}: {item}");
+                crate::log::say!(Error, "T001", "transfer: {addr} refused a point and it was dropped: {why}: {item}");
             }
             self.done(&call);
             return;
@@ -329,7 +329,12 @@ impl Sender {
         (self.cut_off, self.told_there) = (false, false);
         if self.health.up() {
             let waiting = self.queue.items();
-            tracing::info!(code = "T002", "transfer: {} answers; {waiting} points are being sent", self.servers.addr());
+            crate::log::say!(
+                Info,
+                "T002",
+                "transfer: {} answers; {waiting} points are being sent",
+                self.servers.addr()
+            );
         }
     }
 
@@ -345,7 +350,7 @@ impl Sender {
                 Error::NoMethod(_) => "; is this the port of a transfer (8433)?",
                 _ => "",
             };
-            tracing::warn!(code = "T003", "transfer: {addr}: {error}{hint}; points wait until a transfer answers");
+            crate::log::say!(Warn, "T003", "transfer: {addr}: {error}{hint}; points wait until a transfer answers");
         }
     }
 
@@ -360,14 +365,16 @@ impl Sender {
         if invalid > 0 && !std::mem::replace(&mut self.told_invalid, true) {
             let one = call.first().zip(self.work.as_ref()).map(|(item, work)| work.bytes(*item)).unwrap_or_default();
             let one = String::from_utf8_lossy(one);
-            tracing::warn!(
-                code = "T004",
+            crate::log::say!(
+                Warn,
+                "T004",
                 "transfer: {addr} counted {invalid} of {items} points as Invalid (told once); one of that call: {one}"
             );
         }
         let TransferResponse { message, latency_ms, .. } = response;
-        tracing::debug!(
-            code = "T005",
+        crate::log::say!(
+            Debug,
+            "T005",
             "transfer: {addr}: {items} points, {invalid} Invalid, {message:?} after {latency_ms} ms"
         );
     }
@@ -378,8 +385,9 @@ impl Sender {
         let ms = u64::try_from(most.as_millis()).unwrap_or(u64::MAX);
         let delay = Duration::from_millis(random() % (ms + 1));
         if !std::mem::replace(&mut self.told_there, true) {
-            tracing::info!(
-                code = "T006",
+            crate::log::say!(
+                Info,
+                "T006",
                 "transfer: {} is there; {} points wait, the oldest for {}; sending begins in {} s",
                 self.servers.addr(),
                 waiting.points(),
@@ -407,14 +415,14 @@ impl Sender {
         if replay.told.elapsed() >= replay::TELL {
             replay.told = Instant::now();
             let to_go = to_go.map_or_else(|| "no end in sight at this speed".to_owned(), span);
-            tracing::info!(code = "T007", "transfer: {left} points of the backlog are left; {to_go} to go");
+            crate::log::say!(Info, "T007", "transfer: {left} points of the backlog are left; {to_go} to go");
         }
     }
 
     fn end_replay(&mut self) {
         if let Some(replay) = self.replay.take() {
             let (sent, took) = (replay.sent, span(replay.since.elapsed().as_secs()));
-            tracing::info!(code = "T008", "transfer: the backlog is sent: {sent} points in {took}");
+            crate::log::say!(Info, "T008", "transfer: the backlog is sent: {sent} points in {took}");
         }
         self.stats.replay_left.set(0);
         self.stats.replay_to_go_s.forget();

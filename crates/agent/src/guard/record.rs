@@ -33,8 +33,9 @@ impl Record {
     pub fn open(dir: &Path, now: i64) -> Record {
         let file = dir.join(NAME);
         let ends = read(&file).unwrap_or_else(|error| {
-            tracing::warn!(
-                code = "G005",
+            crate::log::say!(
+                Warn,
+                "G005",
                 "guard: {}: {error}; what it told of earlier ends is not known",
                 file.display()
             );

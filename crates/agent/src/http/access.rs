@@ -57,7 +57,7 @@ pub(super) fn few(site: &Site, asked: &Asked) -> Result<(), Box<Response>> {
         site.stats.http_denied.add(1);
         return Err(Box::new(no_privilege(status)));
     }
-    tracing::info!(code = "H014", "http: {address} asks for {path}");
+    crate::log::say!(Info, "H014", "http: {address} asks for {path}");
     Ok(())
 }
 

@@ -70,14 +70,15 @@ pub(super) async fn bind_patiently(listen: &str, port: &Port, stop: &mut watch::
         match bound {
             Ok(listener) => {
                 if told {
-                    tracing::info!(code = "H001", "http: {listen} is free now; listening");
+                    crate::log::say!(Info, "H001", "http: {listen} is free now; listening");
                 }
                 return Some(listener);
             }
             Err(error) => {
                 if !std::mem::replace(&mut told, true) {
-                    tracing::warn!(
-                        code = "H002",
+                    crate::log::say!(
+                        Warn,
+                        "H002",
                         "http: cannot listen on {listen}: {error}; no pushes and no page until it is free (tried every {} s)",
                         RETRY.as_secs()
                     );

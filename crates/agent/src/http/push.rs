@@ -187,7 +187,7 @@ fn refused(site: &Site, refusal: Refusal) -> Refused {
         }
         Refusal::Json(why) => {
             site.stats.push_refused.add(1);
-            tracing::debug!(code = "H003", "push: refused: {why}");
+            crate::log::say!(Debug, "H003", "push: refused: {why}");
             // The Go agent's spelling: scripts compare it.
             Refused::new(StatusCode::BAD_REQUEST, "connot decode body").because(why.message).at(why.offset)
         }
@@ -200,8 +200,9 @@ fn count(site: &Site, batch: &Batch) {
         site.stats.push_invalid.add(left.count);
         let news = site.pushes.told.lock().unwrap_or_else(PoisonError::into_inner).insert(*reason);
         if news {
-            tracing::warn!(
-                code = "H004",
+            crate::log::say!(
+                Warn,
+                "H004",
                 "push: {} points left out: {}, the first of them item {}, {} (told once)",
                 left.count,
                 reason.as_str(),

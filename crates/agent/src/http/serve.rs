@@ -95,7 +95,7 @@ async fn accept_all(
         match accepted {
             Ok((stream, client)) => door.admit(stream, client, &graceful, &mut told),
             Err(error) => {
-                tracing::debug!(code = "H005", "http: accept: {error}");
+                crate::log::say!(Debug, "H005", "http: accept: {error}");
                 tokio::time::sleep(PAUSE).await;
             }
         }
@@ -128,8 +128,9 @@ impl Door {
         if !self.http.lets_in(address) {
             stats.http_denied.add(1);
             if !std::mem::replace(&mut told.denied, true) {
-                tracing::warn!(
-                    code = "H006",
+                crate::log::say!(
+                    Warn,
+                    "H006",
                     "http: {address} is not in http.allow: its connection is closed (told once)"
                 );
             }
@@ -140,8 +141,9 @@ impl Door {
             stats.http_refused.add(1);
             if !std::mem::replace(&mut told.full, true) {
                 let most = self.http.limits.connections;
-                tracing::warn!(
-                    code = "H007",
+                crate::log::say!(
+                    Warn,
+                    "H007",
                     "http: {most} connections are open (http.limits.connections): one that waits for its client is closed \
                      for each new one (told once)"
                 );
@@ -170,7 +172,7 @@ impl Door {
                 None => Wire::Plain(stream),
                 Some(acceptor) => match tokio::time::timeout(head, acceptor.accept(stream)).await {
                     Ok(Ok(stream)) => Wire::Tls(Box::new(stream)),
-                    Ok(Err(error)) => return tracing::debug!(code = "H008", "http: {}: TLS: {error}", client.address),
+                    Ok(Err(error)) => return crate::log::say!(Debug, "H008", "http: {}: TLS: {error}", client.address),
                     Err(_) => return,
                 },
             };
@@ -186,7 +188,7 @@ impl Door {
             let mut http = http1::Builder::new();
             http.timer(TokioTimer::new()).header_read_timeout(head).max_buf_size(64 * 1024);
             if let Err(error) = watcher.watch(http.serve_connection(TokioIo::new(wire), service)).await {
-                tracing::debug!(code = "H009", "http: {error}");
+                crate::log::say!(Debug, "H009", "http: {error}");
             }
         }
     }

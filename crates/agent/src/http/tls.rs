@@ -78,14 +78,15 @@ impl Files {
         loop {
             match self.aside(Files::load).await {
                 Ok(loaded) => {
-                    tracing::info!(code = "H010", "http: TLS with the certificate of {}", self.cert.display());
+                    crate::log::say!(Info, "H010", "http: TLS with the certificate of {}", self.cert.display());
                     return Some(loaded);
                 }
                 Err(error) => {
                     let why = format!("{error:#}");
                     if told != why {
-                        tracing::warn!(
-                            code = "H011",
+                        crate::log::say!(
+                            Warn,
+                            "H011",
                             "http: no TLS: {why}; no pushes and no page until it is there (tried every minute)"
                         );
                         told = why;
@@ -110,7 +111,7 @@ impl Files {
             match renewed.await {
                 Ok(None) => {}
                 Ok(Some(renewed)) => {
-                    tracing::info!(code = "H012", "http: the certificate of {} was read anew", self.cert.display());
+                    crate::log::say!(Info, "H012", "http: the certificate of {} was read anew", self.cert.display());
                     using.send_replace(Some(renewed.acceptor.clone()));
                     loaded = renewed;
                     told.clear();
@@ -118,8 +119,9 @@ impl Files {
                 Err(error) => {
                     let why = format!("{error:#}");
                     if told != why {
-                        tracing::warn!(
-                            code = "H013",
+                        crate::log::say!(
+                            Warn,
+                            "H013",
                             "http: the certificate stays as it was: {why} (tried every minute)"
                         );
                         told = why;

@@ -5,10 +5,8 @@
 
 use std::fmt::{self, Write};
 
-use tracing::field::{Field, Visit};
-use tracing::{Event, Level};
-
 use crate::clock;
+use crate::config::Level;
 
 /// Bytes of a text.
 const MOST: usize = 4096;
@@ -18,22 +16,16 @@ pub(super) struct Line {
     /// Unix seconds of the wall clock.
     pub at_s: i64,
     pub level: Level,
-    /// See `docs/log-codes.md`; `-` for a line of a library.
-    pub code: String,
+    /// See `docs/log-codes.md`.
+    pub code: &'static str,
     pub text: String,
 }
 
 impl Line {
-    pub fn new(level: Level, code: &str, text: fmt::Arguments<'_>) -> Line {
-        let mut line = Line { at_s: clock::wall_s(), level, code: code.to_owned(), text: String::new() };
+    pub fn new(level: Level, code: &'static str, text: fmt::Arguments<'_>) -> Line {
+        let mut line = Line { at_s: clock::wall_s(), level, code, text: String::new() };
         // What does not fit is left out.
         let _ = Plain(&mut line.text).write_fmt(text);
-        line
-    }
-
-    pub fn of(event: &Event<'_>) -> Line {
-        let mut line = Line::new(*event.metadata().level(), "-", format_args!(""));
-        event.record(&mut line);
         line
     }
 
@@ -47,22 +39,6 @@ impl Line {
 impl fmt::Display for Line {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         write!(f, "{} {} {}", self.level, self.code, self.text)
-    }
-}
-
-impl Visit for Line {
-    fn record_str(&mut self, field: &Field, value: &str) {
-        match field.name() {
-            "code" => value.clone_into(&mut self.code),
-            _ => self.record_debug(field, &value),
-        }
-    }
-
-    fn record_debug(&mut self, field: &Field, value: &dyn fmt::Debug) {
-        let _ = match field.name() {
-            "message" => write!(Plain(&mut self.text), "{value:?}"),
-            name => write!(Plain(&mut self.text), " {name}={value:?}"),
-        };
     }
 }
 
@@ -96,7 +72,7 @@ mod tests {
     use super::*;
 
     fn text(foreign: &str) -> String {
-        Line::new(Level::WARN, "X001", format_args!("told: {foreign}")).text
+        Line::new(Level::Warn, "X001", format_args!("told: {foreign}")).text
     }
 
     /// A refusal of a server, put into the log as it came, wrote a second line that never happened.
@@ -115,7 +91,7 @@ mod tests {
 
     #[test]
     fn a_line_says_when_how_grave_what_kind_and_what() {
-        let line = Line { at_s: 1_700_000_000, ..Line::new(Level::INFO, "A006", format_args!("stopped")) };
+        let line = Line { at_s: 1_700_000_000, ..Line::new(Level::Info, "A006", format_args!("stopped")) };
         let t = falcon_sys::local_time(line.at_s);
         let expected = format!("2023-11-{:02} {:02}:{:02}:20 INFO A006 stopped", t.day, t.hour, t.minute);
         assert_eq!(line.dated(), expected);

@@ -6,7 +6,7 @@
 
 use std::time::Duration;
 
-use tracing::Level;
+use crate::config::Level;
 
 use super::line::Line;
 use super::span;
@@ -83,14 +83,14 @@ impl Told {
 impl Quiet {
     /// Whether this line is written; before it, the number of what had to be forgotten for it.
     pub fn pass(&mut self, line: &Line, now: Duration) -> (Option<Line>, bool) {
-        if line.level > Level::INFO {
+        if line.level > Level::Info {
             return (None, true);
         }
         if let Some((_, problems)) = OVER.iter().find(|(code, _)| *code == line.code) {
-            let problems = self.problems.iter_mut().filter(|told| problems.contains(&told.line.code.as_str()));
+            let problems = self.problems.iter_mut().filter(|told| problems.contains(&told.line.code));
             problems.for_each(|told| told.over = true);
         }
-        let is_problem = line.level <= Level::WARN && !ANSWERS.contains(&line.code.as_str());
+        let is_problem = line.level <= Level::Warn && !ANSWERS.contains(&line.code);
         let texts = if is_problem { &mut self.problems } else { &mut self.others };
         if let Some(told) = texts.iter_mut().find(|told| told.line.text == line.text && told.line.code == line.code) {
             let again = told.written < MOST_WRITTEN && (!is_problem || told.over);
@@ -148,7 +148,7 @@ impl Quiet {
 mod tests {
     use super::*;
 
-    fn line(level: Level, code: &str, text: &str) -> Line {
+    fn line(level: Level, code: &'static str, text: &str) -> Line {
         Line::new(level, code, format_args!("{text}"))
     }
 
@@ -164,18 +164,18 @@ mod tests {
     #[test]
     fn an_answer_is_given_each_time() {
         let mut quiet = Quiet::default();
-        let refused = line(Level::ERROR, "F004", "reload: nothing was changed: cfg.json:3");
+        let refused = line(Level::Error, "F004", "reload: nothing was changed: cfg.json:3");
         assert!((0..3).all(|n| quiet.pass(&refused, at(n)) == (None, true)));
     }
 
     #[test]
     fn a_problem_is_written_once_and_then_counted() {
         let mut quiet = Quiet::default();
-        let full = line(Level::WARN, "Q003", "full");
+        let full = line(Level::Warn, "Q003", "full");
         assert_eq!(quiet.pass(&full, at(0)), (None, true));
         assert_eq!(quiet.next(), None);
         assert!((1..58).all(|s| quiet.pass(&full, at(s)) == (None, false)));
-        assert_eq!(quiet.pass(&line(Level::WARN, "Q006", "full"), at(58)), (None, true), "another code is another");
+        assert_eq!(quiet.pass(&line(Level::Warn, "Q006", "full"), at(58)), (None, true), "another code is another");
         assert_eq!((quiet.next(), quiet.due(at(599)).len()), (Some(at(600)), 0));
         assert_eq!(texts(quiet.due(at(600))), ["WARN Q003 full (repeated 57 times in 10 min)"]);
         // It went on: silence, and one number every ten minutes.
@@ -188,7 +188,7 @@ mod tests {
     #[test]
     fn what_is_held_back_is_told_when_the_agent_ends() {
         let mut quiet = Quiet::default();
-        let (gone, odd) = (line(Level::ERROR, "Q010", "gone"), line(Level::INFO, "A005", "odd"));
+        let (gone, odd) = (line(Level::Error, "Q010", "gone"), line(Level::Info, "A005", "odd"));
         for _ in 0..3 {
             quiet.pass(&gone, at(0));
             quiet.pass(&odd, at(0));
@@ -201,7 +201,7 @@ mod tests {
     #[test]
     fn a_problem_that_was_over_is_news_but_not_for_ever() {
         let mut quiet = Quiet::default();
-        let (lost, back) = (line(Level::WARN, "T003", "lost"), line(Level::INFO, "T002", "back"));
+        let (lost, back) = (line(Level::Warn, "T003", "lost"), line(Level::Info, "T002", "back"));
         let written = (0..100).filter(|s| {
             let (_, news) = quiet.pass(&lost, at(*s));
             let (_, again) = quiet.pass(&lost, at(*s));
@@ -221,7 +221,7 @@ mod tests {
     fn what_is_over_with_plugins_is_news_when_it_comes_again() {
         for (over, problem) in [("U011", "U010"), ("U016", "U015"), ("U023", "U022"), ("U025", "U024")] {
             let mut quiet = Quiet::default();
-            let (lost, back) = (line(Level::WARN, problem, "lost"), line(Level::INFO, over, "back"));
+            let (lost, back) = (line(Level::Warn, problem, "lost"), line(Level::Info, over, "back"));
             let news = [&lost, &lost, &back, &lost].map(|line| quiet.pass(line, at(0)).1);
             assert_eq!(news, [true, false, true, true], "{problem}");
         }
@@ -231,26 +231,26 @@ mod tests {
     fn news_are_held_back_only_where_they_flood_and_details_never() {
         let mut quiet = Quiet::default();
         let mut written = |level| (0..100).filter(|_| quiet.pass(&line(level, "A002", "x"), at(0)).1).count();
-        assert_eq!((written(Level::INFO), written(Level::DEBUG)), (MOST_WRITTEN as usize, 100));
+        assert_eq!((written(Level::Info), written(Level::Debug)), (MOST_WRITTEN as usize, 100));
     }
 
     #[test]
     fn the_memory_is_bounded_and_what_is_forgotten_is_told() {
         let mut quiet = Quiet::default();
-        let first = line(Level::WARN, "X001", "first");
+        let first = line(Level::Warn, "X001", "first");
         quiet.pass(&first, at(0));
         quiet.pass(&first, at(0));
         // A text without repetitions goes before one with them.
         for n in 0..10 * MOST_TEXTS {
-            let text = line(Level::WARN, "X001", &n.to_string());
+            let text = line(Level::Warn, "X001", &n.to_string());
             assert_eq!(quiet.pass(&text, Duration::from_millis(n as u64)), (None, true));
         }
         assert_eq!((quiet.problems.len(), quiet.next()), (MOST_TEXTS, Some(at(600))));
         for n in 0..MOST_TEXTS - 1 {
             let text = (10 * MOST_TEXTS - 1 - n).to_string();
-            quiet.pass(&line(Level::WARN, "X001", &text), at(2));
+            quiet.pass(&line(Level::Warn, "X001", &text), at(2));
         }
-        let (forgotten, written) = quiet.pass(&line(Level::WARN, "X001", "new"), at(60));
+        let (forgotten, written) = quiet.pass(&line(Level::Warn, "X001", "new"), at(60));
         assert!(written);
         assert_eq!(texts(forgotten.into_iter().collect()), ["WARN X001 first (repeated once in 60 s)"]);
     }

@@ -5,7 +5,7 @@
 use std::collections::VecDeque;
 use std::sync::{Mutex, PoisonError};
 
-use tracing::Level;
+use crate::config::Level;
 
 use super::line::Line;
 
@@ -20,7 +20,7 @@ pub(super) fn note(line: &Line) {
 }
 
 fn push(lines: &mut VecDeque<Line>, line: &Line) {
-    if line.level > Level::WARN {
+    if line.level > Level::Warn {
         return;
     }
     let mut line = line.clone();
@@ -40,7 +40,7 @@ pub struct Recent {
     /// Unix seconds by the wall clock.
     pub at_s: i64,
     pub is_error: bool,
-    pub code: String,
+    pub code: &'static str,
     pub text: String,
 }
 
@@ -49,8 +49,8 @@ pub fn recent() -> Vec<Recent> {
     let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
     let shown = |Line { at_s, level, code, text }: &Line| Recent {
         at_s: *at_s,
-        is_error: *level == Level::ERROR,
-        code: code.clone(),
+        is_error: *level == Level::Error,
+        code,
         text: text.clone(),
     };
     lines.iter().map(shown).collect()
@@ -64,10 +64,10 @@ mod tests {
     fn the_last_lines_that_tell_of_something_wrong_are_kept_and_bounded() {
         let mut lines = VecDeque::new();
         for n in 0..50 {
-            push(&mut lines, &Line::new(Level::WARN, "T003", format_args!("{n}")));
-            push(&mut lines, &Line::new(Level::INFO, "T002", format_args!("{n}")));
+            push(&mut lines, &Line::new(Level::Warn, "T003", format_args!("{n}")));
+            push(&mut lines, &Line::new(Level::Info, "T002", format_args!("{n}")));
         }
-        push(&mut lines, &Line::new(Level::ERROR, "C004", format_args!("{}", "长".repeat(1000))));
+        push(&mut lines, &Line::new(Level::Error, "C004", format_args!("{}", "长".repeat(1000))));
         assert_eq!((lines.len(), lines[0].text.as_str(), lines[18].text.as_str()), (MOST, "31", "49"));
         assert!(lines[19].text.len() <= MOST_TEXT + 3 && lines[19].text.ends_with('…'));
     }

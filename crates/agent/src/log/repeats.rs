@@ -23,7 +23,7 @@ impl Repeats {
     /// Whether it is news; if so it is logged.
     pub fn warn(&mut self, who: &str, what: &str, why: &str) -> bool {
         self.is_news(what, why) && {
-            tracing::warn!(code = "C001", "{who}: {what}: {why}");
+            crate::log::say!(Warn, "C001", "{who}: {what}: {why}");
             true
         }
     }
@@ -51,7 +51,7 @@ impl Repeats {
             }
             None => {
                 self.is_news(what, why) && {
-                    tracing::warn!(code = "C003", "{who}: {what}: {why}");
+                    crate::log::say!(Warn, "C003", "{who}: {what}: {why}");
                     true
                 }
             }
@@ -64,7 +64,7 @@ impl Repeats {
             told.calm = if holds(what) { 0 } else { told.calm + 1 };
             let over = told.calm >= Self::CALM;
             if over {
-                tracing::info!(code = "C002", "{who}: {what}: over");
+                crate::log::say!(Info, "C002", "{who}: {what}: over");
             }
             !over
         });

@@ -9,8 +9,8 @@ use std::sync::mpsc::{Receiver, RecvTimeoutError, SyncSender, sync_channel};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
+use crate::config::Level;
 use falcon_sys::types::EventKind;
-use tracing::Level;
 
 use super::Console;
 use super::event::Event;
@@ -115,7 +115,7 @@ impl Writer {
                     let missing = lost.swap(0, Relaxed);
                     if missing > 0 {
                         let text = format_args!("({missing} lines were lost here: the log did not take them)");
-                        self.say(&Line::new(Level::WARN, "L001", text), now);
+                        self.say(&Line::new(Level::Warn, "L001", text), now);
                     }
                     self.say(&line, now);
                 }
@@ -156,7 +156,7 @@ impl Writer {
             Some(News::Fails(why)) => {
                 self.show(line);
                 let text = format_args!("log: {why}; tried again with the lines that come");
-                let line = Line::new(Level::WARN, "L002", text);
+                let line = Line::new(Level::Warn, "L002", text);
                 let (forgotten, pass) = self.quiet.pass(&line, now);
                 for line in forgotten.iter().chain(pass.then_some(&line)) {
                     recent::note(line);
@@ -166,7 +166,7 @@ impl Writer {
             Some(News::Works(lost)) => {
                 self.show(line);
                 let text = format_args!("log: the file is written again; {lost} lines are missing in it");
-                self.say(&Line::new(Level::INFO, "L003", text), now);
+                self.say(&Line::new(Level::Info, "L003", text), now);
             }
         }
     }

@@ -162,14 +162,15 @@ impl Link {
         let timeout = self.timeout.as_secs();
         match fall {
             Fall::Late => {
-                tracing::warn!(
-                    code = "P001",
+                crate::log::say!(
+                    Warn,
+                    "P001",
                     "perf: {group}: no answer about {about} within {timeout} s; the process that asked was ended"
                 );
                 Refused::Late(timeout)
             }
             Fall::Ended(how) => {
-                tracing::warn!(code = "P002", "perf: {group}: the process that asked for {about} {how}");
+                crate::log::say!(Warn, "P002", "perf: {group}: the process that asked for {about} {how}");
                 Refused::Died(how)
             }
         }
@@ -230,7 +231,7 @@ impl Link {
                 let before = state.not_started.replace(why.clone());
                 drop(state);
                 if before.as_ref() != Some(&why) {
-                    tracing::warn!(code = "P004", "perf: {why}; that is tried again");
+                    crate::log::say!(Warn, "P004", "perf: {why}; that is tried again");
                 }
                 Err(why)
             }
@@ -242,7 +243,7 @@ impl Link {
         self.died(child);
         let is_news = self.lock().ends.add((self.clock)());
         if is_news {
-            tracing::warn!(code = "P003", "perf: the process that asks for performance counters {how} {when}");
+            crate::log::say!(Warn, "P003", "perf: the process that asks for performance counters {how} {when}");
         }
     }
 
@@ -264,8 +265,9 @@ impl Link {
             state.child = Some(child);
             drop(state);
             if verdict == Verdict::StaysTooLarge {
-                tracing::warn!(
-                    code = "P006",
+                crate::log::say!(
+                    Warn,
+                    "P006",
                     "perf: the process that asks for performance counters needs more than perf.memory_mb ({limit_mb} MB) from its \
                      start; it is replaced every ten minutes at most"
                 );
@@ -277,8 +279,9 @@ impl Link {
         self.stats.perf_mem.forget();
         child.let_end(&self.endings);
         if is_news {
-            tracing::info!(
-                code = "P005",
+            crate::log::say!(
+                Info,
+                "P005",
                 "perf: the process that asks for performance counters has come over perf.memory_mb ({limit_mb} MB); the next \
                  query has a new one"
             );
@@ -293,8 +296,9 @@ impl Link {
             let is_news = state.disabled.len() < MOST_DISABLED && state.disabled.insert(service.clone());
             drop(state);
             if is_news {
-                tracing::warn!(
-                    code = "P008",
+                crate::log::say!(
+                    Warn,
+                    "P008",
                     "perf: the counters of {service} are switched off (Disable Performance Counters in the registry); `lodctr \
                      /E:{service}` as administrator switches them on"
                 );
@@ -314,8 +318,9 @@ impl Link {
         drop(state);
         if let Some(pause) = pause {
             let minutes = pause.as_secs() / 60;
-            tracing::warn!(
-                code = "P007",
+            crate::log::say!(
+                Warn,
+                "P007",
                 "perf: {group}: failed again and again; it is left alone for {minutes} minutes"
             );
         }

@@ -44,8 +44,9 @@ pub fn keep(logs: &Path, plugin: &Plugin, said: &str, dropped: u64) -> Result<()
     if is_new && thin(&dir, MOST_FILES) {
         static IS_TOLD: AtomicBool = AtomicBool::new(false);
         if !IS_TOLD.swap(true, Ordering::Relaxed) {
-            tracing::info!(
-                code = "U001",
+            crate::log::say!(
+                Info,
+                "U001",
                 "plugins: more than {MOST_FILES} files of what they said in {}; the oldest are removed (told once)",
                 dir.display()
             );

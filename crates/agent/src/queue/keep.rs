@@ -60,7 +60,7 @@ impl Queue {
                 }
                 if std::mem::take(&mut inner.disk_lost) {
                     self.stats.queue_disk_ok.set(1);
-                    tracing::info!(code = "Q002", "queue: the disk answers again");
+                    crate::log::say!(Info, "Q002", "queue: the disk answers again");
                 }
                 self.changed(inner);
             }

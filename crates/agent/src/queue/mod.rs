@@ -153,8 +153,9 @@ impl Queue {
         let news = dropped > 0 && !std::mem::replace(&mut inner.overflowed, true);
         self.changed(inner);
         if news {
-            tracing::warn!(
-                code = "Q003",
+            crate::log::say!(
+                Warn,
+                "Q003",
                 "queue: the memory for points that wait is full; the oldest are dropped from now on"
             );
         }
@@ -305,8 +306,9 @@ impl Queue {
                 }
                 if relieved {
                     let lost = self.stats.lost(Lost::Memory);
-                    tracing::info!(
-                        code = "Q004",
+                    crate::log::say!(
+                        Info,
+                        "Q004",
                         "queue: its memory is empty again; {lost} points were dropped there since the start"
                     );
                 }
@@ -352,8 +354,9 @@ impl Queue {
         inner.disk_empty = true;
         if !std::mem::replace(&mut inner.disk_lost, true) {
             self.stats.queue_disk_ok.set(0);
-            tracing::error!(
-                code = "Q005",
+            crate::log::say!(
+                Error,
+                "Q005",
                 "queue: the disk does not answer; points wait in memory alone until it does"
             );
         }

@@ -142,8 +142,9 @@ impl Owner {
             self.stats.lose(Lost::Quota, evicted);
             if evicted > 0 && !std::mem::replace(&mut self.told_quota, true) {
                 let mb = self.max_bytes >> 20;
-                tracing::warn!(
-                    code = "Q006",
+                crate::log::say!(
+                    Warn,
+                    "Q006",
                     "queue: the disk has {mb} MB of points (queue.max_mb); the oldest are dropped"
                 );
             }
@@ -185,8 +186,9 @@ impl Owner {
             self.stats.queue_damaged.add(damaged.records);
             self.stats.lose(Lost::Damaged, damaged.points);
             if damaged.records > 0 && !std::mem::replace(&mut self.told_damage, true) {
-                tracing::warn!(
-                    code = "Q007",
+                crate::log::say!(
+                    Warn,
+                    "Q007",
                     "queue: damaged records on disk are passed over (told once; agent.queue.damaged counts)"
                 );
             }
@@ -247,8 +249,9 @@ impl Owner {
             Ok(()) => self.told_cursor = false,
             Err(error) => {
                 if self.failed.is_none() && !std::mem::replace(&mut self.told_cursor, true) {
-                    tracing::warn!(
-                        code = "Q008",
+                    crate::log::say!(
+                        Warn,
+                        "Q008",
                         "queue: how far it is sent cannot be written: {error}; after a crash points come again"
                     );
                 }
@@ -300,8 +303,9 @@ impl Owner {
         match opened {
             Ok(log) => {
                 if let Some(log) = log.as_ref().filter(|log| log.points() > 0) {
-                    tracing::info!(
-                        code = "Q009",
+                    crate::log::say!(
+                        Info,
+                        "Q009",
                         "queue: {} points from before are on disk ({} kB)",
                         log.points(),
                         log.bytes().div_ceil(1000)
@@ -328,7 +332,7 @@ impl Owner {
         self.ensure(true);
         let lost = before.saturating_sub(self.log.as_ref().map_or(0, Log::points));
         self.stats.lose(Lost::Damaged, lost);
-        tracing::error!(code = "Q010", "queue: its files were removed while it ran; {lost} points are lost with them");
+        crate::log::say!(Error, "Q010", "queue: its files were removed while it ran; {lost} points are lost with them");
         true
     }
 
@@ -345,7 +349,7 @@ impl Owner {
         self.unreadable = None;
         self.stats.queue_damaged.add(1);
         self.stats.lose(Lost::Damaged, points);
-        tracing::error!(code = "Q011", "queue: a file cannot be read ({error}); its {points} points are lost");
+        crate::log::say!(Error, "Q011", "queue: a file cannot be read ({error}); its {points} points are lost");
         true
     }
 
@@ -359,7 +363,7 @@ impl Owner {
     fn tell(&mut self, why: &str) {
         if self.told.as_deref() != Some(why) {
             let every = self.again.as_secs();
-            tracing::error!(code = "Q012", "queue: {why}; points wait in memory alone (tried again every {every} s)");
+            crate::log::say!(Error, "Q012", "queue: {why}; points wait in memory alone (tried again every {every} s)");
             self.told = Some(why.to_owned());
         }
     }
@@ -369,7 +373,7 @@ impl Owner {
         self.stats.queue_disk_ok.set(1);
         self.lock().trouble = None;
         if self.told.take().is_some() {
-            tracing::info!(code = "Q013", "queue: the disk is used again");
+            crate::log::say!(Info, "Q013", "queue: the disk is used again");
         }
     }
 

@@ -111,7 +111,7 @@ impl Unit {
         self.panic_pause = (pause * 2).min(BACK_OFF.1);
         let (why, again) =
             (format!("failed by a defect; tried again in {} s", pause.as_secs()), Instant::now() + pause);
-        tracing::error!(code = "C004", "{}: failed by a defect; tried again in {} s", self.spec.name, pause.as_secs());
+        crate::log::say!(Error, "C004", "{}: failed by a defect; tried again in {} s", self.spec.name, pause.as_secs());
         self.told.failed(Doing::Failed, "defect", &why, Some(again));
         State::Closed { again, pause }
     }

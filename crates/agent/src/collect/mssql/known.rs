@@ -77,7 +77,7 @@ impl Mssql {
             let edition = registered.and_then(|registered| self.system.edition(&registered.id));
             let about = discovery::about(registered, edition.as_deref());
             if instance.about != about {
-                tracing::info!(code = "M001", "mssql: instance {}: {about}", instance.name);
+                crate::log::say!(Info, "M001", "mssql: instance {}: {about}", instance.name);
                 instance.about = about;
             }
         }

@@ -26,9 +26,9 @@ pub trait Watch: Send + Sync {
     fn changed(&self, good: bool, what: &str) {
         let name = self.name();
         if good {
-            tracing::info!(code = "N001", "{name}: {what}");
+            crate::log::say!(Info, "N001", "{name}: {what}");
         } else {
-            tracing::warn!(code = "N002", "{name}: {what}");
+            crate::log::say!(Warn, "N002", "{name}: {what}");
         }
     }
 }

@@ -4,7 +4,7 @@ use super::*;
 use std::fs;
 use std::sync::PoisonError;
 
-fn line(level: Level, code: &str, text: &str) -> Line {
+fn line(level: Level, code: &'static str, text: &str) -> Line {
     Line::new(level, code, format_args!("{text}"))
 }
 
@@ -56,10 +56,10 @@ fn a_console_that_takes_nothing_holds_nobody_up() {
     let (stuck, is_stuck) = sync_channel(1);
     let console: Box<dyn Write + Send> = Box::new(Stuck(stuck, held));
     let sender = Sender::start(Writer::new(Some((Console::default(), console)), None, None));
-    sender.line(line(Level::INFO, "X001", "first"));
+    sender.line(line(Level::Info, "X001", "first"));
     is_stuck.recv().expect("the writer stands in its first line");
     for _ in 0..MOST_LINES + 7 {
-        sender.line(line(Level::INFO, "X001", "line"));
+        sender.line(line(Level::Info, "X001", "line"));
     }
     assert_eq!(sender.lost.load(Relaxed), 7);
     drop(release);
@@ -70,7 +70,7 @@ fn lines_that_found_no_room_are_told_with_the_next() {
     let shown = Shared::default();
     let sender = Sender::start(Writer::new(shown.console(), None, None));
     sender.lost.store(7, Relaxed);
-    sender.line(line(Level::INFO, "X001", "next"));
+    sender.line(line(Level::Info, "X001", "next"));
     drained(&sender);
     assert_eq!(shown.lines(), ["WARN L001 (7 lines were lost here: the log did not take them)", "INFO X001 next"]);
 }
@@ -80,7 +80,7 @@ fn a_problem_is_shown_once_and_its_number_at_the_end() {
     let shown = Shared::default();
     let sender = Sender::start(Writer::new(shown.console(), None, None));
     for _ in 0..5 {
-        sender.line(line(Level::WARN, "X001", "full"));
+        sender.line(line(Level::Warn, "X001", "full"));
     }
     drained(&sender);
     assert_eq!(shown.lines(), ["WARN X001 full", "WARN X001 full (repeated 4 times in 0 s)"]);
@@ -94,16 +94,16 @@ fn the_file_can_be_moved_and_what_it_cannot_take_is_shown_elsewhere() {
     let read = |name: &str| fs::read_to_string(dir.path().join(name)).unwrap_or_default();
     let shown = Shared::default();
     let sender = Sender::start(Writer::new(shown.console(), Some(target("a.log")), None));
-    sender.line(line(Level::INFO, "X001", "one"));
+    sender.line(line(Level::Info, "X001", "one"));
     drained(&sender);
     sender.file(Some(target("b.log")));
-    sender.line(line(Level::INFO, "X001", "two"));
+    sender.line(line(Level::Info, "X001", "two"));
     drained(&sender);
     fs::create_dir(dir.path().join("c.log")).unwrap();
     sender.file(Some(target("c.log")));
-    sender.line(line(Level::INFO, "X001", "three"));
+    sender.line(line(Level::Info, "X001", "three"));
     sender.file(None);
-    sender.line(line(Level::INFO, "X001", "four"));
+    sender.line(line(Level::Info, "X001", "four"));
     drained(&sender);
     assert!(read("a.log").trim_end().ends_with("INFO X001 one") && read("a.log").lines().count() == 1);
     assert!(read("b.log").trim_end().ends_with("INFO X001 two") && read("b.log").lines().count() == 1);
@@ -123,9 +123,9 @@ fn a_file_that_fails_is_told_everywhere_else_and_told_again_when_it_works() {
     let target = FileTarget { path: path.clone(), max_bytes: 10 << 20, keep: 5, is_stderr: false };
     let mut writer = Writer::new(shown.console(), Some(target), Some(report));
     let at = Duration::from_secs;
-    writer.say(&line(Level::INFO, "A001", "begun"), at(0));
+    writer.say(&line(Level::Info, "A001", "begun"), at(0));
     fs::remove_file(dir.path().join("logs")).unwrap();
-    writer.say(&line(Level::INFO, "X001", "next"), at(10));
+    writer.say(&line(Level::Info, "X001", "next"), at(10));
     let lines = shown.lines();
     let kinds: Vec<&str> = lines.iter().filter_map(|line| line.split(' ').nth(1)).collect();
     assert_eq!(kinds, ["A001", "L002", "X001", "L003"]);
@@ -148,10 +148,10 @@ fn what_the_file_does_not_take_is_shown_on_a_spare_console_and_nothing_else() {
     let target = FileTarget { path: logs.join("agent.log"), max_bytes: 10 << 20, keep: 5, is_stderr: false };
     let mut writer = Writer::new(console, Some(target), None);
     let at = Duration::from_secs;
-    writer.say(&line(Level::INFO, "X001", "one"), at(0));
-    writer.say(&line(Level::INFO, "X001", "two"), at(1));
+    writer.say(&line(Level::Info, "X001", "one"), at(0));
+    writer.say(&line(Level::Info, "X001", "two"), at(1));
     fs::remove_file(logs).unwrap();
-    writer.say(&line(Level::INFO, "X001", "three"), at(10));
+    writer.say(&line(Level::Info, "X001", "three"), at(10));
     let lines = shown.lines();
     assert!(lines.len() == 3 && lines[1].starts_with("WARN L002 log: "), "{lines:?}");
     assert_eq!([&lines[0], &lines[2]], ["INFO X001 one", "INFO X001 two"]);

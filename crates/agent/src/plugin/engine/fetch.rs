@@ -35,8 +35,8 @@ impl Engine {
             let fetched = catch_unwind(AssertUnwindSafe(|| fetch(what, &engine.ending)));
             let fetched = fetched.unwrap_or_else(|_| Err("failed by a defect".to_owned()));
             match &fetched {
-                Ok(()) => tracing::info!(code = "U019", "plugins: {} is fetched", engine.dir.display()),
-                Err(why) => tracing::warn!(code = "U020", "plugins: nothing is changed: {why}"),
+                Ok(()) => crate::log::say!(Info, "U019", "plugins: {} is fetched", engine.dir.display()),
+                Err(why) => crate::log::say!(Warn, "U020", "plugins: nothing is changed: {why}"),
             }
             engine.fetching.store(false, SeqCst);
             engine.tell(Event::Look);

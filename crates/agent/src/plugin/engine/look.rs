@@ -15,7 +15,7 @@ impl Engine {
             engine.tell(Event::Found(bindings, fetches, found));
         };
         if let Err(error) = (self.hands.begin)(LOOKS, Box::new(job)) {
-            tracing::warn!(code = "U018", "plugins: no thread to look at the directory: {error}; tried again");
+            crate::log::say!(Warn, "U018", "plugins: no thread to look at the directory: {error}; tried again");
             // Not at once: it is looked at again at its time.
             lock(&self.state).looking = None;
         }
@@ -34,8 +34,9 @@ impl Engine {
             state.told.left(&state.left, &state.bindings);
         }
         if state.registry.register(now, scan.plugins) {
-            tracing::info!(
-                code = "U017",
+            crate::log::say!(
+                Info,
+                "U017",
                 "plugins: {plugins} run in their periods; {left} files or bindings do not (/plugins tells why)"
             );
         }

@@ -113,14 +113,14 @@ impl Record {
             (Some(why), told) => {
                 self.calm = 0;
                 if told.as_ref().is_none_or(|(told, at)| now >= *at + AGAIN && !same(told, why)) {
-                    tracing::warn!(code = "U010", "plugin {key}: {why}");
+                    crate::log::say!(Warn, "U010", "plugin {key}: {why}");
                     self.told = Some((why.to_owned(), now));
                 }
             }
             (None, Some(_)) => {
                 self.calm += 1;
                 if self.calm >= CALM {
-                    tracing::info!(code = "U011", "plugin {key}: it runs well again");
+                    crate::log::say!(Info, "U011", "plugin {key}: it runs well again");
                     self.told = None;
                 }
             }
@@ -131,8 +131,9 @@ impl Record {
     fn tell_invalid(&mut self, key: &str, batch: &Batch) {
         for (reason, left) in &batch.invalid {
             if self.told_invalid.insert(*reason) {
-                tracing::warn!(
-                    code = "U012",
+                crate::log::say!(
+                    Warn,
+                    "U012",
                     "plugin {key}: {} points left out: {}, the first of them item {}, {} (told once)",
                     left.count,
                     reason.as_str(),

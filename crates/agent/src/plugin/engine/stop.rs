@@ -24,7 +24,7 @@ impl Engine {
         }
         let lost = self.lost.swap(0, SeqCst);
         if lost > 0 {
-            tracing::warn!(code = "U026", "plugins: {lost} points that waited for room in the queue are lost");
+            crate::log::say!(Warn, "U026", "plugins: {lost} points that waited for room in the queue are lost");
         }
         for count in [&self.stats.plugin_bound, &self.stats.plugin_left, &self.stats.plugin_running] {
             count.set(0);
@@ -34,11 +34,11 @@ impl Engine {
     fn tell_left(&self) {
         let keys: Vec<String> = lock(&self.state).registry.out().take(MOST_TOLD).map(str::to_owned).collect();
         if !keys.is_empty() {
-            tracing::warn!(code = "U021", "plugins: runs of {} do not end; they are left", keys.join(", "));
+            crate::log::say!(Warn, "U021", "plugins: runs of {} do not end; they are left", keys.join(", "));
         }
         if self.fetching.load(SeqCst) {
             let dir = self.dir.display();
-            tracing::warn!(code = "U027", "plugins: what is fetched to {dir} does not end; it is left");
+            crate::log::say!(Warn, "U027", "plugins: what is fetched to {dir} does not end; it is left");
         }
     }
 

@@ -24,10 +24,10 @@ impl Told {
         let bound = Bound::of(bindings);
         for (what, why) in now.difference(&self.left).take(MOST) {
             if bound.is_one(what) {
-                tracing::warn!(code = "U013", "plugins: {what} is bound and does not run: {why}");
+                crate::log::say!(Warn, "U013", "plugins: {what} is bound and does not run: {why}");
             } else {
                 // Beside plugins lies what they need.
-                tracing::info!(code = "U014", "plugins: {what} does not run: {why}");
+                crate::log::say!(Info, "U014", "plugins: {what} does not run: {why}");
             }
         }
         self.left = now;
@@ -38,9 +38,9 @@ impl Told {
             return;
         }
         match unsafe_place {
-            Some(why) => tracing::error!(code = "U015", "plugins: none runs: {why}"),
+            Some(why) => crate::log::say!(Error, "U015", "plugins: none runs: {why}"),
             None => {
-                tracing::info!(code = "U016", "plugins: only who may can change the directory now; what is bound runs")
+                crate::log::say!(Info, "U016", "plugins: only who may can change the directory now; what is bound runs")
             }
         }
         self.unsafe_place = unsafe_place.map(str::to_owned);
@@ -49,16 +49,17 @@ impl Told {
     pub fn away(&mut self, away: Option<&str>, dir: &Path) {
         let before = std::mem::replace(&mut self.away, away.is_some());
         match away {
-            Some(why) if !before => tracing::warn!(code = "U024", "plugins: {why}; none can run until it is there"),
-            None if before => tracing::info!(code = "U025", "plugins: {} is there", dir.display()),
+            Some(why) if !before => crate::log::say!(Warn, "U024", "plugins: {why}; none can run until it is there"),
+            None if before => crate::log::say!(Info, "U025", "plugins: {} is there", dir.display()),
             _ => {}
         }
     }
 
     pub fn hangs(&mut self, dir: &Path) {
         if !std::mem::replace(&mut self.hangs, true) {
-            tracing::warn!(
-                code = "U022",
+            crate::log::say!(
+                Warn,
+                "U022",
                 "plugins: {} does not answer: nothing new is picked up until it does; what runs goes on",
                 dir.display()
             );
@@ -67,7 +68,7 @@ impl Told {
 
     pub fn answers(&mut self, dir: &Path) {
         if std::mem::take(&mut self.hangs) {
-            tracing::info!(code = "U023", "plugins: {} answers again", dir.display());
+            crate::log::say!(Info, "U023", "plugins: {} answers again", dir.display());
         }
     }
 }
