@@ -174,7 +174,7 @@ impl Writer {
     /// Everywhere but in the file.
     fn show(&mut self, line: &Line) {
         if let Some(report) = &mut self.events
-            && let Some(event) = Event::of(&line.code)
+            && let Some(event) = Event::of(line.code)
         {
             report(event.kind, event.id(), &format!("{} {}", line.code, line.text));
         }
