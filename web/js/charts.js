@@ -55,7 +55,7 @@ export class Chart {
         this.plot = new window.uPlot({
             width: Math.max(120, this.place.clientWidth || 300),
             height,
-            padding: [6, 16, 0, 0],
+            padding: [6, 24, 0, 0],
             legend: { show: false },
             pxAlign: 1,
             cursor: { y: false, drag: { x: false, y: false }, points: { size: 6 }, sync: sync ? { key: "host", setSeries: false } : undefined },

@@ -20,14 +20,14 @@ export async function points(ids, from) {
     return found;
 }
 
-/// A counter per second; where it began anew there is none.
-export function perSecond([times, values]) {
+/// A counter per second; where it began anew there is none. A DERIVE may fall.
+export function perSecond([times, values], type) {
     const rates = [[], []];
     for (let at = 1; at < times.length; at += 1) {
         const [passed, grown] = [times[at] - times[at - 1], values[at] - values[at - 1]];
         if (passed > 0) {
             rates[0].push(times[at]);
-            rates[1].push(grown < 0 ? null : grown / passed);
+            rates[1].push(grown < 0 && type !== "DERIVE" ? null : grown / passed);
         }
     }
     return rates;
@@ -89,26 +89,35 @@ export function idsOf(columns) {
     return columns.flatMap((column) => column.series.map((series) => series.id));
 }
 
-/// Rows of one chart, in the order of time.
+/// Rows of one chart, in the order of time. Of several series a sum is told where all have a point that are there at that time: one
+/// that missed a cycle would make a dip.
 export function rows(columns, found) {
     const times = new Map();
+    const spans = columns.map(() => []);
     columns.forEach((column, at) => {
         for (const series of column.series) {
             let history = found.get(series.id);
             if (!history) continue;
-            if (series.type !== "GAUGE") history = perSecond(history);
-            history[0].forEach((time, n) => {
-                let value = history[1][n];
+            if (series.type !== "GAUGE") history = perSecond(history, series.type);
+            const [stamps, values] = history;
+            if (!stamps.length) continue;
+            spans[at].push([stamps[0], stamps[stamps.length - 1] + 2 * series.step]);
+            stamps.forEach((time, n) => {
+                let value = values[n];
                 if (value === null) return;
                 value = value * (column.times || 1) + (column.plus || 0);
-                let row = times.get(time);
-                if (!row) times.set(time, (row = [time, ...columns.map(() => undefined)]));
-                const there = row[at + 1];
-                row[at + 1] = there === undefined ? value : (column.join || sum)(there, value);
+                let one = times.get(time);
+                if (!one) times.set(time, (one = { row: [time, ...columns.map(() => undefined)], parts: columns.map(() => 0) }));
+                one.row[at + 1] = one.parts[at] ? (column.join || sum)(one.row[at + 1], value) : value;
+                one.parts[at] += 1;
             });
         }
     });
-    return [...times.values()].sort((a, b) => a[0] - b[0]);
+    const all = [...times.values()].sort((a, b) => a.row[0] - b.row[0]);
+    return all.map(({ row, parts }) => row.map((value, at) => {
+        const there = at ? spans[at - 1].filter(([from, to]) => from <= row[0] && row[0] <= to).length : 0;
+        return at && parts[at - 1] < there ? undefined : value;
+    }));
 }
 
 /// At most so many rows: means of as many neighbours each.

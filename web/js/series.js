@@ -127,7 +127,7 @@ async function remember(detail) {
     if (!one) return;
     const isRate = one.type !== "GAUGE";
     if (!history[0].length) history = [[one.at], [one.value]];
-    const [times, values] = isRate ? perSecond(history) : history;
+    const [times, values] = isRate ? perSecond(history, one.type) : history;
     detail.rows = times.map((time, at) => [time, values[at]]);
     detail.last = one;
     const unit = declared(one)[0];

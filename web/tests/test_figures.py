@@ -101,6 +101,18 @@ def test_tags_that_every_series_has_choose_no_card(made: Made, new_page: OpenPag
     assert page.chart("net").locator(".sub").inner_text() == "eth0"
 
 
+def test_a_card_that_missed_a_cycle_makes_no_dip(made: Made, new_page: OpenPage, host: Host) -> None:
+    # The rest of the cards were told as all of them, and half the traffic as the newest.
+    for way in ("in", "out"):
+        for name, missed in {"eth0": None, "eth1": 2, "eth2": 4}.items():
+            values: list[float | None] = [*counter(500, 500, 500, 500)]
+            if missed is not None:
+                values[missed] = None
+            made.add(f"net.if.{way}.bytes", *values, tags=f"iface={name},idc=bj", kind="COUNTER", unit="B")
+    page = made.open(new_page(host.agent))
+    is_even(page, made, "net", {"in": 1500, "out": 1500, "of": ["eth0", "eth1", "eth2"]}, "12.0 kbit/s")
+
+
 def test_what_began_anew_has_no_rate_until_it_has_two_values(made: Made, new_page: OpenPage, host: Host) -> None:
     ids = [
         made.add(f"net.if.{way}.bytes", *counter(1000, 2000), 500, tags="iface=eth0", kind="COUNTER", unit="B")
