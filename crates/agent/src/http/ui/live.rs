@@ -254,6 +254,7 @@ mod tests {
         let none = tokio::time::timeout(Duration::from_millis(1), watcher.next()).await;
         assert!(none.is_err(), "another event");
     }
+
     /// A push whose body was slow held the site that had been replaced, and the stream told of an agent that was gone.
     #[tokio::test]
     async fn a_stream_ends_with_its_configuration_whoever_still_holds_that() {
