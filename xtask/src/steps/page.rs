@@ -2,8 +2,10 @@
 //! executable. What it looked like is kept in `target/page`.
 
 use std::fs;
+use std::path::{Path, PathBuf};
+use std::thread;
 
-use anyhow::{Result, ensure};
+use anyhow::{Context, Result, ensure};
 
 use super::Cx;
 use crate::child::Run;
@@ -14,35 +16,68 @@ use crate::wine::Session;
 const TESTS: &str = "web/tests";
 const PICTURES: &str = "target/page";
 
+/// In two halves side by side: tests wait for the next second more than they work.
 pub fn linux(cx: &Cx<'_>) -> Result<Passed> {
-    passed(tests(cx, "linux")?.env("FALCON_AGENT_EXE", cx.ws.linux_exe()))
+    let pictures = pictures(cx, "linux")?;
+    let half = |files| tests(cx, &pictures).env("FALCON_AGENT_EXE", cx.ws.linux_exe()).args(files);
+    let [one, other] = halves(&cx.ws.path(TESTS))?.map(half);
+    let (one, other) = thread::scope(|scope| {
+        let one = scope.spawn(|| summary(one));
+        let other = summary(other);
+        (one.join(), other)
+    });
+    let one = one.map_err(|_| anyhow::anyhow!("a half failed by a defect"))?;
+    one?.and(other?).judged()
+}
+
+/// The files of tests, dealt out in turn.
+fn halves(folder: &Path) -> Result<[Vec<String>; 2]> {
+    let mut names = Vec::new();
+    for entry in fs::read_dir(folder).with_context(|| format!("cannot list {}", folder.display()))? {
+        names.push(entry?.file_name().to_string_lossy().into_owned());
+    }
+    names.retain(|name| name.starts_with("test_") && name.ends_with(".py"));
+    names.sort();
+    let mut halves = <[Vec<String>; 2]>::default();
+    for (n, name) in names.into_iter().enumerate() {
+        halves[n % 2].push(name);
+    }
+    Ok(halves)
 }
 
 pub fn windows(cx: &Cx<'_>) -> Result<Passed> {
     let session = Session::start(cx.ws)?;
-    let tests = tests(cx, "windows")?.env("FALCON_AGENT_EXE", cx.ws.windows_exe()).env("FALCON_AGENT_RUNNER", "wine");
-    passed(session.enter(tests))
+    let tests = tests(cx, &pictures(cx, "windows")?).env("FALCON_AGENT_EXE", cx.ws.windows_exe());
+    passed(session.enter(tests.env("FALCON_AGENT_RUNNER", "wine")))
 }
 
-fn tests(cx: &Cx<'_>, platform: &str) -> Result<Run> {
+/// Where pictures go: those of an earlier run are gone.
+fn pictures(cx: &Cx<'_>, platform: &str) -> Result<PathBuf> {
     let pictures = cx.ws.path(PICTURES).join(platform);
     if pictures.exists() {
         fs::remove_dir_all(&pictures)?;
     }
     fs::create_dir_all(&pictures)?;
     println!("pictures of it: {PICTURES}/{platform}");
+    Ok(pictures)
+}
+
+fn tests(cx: &Cx<'_>, pictures: &Path) -> Run {
     let pytest = Run::new(PLAYWRIGHT.folder(cx.ws).join("bin/pytest")).arg("--color=no").dir(cx.ws.path(TESTS));
     let pytest = pytest.env("PYTHONDONTWRITEBYTECODE", "1").env("FALCON_BROWSER", CHROMIUM);
-    Ok(pytest.env("FALCON_PAGE_OUT", pictures))
+    pytest.env("FALCON_PAGE_OUT", pictures)
 }
 
 fn passed(tests: Run) -> Result<Passed> {
+    summary(tests)?.judged()
+}
+
+fn summary(tests: Run) -> Result<Summary> {
     let mut summary = None;
     tests.watch(|line| summary = Summary::read(line).or(summary))?;
-    let Summary { passed, others } = summary.unwrap_or_default();
-    ensure!(passed > 0, "no test was run");
-    ensure!(others == 0, "tests that are skipped or expected to fail prove nothing: there are {others}");
-    Ok(Passed::tests(passed))
+    let summary = summary.unwrap_or_default();
+    ensure!(summary.passed > 0, "no test was run");
+    Ok(summary)
 }
 
 /// pytest's last line: `===== 41 passed, 1 deselected in 31.02s =====`.
@@ -54,6 +89,16 @@ struct Summary {
 }
 
 impl Summary {
+    fn and(self, other: Self) -> Self {
+        Self { passed: self.passed + other.passed, others: self.others + other.others }
+    }
+
+    fn judged(self) -> Result<Passed> {
+        let Self { passed, others } = self;
+        ensure!(others == 0, "tests that are skipped or expected to fail prove nothing: there are {others}");
+        Ok(Passed::tests(passed))
+    }
+
     fn read(line: &str) -> Option<Self> {
         let (counts, took) = line.trim_matches(|c| c == '=' || c == ' ').rsplit_once(" in ")?;
         took.split_once('s')?.0.parse::<f64>().ok()?;
