@@ -59,7 +59,7 @@ impl Host {
                 }
             }
             let cut: Option<[u8; COMM]> = stat.name.try_into().ok();
-            let Numbers { user_ticks, kernel_ticks, threads, start_ticks, rss_pages } = stat.numbers;
+            let numbers = stat.numbers;
             let handles = one.handles(sizes_count, path);
             let io = one.read("io", path, file);
             // What is missing may be what this kernel does not have; of a process that ended it is nothing.
@@ -69,7 +69,7 @@ impl Host {
                 Ok(()) => (parse_io(file, "read_bytes"), parse_io(file, "write_bytes")),
                 Err(_) => (None, None),
             };
-            if doubtful && !one.still_lives(start_ticks, path, file) {
+            if doubtful && !one.still_lives(numbers.start_ticks, path, file) {
                 return;
             }
             if let Some(begin) = cut
@@ -78,21 +78,9 @@ impl Host {
                 complete(name, &begin, file);
             }
             let Some(row) = rows.next_row() else { return };
-            let rss_bytes = units.bytes(rss_pages);
-            *row = Proc {
-                pid,
-                name: renamed(&mut row.name, name),
-                created: start_ticks,
-                age_s: (uptime_s - units.seconds(start_ticks)).max(0.0),
-                user_us: units.microseconds(user_ticks),
-                kernel_us: units.microseconds(kernel_ticks),
-                memory_bytes: Some(rss_bytes),
-                working_set_bytes: rss_bytes,
-                threads,
-                handles: handles.ok(),
-                read_bytes,
-                written_bytes,
-            };
+            let name = renamed(&mut row.name, name);
+            *row =
+                Proc { pid, name, handles: handles.ok(), read_bytes, written_bytes, ..units.told(&numbers, uptime_s) };
         })
         .map_err(|e| root.name("proc", &e))
     }
@@ -116,20 +104,8 @@ impl Host {
             let Some(stat) = parse_stat(file).filter(Stat::lives) else { return };
             let Some(row) = rows.next_row() else { return };
             show(stat.name, name);
-            let Numbers { user_ticks, kernel_ticks, threads, start_ticks, rss_pages } = stat.numbers;
-            let rss_bytes = units.bytes(rss_pages);
-            *row = Proc {
-                pid,
-                name: renamed(&mut row.name, name),
-                created: start_ticks,
-                age_s: (uptime_s - units.seconds(start_ticks)).max(0.0),
-                user_us: units.microseconds(user_ticks),
-                kernel_us: units.microseconds(kernel_ticks),
-                memory_bytes: Some(rss_bytes),
-                working_set_bytes: rss_bytes,
-                threads,
-                ..Proc::default()
-            };
+            let numbers = stat.numbers;
+            *row = Proc { pid, name: renamed(&mut row.name, name), ..units.told(&numbers, uptime_s) };
         })
         .map_err(|e| root.name("proc", &e))?;
         Ok(None)
@@ -220,6 +196,21 @@ impl Units {
 
     fn bytes(&self, pages: u64) -> u64 {
         pages.saturating_mul(self.page_bytes)
+    }
+
+    /// A process, as far as its numbers tell.
+    fn told(&self, numbers: &Numbers, uptime_s: f64) -> Proc {
+        let rss_bytes = self.bytes(numbers.rss_pages);
+        Proc {
+            created: numbers.start_ticks,
+            age_s: (uptime_s - self.seconds(numbers.start_ticks)).max(0.0),
+            user_us: self.microseconds(numbers.user_ticks),
+            kernel_us: self.microseconds(numbers.kernel_ticks),
+            memory_bytes: Some(rss_bytes),
+            working_set_bytes: rss_bytes,
+            threads: numbers.threads,
+            ..Proc::default()
+        }
     }
 }
 
