@@ -13,7 +13,7 @@ mod unreachable;
 use std::collections::BTreeMap;
 use std::net::{Shutdown, TcpStream};
 use std::sync::{Arc, LazyLock, Mutex};
-use std::thread::spawn;
+use std::thread::{sleep, spawn};
 use std::time::{Duration, Instant};
 
 use socket2::Socket;
@@ -132,7 +132,12 @@ impl Server {
 
     pub fn up(&self) {
         self.shared.connections.lock().unwrap().down = false;
-        self.socket.listen(1024).expect("a port of its own");
+        // A client that is on its way out may have been given this very port for its own end, until it gives up.
+        let begun = Instant::now();
+        while let Err(error) = self.socket.listen(1024) {
+            assert!(begun.elapsed() < Duration::from_secs(30), "a port of its own: {error}");
+            sleep(Duration::from_millis(20));
+        }
         let (socket, shared) = (self.socket.clone(), self.shared.clone());
         spawn(move || {
             while let Ok((stream, _)) = socket.accept() {
