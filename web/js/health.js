@@ -65,7 +65,7 @@ export function pluginReason(one) {
 }
 
 /// The worst first.
-export function issues() {
+function issues() {
     const { gone, status } = world;
     if (gone) {
         const refused = status === 401 || status === 403;

@@ -26,11 +26,11 @@ use falcon_sys::EventSource;
 
 use crate::config::{self, Level};
 use crate::model::Platform;
-use line::Line;
 use writer::{Events, Sender, Writer};
 
 pub use file::FileTarget;
-pub use recent::{Recent, recent};
+pub(crate) use line::Line;
+pub(crate) use recent::recent;
 pub use repeats::Repeats;
 
 static SENDER: OnceLock<Sender> = OnceLock::new();

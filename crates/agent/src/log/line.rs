@@ -12,7 +12,7 @@ use crate::config::Level;
 const MOST: usize = 4096;
 
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) struct Line {
+pub(crate) struct Line {
     /// Unix seconds of the wall clock.
     pub at_s: i64,
     pub level: Level,

@@ -34,26 +34,9 @@ fn push(lines: &mut VecDeque<Line>, line: &Line) {
     lines.push_back(line);
 }
 
-/// One line, without what only the log needs.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Recent {
-    /// Unix seconds by the wall clock.
-    pub at_s: i64,
-    pub is_error: bool,
-    pub code: &'static str,
-    pub text: String,
-}
-
 /// The newest last.
-pub fn recent() -> Vec<Recent> {
-    let lines = LINES.lock().unwrap_or_else(PoisonError::into_inner);
-    let shown = |Line { at_s, level, code, text }: &Line| Recent {
-        at_s: *at_s,
-        is_error: *level == Level::Error,
-        code,
-        text: text.clone(),
-    };
-    lines.iter().map(shown).collect()
+pub(crate) fn recent() -> Vec<Line> {
+    LINES.lock().unwrap_or_else(PoisonError::into_inner).iter().cloned().collect()
 }
 
 #[cfg(test)]

@@ -11,6 +11,7 @@ use super::super::routes::Asked;
 use super::super::{Site, access};
 use super::{json, object};
 use crate::clock;
+use crate::config::Level;
 use crate::log;
 use crate::plugin::engine::Shown;
 use crate::schedule::{Notes, Report};
@@ -103,8 +104,8 @@ fn notes(of: Notes) -> Value {
     of.into_iter().map(|(what, why)| Value::from([what, why])).collect()
 }
 
-fn line(of: log::Recent) -> Value {
-    let level = if of.is_error { "error" } else { "warn" };
+fn line(of: log::Line) -> Value {
+    let level = if of.level == Level::Error { "error" } else { "warn" };
     object(vec![("at", of.at_s.into()), ("level", level.into()), ("code", of.code.into()), ("text", of.text.into())])
 }
 
